@@ -1,0 +1,88 @@
+//! Every limit of the program, with its reason. Reaching one is a finding,
+//! never silence.
+
+/// Bytes of packets in one batch. Large enough that per-batch costs vanish,
+/// small enough that a live reader is not kept waiting.
+pub const BATCH_BYTES: usize = 1 << 20;
+
+/// Largest packet that is believed, in bytes. Offloaded segments on a loopback
+/// reach 64 KiB, big-TCP ones a few hundred; libpcap's own bound is 256 KiB, and
+/// a file whose length field says more is lying.
+pub const MAX_PACKET_BYTES: usize = 1 << 20;
+
+/// Largest pcapng block that is believed: a secrets block with many keys.
+pub const MAX_BLOCK_BYTES: usize = 16 << 20;
+
+/// Window that a zstd frame may ask for. `zstd --ultra -22 --long=27` asks for 128 MiB.
+pub const MAX_ZSTD_WINDOW: u64 = 128 << 20;
+
+/// Pieces in the map of one buffer of an event: 16 MiB of map, 1 GiB of a message
+/// in segments of 1,460 bytes comes to more.
+pub const MAX_EVENT_PIECES: usize = 1 << 19;
+
+/// Fragmented IP datagrams under reassembly at a time, and their bytes together.
+pub const MAX_DEFRAG_DATAGRAMS: usize = 1024;
+/// Bytes of all fragments that wait (see [`MAX_DEFRAG_DATAGRAMS`]).
+pub const MAX_DEFRAG_BYTES: usize = 16 << 20;
+/// Nanoseconds of capture time that fragments wait (RFC 8200 §4.5 says 60 s).
+pub const DEFRAG_TIMEOUT_NS: u64 = 60_000_000_000;
+
+/// IP in IP, GRE and VXLAN looked through at most so deep: real stacks have two or three.
+pub const MAX_TUNNEL_DEPTH: usize = 8;
+
+/// Bytes of out-of-order segments that one direction of a connection may keep.
+/// A receive window beyond 16 MiB is rare; a gap is declared on this bound.
+pub const MAX_REORDER_BYTES: usize = 16 << 20;
+/// Packets of a flow after which an acknowledged hole is a gap.
+pub const GAP_PACKETS: u64 = 64;
+/// Nanoseconds of capture time after which an acknowledged hole is a gap:
+/// captures record acknowledgements before the data at times.
+pub const GAP_NS: u64 = 200_000_000;
+
+/// Bytes of one direction that a machine may leave unconsumed while it waits
+/// for more: the largest head that is looked at in one piece (an HTTP/1 header
+/// section, an HTTP/2 frame of the default size with its head, a gRPC prefix).
+pub const MAX_PENDING_BYTES: usize = 1 << 20;
+/// Bytes that one direction waits for the other (`Want::Peer`).
+pub const MAX_PEER_WAIT_BYTES: usize = 1 << 20;
+/// Nanoseconds of capture time that one direction waits for the other.
+pub const MAX_PEER_WAIT_NS: u64 = 10_000_000_000;
+
+/// Bytes after which probing gives up and calls a stream opaque.
+pub const MAX_PROBE_BYTES: usize = 4096;
+
+/// Machines stacked on one connection: TLS, HTTP/2, CONNECT, WebSocket and what
+/// it carries is five.
+pub const MAX_STACK_DEPTH: usize = 8;
+/// Streams derived from one machine that are open at a time.
+pub const MAX_CHILDREN: usize = 16_384;
+
+/// Bytes of one message that are kept for showing it, unless `--full`.
+pub const PAYLOAD_BYTES: usize = 1 << 20;
+/// Bytes kept of a message under `--full`: beyond it even that is cut.
+pub const FULL_PAYLOAD_BYTES: usize = 256 << 20;
+
+/// Header section of a request or response, in bytes after decoding.
+pub const MAX_HEADER_BYTES: usize = 256 << 10;
+/// Header fields of one section.
+pub const MAX_HEADER_FIELDS: usize = 4096;
+/// HPACK dynamic table: what a peer may set it to at most here. Browsers and
+/// servers use 4 KiB to 64 KiB.
+pub const MAX_HPACK_TABLE: usize = 1 << 20;
+
+/// Output of one inflated message; a bomb is named, not run.
+pub const MAX_INFLATED_BYTES: usize = 64 << 20;
+
+/// Nodes in the field tree of one event.
+pub const MAX_TREE_NODES: usize = 1 << 17;
+/// Depth of nested messages in protobuf (its own libraries stop at 100).
+pub const MAX_PROTOBUF_DEPTH: usize = 100;
+
+/// Default of `--mem`: state of open conversations, in bytes.
+pub const DEFAULT_STATE_BYTES: usize = 256 << 20;
+/// Conversations with state at a time, whatever their size.
+pub const MAX_CONVERSATIONS: usize = 1 << 20;
+
+/// Stream bytes and inflated bytes between two checkpoints of a conversation:
+/// opening an event reads and inflates at most this and the event itself.
+pub const CHECKPOINT_BYTES: u64 = 256 << 10;

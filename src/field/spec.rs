@@ -1,0 +1,74 @@
+//! The static description of a field.
+
+/// What sort of value a field has: how JSON and people see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One bit; a JSON boolean.
+    Flag,
+    /// A JSON number.
+    Unsigned,
+    /// A JSON number.
+    Signed,
+    /// A JSON number.
+    Float,
+    /// A number with names for some values; a JSON number.
+    Enumerated,
+    /// A JSON string in lower-case hex.
+    Bytes,
+    /// A JSON string.
+    Text,
+    /// Nanoseconds; a JSON integer.
+    Duration,
+    /// An IP or hardware address as people write it; a JSON string.
+    Address,
+    /// Has children and no value of its own; not in JSON.
+    Group,
+    /// The payload: shown as `payload`, not among the `fields`.
+    Data,
+}
+
+/// What a field is called and what it means. Tables of these are `static`.
+#[derive(Debug)]
+pub struct FieldSpec {
+    /// Wireshark's name where Wireshark has the field: `websocket.opcode`.
+    pub name: &'static str,
+    /// For people: `Opcode`.
+    pub label: &'static str,
+    /// Width in bits where it is fixed, else 0.
+    pub bits: u16,
+    /// What sort of value it has.
+    pub kind: Kind,
+    /// The section of its source: `RFC 6455 §5.2`.
+    pub section: &'static str,
+    /// One sentence.
+    pub meaning: &'static str,
+    /// The names of its values, where it has some.
+    pub names: Option<fn(u64) -> Option<&'static str>>,
+}
+
+impl FieldSpec {
+    /// A field of `bits` bits (0: of no fixed width).
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        label: &'static str,
+        bits: u16,
+        kind: Kind,
+        section: &'static str,
+        meaning: &'static str,
+    ) -> Self {
+        Self { name, label, bits, kind, section, meaning, names: None }
+    }
+
+    /// The same with names for its values.
+    #[must_use]
+    pub const fn named(self, names: fn(u64) -> Option<&'static str>) -> Self {
+        Self { names: Some(names), ..self }
+    }
+
+    /// The name of a value, where it has one.
+    #[must_use]
+    pub fn value_name(&self, value: u64) -> Option<&'static str> {
+        self.names.and_then(|f| f(value))
+    }
+}

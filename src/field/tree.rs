@@ -1,0 +1,184 @@
+//! The field tree of one event: a flat list in document order.
+
+use crate::base::{BufferId, Span, limits::MAX_TREE_NODES};
+use crate::field::{FieldSpec, Kind};
+
+/// Index of a node in its tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+/// The value of a node.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A group, or a payload whose bytes are its span.
+    None,
+    /// A flag.
+    Bool(bool),
+    /// An unsigned number, enumerated ones included; a duration in nanoseconds.
+    U64(u64),
+    /// A signed number.
+    I64(i64),
+    /// A floating-point number.
+    F64(f64),
+    /// Bytes.
+    Bytes(Box<[u8]>),
+    /// Text, an address included.
+    Text(Box<str>),
+}
+
+/// A field with its value and its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// What it is.
+    pub spec: &'static FieldSpec,
+    /// Its name where the wire or a schema gives one (a header's, a protobuf
+    /// field's) instead of the label.
+    pub name: Option<Box<str>>,
+    /// Its value.
+    pub value: Value,
+    /// Where it lies; `None` for what is computed.
+    pub span: Option<Span>,
+    /// What people should be told beside the value.
+    pub note: Option<Box<str>>,
+    /// The group that it is in.
+    pub parent: Option<NodeId>,
+    /// Depth, 0 at the top.
+    pub depth: u16,
+}
+
+impl PartialEq for FieldSpec {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || self.name == other.name
+    }
+}
+
+/// Fields in document order: a group before its children.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tree {
+    nodes: Vec<Node>,
+    open: Vec<NodeId>,
+    cut: bool,
+}
+
+impl Tree {
+    /// An empty tree.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { nodes: Vec::new(), open: Vec::new(), cut: false }
+    }
+
+    /// The nodes in order.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Whether [`MAX_TREE_NODES`] cut it.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// Adds a field below the open group; gives its id.
+    pub fn add(&mut self, spec: &'static FieldSpec, span: Option<Span>, value: Value) -> NodeId {
+        let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        if self.nodes.len() >= MAX_TREE_NODES {
+            self.cut = true;
+            return id;
+        }
+        self.nodes.push(Node {
+            spec,
+            name: None,
+            value,
+            span,
+            note: None,
+            parent: self.open.last().copied(),
+            depth: u16::try_from(self.open.len()).unwrap_or(u16::MAX),
+        });
+        id
+    }
+
+    /// Adds a group and opens it: what follows is below it until [`Tree::close`].
+    pub fn open(&mut self, spec: &'static FieldSpec, span: Option<Span>) -> NodeId {
+        let id = self.add(spec, span, Value::None);
+        self.open.push(id);
+        id
+    }
+
+    /// Closes the group that was opened last.
+    pub fn close(&mut self) {
+        self.open.pop();
+    }
+
+    /// Closes the group that was opened last and ends its span before byte `end`.
+    pub fn close_at(&mut self, end: u32) {
+        if let Some(id) = self.open.pop()
+            && let Some(n) = self.nodes.get_mut(id.0 as usize)
+            && let Some(s) = &mut n.span
+        {
+            s.len = end.saturating_sub(s.start);
+        }
+    }
+
+    /// The node, for naming it, for a note, or for a span known only later.
+    pub fn get_mut(&mut self, id: NodeId) -> Option<&mut Node> {
+        self.nodes.get_mut(id.0 as usize)
+    }
+
+    /// The node.
+    #[must_use]
+    pub fn get(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id.0 as usize)
+    }
+
+    /// The first field of this name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|n| n.spec.name == name)
+    }
+
+    /// The value of the first field of this name, as a number.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u64> {
+        match self.find(name)?.value {
+            Value::U64(v) => Some(v),
+            Value::Bool(b) => Some(u64::from(b)),
+            _ => None,
+        }
+    }
+
+    /// Whether the node has children.
+    #[must_use]
+    pub fn has_children(&self, id: NodeId) -> bool {
+        self.nodes.get(id.0 as usize + 1).is_some_and(|n| n.parent == Some(id))
+    }
+
+    /// Appends another tree below the open group, its buffers renumbered from
+    /// `base` (see [`crate::base::Origins::append`]).
+    pub fn append(&mut self, other: &Self, base: BufferId) {
+        let first = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let depth = u16::try_from(self.open.len()).unwrap_or(u16::MAX);
+        let top = self.open.last().copied();
+        for n in &other.nodes {
+            if self.nodes.len() >= MAX_TREE_NODES {
+                self.cut = true;
+                return;
+            }
+            let mut n = n.clone();
+            n.parent = n.parent.map_or(top, |p| Some(NodeId(p.0 + first)));
+            n.depth = n.depth.saturating_add(depth);
+            if let Some(s) = &mut n.span {
+                s.buffer.0 = s.buffer.0.saturating_add(base.0);
+            }
+            self.nodes.push(n);
+        }
+    }
+
+    /// The leaves: nodes that have no children and are no empty groups.
+    pub fn leaves(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().enumerate().filter_map(|(i, n)| {
+            let id = NodeId(u32::try_from(i).unwrap_or(u32::MAX));
+            (!self.has_children(id) && n.spec.kind != Kind::Group).then_some(n)
+        })
+    }
+}

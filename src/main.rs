@@ -1,0 +1,3 @@
+//! The command `framescope`.
+
+fn main() {}

@@ -1,0 +1,16 @@
+//! gRPC.
+
+use crate::proto::Protocol;
+
+/// The registry's line.
+pub static PROTOCOL: Protocol = Protocol {
+    name: "grpc",
+    label: "gRPC",
+    fields: &[],
+    findings: &[],
+    probe: None,
+    claims: None,
+    datagram: None,
+    tokens: &[],
+    start: None,
+};

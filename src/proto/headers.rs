@@ -1,0 +1,139 @@
+//! A header section: names and values in one arena, in the order of the wire.
+
+use std::fmt;
+
+use crate::base::Span;
+
+/// One field of a section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderField {
+    name: (u32, u32),
+    value: (u32, u32),
+    /// Where it lies in the buffers of the section's detail.
+    pub span: Option<Span>,
+    /// The value is known; `false` for an index whose insertion was not captured.
+    pub known: bool,
+}
+
+/// Header or trailer fields. Names are as on the wire; look-ups fold ASCII case.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers {
+    data: Vec<u8>,
+    fields: Vec<HeaderField>,
+}
+
+impl Headers {
+    /// An empty section.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { data: Vec::new(), fields: Vec::new() }
+    }
+
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.data.clear();
+        self.fields.clear();
+    }
+
+    /// Appends a field.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) -> &mut HeaderField {
+        let name = self.store(name);
+        let value = self.store(value);
+        self.fields.push(HeaderField { name, value, span: None, known: true });
+        let last = self.fields.len() - 1;
+        &mut self.fields[last]
+    }
+
+    fn store(&mut self, bytes: &[u8]) -> (u32, u32) {
+        // Callers keep sections below `MAX_HEADER_BYTES`.
+        let start = self.data.len() as u32;
+        self.data.extend_from_slice(bytes);
+        (start, self.data.len() as u32)
+    }
+
+    /// Number of fields.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Bytes of all names and values.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// The fields in order: name, value, the rest.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8], &HeaderField)> {
+        self.fields.iter().map(|f| (self.slice(f.name), self.slice(f.value), f))
+    }
+
+    fn slice(&self, (a, b): (u32, u32)) -> &[u8] {
+        self.data.get(a as usize..b as usize).unwrap_or_default()
+    }
+
+    /// The value of the first field of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(n, _, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v, _)| v)
+    }
+
+    /// The value of the first field of this name, if it is UTF-8.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(|v| std::str::from_utf8(v).ok())
+    }
+
+    /// The values of all fields of this name.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter()
+            .filter(move |(n, _, _)| n.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, v, _)| v)
+    }
+
+    /// Whether a field of this name, read as a comma-separated list, has `token`
+    /// (RFC 9110 §5.6.1; ASCII case folded).
+    #[must_use]
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
+        self.all(name).any(|v| {
+            v.split(|b| *b == b',').any(|t| t.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+        })
+    }
+
+    /// Memory held, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.data.capacity() + self.fields.capacity() * size_of::<HeaderField>()
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.iter().map(|(n, v, _)| {
+                format!("{}: {}", String::from_utf8_lossy(n), String::from_utf8_lossy(v))
+            }))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn look_ups_fold_case_and_split_lists() {
+        let mut h = Headers::new();
+        h.push(b"Connection", b"keep-alive, Upgrade");
+        h.push(b"Upgrade", b"websocket");
+        assert!(h.has_token("connection", "upgrade"));
+        assert!(!h.has_token("connection", "grade"));
+        assert_eq!(h.text("UPGRADE"), Some("websocket"));
+    }
+}
