@@ -20,3 +20,8 @@ pub mod finding;
 pub mod flow;
 pub mod link;
 pub mod proto;
+pub mod engine;
+pub mod view;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod index;

@@ -86,3 +86,10 @@ pub const MAX_CONVERSATIONS: usize = 1 << 20;
 /// Stream bytes and inflated bytes between two checkpoints of a conversation:
 /// opening an event reads and inflates at most this and the event itself.
 pub const CHECKPOINT_BYTES: u64 = 256 << 10;
+
+/// Bytes of one run of an unknown protocol that make one event.
+pub const OPAQUE_RUN_BYTES: u64 = 1 << 20;
+
+/// Memory that an index may spend on checkpoints. Beyond it every second one is
+/// dropped: opening an event then costs up to twice [`CHECKPOINT_BYTES`], and so on.
+pub const CHECKPOINT_MEMORY_BYTES: usize = 512 << 20;
