@@ -13,6 +13,10 @@ pub const MAX_PACKET_BYTES: usize = 1 << 20;
 /// Largest pcapng block that is believed: a secrets block with many keys.
 pub const MAX_BLOCK_BYTES: usize = 16 << 20;
 
+/// Interfaces kept of one pcapng section: obsolete packet blocks number them in
+/// 16 bits, and `any` on the largest hosts sees some thousands.
+pub const MAX_INTERFACES: usize = 1 << 16;
+
 /// Window that a zstd frame may ask for. `zstd --ultra -22 --long=27` asks for 128 MiB.
 pub const MAX_ZSTD_WINDOW: u64 = 128 << 20;
 
