@@ -86,9 +86,7 @@ fn user(id: i32) -> User {
     }
 }
 
-async fn get_user(
-    request: Request<GetUserRequest>,
-) -> std::result::Result<Response<User>, Status> {
+async fn get_user(request: Request<GetUserRequest>) -> std::result::Result<Response<User>, Status> {
     let id = request.get_ref().id;
     match id {
         42 => {
@@ -126,13 +124,7 @@ async fn create_user(
     if r.email.is_empty() {
         return Err(Status::invalid_argument("email is missing"));
     }
-    Ok(Response::new(User {
-        id: 43,
-        name: r.name,
-        email: r.email,
-        age: r.age,
-        roles: Vec::new(),
-    }))
+    Ok(Response::new(User { id: 43, name: r.name, email: r.email, age: r.age, roles: Vec::new() }))
 }
 
 async fn list_users(
@@ -183,11 +175,7 @@ where
     A: prost::Message + Default + 'static,
 {
     let server = Server::new(ProstCodec::default());
-    if gzip {
-        server.accept_compressed(Gzip).send_compressed(Gzip)
-    } else {
-        server
-    }
+    if gzip { server.accept_compressed(Gzip).send_compressed(Gzip) } else { server }
 }
 
 impl tower::Service<http::Request<Body>> for UserService {
@@ -211,13 +199,9 @@ impl tower::Service<http::Request<Body>> for UserService {
                     server(gzip).unary(service_fn(create_user), request).await
                 }
                 "/user.UserService/ListUsers" => {
-                    server(gzip)
-                        .server_streaming(service_fn(list_users), request)
-                        .await
+                    server(gzip).server_streaming(service_fn(list_users), request).await
                 }
-                "/user.UserService/Chat" => {
-                    server(gzip).streaming(service_fn(chat), request).await
-                }
+                "/user.UserService/Chat" => server(gzip).streaming(service_fn(chat), request).await,
                 _ => Status::unimplemented("").into_http(),
             })
         })
@@ -241,8 +225,8 @@ async fn connect(port: u16, gzip: bool) -> Result<Client<Channel>> {
     let address = format!("127.0.0.1:{port}");
     // Nagle's algorithm joins what eight calls send at once; elsewhere it would
     // only show the 40 ms of a delayed acknowledgement.
-    let incoming = TcpIncoming::from(TcpListener::bind(&address).await?)
-        .with_nodelay(Some(port != MANY));
+    let incoming =
+        TcpIncoming::from(TcpListener::bind(&address).await?).with_nodelay(Some(port != MANY));
     tokio::spawn(
         tonic::transport::Server::builder()
             .add_service(UserService { gzip })
@@ -253,11 +237,7 @@ async fn connect(port: u16, gzip: bool) -> Result<Client<Channel>> {
         .connect()
         .await?;
     let client = Client::new(channel);
-    Ok(if gzip {
-        client.accept_compressed(Gzip).send_compressed(Gzip)
-    } else {
-        client
-    })
+    Ok(if gzip { client.accept_compressed(Gzip).send_compressed(Gzip) } else { client })
 }
 
 async fn unary<Q, A>(
@@ -270,9 +250,7 @@ where
     A: prost::Message + Default + Send + Sync + 'static,
 {
     client.ready().await?;
-    Ok(client
-        .unary(request, path(method), ProstCodec::<Q, A>::default())
-        .await)
+    Ok(client.unary(request, path(method), ProstCodec::<Q, A>::default()).await)
 }
 
 /// Reads a list to its end; how many came, and how it ended.
@@ -282,10 +260,7 @@ async fn list(
 ) -> Result<(usize, Option<Status>)> {
     client.ready().await?;
     let codec = ProstCodec::<ListUsersRequest, User>::default();
-    let mut users = client
-        .server_streaming(request, path(LIST), codec)
-        .await?
-        .into_inner();
+    let mut users = client.server_streaming(request, path(LIST), codec).await?.into_inner();
     let mut n = 0;
     loop {
         match users.message().await {
@@ -324,40 +299,29 @@ pub(crate) async fn tour() -> Result {
     let mut client = connect(50051, false).await?;
 
     let mut request = Request::new(GetUserRequest { id: 42 });
+    request.metadata_mut().insert("x-request-id", MetadataValue::from_static("7f3a"));
     request
         .metadata_mut()
-        .insert("x-request-id", MetadataValue::from_static("7f3a"));
-    request.metadata_mut().insert_bin(
-        "trace-bin",
-        MetadataValue::from_bytes(&[0x00, 0x01, 0x02, 0xfd, 0xfe, 0xff]),
-    );
+        .insert_bin("trace-bin", MetadataValue::from_bytes(&[0x00, 0x01, 0x02, 0xfd, 0xfe, 0xff]));
     request.set_timeout(Duration::from_secs(2));
     let _: Response<User> = unary(&mut client, GET, request).await??;
 
     let missing = unary::<_, User>(&mut client, GET, Request::new(GetUserRequest { id: 404 }));
     assert_eq!(missing.await?.unwrap_err().code(), Code::NotFound);
 
-    let request = CreateUserRequest {
-        name: "Zoë Ångström".into(),
-        email: "zoe@example.com".into(),
-        age: 27,
-    };
+    let request =
+        CreateUserRequest {
+            name: "Zoë Ångström".into(), email: "zoe@example.com".into(), age: 27
+        };
     let _: Response<User> = unary(&mut client, CREATE, Request::new(request)).await??;
 
     let page = |page_size, token: &str| {
-        Request::new(ListUsersRequest {
-            page_size,
-            page_token: token.into(),
-        })
+        Request::new(ListUsersRequest { page_size, page_token: token.into() })
     };
     assert_eq!(list(&mut client, page(5, "")).await?.0, 5);
     // Two messages, then an error in the trailers.
     let (n, status) = list(&mut client, page(2, "stale")).await?;
-    assert_eq!(
-        (n, status.map(|s| s.code())),
-        (2, Some(Code::Aborted)),
-        "an error after messages"
-    );
+    assert_eq!((n, status.map(|s| s.code())), (2, Some(Code::Aborted)), "an error after messages");
     // Nothing at all: trailers without a message.
     assert_eq!(list(&mut client, page(0, "")).await?.0, 0);
     talk(&mut client).await?;
@@ -372,10 +336,7 @@ pub(crate) async fn gzip() -> Result {
     let get = |id| Request::new(GetUserRequest { id });
     let _: Response<User> = unary(&mut client, GET, get(42)).await??;
     let _: Response<User> = unary(&mut client, GET, get(100_000)).await??;
-    let page = ListUsersRequest {
-        page_size: 3,
-        page_token: "next".into(),
-    };
+    let page = ListUsersRequest { page_size: 3, page_token: "next".into() };
     list(&mut client, Request::new(page)).await?;
     talk(&mut client).await
 }
@@ -410,10 +371,7 @@ pub(crate) async fn many() -> Result {
     let calls = (1..=8).map(|n| {
         let mut client = client.clone();
         async move {
-            let page = ListUsersRequest {
-                page_size: n,
-                page_token: format!("call {n}"),
-            };
+            let page = ListUsersRequest { page_size: n, page_token: format!("call {n}") };
             list(&mut client, Request::new(page)).await
         }
     });

@@ -39,8 +39,7 @@ async fn serve(mut ws: Ws) -> Result {
             }
             Message::Text(t) if t == "in fragments" => hello_world(&mut ws).await?,
             Message::Text(t) if t == "64 KiB" => {
-                ws.send(Message::text("0123456789abcdef".repeat(4096)))
-                    .await?;
+                ws.send(Message::text("0123456789abcdef".repeat(4096))).await?;
             }
             Message::Binary(b) if b.len() > 1000 => {
                 ws.send(Message::text(format!("{} bytes", b.len()))).await?;
@@ -107,11 +106,7 @@ pub(crate) async fn tour() -> Result {
     ask(&mut ws, Message::text("in fragments")).await?;
     ask(&mut ws, Message::binary(noise(70_000))).await?;
     ask(&mut ws, Message::text("64 KiB")).await?;
-    ws.close(Some(CloseFrame {
-        code: CloseCode::Normal,
-        reason: "that is all".into(),
-    }))
-    .await?;
+    ws.close(Some(CloseFrame { code: CloseCode::Normal, reason: "that is all".into() })).await?;
     while let Some(m) = ws.next().await {
         m?;
     }
