@@ -1,0 +1,23 @@
+//! The Rust peers that fixtures are recorded from.
+//!
+//! `cargo run --example peers CONVERSATION`: server and client of one
+//! conversation, on the loopback, on fixed ports; `fixtures/record/record.sh`
+//! runs them in a network namespace of their own and captures.
+
+mod grpc;
+mod ws;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[tokio::main]
+async fn main() -> Result {
+    match std::env::args().nth(1).as_deref() {
+        Some("ws-tungstenite") => ws::tour().await,
+        Some("grpc-tonic") => grpc::tour().await,
+        Some("grpc-gzip-tonic") => grpc::gzip().await,
+        Some("grpc-trailers-only") => grpc::trailers_only().await,
+        Some("grpc-large") => grpc::large().await,
+        Some("grpc-many") => grpc::many().await,
+        other => Err(format!("no such conversation: {other:?}").into()),
+    }
+}
