@@ -43,6 +43,31 @@ pub const GAP_PACKETS: u64 = 64;
 /// captures record acknowledgements before the data at times.
 pub const GAP_NS: u64 = 200_000_000;
 
+/// Bytes beyond what was seen or acknowledged that a segment or an acknowledgement
+/// is believed to reach: the largest window (RFC 7323 §2.3).
+pub const MAX_SEQUENCE_AHEAD: u64 = 1 << 30;
+/// Packets of a flow for which the first segment waits where the capture begins
+/// in the middle of the connection: reordering rarely reaches further.
+pub const START_PACKETS: u64 = 4;
+/// Nanoseconds of capture time for the same.
+pub const START_NS: u64 = 10_000_000;
+/// Bytes held for the same.
+pub const START_BYTES: usize = 256 << 10;
+/// Nanoseconds within which the same packet again is the recorder's doing.
+pub const DUPLICATE_NS: u64 = 200_000;
+/// Nanoseconds within which a segment that fills a hole was overtaken, rather
+/// than lost and sent again; a timeout is never that short.
+pub const REORDER_NS: u64 = 3_000_000;
+/// Nanoseconds of silence after which a SYN on the ends of an open connection
+/// opens another one: TIME-WAIT as systems have it (RFC 9293 §3.4.1 says 4 min).
+pub const REUSE_IDLE_NS: u64 = 60_000_000_000;
+/// Nanoseconds that a closed connection keeps its state for what is under way.
+pub const LINGER_NS: u64 = 1_000_000_000;
+/// Closed connections that keep their state at a time.
+pub const MAX_LINGERING: usize = 1024;
+/// Connections that are gone but remembered, so that late segments make no new ones.
+pub const MAX_TOMBSTONES: usize = 1 << 16;
+
 /// Bytes of one direction that a machine may leave unconsumed while it waits
 /// for more: the largest head that is looked at in one piece (an HTTP/1 header
 /// section, an HTTP/2 frame of the default size with its head, a gRPC prefix).
