@@ -95,6 +95,15 @@ pub const FULL_PAYLOAD_BYTES: usize = 256 << 20;
 pub const MAX_HEADER_BYTES: usize = 256 << 10;
 /// Header fields of one section.
 pub const MAX_HEADER_FIELDS: usize = 4096;
+/// Requests of one HTTP/1 connection that wait for their responses: clients that
+/// pipeline at all send a few; beyond it a capture has one direction only.
+pub const MAX_HTTP1_REQUESTS: usize = 1024;
+/// First line of a chunk: a size and extensions, which hardly anybody sends.
+pub const MAX_CHUNK_LINE_BYTES: usize = 16 << 10;
+/// Nanoseconds of capture time by which a response may have been captured before
+/// its request. Captures of several queues swap neighbours by micro- to
+/// milliseconds; what is earlier answered a request that was not captured.
+pub const MAX_EARLY_RESPONSE_NS: u64 = 20_000_000;
 /// HPACK dynamic table: what a peer may set it to at most here. Browsers and
 /// servers use 4 KiB to 64 KiB.
 pub const MAX_HPACK_TABLE: usize = 1 << 20;
