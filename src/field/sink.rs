@@ -24,6 +24,9 @@ pub trait Sink {
 
     /// Something to say about the last field.
     fn note(&self, _text: &str) {}
+
+    /// A field that is computed and lies nowhere.
+    fn computed(&self, _spec: &'static FieldSpec, _value: Value) {}
 }
 
 /// Nobody listens.
@@ -76,6 +79,10 @@ impl Sink for TreeSink {
 
     fn close(&self, end: u32) {
         self.tree.borrow_mut().close_at(end);
+    }
+
+    fn computed(&self, spec: &'static FieldSpec, value: Value) {
+        self.tree.borrow_mut().add(spec, None, value);
     }
 
     fn note(&self, text: &str) {
