@@ -315,8 +315,8 @@ impl Format {
             let first = stream.cursor().rest();
             let Some(magic) = first.first_chunk::<4>().copied() else {
                 return Err(match (first, stream.compression()) {
-                    ([], None) => format!("found an empty file; {EXPECTED}"),
-                    ([], Some(c)) => format!("found {} of an empty file; {EXPECTED}", c.name()),
+                    ([], None) => format!("found nothing, it is empty; {EXPECTED}"),
+                    ([], Some(c)) => format!("found {} of nothing; {EXPECTED}", c.name()),
                     _ => describe(first),
                 });
             };

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::build::Cursor;
 use super::compressed::Compression;
@@ -15,6 +16,9 @@ use crate::finding::Finding;
 
 /// What one read of a pipe gives at most: the size of the pipe.
 const PIPE_BYTES: usize = 64 << 10;
+
+/// How long a pipe that has nothing yet is left alone.
+const NAP: Duration = Duration::from_millis(5);
 
 /// A reader and the chunk of it that lies in memory.
 ///
@@ -57,7 +61,8 @@ impl Stream {
     ///
     /// # Errors
     /// Where its first bytes cannot be read.
-    pub(super) fn from_reader(mut reader: Box<dyn Read + Send>) -> io::Result<Self> {
+    pub(super) fn from_reader(reader: Box<dyn Read + Send>) -> io::Result<Self> {
+        let mut reader = Patient(reader);
         let mut first = Vec::with_capacity(4);
         (&mut reader).take(4).read_to_end(&mut first)?;
         let compression = Compression::recognise(&first);
@@ -186,9 +191,25 @@ impl Stream {
             }
             _ => &READ_FAILED,
         };
-        let what = self.compression.map_or("", Compression::name);
-        let space = if what.is_empty() { "" } else { " " };
-        Finding::new(spec).with(format!("byte {offset}: {what}{space}{e}"))
+        Finding::new(spec).with(match self.compression {
+            Some(c) => format!("{e} ({}, after {offset} bytes as decompressed)", c.name()),
+            None => format!("byte {offset}: {e}"),
+        })
+    }
+}
+
+/// Waits where a pipe that another program left non-blocking has nothing yet:
+/// decompressors cannot be interrupted.
+struct Patient(Box<dyn Read + Send>);
+
+impl Read for Patient {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buf) {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::sleep(NAP),
+                other => return other,
+            }
+        }
     }
 }
 
