@@ -14,14 +14,14 @@
 
 pub mod base;
 pub mod capture;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod engine;
 pub mod event;
 pub mod field;
 pub mod finding;
 pub mod flow;
+pub mod index;
 pub mod link;
 pub mod proto;
-pub mod engine;
 pub mod view;
-#[cfg(feature = "cli")]
-pub mod cli;
-pub mod index;

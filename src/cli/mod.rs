@@ -88,8 +88,7 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         None => {
-            let paths: Vec<PathBuf> =
-                args.read.into_iter().chain(args.capture).collect();
+            let paths: Vec<PathBuf> = args.read.into_iter().chain(args.capture).collect();
             browse(&paths, &args.common)
         }
     }
@@ -105,13 +104,13 @@ fn browse(paths: &[PathBuf], common: &args::Common) -> Result<ExitCode, Failure>
             "standard output is no terminal; `framescope print CAPTURE` writes text or JSON".into(),
         ));
     }
-    #[cfg(feature = "tui")]
+    #[cfg(all(feature = "tui", any()))]
     {
         let decoders = schema::decoders(&common.schema)?;
         crate::tui::run(paths, decoders, common.options())?;
         Ok(ExitCode::SUCCESS)
     }
-    #[cfg(not(feature = "tui"))]
+    #[cfg(not(all(feature = "tui", any())))]
     {
         let _ = common;
         Err(Failure::Input("this build has no terminal interface; use `framescope print`".into()))

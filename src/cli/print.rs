@@ -87,8 +87,12 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
     let level = args.level();
     let mut options = args.common.options();
     options.decoders = schema::decoders(&args.common.schema)?;
-    options = options.wanting(if level == Level::Finding { &Level::ALL[1..4] } else { std::slice::from_ref(&level) });
-    let mut source = open_all(&captures, &OpenOptions::default())?;
+    options = options.wanting(if level == Level::Finding {
+        &Level::ALL[1..4]
+    } else {
+        std::slice::from_ref(&level)
+    });
+    let mut source = open_all(&captures, OpenOptions::default())?;
     let mut engine = Engine::new(options);
     let terminal = std::io::stdout().is_terminal();
     let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());

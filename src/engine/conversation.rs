@@ -3,15 +3,15 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::base::{ConversationId, Moment, Side, Span};
+use crate::base::{ConversationId, Moment, PieceSource, Side, Span};
 use crate::engine::fields;
 use crate::engine::node::Node;
 use crate::engine::shared::{Ledger, Shared};
 use crate::event::{Detail, Draft, Level};
 use crate::field::{Tree, Value};
 use crate::finding::Finding;
-use crate::flow::{Deliver, Dir, RunOrigin, SegmentNotes, TcpFlow, Transport};
-use crate::link::TcpSegment;
+use crate::flow::{Deliver, Dir, Flow, RunOrigin, SegmentNotes, Transport};
+use crate::link::{PayloadOrigin, TcpSegment, UdpDatagram};
 use crate::proto::{EndCause, Protocol};
 
 /// What is known of a conversation besides its bytes.
@@ -79,14 +79,6 @@ impl ConversationInfo {
         }
     }
 
-    /// A place for one of which nothing is known yet.
-    #[must_use]
-    pub(crate) fn unknown() -> Self {
-        let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
-        let birth = Birth { ends: [nobody; 2], a_is_client: true, known: false };
-        Self::new(ConversationId(0), Transport::Tcp, 0, birth, Moment::default())
-    }
-
     /// Who sent and who received; from client to server where both took part.
     #[must_use]
     pub const fn from_to(&self, sender: Option<Side>) -> (SocketAddr, SocketAddr) {
@@ -112,17 +104,9 @@ enum Life {
     Finished,
 }
 
-/// The reassembly of a conversation.
-#[derive(Clone)]
-enum Flow {
-    Tcp(Box<TcpFlow>),
-    Udp,
-}
-
-/// State of one conversation.
-pub(super) struct Conversation {
+/// State of one conversation above its reassembly, which the flow table keeps.
+pub(super) struct Stack {
     pub info: ConversationInfo,
-    flow: Flow,
     root: Node,
     /// The end that the flow table calls A is the client.
     a_is_client: bool,
@@ -130,6 +114,8 @@ pub(super) struct Conversation {
     life: Life,
     /// Memory at the last count.
     pub memory: usize,
+    /// What of it stands in the engine's sum.
+    pub counted: usize,
     /// The sink has been told that it ended.
     pub told_end: bool,
     /// Bytes read and inflated since the last checkpoint.
@@ -151,30 +137,36 @@ impl ToNode<'_> {
     }
 }
 
+impl Default for ConversationInfo {
+    /// A place for one of which nothing is known yet.
+    fn default() -> Self {
+        let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
+        let birth = Birth { ends: [nobody; 2], a_is_client: true, known: false };
+        Self::new(ConversationId(0), Transport::Tcp, 0, birth, Moment::default())
+    }
+}
+
 fn side_of(dir: Dir, a_is_client: bool) -> Side {
     if (dir == Dir::AtoB) == a_is_client { Side::Client } else { Side::Server }
 }
 
 impl Deliver for ToNode<'_> {
-    fn bytes(&mut self, dir: Dir, _offset: u64, data: &[u8], origin: RunOrigin<'_>) {
+    fn bytes(&mut self, dir: Dir, _offset: u64, data: &[u8], origin: RunOrigin) {
         let side = self.side(dir);
-        let at = self.root.tail(side);
-        let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        let map = self.root.map(side);
-        match origin {
-            RunOrigin::Packet { moment, at: place } => map.push(at, len, moment, place),
-            RunOrigin::Pieces(pieces) => {
-                for (p, moment) in pieces {
-                    if let crate::base::PieceSource::Packet(r) = p.source {
-                        let offset = at + u64::from(p.start);
-                        map.push_run(offset, p.len, *moment, r.start, r.len, p.exact);
-                    }
-                }
-            }
-        }
+        let len = data.len() as u64;
         if let Some(n) = self.shared.ledger.stream.get_mut(side.index()) {
-            *n += data.len() as u64;
+            *n += len;
         }
+        if *self.life != Life::Open {
+            // What was under way when the connection was aborted.
+            if let Some(n) = self.shared.ledger.opaque.get_mut(side.index()) {
+                *n += len;
+            }
+            return;
+        }
+        let at = self.root.tail(side);
+        let run = u32::try_from(len).unwrap_or(u32::MAX);
+        self.root.map(side).push(at, run, origin.moment, origin.at);
         self.root.bytes(side, data, self.shared);
     }
 
@@ -184,6 +176,9 @@ impl Deliver for ToNode<'_> {
             if let Some(n) = pair.get_mut(side.index()) {
                 *n += len;
             }
+        }
+        if *self.life != Life::Open {
+            return;
         }
         let text = format!("{len} bytes from the {side}");
         self.shared.finding(Finding::new(&super::findings::GAP).with(text), "tcp");
@@ -214,21 +209,17 @@ impl Deliver for ToNode<'_> {
     }
 }
 
-impl Conversation {
+impl Stack {
     pub(super) fn new(info: ConversationInfo) -> Self {
         let a_is_client = info.birth.a_is_client;
-        let flow = match info.transport {
-            Transport::Tcp => Flow::Tcp(Box::default()),
-            Transport::Udp => Flow::Udp,
-        };
         Self {
             info,
-            flow,
             root: Node::root(),
             a_is_client,
             ended: [false; 2],
             life: Life::Open,
             memory: 0,
+            counted: 0,
             told_end: false,
             since_checkpoint: 0,
         }
@@ -243,7 +234,7 @@ impl Conversation {
     fn with(
         &mut self,
         shared: &mut Shared,
-        f: impl FnOnce(&mut Flow, &mut ToNode<'_>) -> SegmentNotes,
+        f: impl FnOnce(&mut ToNode<'_>) -> SegmentNotes,
     ) -> SegmentNotes {
         shared.conversation = Some(self.info.id);
         shared.ledger = self.info.ledger;
@@ -259,7 +250,7 @@ impl Conversation {
             ended: &mut self.ended,
             life: &mut self.life,
         };
-        let notes = f(&mut self.flow, &mut to);
+        let notes = f(&mut to);
         if shared.sides_swapped {
             self.a_is_client ^= true;
             self.info.ends.swap(0, 1);
@@ -276,19 +267,18 @@ impl Conversation {
     /// A segment of it.
     pub(super) fn segment(
         &mut self,
+        flow: &mut Flow,
         from_a: bool,
         segment: &TcpSegment<'_>,
         shared: &mut Shared,
     ) -> SegmentNotes {
         let at = shared.now;
         self.count(at);
-        let notes = self.with(shared, |flow, to| match flow {
-            Flow::Tcp(tcp) => {
-                let notes = tcp.segment(from_a, segment, at, to);
-                to.root.overdue(to.shared);
-                notes
-            }
-            Flow::Udp => SegmentNotes::default(),
+        let Flow::Tcp(tcp) = flow else { return SegmentNotes::default() };
+        let notes = self.with(shared, |to| {
+            let notes = tcp.segment(from_a, segment, at, to);
+            to.root.overdue(to.shared);
+            notes
         });
         if self.life != Life::Open {
             self.close(shared, true);
@@ -299,24 +289,37 @@ impl Conversation {
     /// A datagram of it.
     pub(super) fn datagram(
         &mut self,
+        flow: &mut Flow,
         from_a: bool,
-        data: &[u8],
-        origin: RunOrigin<'_>,
+        datagram: &UdpDatagram<'_>,
         shared: &mut Shared,
     ) {
         self.count(shared.now);
-        let dir = if from_a { Dir::AtoB } else { Dir::BtoA };
-        self.with(shared, |_, to| {
-            let side = to.side(dir);
+        if let Flow::Udp(udp) = flow {
+            udp.datagram(from_a, datagram);
+        }
+        self.with(shared, |to| {
+            let side = to.side(Dir::from_a(from_a));
             let at = to.root.tail(side);
-            let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
-            if let RunOrigin::Packet { moment, at: place } = origin {
-                to.root.map(side).push(at, len, moment, place);
+            let now = to.shared.now;
+            let map = to.root.map(side);
+            match &datagram.origin {
+                PayloadOrigin::Packet(place) => {
+                    let len = u32::try_from(datagram.payload.len()).unwrap_or(u32::MAX);
+                    map.push(at, len, now, *place);
+                }
+                PayloadOrigin::Pieces(pieces) => {
+                    for (p, moment) in pieces {
+                        if let PieceSource::Packet(r) = p.source {
+                            map.push(at + u64::from(p.start), p.len, *moment, r.start);
+                        }
+                    }
+                }
             }
             if let Some(n) = to.shared.ledger.stream.get_mut(side.index()) {
-                *n += data.len() as u64;
+                *n += datagram.payload.len() as u64;
             }
-            to.root.datagram(side, data, to.shared);
+            to.root.datagram(side, datagram.payload, to.shared);
             SegmentNotes::default()
         });
     }
@@ -328,12 +331,12 @@ impl Conversation {
 
     /// The capture ends, or its state is let go: everything held is delivered,
     /// and what is open ends.
-    pub(super) fn finish(&mut self, cause: EndCause, shared: &mut Shared) {
+    pub(super) fn finish(&mut self, flow: &mut Flow, cause: EndCause, shared: &mut Shared) {
         if self.is_closed() {
             return;
         }
         let at = shared.now;
-        self.with(shared, |flow, to| {
+        self.with(shared, |to| {
             if let Flow::Tcp(tcp) = flow {
                 tcp.finish(at, to);
             }
@@ -353,10 +356,11 @@ impl Conversation {
             return;
         }
         self.root = Node::root();
-        let Flow::Tcp(_) = self.flow else {
+        self.info.closed = true;
+        self.memory = 0;
+        if self.info.transport == Transport::Udp {
             return;
-        };
-        self.ended = [true; 2];
+        }
         let mut draft =
             Draft::new(Level::Exchange, "tcp", "connection", self.info.first, self.info.last);
         draft.complete = complete;
@@ -365,9 +369,6 @@ impl Conversation {
             draft.detail = Some(Box::new(self.connection_detail()));
         }
         shared.emit(draft);
-        self.life = if self.life == Life::Open { Life::Finished } else { self.life };
-        self.memory = 0;
-        self.info.closed = true;
     }
 
     fn connection_detail(&self) -> Detail {
@@ -403,12 +404,12 @@ impl Conversation {
     pub(super) fn fork(&self) -> Option<Self> {
         Some(Self {
             info: self.info.clone(),
-            flow: self.flow.clone(),
             root: self.root.fork()?,
             a_is_client: self.a_is_client,
             ended: self.ended,
             life: self.life,
             memory: self.memory,
+            counted: 0,
             told_end: false,
             since_checkpoint: 0,
         })
@@ -420,9 +421,9 @@ impl Conversation {
     }
 
     /// Counts its memory anew.
-    pub(super) fn measure(&mut self) -> usize {
-        let flow = if let Flow::Tcp(t) = &self.flow { t.memory() } else { 0 };
-        self.memory = size_of::<Self>() + flow + self.root.memory();
+    pub(super) fn measure(&mut self, flow: &Flow) -> usize {
+        let held = if let Flow::Tcp(t) = flow { t.memory() } else { 0 };
+        self.memory = size_of::<Self>() + held + self.root.memory();
         self.memory
     }
 

@@ -21,15 +21,15 @@ use crate::base::{ConversationId, EventId, Moment, PacketId, Side};
 use crate::capture::{Batch, Packet};
 use crate::event::{Event, Level};
 use crate::finding::Finding;
-use crate::flow::{FlowTable, RunOrigin, SegmentNotes, Transport};
-use crate::link::{Content, Decoded, Decoder, PayloadOrigin};
+use crate::flow::{Flow, FlowTable, Found as Place, Released, SegmentNotes, SlotId, Why};
+use crate::link::{Content, Decoded, Decoder, Endpoints, PayloadOrigin, TcpFlags};
 use crate::proto::{EndCause, PayloadDecoder};
 
 pub use conversation::{Birth, ConversationInfo};
 pub use replay::Replay;
 pub use shared::Ledger;
 
-use conversation::Conversation;
+use conversation::Stack;
 use shared::{Found, Shared};
 
 /// How often the memory of a conversation is counted anew, in its packets.
@@ -103,7 +103,13 @@ pub trait EventSink {
 
     /// A packet was worked on; it belongs to the conversation, and so do the
     /// earlier packets whose fragments it completed.
-    fn packet(&mut self, _packet: &Packet<'_>, _conversation: Option<ConversationId>, _with: &[PacketId]) {}
+    fn packet(
+        &mut self,
+        _packet: &Packet<'_>,
+        _conversation: Option<ConversationId>,
+        _with: &[PacketId],
+    ) {
+    }
 
     /// A state from which a conversation can be run again, behind the packet
     /// that was worked on last.
@@ -117,20 +123,21 @@ pub trait EventSink {
 pub struct Checkpoint {
     /// The last packet that went into it.
     pub after: PacketId,
-    state: Box<Conversation>,
+    flow: Flow,
+    stack: Box<Stack>,
 }
 
 impl Checkpoint {
     /// Whose it is.
     #[must_use]
     pub const fn conversation(&self) -> ConversationId {
-        self.state.info.id
+        self.stack.info.id
     }
 
     /// Memory held, in bytes.
     #[must_use]
     pub const fn memory(&self) -> usize {
-        self.state.memory
+        self.stack.memory
     }
 }
 
@@ -138,10 +145,7 @@ impl Checkpoint {
 pub struct Engine {
     options: Options,
     decoder: Decoder,
-    flows: FlowTable,
-    conversations: Vec<Option<Box<Conversation>>>,
-    /// Conversations per transport so far.
-    counted: [u32; 2],
+    flows: FlowTable<Option<Box<Stack>>>,
     shared: Shared,
     next_event: u64,
     /// Memory of all conversations at their last count.
@@ -161,8 +165,6 @@ impl Engine {
             options,
             decoder: Decoder::new(),
             flows: FlowTable::new(),
-            conversations: Vec::new(),
-            counted: [0; 2],
             shared,
             next_event: 1,
             memory: 0,
@@ -199,144 +201,156 @@ impl Engine {
         // The decoder lends its buffer of a reassembled datagram: taken out for
         // the time of the call.
         let mut decoder = std::mem::take(&mut self.decoder);
-        let decoded = decoder.decode(packet.meta.link.0, packet.data, packet.meta.original_len, now);
+        let decoded =
+            decoder.decode(packet.meta.link.0, packet.data, packet.meta.original_len, now);
         self.decoded(packet, &decoded, sink);
         drop(decoded);
         self.decoder = decoder;
+        for (_, f) in self.decoder.take_lost() {
+            self.shared.finding(f, "ip");
+        }
+        self.flush(None, sink);
     }
 
     fn decoded(&mut self, packet: &Packet<'_>, decoded: &Decoded<'_>, sink: &mut dyn EventSink) {
         for f in &decoded.findings {
             self.shared.finding(f.clone(), "ip");
         }
-        let place = self.flows.find(decoded, self.shared.now);
-        let Some(place) = place else {
-            if self.shared.wants(Level::Packet) {
-                let draft = packet::draft(packet, decoded, None, SegmentNotes::default());
-                self.shared.emit(draft);
-            }
-            sink.packet(packet, None, &[]);
-            self.flush(None, sink);
-            return;
+        let now = self.shared.now;
+        let place = match (&decoded.endpoints, &decoded.content) {
+            (Some(ends), Content::Tcp(s)) => Some((ends, self.flows.tcp(ends, s, now))),
+            (Some(ends), Content::Udp(_)) => Some((ends, self.flows.udp(ends, now))),
+            _ => None,
         };
-        let index = self.conversation(&place, decoded);
-        let Some(Some(c)) = self.conversations.get_mut(index) else {
-            return;
-        };
-        let (notes, pieces) = match &decoded.content {
-            Content::Tcp(segment) => {
-                (c.segment(place.from_a, segment, &mut self.shared), &segment.origin)
+        self.let_go(sink);
+        match place {
+            Some((ends, Place::Live { slot, from_a, new })) => {
+                if new {
+                    self.begin(slot, ends, decoded);
+                }
+                self.live(packet, decoded, slot, from_a, sink);
             }
-            Content::Udp(datagram) => {
-                let origin = match &datagram.origin {
-                    PayloadOrigin::Packet(at) => {
-                        RunOrigin::Packet { moment: self.shared.now, at: *at }
-                    }
-                    PayloadOrigin::Pieces(p) => RunOrigin::Pieces(p),
-                };
-                c.datagram(place.from_a, datagram.payload, origin, &mut self.shared);
-                (SegmentNotes::default(), &datagram.origin)
+            // Late segments of a connection that is over belong to nobody's bytes.
+            _ => {
+                if self.shared.wants(Level::Packet) {
+                    let notes = SegmentNotes::default();
+                    self.shared.emit(packet::draft(packet, decoded, None, notes));
+                }
+                sink.packet(packet, None, &[]);
+                self.flush(None, sink);
+            }
+        }
+    }
+
+    /// A packet of a conversation that has state.
+    fn live(
+        &mut self,
+        packet: &Packet<'_>,
+        decoded: &Decoded<'_>,
+        slot: SlotId,
+        from_a: bool,
+        sink: &mut dyn EventSink,
+    ) {
+        let Some(c) = self.flows.get_mut(slot) else { return };
+        let Some(stack) = &mut c.state else { return };
+        let (notes, origin) = match &decoded.content {
+            Content::Tcp(s) => (stack.segment(&mut c.flow, from_a, s, &mut self.shared), &s.origin),
+            Content::Udp(d) => {
+                stack.datagram(&mut c.flow, from_a, d, &mut self.shared);
+                (SegmentNotes::default(), &d.origin)
             }
             _ => return,
         };
         if self.shared.wants(Level::Packet) {
-            let side = c.side(place.from_a);
-            let draft = packet::draft(packet, decoded, Some((&c.info, side)), notes);
-            self.shared.emit(draft);
+            let whose = Some((&stack.info, stack.side(from_a)));
+            self.shared.emit(packet::draft(packet, decoded, whose, notes));
         }
-        let with: Vec<PacketId> = match pieces {
+        let with: Vec<PacketId> = match origin {
             PayloadOrigin::Packet(_) => Vec::new(),
             PayloadOrigin::Pieces(p) => p.iter().map(|(_, m)| m.packet).collect(),
         };
-        sink.packet(packet, Some(c.info.id), &with);
-        self.settle(index, sink);
-    }
-
-    /// The conversation of a packet; a new one where there is none yet.
-    fn conversation(&mut self, place: &crate::flow::Place, decoded: &Decoded<'_>) -> usize {
-        let index = place.conversation.0.saturating_sub(1) as usize;
-        if place.is_new
-            && let Some(e) = &decoded.endpoints
-        {
-            let transport = place.transport;
-            let count = match transport {
-                Transport::Tcp => &mut self.counted[0],
-                Transport::Udp => &mut self.counted[1],
-            };
-            let number = *count;
-            *count += 1;
-            let (a, b) = (e.source.into(), e.destination.into());
-            let a_is_client = place.a_is_client.unwrap_or_else(|| place.guess_a_is_client());
-            let birth = Birth { ends: [a, b], a_is_client, known: place.a_is_client.is_some() };
-            let info = ConversationInfo::new(
-                place.conversation,
-                transport,
-                number,
-                birth,
-                self.shared.now,
-            );
-            self.conversations.resize_with(index + 1, || None);
-            if let Some(slot) = self.conversations.get_mut(index) {
-                *slot = Some(Box::new(Conversation::new(info)));
-            }
-        }
-        index
-    }
-
-    /// After a packet: numbers and hands out what it brought forth, counts
-    /// memory, keeps a checkpoint.
-    fn settle(&mut self, index: usize, sink: &mut dyn EventSink) {
+        sink.packet(packet, Some(stack.info.id), &with);
         self.inflated += std::mem::take(&mut self.shared.inflated);
-        self.flush(Some(index), sink);
-        let Some(Some(c)) = self.conversations.get_mut(index) else {
-            return;
+        let info = &stack.info;
+        numbered(&mut self.shared, &mut self.next_event, Some(info), sink);
+        self.after(slot, sink);
+        self.flows.fed(slot, self.shared.now);
+    }
+
+    /// The state of a new conversation.
+    fn begin(&mut self, slot: SlotId, ends: &Endpoints, decoded: &Decoded<'_>) {
+        let now = self.shared.now;
+        let Some(c) = self.flows.get_mut(slot) else { return };
+        let syn = match &decoded.content {
+            Content::Tcp(s) if s.flags.has(TcpFlags::SYN) => Some(!s.flags.has(TcpFlags::ACK)),
+            _ => None,
         };
-        if c.info.closed && !c.told_end {
-            c.told_end = true;
-            self.memory = self.memory.saturating_sub(c.memory);
-            c.memory = 0;
-            sink.ended(&c.info);
-        } else if c.info.packets.is_multiple_of(MEASURE_EVERY) {
-            let before = c.memory;
-            self.memory = (self.memory + c.measure()).saturating_sub(before);
-            if self.memory > self.options.state_bytes {
-                self.evict(sink);
+        let guess = c.client().0 == crate::flow::Dir::AtoB;
+        let birth = Birth {
+            ends: [ends.source.into(), ends.destination.into()],
+            a_is_client: syn.unwrap_or(guess),
+            known: syn.is_some(),
+        };
+        let info = ConversationInfo::new(c.id, c.transport, c.number, birth, now);
+        c.state = Some(Box::new(Stack::new(info)));
+    }
+
+    /// After a packet of a conversation: counts memory, keeps a checkpoint.
+    fn after(&mut self, slot: SlotId, sink: &mut dyn EventSink) {
+        let Some(c) = self.flows.get_mut(slot) else { return };
+        let Some(stack) = &mut c.state else { return };
+        if stack.info.closed {
+            if !std::mem::replace(&mut stack.told_end, true) {
+                self.memory = self.memory.saturating_sub(stack.counted);
+                stack.counted = 0;
+                sink.ended(&stack.info);
             }
+            return;
         }
         if self.options.checkpoints
-            && let Some(Some(c)) = self.conversations.get_mut(index)
-            && c.since_checkpoint >= crate::base::limits::CHECKPOINT_BYTES
-            && !c.info.closed
-            && let Some(mut state) = c.fork()
+            && stack.since_checkpoint >= crate::base::limits::CHECKPOINT_BYTES
+            && let Some(mut copy) = stack.fork()
         {
-            c.since_checkpoint = 0;
-            state.measure();
-            sink.checkpoint(Checkpoint { after: self.shared.now.packet, state: Box::new(state) });
+            stack.since_checkpoint = 0;
+            copy.measure(&c.flow);
+            sink.checkpoint(Checkpoint {
+                after: self.shared.now.packet,
+                flow: c.flow.clone(),
+                stack: Box::new(copy),
+            });
+        }
+        if stack.info.packets % MEASURE_EVERY == 1 {
+            let memory = stack.measure(&c.flow);
+            self.memory = (self.memory + memory).saturating_sub(stack.counted);
+            stack.counted = memory;
+            if self.memory > self.options.state_bytes {
+                let some = (self.flows.live() / 16).max(1);
+                self.shared.finding(Finding::new(&findings::EVICTED), "framescope");
+                self.flush(None, sink);
+                self.flows.evict_oldest(some);
+                self.let_go(sink);
+            }
         }
     }
 
-    /// Lets go of the state of the conversations that have been silent longest,
-    /// until a quarter of the budget is free.
-    fn evict(&mut self, sink: &mut dyn EventSink) {
-        let mut by_age: Vec<(Moment, usize)> = self
-            .conversations
-            .iter()
-            .enumerate()
-            .filter_map(|(i, c)| c.as_ref().map(|c| (i, c)))
-            .filter(|(_, c)| !c.info.closed)
-            .map(|(i, c)| (c.info.last, i))
-            .collect();
-        by_age.sort_unstable();
-        let enough = self.options.state_bytes / 4 * 3;
-        for (_, index) in by_age {
-            if self.memory <= enough {
-                break;
+    /// Ends the conversations that have left the table.
+    fn let_go(&mut self, sink: &mut dyn EventSink) {
+        while let Some(Released { mut conversation, why }) = self.flows.next_released() {
+            let Some(mut stack) = conversation.state.take() else { continue };
+            self.memory = self.memory.saturating_sub(stack.counted);
+            let cause = match why {
+                Why::Closed | Why::Reused => EndCause::Finished,
+                Why::Evicted => EndCause::Evicted,
+                Why::CaptureEnded => EndCause::CaptureEnded,
+            };
+            // What the packet being worked on has brought stays apart.
+            let found = std::mem::take(&mut self.shared.found);
+            stack.finish(&mut conversation.flow, cause, &mut self.shared);
+            numbered(&mut self.shared, &mut self.next_event, Some(&stack.info), sink);
+            self.shared.found = found;
+            if !std::mem::replace(&mut stack.told_end, true) {
+                sink.ended(&stack.info);
             }
-            let Some(Some(c)) = self.conversations.get_mut(index) else { continue };
-            self.memory = self.memory.saturating_sub(c.measure());
-            self.shared.finding(Finding::new(&findings::EVICTED), "framescope");
-            c.finish(EndCause::Evicted, &mut self.shared);
-            self.settle(index, sink);
         }
     }
 
@@ -345,90 +359,17 @@ impl Engine {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
-        for f in self.decoder.finish() {
+        self.decoder.finish();
+        for (_, f) in self.decoder.take_lost() {
             self.shared.finding(f, "ip");
         }
         self.flush(None, sink);
-        for index in 0..self.conversations.len() {
-            if let Some(Some(c)) = self.conversations.get_mut(index) {
-                c.finish(EndCause::CaptureEnded, &mut self.shared);
-                self.settle(index, sink);
-            }
-        }
+        self.flows.finish();
+        self.let_go(sink);
     }
 
-    /// Numbers and hands out what came of one packet, parts before wholes.
-    fn flush(&mut self, index: Option<usize>, sink: &mut dyn EventSink) {
-        if self.shared.found.is_empty() {
-            return;
-        }
-        let info = index
-            .and_then(|i| self.conversations.get(i))
-            .and_then(|c| c.as_ref())
-            .map(|c| &c.info);
-        let mut found = std::mem::take(&mut self.shared.found);
-        if found.len() > 1 {
-            found.sort_by_key(|f| match f {
-                Found::Event(d) => d.level,
-                Found::Finding { .. } => Level::Packet,
-            });
-        }
-        for f in found.drain(..) {
-            match f {
-                Found::Event(draft) => self.hand_out(draft, info, sink),
-                Found::Finding { finding, protocol, at } => sink.finding(
-                    FindingEvent {
-                        finding,
-                        protocol,
-                        event: None,
-                        at,
-                        packets: if at.packet.0 == 0 { Vec::new() } else { vec![at.packet] },
-                        stream: None,
-                        sender: None,
-                    },
-                    info,
-                ),
-            }
-        }
-        self.shared.found = found;
-    }
-
-    fn hand_out(
-        &mut self,
-        draft: crate::event::Draft,
-        info: Option<&ConversationInfo>,
-        sink: &mut dyn EventSink,
-    ) {
-        let id = if draft.level == Level::Packet {
-            EventId(0)
-        } else {
-            let id = EventId(self.next_event);
-            self.next_event += 1;
-            id
-        };
-        let event = Event { id, conversation: info.map(|i| i.id), draft };
-        if event.draft.findings.is_empty() {
-            sink.event(event, info);
-            return;
-        }
-        let found: Vec<FindingEvent> = event
-            .draft
-            .findings
-            .iter()
-            .map(|f| FindingEvent {
-                finding: f.clone(),
-                protocol: event.draft.protocol,
-                event: (id.0 > 0).then_some(id),
-                at: event.draft.end,
-                packets: event.packets(),
-                stream: event.draft.stream,
-                sender: event.draft.sender,
-            })
-            .collect();
-        sink.event(event, info);
-        for f in found {
-            sink.finding(f, info);
-        }
+    fn flush(&mut self, info: Option<&ConversationInfo>, sink: &mut dyn EventSink) {
+        numbered(&mut self.shared, &mut self.next_event, info, sink);
     }
 
     /// Bytes that were inflated so far.
@@ -437,15 +378,80 @@ impl Engine {
         self.inflated
     }
 
-    /// What is known of a conversation.
-    #[must_use]
-    pub fn conversation_info(&self, id: ConversationId) -> Option<&ConversationInfo> {
-        let index = usize::try_from(id.0.checked_sub(1)?).ok()?;
-        self.conversations.get(index)?.as_ref().map(|c| &c.info)
-    }
-
-    /// What is known of all conversations.
+    /// What is known of the conversations that have state.
     pub fn conversations(&self) -> impl Iterator<Item = &ConversationInfo> {
-        self.conversations.iter().flatten().map(|c| &c.info)
+        self.flows.iter().filter_map(|c| c.state.as_ref()).map(|s| &s.info)
+    }
+}
+
+/// Numbers and hands out what came of one packet, parts before wholes.
+fn numbered(
+    shared: &mut Shared,
+    next_event: &mut u64,
+    info: Option<&ConversationInfo>,
+    sink: &mut dyn EventSink,
+) {
+    if shared.found.is_empty() {
+        return;
+    }
+    let mut found = std::mem::take(&mut shared.found);
+    if found.len() > 1 {
+        found.sort_by_key(|f| match f {
+            Found::Event(d) => d.level,
+            Found::Finding { .. } => Level::Packet,
+        });
+    }
+    for f in found.drain(..) {
+        match f {
+            Found::Event(draft) => {
+                let id = if draft.level == Level::Packet {
+                    EventId(0)
+                } else {
+                    *next_event += 1;
+                    EventId(*next_event - 1)
+                };
+                hand_out(Event { id, conversation: info.map(|i| i.id), draft }, info, sink);
+            }
+            Found::Finding { finding, protocol, at } => sink.finding(
+                FindingEvent {
+                    finding,
+                    protocol,
+                    event: None,
+                    at,
+                    packets: if at.packet.0 == 0 { Vec::new() } else { vec![at.packet] },
+                    stream: None,
+                    sender: None,
+                },
+                info,
+            ),
+        }
+    }
+    shared.found = found;
+}
+
+/// An event, and behind it its findings.
+fn hand_out(event: Event, info: Option<&ConversationInfo>, sink: &mut dyn EventSink) {
+    if event.draft.findings.is_empty() {
+        sink.event(event, info);
+        return;
+    }
+    let packets = event.packets();
+    let (id, draft) = (event.id, &event.draft);
+    let found: Vec<FindingEvent> = draft
+        .findings
+        .iter()
+        .map(|f| FindingEvent {
+            finding: f.clone(),
+            protocol: draft.protocol,
+            event: (id.0 > 0).then_some(id),
+            at: draft.end,
+            packets: packets.clone(),
+            stream: draft.stream,
+            sender: draft.sender,
+        })
+        .collect();
+    sink.event(event, info);
+    for f in found {
+        sink.finding(f, info);
     }
 }

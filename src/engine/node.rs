@@ -230,13 +230,12 @@ impl Node {
             }
         }
         held.drain(..from.min(held.len()));
-        let lane = &mut self.lanes[i];
-        lane.held = held;
+        self.lanes[i].held = held;
         if forced && !last {
             shared.finding(Finding::new(&findings::PENDING_LIMIT), self.name());
-            lane.done = true;
+            self.lanes[i].done = true;
         }
-        if last || lane.done {
+        if last || self.lanes[i].done {
             let rest = std::mem::take(&mut self.lanes[i].held);
             self.skip(side, &rest, shared);
         }
@@ -262,13 +261,7 @@ impl Node {
     }
 
     /// One call of the machine.
-    fn feed_chunk(
-        &mut self,
-        side: Side,
-        data: &[u8],
-        last: bool,
-        shared: &mut Shared,
-    ) -> Progress {
+    fn feed_chunk(&mut self, side: Side, data: &[u8], last: bool, shared: &mut Shared) -> Progress {
         let offset = self.lanes[side.index()].at;
         let p = self.feed(Input::Bytes(Chunk { side, offset, data, last }), shared);
         Progress { took: p.took.min(data.len()), want: p.want }

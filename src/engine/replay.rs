@@ -3,18 +3,19 @@
 
 use crate::base::{EventId, Moment};
 use crate::capture::Packet;
-use crate::engine::conversation::{Conversation, ConversationInfo};
+use crate::engine::conversation::{ConversationInfo, Stack};
 use crate::engine::shared::{Found, Shared};
 use crate::engine::{Checkpoint, Options};
 use crate::event::{Event, Level};
-use crate::flow::RunOrigin;
-use crate::link::{Content, Decoder, PayloadOrigin};
+use crate::flow::{Flow, Transport, UdpFlow};
+use crate::link::{Content, Decoder};
 use crate::proto::{EndCause, Protocol};
 
 /// A conversation being run again. Its events come in the order in which they
 /// came the first time; they have no numbers.
 pub struct Replay {
-    conversation: Box<Conversation>,
+    flow: Flow,
+    stack: Box<Stack>,
     shared: Shared,
     decoder: Decoder,
 }
@@ -26,7 +27,11 @@ impl Replay {
         let fresh =
             ConversationInfo::new(info.id, info.transport, info.index, info.birth, info.first);
         Self {
-            conversation: Box::new(Conversation::new(fresh)),
+            flow: match info.transport {
+                Transport::Tcp => Flow::Tcp(Box::default()),
+                Transport::Udp => Flow::Udp(UdpFlow::default()),
+            },
+            stack: Box::new(Stack::new(fresh)),
             shared: Shared::new(options),
             decoder: Decoder::new(),
         }
@@ -36,7 +41,8 @@ impl Replay {
     #[must_use]
     pub fn from_checkpoint(checkpoint: &Checkpoint, options: &Options) -> Option<Self> {
         Some(Self {
-            conversation: Box::new(checkpoint.state.fork()?),
+            flow: checkpoint.flow.clone(),
+            stack: Box::new(checkpoint.stack.fork()?),
             shared: Shared::new(options),
             decoder: Decoder::new(),
         })
@@ -44,7 +50,7 @@ impl Replay {
 
     /// Gives the conversation to a protocol, whatever its bytes look like.
     pub fn decode_as(&mut self, protocol: &'static Protocol) {
-        self.conversation.decode_as(protocol, &mut self.shared);
+        self.stack.decode_as(protocol, &mut self.shared);
     }
 
     /// The levels whose events carry a detail from now on.
@@ -64,20 +70,13 @@ impl Replay {
         let decoded =
             self.decoder.decode(packet.meta.link.0, packet.data, packet.meta.original_len, now);
         let Some(ends) = &decoded.endpoints else { return Vec::new() };
-        let from_a = self.conversation.info.birth.ends == [
-            ends.source.into(),
-            ends.destination.into(),
-        ];
+        let from_a = self.stack.info.birth.ends == [ends.source.into(), ends.destination.into()];
         match &decoded.content {
             Content::Tcp(segment) => {
-                self.conversation.segment(from_a, segment, &mut self.shared);
+                self.stack.segment(&mut self.flow, from_a, segment, &mut self.shared);
             }
             Content::Udp(datagram) => {
-                let origin = match &datagram.origin {
-                    PayloadOrigin::Packet(at) => RunOrigin::Packet { moment: now, at: *at },
-                    PayloadOrigin::Pieces(p) => RunOrigin::Pieces(p),
-                };
-                self.conversation.datagram(from_a, datagram.payload, origin, &mut self.shared);
+                self.stack.datagram(&mut self.flow, from_a, datagram, &mut self.shared);
             }
             _ => {}
         }
@@ -88,7 +87,7 @@ impl Replay {
     /// The capture ends at `at`.
     pub fn finish(&mut self, at: Moment) -> Vec<Event> {
         self.shared.now = at;
-        self.conversation.finish(EndCause::CaptureEnded, &mut self.shared);
+        self.stack.finish(&mut self.flow, EndCause::CaptureEnded, &mut self.shared);
         self.take()
     }
 
@@ -105,18 +104,14 @@ impl Replay {
         drafts.sort_by_key(|d| d.level);
         drafts
             .into_iter()
-            .map(|draft| Event {
-                id: EventId(0),
-                conversation: Some(self.conversation.info.id),
-                draft,
-            })
+            .map(|draft| Event { id: EventId(0), conversation: Some(self.stack.info.id), draft })
             .collect()
     }
 
     /// What is known of the conversation by now.
     #[must_use]
     pub const fn info(&self) -> &ConversationInfo {
-        &self.conversation.info
+        &self.stack.info
     }
 
     /// Bytes inflated so far.

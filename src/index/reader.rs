@@ -7,9 +7,7 @@ use hashbrown::HashSet;
 
 use crate::base::{ConversationId, PacketId};
 use crate::capture::{CaptureError, Packet, PacketMeta, Polled, Source};
-use crate::engine::{
-    Checkpoint, ConversationInfo, Engine, EventSink, FindingEvent, Options,
-};
+use crate::engine::{Checkpoint, ConversationInfo, Engine, EventSink, FindingEvent, Options};
 use crate::event::{Event, Level};
 use crate::index::row::{PacketRow, Row};
 use crate::index::{Index, Indexed};
@@ -38,6 +36,8 @@ struct Collected {
     items: Vec<Item>,
     /// Conversations of which something new is known.
     touched: HashSet<ConversationId>,
+    /// Those that left the engine.
+    ended: Vec<ConversationInfo>,
 }
 
 enum Item {
@@ -71,7 +71,7 @@ impl EventSink for Collected {
     }
 
     fn ended(&mut self, conversation: &ConversationInfo) {
-        self.touched.insert(conversation.id);
+        self.ended.push(conversation.clone());
     }
 }
 
@@ -101,10 +101,11 @@ impl Reader {
             }
         };
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        for id in &collected.touched {
-            if let Some(info) = self.engine.conversation_info(*id) {
-                index.know(info);
-            }
+        for info in self.engine.conversations().filter(|c| collected.touched.contains(&c.id)) {
+            index.know(info);
+        }
+        for info in &collected.ended {
+            index.know(info);
         }
         for item in collected.items {
             index.take(item);
@@ -174,7 +175,7 @@ impl Indexed {
     /// A conversation of which only packets have been seen.
     fn unknown() -> Self {
         Self {
-            info: ConversationInfo::unknown(),
+            info: ConversationInfo::default(),
             packets: Vec::new(),
             rows: Vec::new(),
             checkpoints: Vec::new(),

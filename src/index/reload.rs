@@ -102,7 +102,7 @@ impl Reloader {
         };
         let mut wanted: Vec<(usize, RowId, Level)> = mine
             .into_iter()
-            .filter_map(|r| {
+            .filter_map(|r: &RowId| {
                 let at = c.rows.binary_search(&r.0).ok()?;
                 Some((at, *r, index.row(*r)?.level()))
             })
@@ -136,7 +136,7 @@ impl Reloader {
         replay.want(&levels);
         let mut wanted = wanted.into_iter().peekable();
         let mut bytes = Vec::new();
-        let mut take = |found: Vec<Event>, wanted: &mut std::iter::Peekable<_>| {
+        let mut take = |found: Vec<Event>, wanted: &mut Wanted| {
             for mut event in found {
                 if let Some((_, row, _)) = wanted.next_if(|w: &(usize, RowId, Level)| w.0 == events)
                 {
@@ -189,6 +189,8 @@ impl Reloader {
         Some((meta, bytes))
     }
 }
+
+type Wanted = std::iter::Peekable<std::vec::IntoIter<(usize, RowId, Level)>>;
 
 /// Packets looked up under one lock.
 const PACKETS_AT_ONCE: usize = 256;

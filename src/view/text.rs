@@ -146,9 +146,7 @@ impl Lines {
                 clock.get(..15).unwrap_or(clock).to_owned()
             }
             TimeStyle::Relative => seconds(time.0.saturating_sub(first.0)),
-            TimeStyle::Delta => {
-                seconds(time.0.saturating_sub(self.last.unwrap_or(time).0))
-            }
+            TimeStyle::Delta => seconds(time.0.saturating_sub(self.last.unwrap_or(time).0)),
         };
         self.last = Some(time);
         let _ = write!(out, "{number:>5} {stamp} ");
