@@ -130,7 +130,7 @@ impl Machine for Http {
                 size_of::<Shown>()
                     + s.kept.capacity()
                     + s.body.memory()
-                    + s.detail.tree.nodes().len() * size_of::<crate::field::Node>()
+                    + size_of_val(s.detail.tree.nodes())
             })
         };
         let about = self.about.as_ref().map_or(0, |a| {

@@ -7,7 +7,8 @@
 use std::collections::VecDeque;
 
 use crate::base::limits::{
-    MAX_CHUNK_LINE_BYTES, MAX_EARLY_RESPONSE_NS, MAX_HEADER_BYTES, MAX_HTTP1_REQUESTS,
+    MAX_CHUNK_LINE_BYTES, MAX_EARLY_RESPONSE_NS, MAX_HEADER_BYTES, MAX_HEADER_FIELDS,
+    MAX_HTTP1_REQUESTS,
 };
 use crate::base::{Buffer, BufferId, Moment, Side};
 use crate::event::{Detail, Level};
@@ -352,14 +353,14 @@ impl Http1 {
             }
             First::Trailers | First::Bad => {
                 odd.0.drain(..).for_each(|f| out.finding(f));
-                let spec = if section.len > 0 {
-                    &g::HEAD_TOO_LARGE
+                let (spec, detail) = if section.len > 0 {
+                    (&g::HEAD_TOO_LARGE, Some(format!("more than {MAX_HEADER_FIELDS} fields")))
                 } else if c.last && !data.contains(&b'\n') {
-                    &g::HEAD_CUT
+                    (&g::HEAD_CUT, None)
                 } else {
-                    &g::BAD_START_LINE
+                    (&g::BAD_START_LINE, None)
                 };
-                return self.fail(c.side, spec, None, out);
+                return self.fail(c.side, spec, detail, out);
             }
         }
         Step::Go(section.len)
@@ -402,8 +403,12 @@ impl Http1 {
         mut odd: Odd,
         out: &mut dyn Out,
     ) {
-        let framing = message::framing(section.first, &self.headers, &mut odd);
-        message::judge_request(version, &self.headers, &mut odd);
+        let framing = if section.whole {
+            message::judge_request(version, &self.headers, &mut odd);
+            message::framing(section.first, &self.headers, &mut odd)
+        } else {
+            Framing::Unknown
+        };
         odd.0.drain(..).for_each(|f| out.finding(f));
         let key = self.new_key();
         out.open(Child { key, stream: None, carries: Carries::Exchange });
@@ -470,7 +475,11 @@ impl Http1 {
         let tunnels = method == Method::Connect && (200..300).contains(&code);
         let bodiless = code < 200 || code == 204 || code == 304 || method == Method::Head;
         // A bodiless response may say how long another one would be.
-        let stated = message::framing(section.first, &self.headers, &mut odd);
+        let stated = if section.whole {
+            message::framing(section.first, &self.headers, &mut odd)
+        } else {
+            Framing::Unknown
+        };
         odd.0.drain(..).for_each(|f| out.finding(f));
         let framing = if bodiless || tunnels { Framing::None } else { stated };
         if !interim && !switches {
@@ -682,6 +691,10 @@ impl Http1 {
         let mut odd = Odd::default();
         let (section, detail) = self.read(&Chunk { data, ..*c }, None, &mut odd, out);
         odd.0.drain(..).for_each(|f| out.finding(f));
+        if section.first == First::Bad {
+            let detail = format!("more than {MAX_HEADER_FIELDS} fields");
+            return self.fail(c.side, &g::HEAD_TOO_LARGE, Some(detail), out);
+        }
         if !self.headers.is_empty() {
             let seen = Seen::new(c, &section, out);
             out.tell(
