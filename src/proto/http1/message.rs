@@ -51,7 +51,7 @@ pub(super) enum First {
     },
     /// A trailer section has none.
     Trailers,
-    /// No start line.
+    /// No start line, or more than [`MAX_HEADER_FIELDS`] fields behind it.
     Bad,
 }
 
@@ -187,9 +187,6 @@ pub(super) fn read<S: Sink>(
         i = rest;
         if headers.len() >= MAX_HEADER_FIELDS {
             // The rest would be lost without a word, framing fields with it.
-            odd.with(&g::HEAD_TOO_LARGE, || {
-                Some(format!("more than {MAX_HEADER_FIELDS} fields").into())
-            });
             first = First::Bad;
             break;
         }

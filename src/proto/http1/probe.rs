@@ -46,7 +46,7 @@ pub(super) enum Looks {
     Request(bool),
     /// A response; `true` where that is certain.
     Response(bool),
-    /// Nothing to see yet.
+    /// Nothing to see yet, or either.
     Empty,
     /// Neither.
     Neither,
@@ -63,7 +63,8 @@ pub(super) fn look(data: &[u8]) -> Looks {
         };
     }
     const VERSION: &[u8] = b"HTTP/1.";
-    if data.is_empty() {
+    // The first letters of a version may be those of a method.
+    if b"HTTP".starts_with(data) {
         return Looks::Empty;
     }
     if data.len() < VERSION.len() && VERSION.starts_with(data) {
@@ -130,7 +131,6 @@ pub(super) fn probe(p: &Probe<'_>) -> Verdict {
             _ => {}
         }
     }
-    let open = |l| matches!(l, Looks::Request(_) | Looks::Response(_));
     if p.last {
         // A capture that ends within its first line: a known method is enough.
         for (data, side) in p.data.iter().zip(Side::BOTH) {
@@ -143,9 +143,13 @@ pub(super) fn probe(p: &Probe<'_>) -> Verdict {
         }
         return Verdict::No;
     }
-    match (a, b) {
-        (Looks::Empty, Looks::Empty) => Verdict::More,
-        _ if open(a) || open(b) => Verdict::More,
-        _ => Verdict::No,
+    // A silent side may speak yet, unless the other one has said what it is.
+    let ruled_out = |l, data: &[u8]| l == Looks::Neither || data.is_empty();
+    let [first, second] = p.data;
+    let nothing = first.is_empty() && second.is_empty();
+    if !nothing && ruled_out(a, first) && ruled_out(b, second) {
+        Verdict::No
+    } else {
+        Verdict::More
     }
 }
