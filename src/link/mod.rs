@@ -27,4 +27,6 @@ pub use summary::{SeqBase, summary};
 pub use wire::{ArpHead, IcmpHead, TcpHead};
 
 #[cfg(test)]
+mod corpus_tests;
+#[cfg(test)]
 mod tests;

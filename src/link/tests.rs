@@ -638,6 +638,6 @@ proptest! {
         let mut decoder = Decoder::new();
         let outline = dissect(link_type, &data, len).outline;
         let d = decoder.decode(link_type, &data, len, moment(1));
-        summary(&d, &outline, SeqBase { seq: 9, ack: 7 });
+        let _ = summary(&d, &outline, SeqBase { seq: 9, ack: 7 });
     }
 }
