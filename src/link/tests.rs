@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::{BufferId, CaptureTime, Moment, PacketId, PieceSource};
-use crate::field::{Kind, Tree};
-use crate::link::decoder::outline as walk_outline;
+use crate::field::{In, Kind, NoSink, Tree};
+use crate::link::walk::Walk;
 
 pub(super) fn moment(packet: u64) -> Moment {
     Moment { packet: PacketId(packet), time: CaptureTime(packet as i64 * 1_000_000) }
@@ -91,9 +91,11 @@ pub(super) fn untiled(tree: &Tree, data: &[u8]) -> Option<String> {
 pub(super) fn check(link_type: u16, data: &[u8], original_len: u32) -> Dissection {
     let d = dissect(link_type, data, original_len);
     assert_eq!(untiled(&d.tree, data), None, "link type {link_type}, {data:02x?}");
-    let mut findings = Vec::new();
-    assert_eq!(walk_outline(link_type, data, original_len, &mut findings), d.outline);
-    assert_eq!(findings, d.findings);
+    let (sink, wire_len) = (NoSink, original_len.max(len32(data)));
+    let mut walk = Walk::new(wire_len);
+    walk.link(link_type, In::new(data, BufferId(0), 0, &sink), wire_len - len32(data));
+    assert_eq!(walk.out, d.outline);
+    assert_eq!(walk.findings, d.findings);
     d
 }
 
