@@ -29,4 +29,6 @@ pub use wire::{ArpHead, IcmpHead, TcpHead};
 #[cfg(test)]
 mod corpus_tests;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -400,14 +400,10 @@ impl Walk {
             protocol::UDP => self.udp(i, missing),
             protocol::ICMP if !v6 => self.icmp(i, missing, false),
             protocol::ICMPV6 if v6 => self.icmp(i, missing, true),
-            protocol::IPV4 | protocol::IPV6 => {
-                if self.enter() {
-                    let version = if next == protocol::IPV4 { 4 } else { 6 };
-                    let behind = self.ip(i, missing, version);
-                    leaf(behind, &f::TRAILER);
-                } else {
-                    data(i);
-                }
+            protocol::IPV4 | protocol::IPV6 if self.enter() => {
+                let version = if next == protocol::IPV4 { 4 } else { 6 };
+                let behind = self.ip(i, missing, version);
+                leaf(behind, &f::TRAILER);
             }
             protocol::GRE => self.gre(i, missing),
             _ => {
