@@ -39,17 +39,22 @@ impl Decoder {
         if !self.defrag.is_idle() {
             self.defrag.expire(moment.time);
         }
-        let mut findings = Vec::new();
-        let out = outline(link_type, data, original_len, &mut findings);
-        let End::Fragment(fragment) = out.end else {
-            return decoded(&out, data, &|e| PayloadOrigin::Packet(e.at), findings);
+        let sink = NoSink;
+        let captured = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let wire_len = original_len.max(captured);
+        // The outline is large: it is written in place and not moved.
+        let mut walk = Walk::new(wire_len);
+        walk.link(link_type, In::new(data, BufferId(0), 0, &sink), wire_len - captured);
+        let End::Fragment(fragment) = walk.out.end else {
+            return decoded(&walk.out, data, |e| PayloadOrigin::Packet(e.at), walk.findings);
         };
+        let Walk { out, mut findings } = walk;
         let Some(out) = self.fragment(out, fragment, data, moment, &mut findings) else {
-            return decoded(&out, data, &|e| PayloadOrigin::Packet(e.at), findings);
+            return decoded(&out, data, |e| PayloadOrigin::Packet(e.at), findings);
         };
         let joined = &self.joined;
         let origin = |e: Extent| PayloadOrigin::Pieces(cut_pieces(&joined.pieces, e.at, e.len));
-        decoded(&out, &joined.bytes, &origin, findings)
+        decoded(&out, &joined.bytes, origin, findings)
     }
 
     /// Takes a fragment; gives the outline of the datagram that it makes whole,
@@ -65,7 +70,7 @@ impl Decoder {
     ) -> Option<Outline> {
         let mut joined: Option<Joined> = None;
         loop {
-            let (source, destination) = out.addresses?;
+            let (source, destination) = out.addresses.pair()?;
             let Extent { at, len, missing } = fragment.payload;
             let (bytes, pieces) = match &joined {
                 None => (data, vec![(whole_packet(data, moment.packet), moment)]),
@@ -84,10 +89,11 @@ impl Decoder {
             let taken = Fragment { offset, more, protocol, bytes, missing, pieces };
             let whole = self.defrag.insert(key, taken, moment, findings)?;
             let (sink, outside) = (NoSink, out.tunnels);
-            let mut walk = Walk::resume(out, findings);
+            let mut walk = Walk::resume(out);
             let input = In::new(&whole.bytes, BufferId(1), 0, &sink);
             walk.payload(whole.protocol, v6, input, whole.missing);
             out = walk.out;
+            findings.append(&mut walk.findings);
             match out.end {
                 End::Fragment(inner) if out.tunnels > outside => {
                     fragment = inner;
@@ -123,21 +129,6 @@ impl Decoder {
     }
 }
 
-/// Walks a packet with nobody listening.
-pub(super) fn outline(
-    link_type: u16,
-    data: &[u8],
-    original_len: u32,
-    findings: &mut Vec<Finding>,
-) -> Outline {
-    let sink = NoSink;
-    let captured = u32::try_from(data.len()).unwrap_or(u32::MAX);
-    let wire_len = original_len.max(captured);
-    let mut walk = Walk::new(wire_len, findings);
-    walk.link(link_type, In::new(data, BufferId(0), 0, &sink), wire_len - captured);
-    walk.out
-}
-
 fn whole_packet(data: &[u8], packet: PacketId) -> Piece {
     let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
     let source = PieceSource::Packet(PacketRange { packet, start: 0, len });
@@ -145,41 +136,45 @@ fn whole_packet(data: &[u8], packet: PacketId) -> Piece {
 }
 
 /// What an outline says about `data`.
+#[inline]
 fn decoded<'a>(
     out: &Outline,
     data: &'a [u8],
-    origin: &dyn Fn(Extent) -> PayloadOrigin,
+    origin: impl Fn(Extent) -> PayloadOrigin,
     findings: Vec<Finding>,
 ) -> Decoded<'a> {
     let bytes = |e: Extent| {
         data.get(e.at as usize..).and_then(|d| d.get(..e.len as usize)).unwrap_or_default()
     };
-    let content = match out.end {
-        End::Tcp { head, options, payload } => Content::Tcp(TcpSegment {
-            seq: head.seq,
-            ack: head.ack,
-            flags: TcpFlags(head.flags),
-            window: head.window,
-            window_scale: options.window_scale,
-            payload: bytes(payload),
-            missing: payload.missing,
-            origin: origin(payload),
-        }),
-        End::Udp(payload) => Content::Udp(UdpDatagram {
-            payload: bytes(payload),
-            missing: payload.missing,
-            origin: origin(payload),
-        }),
-        End::Icmp(h, _) => {
-            Content::Icmp(if h.v6 { names::icmpv6(h.kind) } else { names::icmp(h.kind) })
-        }
-        End::Fragment(_) => Content::Fragment,
-        end => Content::Other(end.name()),
-    };
-    let endpoints = out.addresses.map(|(source, destination)| Endpoints {
+    let endpoints = out.addresses.pair().map(|(source, destination)| Endpoints {
         source: (source, out.ports.0),
         destination: (destination, out.ports.1),
         path: out.path,
     });
-    Decoded { endpoints, content, findings }
+    Decoded {
+        endpoints,
+        content: match &out.end {
+            End::Tcp { head, options, payload } => Content::Tcp(TcpSegment {
+                seq: head.seq,
+                ack: head.ack,
+                flags: TcpFlags(head.flags),
+                window: head.window,
+                window_scale: options.window_scale,
+                payload: bytes(*payload),
+                missing: payload.missing,
+                origin: origin(*payload),
+            }),
+            End::Udp(payload) => Content::Udp(UdpDatagram {
+                payload: bytes(*payload),
+                missing: payload.missing,
+                origin: origin(*payload),
+            }),
+            End::Icmp(h, _) => {
+                Content::Icmp(if h.v6 { names::icmpv6(h.kind) } else { names::icmp(h.kind) })
+            }
+            End::Fragment(_) => Content::Fragment,
+            end => Content::Other(end.name()),
+        },
+        findings,
+    }
 }

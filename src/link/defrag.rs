@@ -102,8 +102,8 @@ struct Datagram {
 #[derive(Debug, Default)]
 pub struct Defragmenter {
     waiting: HashMap<FragmentKey, Datagram>,
-    /// In order of arrival; a serial tells those that are gone.
-    order: VecDeque<(FragmentKey, u64)>,
+    /// In order of arrival, with the time of it; a serial tells those that are gone.
+    order: VecDeque<(FragmentKey, u64, CaptureTime)>,
     serial: u64,
     memory: usize,
     lost: Vec<(Moment, Finding)>,
@@ -136,13 +136,12 @@ impl Defragmenter {
 
     /// Gives up what has waited for longer than the limit.
     pub fn expire(&mut self, now: CaptureTime) {
-        while let Some(&(key, serial)) = self.order.front() {
-            if let Some(d) = self.waiting.get(&key)
-                && d.serial == serial
-            {
-                if now.since(d.first.time) <= DEFRAG_TIMEOUT_NS {
-                    return;
-                }
+        // The time is asked first: this runs for every packet while anything waits.
+        while let Some(&(key, serial, time)) = self.order.front() {
+            if now.since(time) <= DEFRAG_TIMEOUT_NS {
+                return;
+            }
+            if self.waiting.get(&key).is_some_and(|d| d.serial == serial) {
                 self.give_up(&key, &x::FRAGMENT_MISSING);
             }
             self.order.pop_front();
@@ -151,7 +150,7 @@ impl Defragmenter {
 
     /// The end of the capture: gives up all that waits.
     pub fn finish(&mut self) {
-        while let Some((key, serial)) = self.order.pop_front() {
+        while let Some((key, serial, _)) = self.order.pop_front() {
             if self.waiting.get(&key).is_some_and(|d| d.serial == serial) {
                 self.give_up(&key, &x::FRAGMENT_MISSING);
             }
@@ -205,7 +204,7 @@ impl Defragmenter {
             Entry::Occupied(e) => e.into_mut(),
             Entry::Vacant(e) => {
                 self.serial += 1;
-                self.order.push_back((key, serial));
+                self.order.push_back((key, serial, moment.time));
                 e.insert(Datagram::new(moment, serial, fragment.protocol))
             }
         };
@@ -242,13 +241,13 @@ impl Defragmenter {
         // Those that are gone leave their place in the queue behind.
         if self.order.len() > 2 * MAX_DEFRAG_DATAGRAMS {
             let waiting = &self.waiting;
-            self.order.retain(|(k, s)| waiting.get(k).is_some_and(|d| d.serial == *s));
+            self.order.retain(|(k, s, _)| waiting.get(k).is_some_and(|d| d.serial == *s));
         }
     }
 
     /// Gives up the oldest datagram.
     fn evict(&mut self) -> bool {
-        while let Some((key, serial)) = self.order.pop_front() {
+        while let Some((key, serial, _)) = self.order.pop_front() {
             if self.waiting.get(&key).is_some_and(|d| d.serial == serial) {
                 self.give_up(&key, &x::FRAGMENT_LIMIT);
                 return true;

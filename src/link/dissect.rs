@@ -26,9 +26,8 @@ pub fn dissect(link_type: u16, data: &[u8], original_len: u32) -> Dissection {
     let sink = TreeSink::new();
     let captured = u32::try_from(data.len()).unwrap_or(u32::MAX);
     let wire_len = original_len.max(captured);
-    let mut findings = Vec::new();
-    let mut walk = Walk::new(wire_len, &mut findings);
+    let mut walk = Walk::new(wire_len);
     walk.link(link_type, In::new(data, BufferId(0), 0, &sink), wire_len - captured);
-    let outline = walk.out;
+    let Walk { out: outline, findings } = walk;
     Dissection { tree: sink.into_tree(), outline, findings }
 }

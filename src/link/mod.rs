@@ -22,9 +22,13 @@ pub use decoded::{Content, Decoded, Endpoints, PayloadOrigin, TcpFlags, TcpSegme
 pub use decoder::Decoder;
 pub use defrag::{Defragmenter, Fragment, FragmentKey, Joined};
 pub use dissect::{Dissection, dissect};
-pub use outline::{End, Extent, FragmentInfo, Outline, TcpOptions};
+pub use outline::{Addresses, End, Extent, FragmentInfo, Outline, TcpOptions};
 pub use summary::{SeqBase, summary};
 pub use wire::{ArpHead, IcmpHead, TcpHead};
 
+#[cfg(test)]
+mod corpus_tests;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -1,17 +1,15 @@
 use std::net::IpAddr;
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::base::{BufferId, CaptureTime, Moment, PacketId, PieceSource};
-use crate::field::{Kind, Tree};
-use crate::link::decoder::outline as walk_outline;
+use crate::field::{In, Kind, NoSink, Tree};
+use crate::link::walk::Walk;
 
 pub(super) fn moment(packet: u64) -> Moment {
     Moment { packet: PacketId(packet), time: CaptureTime(packet as i64 * 1_000_000) }
 }
 
-fn len32(v: &[u8]) -> u32 {
+pub(super) fn len32(v: &[u8]) -> u32 {
     v.len() as u32
 }
 
@@ -91,9 +89,11 @@ pub(super) fn untiled(tree: &Tree, data: &[u8]) -> Option<String> {
 pub(super) fn check(link_type: u16, data: &[u8], original_len: u32) -> Dissection {
     let d = dissect(link_type, data, original_len);
     assert_eq!(untiled(&d.tree, data), None, "link type {link_type}, {data:02x?}");
-    let mut findings = Vec::new();
-    assert_eq!(walk_outline(link_type, data, original_len, &mut findings), d.outline);
-    assert_eq!(findings, d.findings);
+    let (sink, wire_len) = (NoSink, original_len.max(len32(data)));
+    let mut walk = Walk::new(wire_len);
+    walk.link(link_type, In::new(data, BufferId(0), 0, &sink), wire_len - len32(data));
+    assert_eq!(walk.out, d.outline);
+    assert_eq!(walk.findings, d.findings);
     d
 }
 
@@ -144,7 +144,7 @@ fn line_of(link_type: u16, data: &[u8]) -> String {
     with(link_type, data, |x| summary(x, &d.outline, SeqBase::default()))
 }
 
-const HELLO: &[u8] = b"hello, world";
+pub(super) const HELLO: &[u8] = b"hello, world";
 
 #[test]
 fn a_plain_segment() {
@@ -557,87 +557,4 @@ fn payloads_are_data() {
     let payload = t.find("tcp.payload").unwrap();
     assert_eq!(payload.spec.kind, Kind::Data);
     assert_eq!(payload.span, Some(crate::base::Span::bytes(BufferId(0), 54, 12)));
-}
-
-/// Packets of all sorts, to be cut and bent.
-fn samples() -> Vec<(u16, Vec<u8>)> {
-    let options = [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 9, 0, 0, 0, 8, 1, 3, 3, 7];
-    let sack = [1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 9];
-    let four = ip4(6, &tcp(0x02, &options, HELLO));
-    let six = ip6(0, &[&[6, 0, 5, 2, 0, 0, 1, 0][..], &tcp(0x18, &sack, HELLO)].concat());
-    let gre = [&[0xb0, 0, 0x65, 0x58, 1, 2, 0, 0, 0, 0, 0, 5, 0, 0, 0, 1][..], &eth(0x86dd, &six)];
-    let vxlan = udp(1, 4789, &[&[8, 0, 0, 0, 0, 0, 5, 0][..], &eth(0x0800, &four)].concat());
-    let mut v = vec![
-        (1, eth(0x0800, &four)),
-        (1, eth(0x8100, &[&[0, 7, 0x86, 0xdd][..], &six].concat())),
-        (113, [&[0, 4, 0, 1, 0, 6, 1, 2, 3, 4, 5, 6, 0, 0, 8, 0][..], &four].concat()),
-        (276, [&[8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 4, 6, 1, 2, 3, 4, 5, 6, 0, 0][..], &four].concat()),
-        (0, [&[30, 0, 0, 0][..], &six].concat()),
-        (101, ip4(47, &gre.concat())),
-        (101, ip4(17, &vxlan)),
-        (101, ip4_with(6, 3, 0x2000, &[0x94, 4, 0, 0, 1, 1, 1, 0], &tcp(0, &[], HELLO))),
-        (101, ip6(44, &[6, 0, 0, 1, 0, 0, 0, 9, 1, 2, 3, 4, 5, 6, 7, 8])),
-        (1, eth(3, &[0x42, 0x42, 3])),
-        (101, ip6(58, &[128, 0, 0, 0, 0, 1, 0, 2, 3])),
-    ];
-    v.push((1, eth(0x0806, &[0, 1, 8, 0, 6, 4, 0, 1].repeat(4))));
-    v
-}
-
-#[test]
-fn every_prefix_of_every_sample_tiles() {
-    for (link_type, data) in samples() {
-        for n in 0..=data.len() {
-            check(link_type, &data[..n], len32(&data));
-            check(link_type, &data[..n], n as u32);
-        }
-    }
-}
-
-fn any_link_type() -> impl Strategy<Value = u16> {
-    prop_oneof![
-        Just(1_u16),
-        Just(0),
-        Just(101),
-        Just(108),
-        Just(113),
-        Just(276),
-        Just(228),
-        Just(229),
-        any::<u16>()
-    ]
-}
-
-proptest! {
-    #[test]
-    fn random_bytes_tile(
-        link_type in any_link_type(),
-        data in proptest::collection::vec(any::<u8>(), 0..200),
-        more in 0_u32..100,
-    ) {
-        check(link_type, &data, len32(&data) + more);
-        let mut decoder = Decoder::new();
-        decoder.decode(link_type, &data, len32(&data) + more, moment(1));
-    }
-
-    #[test]
-    fn bent_packets_tile(
-        which in 0_usize..12,
-        bends in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
-        cut in any::<prop::sample::Index>(),
-        more in 0_u32..100,
-    ) {
-        let (link_type, mut data) = samples().swap_remove(which);
-        for (at, value) in bends {
-            let at = at.index(data.len());
-            data[at] = value;
-        }
-        data.truncate(cut.index(data.len() + 1));
-        let len = len32(&data) + more;
-        check(link_type, &data, len);
-        let mut decoder = Decoder::new();
-        let outline = dissect(link_type, &data, len).outline;
-        let d = decoder.decode(link_type, &data, len, moment(1));
-        summary(&d, &outline, SeqBase { seq: 9, ack: 7 });
-    }
 }

@@ -7,13 +7,11 @@
 //! Each layer is handed its bytes and how many more were on the wire but not
 //! captured, and gives back what lies behind its own end: padding.
 
-use std::net::IpAddr;
-
 use crate::base::limits::MAX_TUNNEL_DEPTH;
 use crate::field::{FieldSpec, In, Sink, Value};
 use crate::finding::{Finding, FindingSpec};
 use crate::link::names::{ethertype, protocol};
-use crate::link::outline::{End, Extent, FragmentInfo, Outline, TcpOptions};
+use crate::link::outline::{Addresses, End, Extent, FragmentInfo, Outline, TcpOptions};
 use crate::link::wire::{self, TcpOption};
 use crate::link::{fields as f, findings as x};
 
@@ -26,10 +24,11 @@ const PATH_VXLAN: u32 = 2;
 const PATH_GRE: u32 = 3;
 
 /// A walk under way.
-pub(super) struct Walk<'f> {
+pub(super) struct Walk {
     /// What was found.
     pub out: Outline,
-    findings: &'f mut Vec<Finding>,
+    /// What is odd.
+    pub findings: Vec<Finding>,
 }
 
 /// `usize` to `u32`; buffers are shorter than 4 GiB.
@@ -61,23 +60,23 @@ fn extent<S: Sink>(i: In<'_, S>, missing: u32) -> Extent {
     Extent { at: i.at(), len: len32(i.data().len()), missing }
 }
 
-impl<'f> Walk<'f> {
+impl Walk {
     /// A walk of a packet of `wire_len` bytes.
-    pub(super) const fn new(wire_len: u32, findings: &'f mut Vec<Finding>) -> Self {
+    pub(super) const fn new(wire_len: u32) -> Self {
         let out = Outline {
-            addresses: None,
+            addresses: Addresses::None,
             ports: (0, 0),
             path: 0,
             tunnels: 0,
             wire_len,
             end: End::Named("empty"),
         };
-        Self { out, findings }
+        Self { out, findings: Vec::new() }
     }
 
     /// Goes on with the payload of a datagram whose fragments came one by one.
-    pub(super) const fn resume(out: Outline, findings: &'f mut Vec<Finding>) -> Self {
-        Self { out, findings }
+    pub(super) const fn resume(out: Outline) -> Self {
+        Self { out, findings: Vec::new() }
     }
 
     fn find(&mut self, spec: &'static FindingSpec, detail: String) {
@@ -107,6 +106,7 @@ impl<'f> Walk<'f> {
     }
 
     /// The whole packet.
+    #[inline]
     pub(super) fn link<'a, S: Sink + 'a>(&mut self, link_type: u16, i: In<'a, S>, missing: u32) {
         let behind = match link_type {
             1 => self.ethernet(i, missing),
@@ -256,7 +256,7 @@ impl<'f> Walk<'f> {
             self.out.end = End::Named("ipv4");
             return self.ip_cut(i, missing, "the IPv4 header");
         };
-        self.out.addresses = Some((head.source, head.destination));
+        self.out.addresses = Addresses::V4(head.source, head.destination);
         self.out.ports = (0, 0);
         let header_len = usize::from(head.header_len);
         if header_len < 20 {
@@ -300,7 +300,7 @@ impl<'f> Walk<'f> {
             self.out.end = End::Named("ipv6");
             return self.ip_cut(i, missing, "the IPv6 header");
         };
-        self.out.addresses = Some((head.source, head.destination));
+        self.out.addresses = Addresses::V6(head.source, head.destination);
         self.out.ports = (0, 0);
         let (body, behind, missing) = if head.payload_len == 0 && head.next != protocol::NO_NEXT {
             // A jumbogram (RFC 2675), or the device was to segment it.
@@ -400,14 +400,10 @@ impl<'f> Walk<'f> {
             protocol::UDP => self.udp(i, missing),
             protocol::ICMP if !v6 => self.icmp(i, missing, false),
             protocol::ICMPV6 if v6 => self.icmp(i, missing, true),
-            protocol::IPV4 | protocol::IPV6 => {
-                if self.enter() {
-                    let version = if next == protocol::IPV4 { 4 } else { 6 };
-                    let behind = self.ip(i, missing, version);
-                    leaf(behind, &f::TRAILER);
-                } else {
-                    data(i);
-                }
+            protocol::IPV4 | protocol::IPV6 if self.enter() => {
+                let version = if next == protocol::IPV4 { 4 } else { 6 };
+                let behind = self.ip(i, missing, version);
+                leaf(behind, &f::TRAILER);
             }
             protocol::GRE => self.gre(i, missing),
             _ => {
@@ -548,15 +544,14 @@ impl<'f> Walk<'f> {
 
     /// Whether the checksum of a whole segment or datagram is right.
     fn checksum(&self, protocol: u8, segment: &[u8], missing: u32) -> Option<bool> {
-        let (source, destination) = self.out.addresses?;
         if missing > 0 {
             return None;
         }
         let sum = etherparse::checksum::Sum16BitWords::new();
-        let sum = match (source, destination) {
-            (IpAddr::V4(s), IpAddr::V4(d)) => sum.add_slice(&s.octets()).add_slice(&d.octets()),
-            (IpAddr::V6(s), IpAddr::V6(d)) => sum.add_slice(&s.octets()).add_slice(&d.octets()),
-            _ => return None,
+        let sum = match self.out.addresses {
+            Addresses::V4(s, d) => sum.add_slice(&s.octets()).add_slice(&d.octets()),
+            Addresses::V6(s, d) => sum.add_slice(&s.octets()).add_slice(&d.octets()),
+            Addresses::None => return None,
         };
         let sum = sum
             .add_slice(&[0, protocol])

@@ -1,6 +1,6 @@
 //! IPv4, IPv6 and the extension headers.
 
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{address4, address6, four, note_checksum, one, scaled, two, whole};
 use crate::field::input::{bytes, group, word};
@@ -24,9 +24,9 @@ pub(in crate::link) struct Ipv4Head {
     /// What follows.
     pub protocol: u8,
     /// Who sent it.
-    pub source: IpAddr,
+    pub source: Ipv4Addr,
     /// To whom.
-    pub destination: IpAddr,
+    pub destination: Ipv4Addr,
 }
 
 /// Reads an IPv4 header with its options (as far as the input goes).
@@ -130,9 +130,9 @@ pub(in crate::link) struct Ipv6Head {
     /// What follows.
     pub next: u8,
     /// Who sent it.
-    pub source: IpAddr,
+    pub source: Ipv6Addr,
     /// To whom.
-    pub destination: IpAddr,
+    pub destination: Ipv6Addr,
 }
 
 /// Reads an IPv6 header.

@@ -1,6 +1,6 @@
 //! Link layers and what lies between them and IP.
 
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 
 use super::{address4, array, four, hardware, one, three, two, whole};
 use crate::field::input::{bytes, group, word};
@@ -142,9 +142,9 @@ pub struct ArpHead {
     /// Hardware address of the sender.
     pub source_hardware: [u8; 6],
     /// Address of the sender.
-    pub source: IpAddr,
+    pub source: Ipv4Addr,
     /// Address that is asked for.
-    pub target: IpAddr,
+    pub target: Ipv4Addr,
 }
 
 /// Reads an ARP packet (RFC 826): its addresses are read where they are those of

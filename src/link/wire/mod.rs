@@ -16,7 +16,7 @@ pub use transport::{IcmpHead, TcpHead};
 pub(super) use transport::{TcpOption, gre, icmp, option_list, tcp, udp, vxlan};
 
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::base::Span;
 use crate::field::{FieldSpec, In, Parsed, Sink, Value};
@@ -56,9 +56,9 @@ fn three<'a, S: Sink + 'a>(
 }
 
 /// An IPv4 address, told as text.
-fn address4<'a, S: Sink>(i: In<'a, S>, spec: &'static FieldSpec) -> Parsed<'a, S, IpAddr> {
+fn address4<'a, S: Sink>(i: In<'a, S>, spec: &'static FieldSpec) -> Parsed<'a, S, Ipv4Addr> {
     let (rest, v) = array::<S, 4>(i)?;
-    let v = IpAddr::V4(Ipv4Addr::from(v));
+    let v = Ipv4Addr::from(v);
     if S::ON {
         i.sink().field(spec, i.span_to(&rest), Value::Text(v.to_string().into()));
     }
@@ -66,9 +66,9 @@ fn address4<'a, S: Sink>(i: In<'a, S>, spec: &'static FieldSpec) -> Parsed<'a, S
 }
 
 /// An IPv6 address, told as text.
-fn address6<'a, S: Sink>(i: In<'a, S>, spec: &'static FieldSpec) -> Parsed<'a, S, IpAddr> {
+fn address6<'a, S: Sink>(i: In<'a, S>, spec: &'static FieldSpec) -> Parsed<'a, S, Ipv6Addr> {
     let (rest, v) = array::<S, 16>(i)?;
-    let v = IpAddr::V6(Ipv6Addr::from(v));
+    let v = Ipv6Addr::from(v);
     if S::ON {
         i.sink().field(spec, i.span_to(&rest), Value::Text(v.to_string().into()));
     }
