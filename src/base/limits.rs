@@ -17,6 +17,10 @@ pub const MAX_BLOCK_BYTES: usize = 16 << 20;
 /// 16 bits, and `any` on the largest hosts sees some thousands.
 pub const MAX_INTERFACES: usize = 1 << 16;
 
+/// Findings of one capture file about single packets and blocks: enough to see
+/// what is wrong with it, where every block of a gigabyte may be.
+pub const MAX_CAPTURE_FINDINGS: u32 = 1000;
+
 /// Window that a zstd frame may ask for. `zstd --ultra -22 --long=27` asks for 128 MiB.
 pub const MAX_ZSTD_WINDOW: u64 = 128 << 20;
 

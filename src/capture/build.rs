@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use nom::number::Endianness;
 
+use super::findings::{BAD_LENGTH, MORE_FINDINGS};
 use super::{Batch, LinkType, PacketMeta, Secrets};
+use crate::base::limits::MAX_CAPTURE_FINDINGS;
 use crate::base::{CaptureTime, PacketId};
 use crate::finding::Finding;
 
@@ -84,13 +86,15 @@ pub(super) struct Builder {
     /// Packets handed out so far, over all files.
     count: u64,
     /// Which input file, from 0.
-    pub(super) file: u32,
+    file: u32,
     /// Interfaces described so far, over all files and sections.
     pub(super) interfaces: u32,
     /// Time of the last packet.
     pub(super) last_time: CaptureTime,
     /// Whether lengths that contradict each other have been told for this file.
-    pub(super) told_length: bool,
+    told_length: bool,
+    /// Findings about packets and blocks of this file.
+    told: u32,
 }
 
 impl Builder {
@@ -100,7 +104,7 @@ impl Builder {
         if r.original_len < r.captured_len && !self.told_length {
             self.told_length = true;
             let at = cursor.offset();
-            self.finding(Finding::new(&super::findings::BAD_LENGTH).with(format!(
+            self.finding(Finding::new(&BAD_LENGTH).with(format!(
                 "byte {at}: {} bytes captured of {}",
                 r.captured_len, r.original_len
             )));
@@ -124,10 +128,29 @@ impl Builder {
         ));
     }
 
-    /// Takes a finding: it goes with the packet that comes next.
+    /// Takes a finding about a packet or block: it goes with the packet that
+    /// comes next. A file may have only so many of them.
     #[cold]
     pub(super) fn finding(&mut self, finding: Finding) {
+        self.told = self.told.saturating_add(1);
+        if self.told <= MAX_CAPTURE_FINDINGS {
+            self.tell(finding);
+        } else if self.told == MAX_CAPTURE_FINDINGS + 1 {
+            self.tell(Finding::new(&MORE_FINDINGS).with(format!("after {MAX_CAPTURE_FINDINGS}")));
+        }
+    }
+
+    /// Takes a finding about the file, of which there are few.
+    #[cold]
+    pub(super) fn tell(&mut self, finding: Finding) {
         self.findings.push((PacketId(self.count + 1), finding));
+    }
+
+    /// Begins with another file.
+    pub(super) const fn begin(&mut self, file: u32) {
+        self.file = file;
+        self.told = 0;
+        self.told_length = false;
     }
 
     /// Takes secrets.

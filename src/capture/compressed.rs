@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::{Crc, Decompress, FlushDecompress, Status};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
@@ -50,13 +50,14 @@ impl Compression {
     ) -> Box<dyn Read + Send> {
         let inner = BufReader::with_capacity(INPUT_BYTES, Counted { inner, counter });
         match self {
-            Self::Gzip => Box::new(MultiGzDecoder::new(inner)),
+            Self::Gzip => Box::new(Gzip::new(inner)),
             Self::Zstd => Box::new(Zstd::new(inner)),
         }
     }
 }
 
-/// Counts what is read through it.
+/// Counts what is read through it, and reads again when a signal interrupts:
+/// not every decoder does.
 struct Counted {
     inner: Box<dyn Read + Send>,
     counter: Arc<AtomicU64>,
@@ -64,10 +65,153 @@ struct Counted {
 
 impl Read for Counted {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buf)?;
+        let n = loop {
+            match self.inner.read(buf) {
+                Err(e) if e.kind() == ErrorKind::Interrupted => (),
+                other => break other?,
+            }
+        };
         self.counter.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
     }
+}
+
+/// Reads gzip members one after another.
+///
+/// flate2's own reader throws away what it has inflated in a call that ends in
+/// damage, and takes zeros behind the last member for damage.
+struct Gzip<R> {
+    inner: R,
+    inflate: Decompress,
+    /// Of what the member at hand has given so far.
+    crc: Crc,
+    /// Between the header of a member and its end.
+    within: bool,
+    /// A member has been begun.
+    begun: bool,
+    /// What stopped inflating, told once all that was inflated has been read.
+    failed: Option<io::Error>,
+    done: bool,
+}
+
+impl<R: BufRead> Gzip<R> {
+    fn new(inner: R) -> Self {
+        Self {
+            inner,
+            inflate: Decompress::new(false),
+            crc: Crc::new(),
+            within: false,
+            begun: false,
+            failed: None,
+            done: false,
+        }
+    }
+
+    /// Reads the header of the next member (RFC 1952 §2.3); `false` at the end.
+    fn member(&mut self) -> io::Result<bool> {
+        // Tapes pad with zeros, and gzip passes over them.
+        loop {
+            let there = self.inner.fill_buf()?;
+            let zeros = there.iter().take_while(|b| self.begun && **b == 0).count();
+            if zeros == 0 {
+                if there.is_empty() {
+                    return Ok(false);
+                }
+                break;
+            }
+            self.inner.consume(zeros);
+        }
+        let mut head = [0; 10];
+        self.inner.read_exact(&mut head)?;
+        // Magic, method 8, flags; then time, extra flags and system.
+        let [0x1f, 0x8b, 8, flags, ..] = head else {
+            return Err(damage("something that is no gzip member"));
+        };
+        if flags & 0x04 != 0 {
+            let mut len = [0; 2];
+            self.inner.read_exact(&mut len)?;
+            let len = u64::from(u16::from_le_bytes(len));
+            io::copy(&mut (&mut self.inner).take(len), &mut io::sink())?;
+        }
+        for text in [0x08, 0x10] {
+            if flags & text != 0 {
+                self.inner.skip_until(0)?;
+            }
+        }
+        if flags & 0x02 != 0 {
+            self.inner.read_exact(&mut [0; 2])?;
+        }
+        self.inflate.reset(false);
+        self.crc.reset();
+        (self.begun, self.within) = (true, true);
+        Ok(true)
+    }
+
+    /// Compares checksum and length at the end of a member.
+    fn trailer(&mut self) -> io::Result<()> {
+        self.within = false;
+        let (mut sum, mut len) = ([0; 4], [0; 4]);
+        self.inner.read_exact(&mut sum)?;
+        self.inner.read_exact(&mut len)?;
+        let (told, found) = (u32::from_le_bytes(sum), self.crc.sum());
+        if told != found {
+            return Err(damage(&format!("checksum {told:08x} expected, {found:08x} found")));
+        }
+        if u32::from_le_bytes(len) != self.crc.amount() {
+            return Err(damage("a length that differs from that of the data"));
+        }
+        Ok(())
+    }
+
+    /// Inflates some bytes; 0 only at the end, or where it must be called again.
+    fn inflate(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if !self.within && !self.member()? {
+            self.done = true;
+            return Ok(0);
+        }
+        let input = self.inner.fill_buf()?;
+        let no_input = input.is_empty();
+        let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
+        let result = self.inflate.decompress(input, buf, FlushDecompress::None);
+        // Both are at most the length of a slice.
+        let took = (self.inflate.total_in() - before_in) as usize;
+        let gave = (self.inflate.total_out() - before_out) as usize;
+        self.inner.consume(took);
+        self.crc.update(buf.get(..gave).unwrap_or_default());
+        self.failed = match result {
+            Ok(Status::StreamEnd) => self.trailer().err(),
+            Ok(_) if no_input && gave == 0 => Some(ErrorKind::UnexpectedEof.into()),
+            Ok(_) => None,
+            Err(_) => Some(damage("corrupt deflate data")),
+        };
+        Ok(gave)
+    }
+}
+
+impl<R: BufRead> Read for Gzip<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if let Some(e) = self.failed.take() {
+                self.done = true;
+                return Err(e);
+            }
+            if self.done {
+                return Ok(0);
+            }
+            match self.inflate(buf) {
+                Ok(0) => (),
+                Ok(n) => return Ok(n),
+                Err(e) => self.failed = Some(e),
+            }
+        }
+    }
+}
+
+fn damage(what: &str) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, what)
 }
 
 /// Reads zstd frames one after another: ruzstd decodes one.
@@ -144,10 +288,9 @@ impl<R: BufRead> Zstd<R> {
     /// Compares the checksum of a frame that was read to its end (§3.1.1).
     fn check(&self) -> io::Result<()> {
         match (self.decoder.get_checksum_from_data(), self.decoder.get_calculated_checksum()) {
-            (Some(told), Some(found)) if told != found => Err(io::Error::new(
-                ErrorKind::InvalidData,
-                format!("checksum {told:08x} expected, {found:08x} found"),
-            )),
+            (Some(told), Some(found)) if told != found => {
+                Err(damage(&format!("checksum {told:08x} expected, {found:08x} found")))
+            }
             _ => Ok(()),
         }
     }

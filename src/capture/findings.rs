@@ -58,6 +58,13 @@ pub static TOO_MANY_INTERFACES: FindingSpec = FindingSpec::error(
     "A section describes more interfaces than are kept; packets of the others are not shown.",
 );
 
+/// More findings than are told.
+pub static MORE_FINDINGS: FindingSpec = FindingSpec::warning(
+    "capture.more-findings",
+    "-",
+    "So many packets or blocks of the file are odd that no more of them are told.",
+);
+
 /// gzip or zstd data that does not decompress.
 pub static BAD_COMPRESSION: FindingSpec = FindingSpec::error(
     "capture.bad-compression",
@@ -89,6 +96,7 @@ pub static FINDINGS: &[&FindingSpec] = &[
     &BAD_TIME,
     &UNKNOWN_BLOCK,
     &TOO_MANY_INTERFACES,
+    &MORE_FINDINGS,
     &BAD_COMPRESSION,
     &READ_FAILED,
     &SPOOL_FAILED,

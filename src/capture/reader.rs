@@ -106,8 +106,7 @@ impl Files {
     fn advance(&mut self, input: Input) -> Result<(), CaptureError> {
         let number = self.opened;
         self.opened = self.opened.saturating_add(1);
-        self.out.file = number;
-        self.out.told_length = false;
+        self.out.begin(number);
         let name = input.name();
         let opened = input.open().map_err(|e| unreadable(&name, &e))?;
         let mut stream = opened.stream;
@@ -266,7 +265,7 @@ impl Capture {
     fn next(&mut self, out: &mut Builder) -> Option<Batch> {
         while !self.finished {
             if let Some(f) = self.stream.take_spool_failure() {
-                out.finding(f);
+                out.tell(f);
             }
             let mut cursor = self.stream.cursor();
             let stop = match &mut self.format {
@@ -279,17 +278,17 @@ impl Capture {
             match stop {
                 Stop::Split => (),
                 Stop::Broken(f) => {
-                    out.finding(f);
+                    out.tell(f);
                     self.finished = true;
                 }
                 Stop::Need(_) if self.stream.ended() && left == 0 => {
                     self.finished = true;
-                    self.stream.take_failure().into_iter().for_each(|f| out.finding(f));
+                    self.stream.take_failure().into_iter().for_each(|f| out.tell(f));
                 }
                 Stop::Need(n) if self.stream.ended() => {
                     self.finished = true;
                     let cut = pcap::cut_short(offset, left, n);
-                    out.finding(self.stream.take_failure().unwrap_or(cut));
+                    out.tell(self.stream.take_failure().unwrap_or(cut));
                 }
                 Stop::Need(n) => need = n,
             }

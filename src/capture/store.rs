@@ -134,6 +134,13 @@ impl Spool {
         Err(io::Error::new(ErrorKind::AlreadyExists, "no free name for a temporary file"))
     }
 
+    /// One that takes no byte.
+    #[cfg(test)]
+    pub(super) fn full() -> Self {
+        let file = OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+        Self { file, path: PathBuf::from("/nowhere/framescope.spool") }
+    }
+
     /// Adds bytes at the end.
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
         (&self.file).write_all(bytes)

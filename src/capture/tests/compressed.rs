@@ -15,6 +15,17 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     e.finish().unwrap()
 }
 
+/// A member with all that a header may have (RFC 1952 §2.3).
+fn annotated(bytes: &[u8]) -> Vec<u8> {
+    let mut e = flate2::GzBuilder::new()
+        .filename("long name")
+        .comment("and a comment")
+        .extra([7; 300])
+        .write(Vec::new(), Compression::default());
+    e.write_all(bytes).unwrap();
+    e.finish().unwrap()
+}
+
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     compress_to_vec(bytes, CompressionLevel::Fastest)
 }
@@ -43,6 +54,9 @@ fn the_same_capture_comes_out() {
             gzip(&plain),
             [gzip(a), gzip(b)].concat(),
             [gzip(a), gzip(b""), gzip(b)].concat(),
+            // Zeros, as on a tape.
+            [gzip(a), vec![0; 7], gzip(b), vec![0; 512]].concat(),
+            annotated(&plain),
             zstd(&plain),
             [zstd(a), zstd(b)].concat(),
             [skippable(b"who cares"), zstd(a), skippable(b""), zstd(b), skippable(b"x")].concat(),
@@ -81,6 +95,14 @@ fn damage_is_a_finding() {
     packed[crc] ^= 1;
     let got = read(&packed);
     assert_eq!((got.packets.len(), got.codes()), (3000, vec!["capture.bad-compression"]));
+    // Damage in the middle: a part comes out, and nothing false is told of it.
+    for (mut packed, name) in [(gzip(&plain), "gzip"), (zstd(&plain), "zstd")] {
+        let middle = packed.len() * 3 / 4;
+        packed[middle..middle + 64].fill(0xff);
+        let got = read(&packed);
+        assert!(got.packets.len() > 1000, "{name}: {}", got.packets.len());
+        assert!(got.codes().contains(&"capture.bad-compression"), "{name}: {:?}", got.findings);
+    }
     // Something else behind the last member.
     let packed = [gzip(&plain), b"not a member".to_vec()].concat();
     let got = read(&packed);

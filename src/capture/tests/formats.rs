@@ -343,6 +343,22 @@ fn a_packet_beyond_belief_is_cut() {
 }
 
 #[test]
+fn findings_are_bounded() {
+    let o = ByteOrder::Little;
+    let mut bytes = section(o);
+    for _ in 0..1200 {
+        bytes.extend(block(o, 6, &[]));
+    }
+    bytes.extend([0; 3]);
+    let got = read(&bytes);
+    assert_eq!(got.findings.len(), 1002);
+    assert_eq!(
+        got.codes()[999..],
+        ["capture.bad-block", "capture.more-findings", "capture.cut-short"]
+    );
+}
+
+#[test]
 fn interfaces_are_bounded() {
     use crate::base::limits::MAX_INTERFACES;
     let o = ByteOrder::Little;

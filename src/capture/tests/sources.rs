@@ -91,6 +91,21 @@ fn a_failing_disk_is_a_finding() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_copy_that_cannot_be_written_is_a_finding() {
+    let bytes = pcapng(ByteOrder::Big);
+    let mut stream = stream::Stream::from_reader(Box::new(io::Cursor::new(bytes))).unwrap();
+    stream.spool_to(Arc::new(store::Spool::full()));
+    stream.fill(24);
+    let finding = stream.take_spool_failure().expect("a finding");
+    assert_eq!(finding.spec.code, "capture.spool-failed");
+    // The packets are there all the same, and it is told once.
+    assert!(stream.cursor().rest().len() >= 24);
+    stream.fill(4000);
+    assert!(stream.take_spool_failure().is_none());
+}
+
+#[test]
 fn long_files_come_in_batches() {
     // Packets of many sizes, so that batches end anywhere in a record.
     let mut w =
