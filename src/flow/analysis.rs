@@ -28,6 +28,8 @@ struct Said {
     ack: Option<u32>,
     window: Option<u16>,
     scale: Option<u8>,
+    /// Flags of the SYN that was seen, 0 before.
+    syn: u8,
     dup_acks: u32,
     keep_alive: bool,
     probe: bool,
@@ -103,6 +105,9 @@ impl Analysis {
             me.ack = Some(seg.ack);
         }
         me.window = Some(seg.window);
+        if seg.flags.has(TcpFlags::SYN) {
+            me.syn = seg.flags.0;
+        }
         if let Some(slot) = me.recent.get_mut(me.turn % RECENT) {
             *slot = (print(seg), at.time);
         }
@@ -121,7 +126,8 @@ impl Analysis {
         let (me, peer) = self.pair(dir);
 
         let len = (seg.payload.len() as u64).saturating_add(u64::from(seg.missing));
-        let old = seen.known && seen.p < seen.top && (len > 0 || syn || fin);
+        let again = syn && me.syn == seg.flags.0;
+        let old = seen.known && (again || seen.p < seen.top && (len > 0 || fin));
         let fresh = placed.is_some_and(|p| p.fresh > 0);
         let conflict = placed.is_some_and(|p| p.conflict);
         let plain = !syn && !fin;

@@ -331,7 +331,9 @@ impl Half {
         if self.started && p < self.next {
             let old = usize::try_from(self.next - p).unwrap_or(usize::MAX).min(payload.len());
             let (before, rest) = payload.split_at_checked(old).unwrap_or((payload, &[]));
-            placed.conflict |= self.compare_with_tail(p, before);
+            // The one byte of a keep-alive is garbage (RFC 9293 §3.8.4).
+            let keep_alive = captured == 1 && p.saturating_add(1) == self.top;
+            placed.conflict |= !keep_alive && self.differs_from_tail(p, before);
             let late = self.passed_over(p, p.saturating_add(before.len() as u64));
             self.ledger.late += late;
             self.ledger.duplicate += (before.len() as u64).saturating_sub(late);
@@ -511,7 +513,8 @@ impl Half {
         } else if p < self.next {
             // An acknowledgement of FIN looks like one of a byte more; if that
             // byte was passed over, FIN comes after all.
-            if !self.gaps.last().is_some_and(|(from, to)| *from <= p && *to == self.next) {
+            let passed = self.gaps.last().is_some_and(|(from, to)| *from <= p && *to == self.next);
+            if !passed || self.top > self.next {
                 return;
             }
             self.fin = Some(self.next);
@@ -552,6 +555,11 @@ impl Half {
         self.drain(cx, out);
         while let Some(end) = self.held.keys().next().copied() {
             self.pass_over(end, cx, out);
+            if self.next < end {
+                // Ended: nothing can be delivered any more.
+                self.drop_held();
+                break;
+            }
             self.drain(cx, out);
         }
         let acked = self.acked.unwrap_or(0);
@@ -599,10 +607,15 @@ impl Half {
             return;
         }
         let Some((low, packets, time)) = self.lowest else { return };
+        // The peer waits for something earlier: as long as for any hole.
+        let (most, longest) = match self.acked {
+            Some(a) if a < low => (GAP_PACKETS, GAP_NS),
+            _ => (START_PACKETS, START_NS),
+        };
         if now
             || self.acked.is_some_and(|a| a >= low)
-            || cx.packets.saturating_sub(packets) >= START_PACKETS
-            || cx.at.time.since(time) >= START_NS
+            || cx.packets.saturating_sub(packets) >= most
+            || cx.at.time.since(time) >= longest
             || self.held_memory() > START_BYTES
         {
             (self.start, self.next, self.started) = (low, low, true);
@@ -712,20 +725,18 @@ impl Half {
 
     /// Whether bytes at `p`, which were handed on, differ from these. Only the
     /// last few are known.
-    fn compare_with_tail(&self, p: u64, again: &[u8]) -> bool {
+    fn differs_from_tail(&self, p: u64, again: &[u8]) -> bool {
         let tail_at = self.next.saturating_sub(self.tail_len as u64);
         let from = p.max(tail_at);
         let to = self.next.min(p.saturating_add(again.len() as u64));
         if from >= to {
             return false;
         }
-        let part = |data: &[u8], base: u64| -> Option<Vec<u8>> {
-            let a = usize::try_from(from.checked_sub(base)?).ok()?;
-            let b = usize::try_from(to.checked_sub(base)?).ok()?;
-            Some(data.get(a..b)?.to_vec())
-        };
+        fn part(data: &[u8], from: u64, to: u64) -> Option<&[u8]> {
+            data.get(usize::try_from(from).ok()?..usize::try_from(to).ok()?)
+        }
         let kept = self.tail.get(TAIL.saturating_sub(self.tail_len)..).unwrap_or_default();
-        part(kept, tail_at) != part(again, p)
+        part(kept, from - tail_at, to - tail_at) != part(again, from - p, to - p)
     }
 
     /// How many of the bytes lie in declared gaps or before the start.

@@ -24,6 +24,8 @@ mod tcp;
 mod udp;
 
 #[cfg(test)]
+mod holes;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod scenarios;

@@ -526,3 +526,7 @@ fn rises(tomb: &Tomb, dir: Dir, seg: &TcpSegment<'_>, at: Moment) -> bool {
     }
     tomb.why != Why::Evicted && at.time.since(tomb.last) >= REUSE_IDLE_NS
 }
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;
