@@ -383,7 +383,7 @@ pub static ENDED: FieldSpec = FieldSpec::new(
     0,
     Kind::Text,
     "RFC 6455 §7.1",
-    "close handshake, close without reply, fin without close, reset, or capture ended.",
+    "close handshake, close without reply, fin without close, reset, capture ended, or state let go (--mem).",
 );
 
 /// How long the session lasted.

@@ -57,6 +57,8 @@ findings! {
         "A continuation frame where no message is open.");
     INTERLEAVED_MESSAGE = error("websocket.interleaved-message", "RFC 6455 §5.4",
         "A new message begins while a fragmented one is still open.");
+    UNFINISHED_MESSAGE = warning("websocket.unfinished-message", "RFC 6455 §5.4",
+        "Another message began before the last fragment of this one.");
     FRAME_AFTER_CLOSE = error("websocket.frame-after-close", "RFC 6455 §5.5.1",
         "A frame after the sender's close frame; the peer discards it.");
     // Messages.

@@ -130,6 +130,10 @@ impl Handshake {
         let status = h.get(":status").unwrap_or_default();
         let switched = if head.version >= 20 { status.starts_with(b"2") } else { status == b"101" };
         if !switched {
+            // RFC 9110 §15.2: an interim answer decides nothing.
+            if status.starts_with(b"1") && status != b"101" {
+                return;
+            }
             found(Finding::new(&BAD_STATUS).with(String::from_utf8_lossy(status)));
             return;
         }

@@ -7,8 +7,9 @@ use crate::base::limits::MAX_INFLATED_BYTES;
 /// The largest distance of DEFLATE (RFC 1951 §2): what a later message can refer to.
 const WINDOW: usize = 32 << 10;
 
-/// What a sender leaves off the end of each message (RFC 7692 §7.2.1).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+/// What a sender leaves off the end of each message (RFC 7692 §7.2.1), and an
+/// empty final block behind it (RFC 1951 §3.2.4).
+const TAIL: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
 
 /// Bytes inflated at a time.
 const STEP: usize = 16 << 10;
@@ -24,8 +25,10 @@ pub(super) enum Failure {
 
 /// The inflater of one direction, with the window that its messages share.
 ///
-/// The codec's own state cannot be copied; between messages it is nothing but
-/// the window, so that is kept beside it, and a copy starts from there.
+/// The codec's own state cannot be copied, nor asked whether a message ended
+/// between two blocks. So each message is read to a final block of ours, and the
+/// next one starts the codec afresh from the window, which is kept beside it: that
+/// costs a copy of 32 KiB a message, and a copy of the machine starts from there too.
 #[derive(Debug, Default)]
 pub(super) struct Inflater {
     /// Messages may refer to earlier ones.
@@ -37,8 +40,12 @@ pub(super) struct Inflater {
     produced: u64,
     /// In the middle of a message.
     open: bool,
+    /// The current message had a byte.
+    fed: bool,
     /// Nothing was fed since a final block ended: the tail does not belong there.
     after_final: bool,
+    /// The codec must be started afresh before it is fed.
+    stale: bool,
     /// The window is not known any more.
     lost: bool,
     out: Vec<u8>,
@@ -70,9 +77,8 @@ impl Inflater {
         self.produced = 0;
         self.open = true;
         self.after_final = false;
-        if !self.takeover {
-            self.restart();
-        }
+        self.fed = false;
+        self.stale = true;
     }
 
     /// More of the message; hands what comes out to `each`.
@@ -80,6 +86,7 @@ impl Inflater {
     /// # Errors
     /// Why it does not go on; the inflater is then lost (see [`Inflater::lose`]).
     pub(super) fn feed(&mut self, data: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
+        self.fed |= !data.is_empty();
         let r = self.run(data, each);
         if r.is_err() {
             self.lose();
@@ -90,21 +97,26 @@ impl Inflater {
     /// The message ends.
     ///
     /// # Errors
-    /// As of [`Inflater::feed`].
-    pub(super) fn finish(&mut self, each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
-        // RFC 7692 §7.2.3.4: a final block may end the message, and a tail behind
-        // it would be the beginning of another block.
-        if !self.after_final {
-            self.feed(&TAIL, each)?;
-        }
+    /// As of [`Inflater::feed`]; also where the data ends within a block, so that
+    /// what came out of it cannot be trusted.
+    pub(super) fn finish(&mut self) -> Result<(), Failure> {
         self.open = false;
-        Ok(())
-    }
-
-    /// Bytes that the current message came to so far.
-    #[must_use]
-    pub(super) const fn produced(&self) -> u64 {
-        self.produced
+        // RFC 7692 §7.2.3.4: a final block may end the message, and a tail behind
+        // it would be the beginning of another block. Nor does a tail belong
+        // behind nothing at all, which some send for an empty message.
+        if self.after_final || !self.fed {
+            return Ok(());
+        }
+        // The tail is an empty block, and the empty final block behind it proves
+        // that it was read as one: nothing comes out, and the data ends there.
+        let mut whole = true;
+        self.feed(&TAIL, &mut |made| whole &= made.is_empty())?;
+        whole &= self.after_final;
+        if whole {
+            return Ok(());
+        }
+        self.lose();
+        Err(Failure::Corrupt)
     }
 
     /// A copy, where there is one: not in the middle of a message.
@@ -141,11 +153,12 @@ impl Inflater {
     }
 
     fn run(&mut self, mut data: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
-        if self.codec.is_none() {
-            self.restart();
-        }
         self.out.resize(STEP, 0);
         loop {
+            if self.stale || self.codec.is_none() {
+                self.restart();
+                self.stale = false;
+            }
             let Some(codec) = &mut self.codec else {
                 return Err(Failure::Corrupt);
             };
@@ -153,7 +166,6 @@ impl Inflater {
             let status = codec.decompress(data, &mut self.out, FlushDecompress::Sync);
             let took = usize::try_from(codec.total_in() - before_in).unwrap_or(usize::MAX);
             let made = usize::try_from(codec.total_out() - before_out).unwrap_or(usize::MAX);
-            let status = status.map_err(|_| Failure::Corrupt)?;
             data = data.get(took..).unwrap_or_default();
             if took > 0 {
                 self.after_final = false;
@@ -163,13 +175,17 @@ impl Inflater {
             if self.produced > MAX_INFLATED_BYTES as u64 {
                 return Err(Failure::Limit);
             }
+            // Told after the limit, so that the chunks do not decide which it is.
+            let status = status.map_err(|_| Failure::Corrupt)?;
             if self.takeover {
                 remember(&mut self.window, made);
             }
-            each(made);
+            if !made.is_empty() {
+                each(made);
+            }
             let full = made.len() == STEP;
             if status == Status::StreamEnd {
-                self.restart();
+                self.stale = true;
                 self.after_final = true;
                 if data.is_empty() {
                     return Ok(());

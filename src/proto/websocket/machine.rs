@@ -5,7 +5,7 @@ use super::findings::{
     CLIENT_UNMASKED, CONTEXT_LOST, CONTROL_TOO_LONG, EXTENSIONS_UNKNOWN, FRAGMENTED_CONTROL,
     FRAME_AFTER_CLOSE, GAP, INTERLEAVED_MESSAGE, LENGTH_NOT_MINIMAL, LENGTH_TOP_BIT,
     ORPHAN_CONTINUATION, RESERVED_OPCODE, RSV_WITHOUT_EXTENSION, RSV1_MISPLACED, SERVER_MASKED,
-    TRUNCATED,
+    TRUNCATED, UNFINISHED_MESSAGE,
 };
 use super::frame::{OpenFrame, Role};
 use super::handshake::{Extensions, Handshake};
@@ -266,7 +266,7 @@ impl Half {
             opcode::TEXT | opcode::BINARY => {
                 if self.open {
                     frame.findings.push(opcode_finding(&INTERLEAVED_MESSAGE));
-                    self.data.findings.push(Finding::new(&INTERLEAVED_MESSAGE));
+                    self.data.findings.push(Finding::new(&UNFINISHED_MESSAGE));
                     self.abandon(frame.start, shared, out);
                 }
                 self.begin_message(&head, &frame, shared.extensions, out);

@@ -30,7 +30,10 @@ struct Sent {
 enum Ending {
     Finished,
     Reset,
+    /// The capture ended first.
     Cut,
+    /// The engine let go of it.
+    Evicted,
 }
 
 /// The first close frame.
@@ -98,7 +101,8 @@ impl Session {
             side,
             match cause {
                 EndCause::Finished => Ending::Finished,
-                EndCause::CaptureEnded | EndCause::Evicted => Ending::Cut,
+                EndCause::CaptureEnded => Ending::Cut,
+                EndCause::Evicted => Ending::Evicted,
             },
         );
     }
@@ -112,7 +116,7 @@ impl Session {
         let s = self.sent_mut(side);
         if s.ended.is_none() {
             s.ended = Some(how);
-            if how != Ending::Cut {
+            if matches!(how, Ending::Finished | Ending::Reset) {
                 self.first_end.get_or_insert(side);
             }
         }
@@ -150,6 +154,8 @@ impl Session {
             ("close handshake", true)
         } else if any(Ending::Reset) {
             ("reset", true)
+        } else if any(Ending::Evicted) {
+            ("state let go", false)
         } else if any(Ending::Cut) {
             ("capture ended", false)
         } else if a.close || b.close {
@@ -250,7 +256,7 @@ impl Session {
             }
             (None, by) => {
                 s.push_str(how);
-                if let Some(by) = by.filter(|_| how != "capture ended") {
+                if let Some(by) = by.filter(|_| code.is_some()) {
                     s.push_str(&format!(" by {by}"));
                 }
                 if code == Some(ABNORMAL) {

@@ -62,7 +62,7 @@ pub(super) fn binary(data: &[u8], len: u64) -> String {
 /// Text where it is UTF-8 without control characters, else bytes.
 pub(super) fn either(data: &[u8], len: u64) -> String {
     match std::str::from_utf8(data) {
-        Ok(t) if !t.chars().any(char::is_control) => text(data, len),
+        Ok(t) if !t.is_empty() && !t.chars().any(char::is_control) => text(data, len),
         _ => binary(data, len),
     }
 }
