@@ -16,6 +16,9 @@ pub trait Sink {
     /// A field with its place and its value.
     fn field(&self, spec: &'static FieldSpec, span: Span, value: Value);
 
+    /// A field that lies nowhere: computed from others.
+    fn computed(&self, _spec: &'static FieldSpec, _value: Value) {}
+
     /// A group begins where `span` begins.
     fn open(&self, spec: &'static FieldSpec, span: Span);
 
@@ -71,6 +74,10 @@ impl Sink for TreeSink {
 
     fn field(&self, spec: &'static FieldSpec, span: Span, value: Value) {
         self.tree.borrow_mut().add(spec, Some(span), value);
+    }
+
+    fn computed(&self, spec: &'static FieldSpec, value: Value) {
+        self.tree.borrow_mut().add(spec, None, value);
     }
 
     fn open(&self, spec: &'static FieldSpec, span: Span) {
