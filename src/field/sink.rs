@@ -24,6 +24,9 @@ pub trait Sink {
 
     /// Something to say about the last field.
     fn note(&self, _text: &str) {}
+
+    /// The name of the last field or group, where the wire or a schema gives one.
+    fn name(&self, _text: &str) {}
 }
 
 /// Nobody listens.
@@ -85,6 +88,16 @@ impl Sink for TreeSink {
             && let Some(n) = t.get_mut(crate::field::NodeId(last))
         {
             n.note = Some(text.into());
+        }
+    }
+
+    fn name(&self, text: &str) {
+        let mut t = self.tree.borrow_mut();
+        if let Some(last) = t.nodes().len().checked_sub(1)
+            && let Ok(last) = u32::try_from(last)
+            && let Some(n) = t.get_mut(crate::field::NodeId(last))
+        {
+            n.name = Some(text.into());
         }
     }
 }
