@@ -20,3 +20,4 @@ pub mod finding;
 pub mod flow;
 pub mod link;
 pub mod proto;
+pub mod schema;

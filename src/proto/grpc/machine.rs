@@ -110,7 +110,7 @@ impl Call {
             let offset = c.offset.saturating_add(at as u64);
             let d = self.side(c.side);
             if d.lost {
-                return Progress::nothing(c.data.len());
+                return Progress::nothing(at);
             }
             if let Some(m) = &mut d.current {
                 let missing = m.prefix.length.saturating_sub(m.got) as usize;
