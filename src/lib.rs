@@ -25,3 +25,4 @@ pub mod index;
 pub mod link;
 pub mod proto;
 pub mod view;
+pub mod schema;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, RwLock};
 
 use framescope::base::{BufferId, ConversationId};
-use framescope::capture::{OpenOptions, PacketStore, open};
+use framescope::capture::{OpenOptions, open};
 use framescope::event::{Event, Level};
 use framescope::field::Tree;
 use framescope::index::{Index, Progress, Reader, Reloader, RowId};
@@ -121,12 +121,8 @@ fn reload() {
             .map(|(e, _)| e)
             .collect();
         let index = Arc::new(RwLock::new(Index::new()));
-        let store = Arc::new(PacketStore::new());
-        let source = framescope::capture::open_all(
-            &[path],
-            OpenOptions { reload: true, store: Some(Arc::clone(&store)), ..OpenOptions::default() },
-        )
-        .unwrap();
+        let source = open(&path, OpenOptions { reload: true }).unwrap();
+        let store = source.store().expect("a store was asked for");
         let mut reader = Reader::new(source, options(&[]), Arc::clone(&index));
         while reader.step().unwrap() != Progress::Ended {}
         let rows = index.read().unwrap().len();

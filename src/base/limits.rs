@@ -117,6 +117,16 @@ pub const MAX_INFLATED_BYTES: usize = 64 << 20;
 
 /// Nodes in the field tree of one event.
 pub const MAX_TREE_NODES: usize = 1 << 17;
+/// Bytes of one gRPC message, as sent, that are held until it is whole: libraries
+/// refuse more than 4 MiB unless told otherwise. A larger one is counted, not decoded.
+pub const MAX_GRPC_MESSAGE_BYTES: usize = 16 << 20;
+/// Findings of one protobuf message: hostile bytes could give one per byte.
+pub const MAX_PROTOBUF_FINDINGS: usize = 32;
+/// Values in all readings of one protobuf message without a schema: readings nest,
+/// and each level reads the same bytes again.
+pub const MAX_READING_NODES: usize = 1 << 16;
+/// Bytes copied into all readings of one protobuf message, for the same reason.
+pub const MAX_READING_BYTES: usize = 16 << 20;
 /// Depth of nested messages in protobuf (its own libraries stop at 100).
 pub const MAX_PROTOBUF_DEPTH: usize = 100;
 

@@ -30,6 +30,9 @@ pub trait Sink {
 
     /// A field that is computed and lies nowhere.
     fn computed(&self, _spec: &'static FieldSpec, _value: Value) {}
+
+    /// The name of the last field or group, where the wire or a schema gives one.
+    fn name(&self, _text: &str) {}
 }
 
 /// Nobody listens.
@@ -99,6 +102,16 @@ impl Sink for TreeSink {
             && let Some(n) = t.get_mut(crate::field::NodeId(last))
         {
             n.note = Some(text.into());
+        }
+    }
+
+    fn name(&self, text: &str) {
+        let mut t = self.tree.borrow_mut();
+        if let Some(last) = t.nodes().len().checked_sub(1)
+            && let Ok(last) = u32::try_from(last)
+            && let Some(n) = t.get_mut(crate::field::NodeId(last))
+        {
+            n.name = Some(text.into());
         }
     }
 }

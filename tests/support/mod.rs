@@ -113,14 +113,9 @@ pub fn options(levels: &[Level]) -> Options {
 
 /// Decoders with the schemas of the fixtures.
 pub fn with_schema(levels: &[Level]) -> Options {
-    let schema = framescope::proto::protobuf::Schema::load(
-        &[root().join("fixtures/proto")],
-        &[root().join("fixtures/proto")],
-        &[],
-    )
-    .unwrap();
+    let schema = framescope::schema::load(&[root().join("fixtures/proto")], &[], &[]).unwrap();
     let decoders: Vec<Box<dyn PayloadDecoder>> =
-        vec![Box::new(framescope::proto::protobuf::Decoder::new(Some(schema)))];
+        vec![Box::new(framescope::proto::protobuf::Decoder::new(schema))];
     Options { decoders: Arc::new(decoders), ..options(levels) }
 }
 
