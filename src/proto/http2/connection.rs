@@ -254,11 +254,11 @@ impl Connection {
                 if priority.is_some_and(|p| p.dependency == head.stream) {
                     find(findings, &findings::SELF_DEPENDENCY, String::new());
                 }
-                self.begin_block(side, offset, head, None, fragment, findings, out)
+                self.begin_block(side, offset, head, (None, fragment), findings, out)
             }
             Content::PushPromise { promised, fragment } => {
                 self.check_push(side, promised, findings);
-                self.begin_block(side, offset, head, Some(promised), fragment, findings, out)
+                self.begin_block(side, offset, head, (Some(promised), fragment), findings, out)
             }
             Content::Continuation(fragment) => {
                 self.continue_block(side, offset, head, fragment, findings, out)
@@ -361,13 +361,13 @@ impl Connection {
         }
     }
 
+    /// HEADERS, or PUSH_PROMISE with the stream that it promises.
     fn begin_block(
         &mut self,
         side: Side,
         offset: u64,
         head: &FrameHead,
-        promised: Option<u32>,
-        fragment: Fragment<'_>,
+        (promised, fragment): (Option<u32>, Fragment<'_>),
         findings: &mut Vec<Finding>,
         out: &mut dyn Out,
     ) -> Effect {
@@ -685,6 +685,10 @@ impl Connection {
 
     /// One direction of the connection ended.
     pub(super) fn end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
+        if self.end_of(side).block.take().is_some() {
+            let detail = "a header block without its last frame";
+            out.finding(Finding::new(&findings::TRUNCATED).with(detail));
+        }
         if cause == EndCause::Finished {
             let mut open = 0;
             for id in self.streams.ids() {
