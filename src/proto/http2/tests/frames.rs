@@ -1,6 +1,7 @@
 //! Frames made by hand.
 
 use super::*;
+use crate::proto::Machine as _;
 
 /// `:method: POST`, `:path: /`, `:scheme: http`.
 const REQUEST: &[u8] = &[0x83, 0x84, 0x86];
@@ -321,4 +322,94 @@ fn without_a_detail_the_findings_are_the_same() {
     assert_eq!(with.codes(), without.codes());
     assert_eq!(with.children, without.children);
     assert!(without.events.iter().all(|e| e.detail.is_none()));
+}
+
+#[test]
+fn sections_out_of_place_are_found() {
+    let mut c = hello();
+    // No pushing; and trailers that do not end their stream.
+    c.extend(frame(4, 0, 0, &[0, 2, 0, 0, 0, 0]));
+    c.extend([frame(1, 4, 1, REQUEST), frame(1, 4, 1, b"\x00\x01a\x01b")].concat());
+    let server = [
+        frame(4, 0, 0, &[]),
+        frame(5, 4, 1, &[0, 0, 0, 2, 0x82]),
+        frame(5, 4, 1, &[0, 0, 0, 3, 0x82]),
+        // A block whose end is never captured.
+        frame(1, 0, 1, &[0x88]),
+    ]
+    .concat();
+    let r = all_sizes(&c, &server);
+    assert_eq!(
+        r.codes(),
+        [
+            "http2.trailers-without-end",
+            "http2.push-disabled",
+            "http2.push-disabled",
+            "http2.stream-parity",
+            "http2.truncated",
+        ]
+    );
+}
+
+#[test]
+fn a_block_that_is_too_large_is_not_read_and_makes_the_table_unknown() {
+    let mut c = hello();
+    c.extend(frame(1, 0, 1, REQUEST));
+    for _ in 0..17 {
+        c.extend(frame(9, 0, 1, &[0x82; 16_384]));
+    }
+    c.extend(frame(9, 4, 1, &[]));
+    c.extend(frame(1, 5, 3, &[0x82, 0xbe]));
+    let mut r = Recorder::new();
+    let mut m = Http2::default();
+    r.bytes(&mut m, Side::Client, &c, 5000);
+    assert_eq!(r.codes(), ["http2.header-section-too-large", "http2.hpack-unknown-index"]);
+    assert!(matches!(&r.children[&3].2[0], Told::Head(_, h, true) if h.len() == 2));
+    assert!(m.memory() < 1 << 20);
+}
+
+#[test]
+fn a_section_is_cut_at_its_limit() {
+    // Each byte of the second block stands for 4,000 bytes.
+    let mut insert = vec![0x40, 1, b'n', 127, 0xa1, 0x1e];
+    insert.extend([b'v'; 4000]);
+    let r = client(&[frame(1, 5, 1, &insert), frame(1, 5, 3, &[0xbe; 10_000])]);
+    assert_eq!(r.codes(), ["http2.header-section-too-large"]);
+    assert!(matches!(&r.children[&3].2[0], Told::Head(_, h, true) if h.len() == 65));
+}
+
+#[test]
+fn only_so_many_streams_are_followed() {
+    let mut c = hello();
+    for n in 0..crate::base::limits::MAX_CHILDREN as u32 + 10 {
+        c.extend(frame(1, 4, 2 * n + 1, &[0x82]));
+    }
+    let mut r = Recorder::new();
+    r.wants = |_| false;
+    let mut m = Http2::default();
+    r.bytes(&mut m, Side::Client, &c, 1 << 16);
+    assert_eq!(r.codes(), ["http2.too-many-streams"]);
+    assert_eq!(r.children.len(), crate::base::limits::MAX_CHILDREN);
+}
+
+#[test]
+fn a_fork_goes_on_as_the_original() {
+    let mut c = hello();
+    c.extend([frame(1, 4, 1, b"\x83\x40\x01a\x01b"), frame(0, 8, 1, b"\x02data..")].concat());
+    let rest = [frame(1, 5, 3, &[0xbe]), frame(0, 1, 1, b"more")].concat();
+    let mut r = Recorder::new();
+    let mut m = Http2::default();
+    // Forked within the DATA frame.
+    let (front, back) = c.split_at(c.len() - 4);
+    r.bytes(&mut m, Side::Client, front, 11);
+    let mut fork = m.fork().unwrap();
+    let seen = r.events.len();
+    r.bytes(fork.as_mut(), Side::Client, back, 11);
+    r.bytes(fork.as_mut(), Side::Client, &rest, 11);
+    c.extend(&rest);
+    let mut whole = Recorder::new();
+    whole.bytes(&mut Http2::default(), Side::Client, &c, 11);
+    assert_eq!(seen, 3);
+    assert_eq!(r.gist(), whole.gist());
+    assert_eq!(r.children, whole.children);
 }
