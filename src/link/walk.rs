@@ -316,6 +316,7 @@ impl Walk {
     /// Splits what is behind an IP header where the packet ends by its length
     /// field: payload, padding, and bytes of payload that are missing. `have`
     /// bytes of `total` are there, header included.
+    #[inline(always)]
     fn bound<'a, S: Sink>(
         &mut self,
         rest: In<'a, S>,

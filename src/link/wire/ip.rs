@@ -46,6 +46,7 @@ pub(in crate::link) struct Ipv4Head {
 /// |                        destination                         |
 /// +------------------------------------------------------------+
 /// ```
+#[inline(always)]
 pub(in crate::link) fn ipv4<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, Ipv4Head> {
     whole(i, 20)?;
     group(&f::IP, |i: In<'a, S>| {
