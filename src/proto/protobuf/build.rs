@@ -14,6 +14,7 @@ pub(super) struct Build {
     /// of the oneof came later.
     fields: Vec<(String, Option<Datum>)>,
     place: HashMap<u32, usize>,
+    others: HashMap<u32, usize>,
     oneofs: HashMap<u32, u32>,
     keys: HashMap<(u32, String), usize>,
 }
@@ -72,15 +73,15 @@ impl Build {
         }
     }
 
-    /// A field that the schema does not know, under its number: a list of wire
-    /// fields with their readings.
+    /// A field that the schema does not know, or that came with another wire
+    /// type, under its number: a list of wire fields with their readings.
     pub(super) fn unknown(&mut self, number: u32, value: Datum) {
-        let Some(slot) = self.slot(number, &number.to_string()) else { return };
-        match slot {
-            Some(Datum::List(list)) => list.push(value),
-            // The number of a known field that came with another wire type.
-            Some(_) => {}
-            None => *slot = Some(Datum::List(vec![value])),
+        let at = *self.others.entry(number).or_insert_with(|| {
+            self.fields.push((number.to_string(), Some(Datum::List(Vec::new()))));
+            self.fields.len() - 1
+        });
+        if let Some((_, Some(Datum::List(list)))) = self.fields.get_mut(at) {
+            list.push(value);
         }
     }
 
