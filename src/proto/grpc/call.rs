@@ -10,6 +10,7 @@ use crate::proto::grpc::{fields, findings};
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::enum_variant_names, reason = "that the capture ended is one of them")]
 pub(super) enum Ended {
     /// With a status from the server.
     Status,

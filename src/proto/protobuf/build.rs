@@ -87,7 +87,12 @@ impl Build {
 
     /// The message; well-known types as people write them.
     pub(super) fn finish(self, ty: Option<&MessageType>) -> Datum {
-        let map = self.map();
+        let mut map = self.map();
+        for (name, absent) in ty.iter().flat_map(|t| &t.absent) {
+            if !map.iter().any(|(n, _)| n == name) {
+                map.push(((*name).to_owned(), absent.clone()));
+            }
+        }
         match ty.and_then(|t| known::show(&t.name, &map)) {
             Some(d) => d,
             None => match ty {
@@ -103,8 +108,7 @@ impl Build {
     }
 }
 
-/// Key and value of a map's entry; what is absent has its type's default, which
-/// is not known here for the value: null then.
+/// Key and value of a map's entry.
 fn entry(value: Datum) -> (String, Datum) {
     let Datum::Map(fields) = value else { return (String::new(), value) };
     let (mut key, mut value) = (String::new(), Datum::Null);
