@@ -8,7 +8,7 @@ use super::*;
 use crate::base::{Moment, Side, Span};
 use crate::event::{Draft, Level, Payload};
 use crate::proto::harness::Recorder;
-use crate::proto::{EndCause, Headers, Input, Machine};
+use crate::proto::{EndCause, Headers, Input};
 
 fn headers(list: &[(&str, &str)]) -> Headers {
     let mut h = Headers::new();
@@ -229,13 +229,12 @@ fn messages_split_and_joined_anywhere() {
         let mut w = World::new();
         w.size = size;
         w.request(&[]).response(&[]).send(Side::Server, &bytes).trailers(&[("grpc-status", "0")]);
-        let payloads: Vec<_> = w
-            .r
-            .events
-            .iter()
-            .filter(|e| e.kind == "message")
-            .map(|e| e.detail.as_ref().unwrap().payload.clone())
-            .collect();
+        let payloads: Vec<_> =
+            w.r.events
+                .iter()
+                .filter(|e| e.kind == "message")
+                .map(|e| e.detail.as_ref().unwrap().payload.clone())
+                .collect();
         let expected = [&b"one"[..], b"", b"three"].map(|b| Payload::Bytes(b.to_vec()));
         assert_eq!(payloads, expected);
         assert_eq!(w.number("call", "grpc.response_messages"), Some(3));
@@ -364,7 +363,11 @@ fn each_odd_head_is_found_once() {
         assert_eq!(w.r.codes(), [*code]);
     }
     let mut w = World::new();
-    w.head(Side::Client, &[(":method", "GET"), (":path", "/a/b"), ("content-type", "text/html")], false);
+    w.head(
+        Side::Client,
+        &[(":method", "GET"), (":path", "/a/b"), ("content-type", "text/html")],
+        false,
+    );
     assert_eq!(w.r.codes(), ["grpc.content-type", "grpc.method-not-post"]);
     let mut w = World::new();
     w.request(&[]).head(Side::Server, &[(":status", "503"), ("content-type", "text/html")], true);
@@ -385,7 +388,8 @@ fn each_odd_message_is_found_once() {
     broken.truncate(12);
     let mut longer = packed.clone();
     longer.push(0);
-    let cases: &[(&[(&str, &str)], Vec<u8>, &[&str])] = &[
+    type Case<'a> = (&'a [(&'a str, &'a str)], Vec<u8>, &'a [&'a str]);
+    let cases: &[Case<'_>] = &[
         (&[], framed(1, &packed), &["grpc.compressed-without-encoding"]),
         (&[("grpc-encoding", "identity")], framed(1, b"x"), &["grpc.compressed-without-encoding"]),
         (&[("grpc-encoding", "snappy")], framed(1, b"x"), &["grpc.unknown-encoding"]),
@@ -426,7 +430,9 @@ fn a_large_message_keeps_its_length() {
     for size in [1 << 16, 1 << 26] {
         let mut w = World::new();
         w.size = size;
-        w.request(&[]).send(Side::Client, &framed(0, &data)).send(Side::Client, &framed(0, b"next"));
+        w.request(&[])
+            .send(Side::Client, &framed(0, &data))
+            .send(Side::Client, &framed(0, b"next"));
         assert_eq!(w.r.codes(), ["grpc.message-limit"]);
         let e = w.event("message");
         assert_eq!(e.length, data.len() as u64);
