@@ -14,9 +14,15 @@
 
 pub mod base;
 pub mod capture;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod engine;
 pub mod event;
 pub mod field;
 pub mod finding;
 pub mod flow;
+pub mod index;
 pub mod link;
 pub mod proto;
+pub mod view;
+pub mod schema;

@@ -1,3 +1,7 @@
-//! The command `framescope`.
+//! The command `framescope`: arguments, run, exit status.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    framescope::cli::main()
+}

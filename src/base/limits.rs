@@ -13,6 +13,14 @@ pub const MAX_PACKET_BYTES: usize = 1 << 20;
 /// Largest pcapng block that is believed: a secrets block with many keys.
 pub const MAX_BLOCK_BYTES: usize = 16 << 20;
 
+/// Interfaces kept of one pcapng section: obsolete packet blocks number them in
+/// 16 bits, and `any` on the largest hosts sees some thousands.
+pub const MAX_INTERFACES: usize = 1 << 16;
+
+/// Findings of one capture file about single packets and blocks: enough to see
+/// what is wrong with it, where every block of a gigabyte may be.
+pub const MAX_CAPTURE_FINDINGS: u32 = 1000;
+
 /// Window that a zstd frame may ask for. `zstd --ultra -22 --long=27` asks for 128 MiB.
 pub const MAX_ZSTD_WINDOW: u64 = 128 << 20;
 
@@ -38,6 +46,31 @@ pub const GAP_PACKETS: u64 = 64;
 /// Nanoseconds of capture time after which an acknowledged hole is a gap:
 /// captures record acknowledgements before the data at times.
 pub const GAP_NS: u64 = 200_000_000;
+
+/// Bytes beyond what was seen or acknowledged that a segment or an acknowledgement
+/// is believed to reach: the largest window (RFC 7323 §2.3).
+pub const MAX_SEQUENCE_AHEAD: u64 = 1 << 30;
+/// Packets of a flow for which the first segment waits where the capture begins
+/// in the middle of the connection: reordering rarely reaches further.
+pub const START_PACKETS: u64 = 4;
+/// Nanoseconds of capture time for the same.
+pub const START_NS: u64 = 10_000_000;
+/// Bytes held for the same.
+pub const START_BYTES: usize = 256 << 10;
+/// Nanoseconds within which the same packet again is the recorder's doing.
+pub const DUPLICATE_NS: u64 = 200_000;
+/// Nanoseconds within which a segment that fills a hole was overtaken, rather
+/// than lost and sent again; a timeout is never that short.
+pub const REORDER_NS: u64 = 3_000_000;
+/// Nanoseconds of silence after which a SYN on the ends of an open connection
+/// opens another one: TIME-WAIT as systems have it (RFC 9293 §3.4.1 says 4 min).
+pub const REUSE_IDLE_NS: u64 = 60_000_000_000;
+/// Nanoseconds that a closed connection keeps its state for what is under way.
+pub const LINGER_NS: u64 = 1_000_000_000;
+/// Closed connections that keep their state at a time.
+pub const MAX_LINGERING: usize = 1024;
+/// Connections that are gone but remembered, so that late segments make no new ones.
+pub const MAX_TOMBSTONES: usize = 1 << 16;
 
 /// Bytes of one direction that a machine may leave unconsumed while it waits
 /// for more: the largest head that is looked at in one piece (an HTTP/1 header
@@ -66,6 +99,15 @@ pub const FULL_PAYLOAD_BYTES: usize = 256 << 20;
 pub const MAX_HEADER_BYTES: usize = 256 << 10;
 /// Header fields of one section.
 pub const MAX_HEADER_FIELDS: usize = 4096;
+/// Requests of one HTTP/1 connection that wait for their responses: clients that
+/// pipeline at all send a few; beyond it a capture has one direction only.
+pub const MAX_HTTP1_REQUESTS: usize = 1024;
+/// First line of a chunk: a size and extensions, which hardly anybody sends.
+pub const MAX_CHUNK_LINE_BYTES: usize = 16 << 10;
+/// Nanoseconds of capture time by which a response may have been captured before
+/// its request. Captures of several queues swap neighbours by micro- to
+/// milliseconds; what is earlier answered a request that was not captured.
+pub const MAX_EARLY_RESPONSE_NS: u64 = 20_000_000;
 /// HPACK dynamic table: what a peer may set it to at most here. Browsers and
 /// servers use 4 KiB to 64 KiB.
 pub const MAX_HPACK_TABLE: usize = 1 << 20;
@@ -75,6 +117,16 @@ pub const MAX_INFLATED_BYTES: usize = 64 << 20;
 
 /// Nodes in the field tree of one event.
 pub const MAX_TREE_NODES: usize = 1 << 17;
+/// Bytes of one gRPC message, as sent, that are held until it is whole: libraries
+/// refuse more than 4 MiB unless told otherwise. A larger one is counted, not decoded.
+pub const MAX_GRPC_MESSAGE_BYTES: usize = 16 << 20;
+/// Findings of one protobuf message: hostile bytes could give one per byte.
+pub const MAX_PROTOBUF_FINDINGS: usize = 32;
+/// Values in all readings of one protobuf message without a schema: readings nest,
+/// and each level reads the same bytes again.
+pub const MAX_READING_NODES: usize = 1 << 16;
+/// Bytes copied into all readings of one protobuf message, for the same reason.
+pub const MAX_READING_BYTES: usize = 16 << 20;
 /// Depth of nested messages in protobuf (its own libraries stop at 100).
 pub const MAX_PROTOBUF_DEPTH: usize = 100;
 
@@ -86,3 +138,10 @@ pub const MAX_CONVERSATIONS: usize = 1 << 20;
 /// Stream bytes and inflated bytes between two checkpoints of a conversation:
 /// opening an event reads and inflates at most this and the event itself.
 pub const CHECKPOINT_BYTES: u64 = 256 << 10;
+
+/// Bytes of one run of an unknown protocol that make one event.
+pub const OPAQUE_RUN_BYTES: u64 = 1 << 20;
+
+/// Memory that an index may spend on checkpoints. Beyond it every second one is
+/// dropped: opening an event then costs up to twice [`CHECKPOINT_BYTES`], and so on.
+pub const CHECKPOINT_MEMORY_BYTES: usize = 512 << 20;

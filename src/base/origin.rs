@@ -300,10 +300,10 @@ impl StreamMap {
         source_len: u32,
         exact: bool,
     ) {
+        self.ready = self.ready.max(moment);
         if len == 0 {
             return;
         }
-        self.ready = self.ready.max(moment);
         self.runs.push_back(Run {
             offset,
             len,
@@ -351,6 +351,25 @@ impl StreamMap {
             .find(|r| r.offset + u64::from(r.len) > offset)
             .or(self.runs.back())
             .map(|r| r.ready)
+    }
+
+    /// Says that what is pushed next could be had by `moment` at the earliest:
+    /// bytes that a lower layer held back, for one.
+    pub fn not_before(&mut self, moment: Moment) {
+        self.ready = self.ready.max(moment);
+    }
+
+    /// Appends to `child`, from its offset `at` on, what is known of `start .. end`.
+    pub fn hand_on(&self, start: u64, end: u64, child: &mut Self, at: u64) {
+        if let Some(ready) = self.ready(end.saturating_sub(1)) {
+            child.not_before(ready);
+        }
+        self.pieces(start, end, |p, moment| {
+            if let PieceSource::Packet(r) = p.source {
+                let offset = at + u64::from(p.start);
+                child.push_run(offset, p.len, moment, r.start, r.len, p.exact);
+            }
+        });
     }
 
     /// The pieces of `start .. end`, their `start` counted from 0, handed to `each`.

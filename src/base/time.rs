@@ -49,6 +49,27 @@ impl fmt::Display for CaptureTime {
     }
 }
 
+/// A duration as people say it: `850 ns`, `4.20 ms`, `3.20 s`, `2 min 5 s`.
+#[must_use]
+pub fn human(ns: u64) -> String {
+    // Two digits behind the point are exact enough for reading; JSON has all.
+    #[allow(clippy::cast_precision_loss)]
+    let f = ns as f64;
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{:.2} µs", f / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.2} ms", f / 1e6),
+        1_000_000_000..60_000_000_000 => format!("{:.2} s", f / 1e9),
+        _ => {
+            let s = ns / 1_000_000_000;
+            match s {
+                0..3600 => format!("{} min {} s", s / 60, s % 60),
+                _ => format!("{} h {} min", s / 3600, s % 3600 / 60),
+            }
+        }
+    }
+}
+
 /// A point in the capture: a packet and its time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment {

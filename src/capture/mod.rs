@@ -1,5 +1,28 @@
 //! Where packets come from: capture files, standard input, later live sniffing.
+//!
+//! [`open_all`] finds out what each file is and gives a [`Source`]; a source
+//! hands out [`Batch`]es; a [`PacketStore`] reads packets again; [`write`](mod@write)
+//! makes captures.
+//!
+//! Bytes are read a chunk at a time (`stream`), decompressed on the way
+//! (`compressed`), and cut into packets where they lie (`pcap`, `pcapng`): a
+//! batch is a chunk and a list of places in it.
 
+mod build;
+mod compressed;
+pub mod findings;
+mod foreign;
 mod packet;
+mod pcap;
+mod pcapng;
+mod reader;
+mod store;
+mod stream;
+#[cfg(test)]
+mod tests;
+pub mod write;
 
+pub use build::ByteOrder;
 pub use packet::{Batch, CaptureError, LinkType, Packet, PacketMeta, Polled, Secrets, Source};
+pub use reader::{OpenOptions, open, open_all, open_reader};
+pub use store::PacketStore;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::PacketStore;
 use crate::base::{CaptureTime, PacketId};
 use crate::finding::Finding;
 
@@ -75,6 +76,12 @@ impl Batch {
         }
     }
 
+    /// A batch whose bytes lie in what it may share with the batches beside it.
+    #[must_use]
+    pub(super) fn sharing(bytes: Arc<Vec<u8>>, packets: Vec<(PacketMeta, u32)>) -> Self {
+        Self { bytes, packets: Arc::new(packets), findings: Vec::new(), secrets: Vec::new() }
+    }
+
     /// The packets in order.
     pub fn packets(&self) -> impl Iterator<Item = Packet<'_>> {
         self.packets.iter().map(|(meta, at)| Packet {
@@ -121,6 +128,11 @@ pub trait Source: Send {
 
     /// How far it is: bytes read of bytes in all, where that is known.
     fn progress(&self) -> Option<(u64, u64)> {
+        None
+    }
+
+    /// Where its packets can be read again, if that was asked for.
+    fn store(&self) -> Option<Arc<PacketStore>> {
         None
     }
 }

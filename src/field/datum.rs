@@ -33,3 +33,159 @@ impl Datum {
         }
     }
 }
+
+/// Collects one line of bounded length.
+struct Line {
+    text: String,
+    left: usize,
+}
+
+impl Line {
+    fn push(&mut self, text: &str) {
+        for c in text.chars() {
+            if self.left == 0 {
+                return;
+            }
+            self.left -= 1;
+            self.text.push(c);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.left == 0
+    }
+
+    fn finish(mut self) -> String {
+        if self.left == 0 {
+            self.text.push('…');
+        }
+        self.text
+    }
+}
+
+/// Depth to which a line goes into lists and maps.
+const LINE_DEPTH: usize = 8;
+
+impl Datum {
+    /// One line for people, of `max` characters at most: `{id: 42, name: "Alice"}`.
+    ///
+    /// Text is quoted and escaped; bytes are given as their number.
+    #[must_use]
+    pub fn line(&self, max: usize) -> String {
+        let mut line = Line { text: String::new(), left: max };
+        self.write(&mut line, LINE_DEPTH);
+        line.finish()
+    }
+
+    /// One line for the wire fields of a message without a schema, each with its
+    /// most plausible reading: `{1: 42, 2: "Alice"}`. A guess: mark it so.
+    #[must_use]
+    pub fn wire_line(&self, max: usize) -> String {
+        let mut line = Line { text: String::new(), left: max };
+        self.write_wire(&mut line, LINE_DEPTH);
+        line.finish()
+    }
+
+    fn write(&self, line: &mut Line, depth: usize) {
+        if line.is_full() {
+            return;
+        }
+        match self {
+            Self::Null => line.push("null"),
+            Self::Bool(b) => line.push(&b.to_string()),
+            Self::U64(n) => line.push(&n.to_string()),
+            Self::I64(n) => line.push(&n.to_string()),
+            Self::F64(n) => line.push(&n.to_string()),
+            Self::Text(t) => {
+                // Only as much as can be shown is escaped.
+                let head: String = t.chars().take(line.left.saturating_add(1)).collect();
+                line.push(&format!("{head:?}"));
+            }
+            Self::Bytes(b) => line.push(&format!("<{} bytes>", b.len())),
+            Self::List(_) | Self::Map(_) if depth == 0 => line.push("…"),
+            Self::List(items) => {
+                line.push("[");
+                for (i, item) in items.iter().enumerate() {
+                    if line.is_full() {
+                        return;
+                    }
+                    line.push(if i == 0 { "" } else { ", " });
+                    item.write(line, depth - 1);
+                }
+                line.push("]");
+            }
+            Self::Map(items) => {
+                line.push("{");
+                for (i, (name, item)) in items.iter().enumerate() {
+                    if line.is_full() {
+                        return;
+                    }
+                    line.push(if i == 0 { "" } else { ", " });
+                    line.push(name);
+                    line.push(": ");
+                    item.write(line, depth - 1);
+                }
+                line.push("}");
+            }
+        }
+    }
+
+    fn write_wire(&self, line: &mut Line, depth: usize) {
+        let Self::List(fields) = self else {
+            self.write(line, depth);
+            return;
+        };
+        if depth == 0 {
+            line.push("…");
+            return;
+        }
+        line.push("{");
+        for (i, field) in fields.iter().enumerate() {
+            if line.is_full() {
+                return;
+            }
+            line.push(if i == 0 { "" } else { ", " });
+            if let Some(number) = field.get("number") {
+                number.write(line, 1);
+                line.push(": ");
+            }
+            let readings = field.get("readings");
+            let reading = |name: &str| readings.and_then(|r| r.get(name));
+            if let Some(text) = reading("string") {
+                text.write(line, 1);
+            } else if let Some(message) = reading("message").or(reading("group")) {
+                message.write_wire(line, depth - 1);
+            } else if let Some(Self::F64(f)) = reading("double").or(reading("float"))
+                && (*f == 0.0 || (1e-9..1e15).contains(&f.abs()))
+            {
+                line.push(&f.to_string());
+            } else if let Some(n) = reading("int64") {
+                n.write(line, 1);
+            } else if let Some(value) = field.get("value") {
+                value.write(line, 1);
+            }
+        }
+        line.push("}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_short() {
+        let d = Datum::Map(vec![
+            ("id".into(), Datum::U64(42)),
+            ("name".into(), Datum::Text("Al\"ice\n".into())),
+            ("roles".into(), Datum::List(vec![Datum::Bool(true), Datum::Bytes(vec![1, 2])])),
+        ]);
+        assert_eq!(d.line(99), r#"{id: 42, name: "Al\"ice\n", roles: [true, <2 bytes>]}"#);
+        assert_eq!(d.line(9), "{id: 42, …");
+        let mut deep = Datum::Null;
+        for _ in 0..50 {
+            deep = Datum::List(vec![deep]);
+        }
+        assert_eq!(deep.line(99), "[[[[[[[[…]]]]]]]]");
+    }
+}

@@ -16,6 +16,9 @@ pub trait Sink {
     /// A field with its place and its value.
     fn field(&self, spec: &'static FieldSpec, span: Span, value: Value);
 
+    /// A field that lies nowhere: computed from others.
+    fn computed(&self, _spec: &'static FieldSpec, _value: Value) {}
+
     /// A group begins where `span` begins.
     fn open(&self, spec: &'static FieldSpec, span: Span);
 
@@ -24,6 +27,12 @@ pub trait Sink {
 
     /// Something to say about the last field.
     fn note(&self, _text: &str) {}
+
+    /// A field that is computed and lies nowhere.
+    fn computed(&self, _spec: &'static FieldSpec, _value: Value) {}
+
+    /// The name of the last field or group, where the wire or a schema gives one.
+    fn name(&self, _text: &str) {}
 }
 
 /// Nobody listens.
@@ -70,12 +79,20 @@ impl Sink for TreeSink {
         self.tree.borrow_mut().add(spec, Some(span), value);
     }
 
+    fn computed(&self, spec: &'static FieldSpec, value: Value) {
+        self.tree.borrow_mut().add(spec, None, value);
+    }
+
     fn open(&self, spec: &'static FieldSpec, span: Span) {
         self.tree.borrow_mut().open(spec, Some(span));
     }
 
     fn close(&self, end: u32) {
         self.tree.borrow_mut().close_at(end);
+    }
+
+    fn computed(&self, spec: &'static FieldSpec, value: Value) {
+        self.tree.borrow_mut().add(spec, None, value);
     }
 
     fn note(&self, text: &str) {
@@ -85,6 +102,16 @@ impl Sink for TreeSink {
             && let Some(n) = t.get_mut(crate::field::NodeId(last))
         {
             n.note = Some(text.into());
+        }
+    }
+
+    fn name(&self, text: &str) {
+        let mut t = self.tree.borrow_mut();
+        if let Some(last) = t.nodes().len().checked_sub(1)
+            && let Ok(last) = u32::try_from(last)
+            && let Some(n) = t.get_mut(crate::field::NodeId(last))
+        {
+            n.name = Some(text.into());
         }
     }
 }

@@ -44,6 +44,8 @@ pub struct FieldSpec {
     pub meaning: &'static str,
     /// The names of its values, where it has some.
     pub names: Option<fn(u64) -> Option<&'static str>>,
+    /// May come several times in one event: always an array in JSON.
+    pub repeated: bool,
 }
 
 impl FieldSpec {
@@ -57,13 +59,19 @@ impl FieldSpec {
         section: &'static str,
         meaning: &'static str,
     ) -> Self {
-        Self { name, label, bits, kind, section, meaning, names: None }
+        Self { name, label, bits, kind, section, meaning, names: None, repeated: false }
     }
 
     /// The same with names for its values.
     #[must_use]
     pub const fn named(self, names: fn(u64) -> Option<&'static str>) -> Self {
         Self { names: Some(names), ..self }
+    }
+
+    /// The same for a field that may come several times in one event.
+    #[must_use]
+    pub const fn repeated(self) -> Self {
+        Self { repeated: true, ..self }
     }
 
     /// The name of a value, where it has one.

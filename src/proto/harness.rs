@@ -32,6 +32,8 @@ pub(crate) struct Recorder {
     pub inflated: u64,
     pub wants: fn(Level) -> bool,
     pub payload_cap: usize,
+    /// Decodes payloads, as the engine's decoders do.
+    pub decoder: Option<Box<dyn crate::proto::PayloadDecoder>>,
     maps: [StreamMap; 2],
     now: Moment,
     held: [Vec<u8>; 2],
@@ -52,6 +54,7 @@ impl Recorder {
             inflated: 0,
             wants: |_| true,
             payload_cap: 1 << 20,
+            decoder: None,
             maps: Default::default(),
             now: Moment { packet: PacketId(0), time: CaptureTime(0) },
             held: Default::default(),
@@ -298,14 +301,14 @@ impl Out for Recorder {
 
     fn decode(
         &mut self,
-        _: &PayloadHint<'_>,
-        _: &[u8],
-        _: Option<(&mut Detail, BufferId)>,
+        hint: &PayloadHint<'_>,
+        data: &[u8],
+        detail: Option<(&mut Detail, BufferId)>,
     ) -> Option<Vec<Finding>> {
-        None
+        self.decoder.as_ref()?.decode(hint, data, detail)
     }
 
-    fn method_pattern(&self, _: &str) -> Option<&'static str> {
-        None
+    fn method_pattern(&self, path: &str) -> Option<&'static str> {
+        self.decoder.as_ref()?.method_pattern(path)
     }
 }

@@ -1,16 +1,51 @@
-//! gRPC.
+//! gRPC over HTTP/2.
+//!
+//! Source: the gRPC project's `doc/PROTOCOL-HTTP2.md`, cited as "gRPC over
+//! HTTP/2" with the name of the rule. A call is one stream: a request head,
+//! length-prefixed messages either way, and trailers with the status.
 
-use crate::proto::Protocol;
+mod call;
+mod encoding;
+pub mod fields;
+pub mod findings;
+mod heads;
+mod machine;
+mod message;
+mod metadata;
+pub mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use machine::Call;
+
+use crate::proto::{Head, Protocol};
 
 /// The registry's line.
 pub static PROTOCOL: Protocol = Protocol {
     name: "grpc",
     label: "gRPC",
-    fields: &[],
-    findings: &[],
+    fields: &[fields::FIELDS],
+    findings: findings::FINDINGS,
     probe: None,
-    claims: None,
+    claims: Some(claims),
     datagram: None,
     tokens: &[],
-    start: None,
+    start: Some(|| Box::new(Call::new())),
 };
+
+/// Whether an exchange is a gRPC call: by the content type of the request, or of
+/// the response where the request was not captured.
+fn claims(head: &Head<'_>) -> bool {
+    head.headers.get("content-type").is_some_and(is_grpc)
+}
+
+/// `application/grpc`, alone or with a `+` suffix or parameters behind it; not
+/// `application/grpc-web`.
+fn is_grpc(content_type: &[u8]) -> bool {
+    const BASE: &[u8] = b"application/grpc";
+    let value = content_type.trim_ascii();
+    let Some((base, rest)) = value.split_at_checked(BASE.len()) else { return false };
+    base.eq_ignore_ascii_case(BASE)
+        && matches!(rest.first(), None | Some(b'+' | b';' | b' ' | b'\t'))
+}

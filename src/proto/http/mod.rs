@@ -1,16 +1,36 @@
-//! HTTP.
+//! HTTP's semantics (RFC 9110): requests, responses and exchanges, whatever
+//! version carried them.
 
-use crate::proto::Protocol;
+use crate::proto::{Head, Machine, Protocol};
+
+mod body;
+pub mod fields;
+pub mod findings;
+mod machine;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use machine::Http;
 
 /// The registry's line.
 pub static PROTOCOL: Protocol = Protocol {
     name: "http",
     label: "HTTP",
-    fields: &[],
-    findings: &[],
+    fields: &[fields::FIELDS],
+    findings: findings::FINDINGS,
     probe: None,
-    claims: None,
+    claims: Some(claims),
     datagram: None,
     tokens: &[],
-    start: None,
+    start: Some(start),
 };
+
+/// Every exchange: it is asked last.
+fn claims(_: &Head<'_>) -> bool {
+    true
+}
+
+fn start() -> Box<dyn Machine> {
+    Box::new(Http::new())
+}

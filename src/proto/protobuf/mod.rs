@@ -1,16 +1,119 @@
-//! Protocol Buffers.
+//! Protocol Buffers: a payload decoder, with a schema or without.
+//!
+//! Source: the project's "Encoding" guide, cited by that name, and its
+//! "ProtoJSON" guide for how values are written.
 
-use crate::proto::Protocol;
+mod build;
+pub mod fields;
+pub mod findings;
+mod known;
+mod readings;
+mod schema;
+mod types;
+mod walk;
+pub mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use schema::{Schema, SchemaError, Sources};
+
+use crate::base::limits::MAX_PROTOBUF_DEPTH;
+use crate::base::{BufferId, Side, Span};
+use crate::event::{Detail, Payload};
+use crate::field::{Datum, In, NoSink, Sink, TreeSink, Value};
+use crate::finding::Finding;
+use crate::proto::{PayloadDecoder, PayloadHint, Protocol};
+use types::MessageType;
+use walk::Walk;
 
 /// The registry's line.
 pub static PROTOCOL: Protocol = Protocol {
     name: "protobuf",
     label: "Protocol Buffers",
-    fields: &[],
-    findings: &[],
+    fields: &[fields::FIELDS],
+    findings: findings::FINDINGS,
     probe: None,
     claims: None,
     datagram: None,
     tokens: &[],
     start: None,
 };
+
+/// Decodes the messages of gRPC calls.
+#[derive(Clone, Debug, Default)]
+pub struct Decoder {
+    /// What names and types are known.
+    pub schema: Option<Schema>,
+}
+
+impl Decoder {
+    fn message_type(&self, hint: &PayloadHint<'_>) -> Option<&MessageType> {
+        let types = &self.schema.as_ref()?.types;
+        let method = types.method(hint.path)?;
+        types.message(match hint.side {
+            Side::Client => method.input,
+            Side::Server => method.output,
+        })
+    }
+}
+
+/// `application/grpc` and `application/grpc+proto`, parameters aside.
+fn is_protobuf(media_type: &str) -> bool {
+    let base = media_type.split(';').next().unwrap_or_default().trim();
+    ["application/grpc", "application/grpc+proto"].iter().any(|m| base.eq_ignore_ascii_case(m))
+}
+
+impl PayloadDecoder for Decoder {
+    fn decode(
+        &self,
+        hint: &PayloadHint<'_>,
+        data: &[u8],
+        detail: Option<(&mut Detail, BufferId)>,
+    ) -> Option<Vec<Finding>> {
+        if !is_protobuf(hint.media_type) {
+            return None;
+        }
+        let ty = self.message_type(hint);
+        let types = self.schema.as_ref().map(|s| &*s.types);
+        let mut walk = Walk::new(types);
+        let Some((detail, buffer)) = detail else {
+            walk.message(In::new(data, BufferId(0), 0, &NoSink), ty, None, 0);
+            return Some(walk.findings);
+        };
+        let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let sink = TreeSink::on(std::mem::take(&mut detail.tree));
+        sink.open(&fields::MESSAGE, Span::bytes(buffer, 0, 0));
+        if let Some(t) = ty {
+            sink.name(&t.name);
+        }
+        let (_, build) = walk.message(In::new(data, buffer, 0, &sink), ty, None, 0);
+        sink.close(len);
+        detail.tree = sink.into_tree();
+        if let Some(t) = ty {
+            detail.tree.add(&fields::MESSAGE_NAME, None, Value::Text(t.name.as_str().into()));
+        }
+        detail.payload = match ty {
+            Some(t) => {
+                // At the top a message stays a map, a Timestamp as well.
+                let map = build.map();
+                let value = match known::show(&t.name, &map) {
+                    Some(Datum::Map(m)) => Datum::Map(m),
+                    _ if t.name == "google.protobuf.Any" => known::any(map),
+                    _ => Datum::Map(map),
+                };
+                Payload::Protobuf { type_name: Some(t.name.clone()), value }
+            }
+            None => {
+                let mut budget = readings::Budget::new();
+                let list = readings::message(data, MAX_PROTOBUF_DEPTH, &mut budget);
+                Payload::Protobuf { type_name: None, value: Datum::List(list) }
+            }
+        };
+        Some(walk.findings)
+    }
+
+    fn method_pattern(&self, path: &str) -> Option<&'static str> {
+        Some(self.schema.as_ref()?.types.method(path)?.pattern)
+    }
+}

@@ -1,16 +1,36 @@
-//! WebSocket.
+//! WebSocket (RFC 6455) with permessage-deflate (RFC 7692).
 
 use crate::proto::Protocol;
+
+pub mod close;
+pub mod fields;
+pub mod findings;
+mod frame;
+mod handshake;
+mod inflate;
+mod machine;
+mod mask;
+mod message;
+mod session;
+mod summary;
+mod utf8;
+pub mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use fields::FIELDS;
+pub use findings::FINDINGS;
 
 /// The registry's line.
 pub static PROTOCOL: Protocol = Protocol {
     name: "websocket",
     label: "WebSocket",
-    fields: &[],
-    findings: &[],
+    fields: &[FIELDS],
+    findings: FINDINGS,
     probe: None,
     claims: None,
     datagram: None,
-    tokens: &[],
-    start: None,
+    tokens: &["websocket"],
+    start: Some(machine::start),
 };

@@ -1,0 +1,155 @@
+//! Packets read again: random access to what a source has gone past.
+
+use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::PacketMeta;
+use crate::base::limits::MAX_PACKET_BYTES;
+
+/// Where packets can be read again, by what is known of them.
+///
+/// Plain files are read with `pread`, never mapped: captures grow, rotate and
+/// get cut, and a map of a file that was cut is a signal. Compressed files and
+/// standard input are copied to a file of their own while they are read. May be
+/// used from any thread while the source still reads.
+#[derive(Debug, Default)]
+pub struct PacketStore {
+    files: RwLock<Vec<Option<Backing>>>,
+    bytes_read: AtomicU64,
+}
+
+#[derive(Clone, Debug)]
+enum Backing {
+    File(Arc<File>),
+    Spool(Arc<Spool>),
+}
+
+/// A temporary file, readable by its owner alone, removed when dropped.
+#[derive(Debug)]
+pub(super) struct Spool {
+    file: File,
+    path: PathBuf,
+}
+
+impl PacketStore {
+    /// A store that knows no file.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the captured bytes of a packet into `into`, in place of what it held.
+    ///
+    /// # Errors
+    /// Where the file is gone, was cut since (`UnexpectedEof`), or is not in the
+    /// store (`NotFound`). `into` is empty then.
+    pub fn read(&self, meta: &PacketMeta, into: &mut Vec<u8>) -> io::Result<()> {
+        into.clear();
+        let len = meta.captured_len as usize;
+        if len > MAX_PACKET_BYTES {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "no source gives such a packet"));
+        }
+        let backing = {
+            let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+            files.get(meta.file as usize).cloned().flatten()
+        };
+        into.resize(len, 0);
+        let result = match &backing {
+            Some(Backing::File(f)) => f.read_exact_at(into, meta.offset),
+            Some(Backing::Spool(s)) => s.file.read_exact_at(into, meta.offset),
+            None => Err(io::Error::new(ErrorKind::NotFound, "the capture was not kept")),
+        };
+        match result {
+            Ok(()) => {
+                self.bytes_read.fetch_add(len as u64, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(e) => {
+                into.clear();
+                Err(e)
+            }
+        }
+    }
+
+    /// Bytes that [`PacketStore::read`] has read so far.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+
+    /// The temporary files, for showing where the copies lie.
+    #[must_use]
+    pub fn spools(&self) -> Vec<PathBuf> {
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let path = |b: &Backing| match b {
+            Backing::Spool(s) => Some(s.path.clone()),
+            Backing::File(_) => None,
+        };
+        files.iter().flatten().filter_map(path).collect()
+    }
+
+    /// Keeps an open plain file under its number.
+    pub(super) fn keep_file(&self, number: u32, file: File) {
+        self.keep(number, Backing::File(Arc::new(file)));
+    }
+
+    /// Makes a temporary file for the input of that number.
+    pub(super) fn spool(&self, number: u32) -> io::Result<Arc<Spool>> {
+        let spool = Arc::new(Spool::create(&std::env::temp_dir())?);
+        self.keep(number, Backing::Spool(Arc::clone(&spool)));
+        Ok(spool)
+    }
+
+    fn keep(&self, number: u32, backing: Backing) {
+        let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+        let at = number as usize;
+        if files.len() <= at {
+            files.resize(at.saturating_add(1), None);
+        }
+        if let Some(slot) = files.get_mut(at) {
+            *slot = Some(backing);
+        }
+    }
+}
+
+impl Spool {
+    fn create(folder: &Path) -> io::Result<Self> {
+        // The name is hard to guess, and must be new: nobody can put a link there.
+        let hasher = RandomState::new();
+        for attempt in 0..64_u32 {
+            let tag = hasher.hash_one((std::process::id(), attempt));
+            let path = folder.join(format!("framescope-{tag:016x}.spool"));
+            match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)
+            {
+                Ok(file) => return Ok(Self { file, path }),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => (),
+                Err(e) => return Err(io::Error::new(e.kind(), format!("{}: {e}", path.display()))),
+            }
+        }
+        Err(io::Error::new(ErrorKind::AlreadyExists, "no free name for a temporary file"))
+    }
+
+    /// One that takes no byte.
+    #[cfg(test)]
+    pub(super) fn full() -> Self {
+        let file = OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+        Self { file, path: PathBuf::from("/nowhere/framescope.spool") }
+    }
+
+    /// Adds bytes at the end.
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        (&self.file).write_all(bytes)
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // Nobody is left to tell if it is gone already.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

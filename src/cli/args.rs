@@ -1,0 +1,213 @@
+//! The one definition of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::base::limits::{DEFAULT_STATE_BYTES, FULL_PAYLOAD_BYTES, PAYLOAD_BYTES};
+use crate::event::Level;
+
+const EXAMPLES: &str = "\
+Examples:
+  framescope capture.pcap                        browse in the terminal
+  framescope print capture.pcapng.gz             one line a message
+  framescope print -l frame --format json a.pcap frames as JSON, one object a line
+  framescope print -l exchange a.pcap            calls, sessions, requests
+  framescope print --proto user.proto a.pcap     gRPC messages by name and type
+  tcpdump -i lo -U -w - | framescope print -     while it is being recorded";
+
+/// Reads what was on the wire and shows what it meant, byte for byte.
+///
+/// Opens captures of tcpdump and Wireshark (pcap and pcapng, also compressed),
+/// puts TCP streams together, and finds WebSocket, gRPC, HTTP/1 and HTTP/2 on any
+/// port, with no configuration.
+#[derive(Debug, Parser)]
+#[command(
+    name = "framescope",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    after_help = EXAMPLES,
+    after_long_help = EXAMPLES
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    /// Capture to browse in the terminal; `-` is standard input.
+    pub(super) capture: Option<PathBuf>,
+    /// The same, as tcpdump and tshark have it.
+    #[arg(short = 'r', value_name = "CAPTURE")]
+    pub(super) read: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write events as text or JSON.
+    Print(Print),
+    /// Write a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the man page.
+    Man,
+}
+
+/// Options of every command that reads captures.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Common {
+    #[command(flatten)]
+    pub(super) schema: SchemaArgs,
+    /// Memory for the state of open connections; beyond it the oldest is let go,
+    /// with a finding. Accepts K, M and G.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value_t = DEFAULT_STATE_BYTES, hide_default_value = true)]
+    pub(super) mem: usize,
+    /// Keep payloads whole (up to 256 MiB) instead of cutting them at 1 MiB.
+    #[arg(long)]
+    pub(super) full: bool,
+}
+
+/// Where protobuf schemas come from.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct SchemaArgs {
+    /// Protobuf schema: a .proto file, or a folder of them. May be repeated.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(super) proto: Vec<PathBuf>,
+    /// Folder in which imports of --proto files are looked up. May be repeated.
+    #[arg(short = 'I', long = "include", value_name = "DIR")]
+    pub(super) include: Vec<PathBuf>,
+    /// Compiled schema: a FileDescriptorSet as protoc and buf write it.
+    #[arg(long, value_name = "FILE")]
+    pub(super) descriptors: Vec<PathBuf>,
+}
+
+/// `print`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Levels:
+  packet    captured packets, in tcpdump's manner
+  frame     WebSocket and HTTP/2 frames
+  message   what a program sent: WebSocket messages, gRPC messages, requests, responses
+  exchange  what belongs together: calls, sessions, requests with their responses
+  finding   what is wrong, odd or cut off")]
+pub(super) struct Print {
+    /// Captures, one after another; `-` is standard input.
+    #[arg(value_name = "CAPTURE")]
+    captures: Vec<PathBuf>,
+    /// The same, as tcpdump and tshark have it.
+    #[arg(short = 'r', value_name = "CAPTURE")]
+    read: Vec<PathBuf>,
+    /// How closely to look.
+    #[arg(short, long, value_enum, default_value_t = LevelArg::Message)]
+    level: LevelArg,
+    /// Text for people, or JSON, one object a line.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+    /// Stop after so many events.
+    #[arg(short, long, value_name = "N")]
+    pub(super) count: Option<u64>,
+    /// How times are written in text.
+    #[arg(long, value_enum, default_value_t = Time::Absolute)]
+    pub(super) time: Time,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LevelArg {
+    Packet,
+    Frame,
+    Message,
+    Exchange,
+    Finding,
+}
+
+/// Output formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+/// Time styles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Time {
+    /// Date and time of day, UTC.
+    Absolute,
+    /// Seconds since the first packet.
+    Relative,
+    /// Seconds since the line before.
+    Delta,
+}
+
+impl Print {
+    /// The captures, however they were given.
+    pub(super) fn captures(&self) -> Vec<PathBuf> {
+        self.read.iter().chain(&self.captures).cloned().collect()
+    }
+
+    /// The level.
+    pub(super) const fn level(&self) -> Level {
+        match self.level {
+            LevelArg::Packet => Level::Packet,
+            LevelArg::Frame => Level::Frame,
+            LevelArg::Message => Level::Message,
+            LevelArg::Exchange => Level::Exchange,
+            LevelArg::Finding => Level::Finding,
+        }
+    }
+}
+
+impl Common {
+    /// Engine options that follow from these; decoders and levels are added later.
+    pub(super) fn options(&self) -> crate::engine::Options {
+        crate::engine::Options {
+            payload_cap: if self.full { FULL_PAYLOAD_BYTES } else { PAYLOAD_BYTES },
+            state_bytes: self.mem,
+            ..crate::engine::Options::default()
+        }
+    }
+}
+
+/// `256M`, `64k`, `1073741824`.
+fn size(text: &str) -> Result<usize, String> {
+    let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
+        Some((at, _)) => text.split_at(at),
+        None => (text, ""),
+    };
+    let factor: usize = match unit.to_ascii_lowercase().as_str() {
+        "" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        _ => return Err(format!("`{unit}` is no unit; use K, M or G")),
+    };
+    digits
+        .parse::<usize>()
+        .ok()
+        .and_then(|n| n.checked_mul(factor))
+        .ok_or_else(|| "a number with K, M or G is expected, such as 256M".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_take_units() {
+        assert_eq!(size("256M"), Ok(256 << 20));
+        assert_eq!(size("64k"), Ok(64 << 10));
+        assert!(size("12x").is_err());
+        assert!(size("").is_err());
+    }
+}

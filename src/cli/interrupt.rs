@@ -1,0 +1,39 @@
+//! Ctrl-C: end with what there is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long the main loop has to notice before the process ends without it:
+/// it may be blocked on a pipe that says nothing, with all its output written.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// Whether Ctrl-C was pressed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Interrupted(Arc<AtomicBool>);
+
+impl Interrupted {
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Watches for SIGINT and SIGTERM from now on.
+pub(super) fn watch() -> Interrupted {
+    let flag = Interrupted::default();
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([
+        signal_hook::consts::SIGINT,
+        signal_hook::consts::SIGTERM,
+    ]) else {
+        return flag;
+    };
+    let seen = flag.clone();
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            seen.0.store(true, Ordering::Relaxed);
+            std::thread::sleep(GRACE);
+            std::process::exit(0);
+        }
+    });
+    flag
+}

@@ -1,0 +1,434 @@
+//! One TCP connection or UDP flow: its reassembly and its stack of machines.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::base::{ConversationId, Moment, PieceSource, Side, Span};
+use crate::engine::fields;
+use crate::engine::node::Node;
+use crate::engine::shared::{Ledger, Shared};
+use crate::event::{Detail, Draft, Level};
+use crate::field::{Tree, Value};
+use crate::finding::Finding;
+use crate::flow::{Deliver, Dir, Flow, RunOrigin, SegmentNotes, Transport};
+use crate::link::{PayloadOrigin, TcpSegment, UdpDatagram};
+use crate::proto::{EndCause, Protocol};
+
+/// What is known of a conversation besides its bytes.
+#[derive(Clone, Debug)]
+pub struct ConversationInfo {
+    /// Its number.
+    pub id: ConversationId,
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// Its number among those of its transport, from 0 (`tcp.stream`, `udp.stream`).
+    pub index: u32,
+    /// Client and server, by [`Side::index`]; a guess unless `roles_known`.
+    pub ends: [SocketAddr; 2],
+    /// Somebody proved who the client is: a SYN, or a protocol.
+    pub roles_known: bool,
+    /// Protocols found on it so far, from below.
+    pub protocols: Vec<&'static str>,
+    /// Its first packet.
+    pub first: Moment,
+    /// Its latest packet.
+    pub last: Moment,
+    /// Packets so far.
+    pub packets: u64,
+    /// What became of its bytes.
+    pub ledger: Ledger,
+    /// It has ended and its exchange was told.
+    pub closed: bool,
+    /// How it began.
+    pub birth: Birth,
+}
+
+/// How a conversation began, from which it can be run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Birth {
+    /// The two ends; the first sent the first packet.
+    pub ends: [SocketAddr; 2],
+    /// The first end was taken for the client.
+    pub a_is_client: bool,
+    /// That was known, by a SYN.
+    pub known: bool,
+}
+
+impl ConversationInfo {
+    pub(super) fn new(
+        id: ConversationId,
+        transport: Transport,
+        index: u32,
+        birth: Birth,
+        first: Moment,
+    ) -> Self {
+        let [a, b] = birth.ends;
+        Self {
+            id,
+            transport,
+            index,
+            ends: if birth.a_is_client { [a, b] } else { [b, a] },
+            roles_known: birth.known,
+            protocols: Vec::new(),
+            first,
+            last: first,
+            packets: 0,
+            ledger: Ledger::default(),
+            closed: false,
+            birth,
+        }
+    }
+
+    /// Who sent and who received; from client to server where both took part.
+    #[must_use]
+    pub const fn from_to(&self, sender: Option<Side>) -> (SocketAddr, SocketAddr) {
+        let [client, server] = self.ends;
+        match sender {
+            Some(Side::Server) => (server, client),
+            _ => (client, server),
+        }
+    }
+}
+
+impl fmt::Display for ConversationInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} → {}", self.ends[0], self.ends[1])
+    }
+}
+
+/// How far a connection's life has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Open,
+    Reset,
+    Finished,
+}
+
+/// State of one conversation above its reassembly, which the flow table keeps.
+pub(super) struct Stack {
+    pub info: ConversationInfo,
+    root: Node,
+    /// The end that the flow table calls A is the client.
+    a_is_client: bool,
+    ended: [bool; 2],
+    life: Life,
+    /// Memory at the last count.
+    pub memory: usize,
+    /// What of it stands in the engine's sum.
+    pub counted: usize,
+    /// The sink has been told that it ended.
+    pub told_end: bool,
+    /// Bytes read and inflated since the last checkpoint.
+    pub since_checkpoint: u64,
+}
+
+/// Passes on what the reassembly delivers.
+struct ToNode<'a> {
+    root: &'a mut Node,
+    shared: &'a mut Shared,
+    a_is_client: bool,
+    ended: &'a mut [bool; 2],
+    life: &'a mut Life,
+}
+
+impl ToNode<'_> {
+    fn side(&self, dir: Dir) -> Side {
+        side_of(dir, self.a_is_client ^ self.shared.sides_swapped)
+    }
+}
+
+impl Default for ConversationInfo {
+    /// A place for one of which nothing is known yet.
+    fn default() -> Self {
+        let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
+        let birth = Birth { ends: [nobody; 2], a_is_client: true, known: false };
+        Self::new(ConversationId(0), Transport::Tcp, 0, birth, Moment::default())
+    }
+}
+
+fn side_of(dir: Dir, a_is_client: bool) -> Side {
+    if (dir == Dir::AtoB) == a_is_client { Side::Client } else { Side::Server }
+}
+
+impl Deliver for ToNode<'_> {
+    fn bytes(&mut self, dir: Dir, _offset: u64, data: &[u8], origin: RunOrigin) {
+        let side = self.side(dir);
+        let len = data.len() as u64;
+        if let Some(n) = self.shared.ledger.stream.get_mut(side.index()) {
+            *n += len;
+        }
+        if *self.life != Life::Open {
+            // What was under way when the connection was aborted.
+            if let Some(n) = self.shared.ledger.opaque.get_mut(side.index()) {
+                *n += len;
+            }
+            return;
+        }
+        let at = self.root.tail(side);
+        let run = u32::try_from(len).unwrap_or(u32::MAX);
+        self.root.map(side).push(at, run, origin.moment, origin.at);
+        self.root.bytes(side, data, self.shared);
+    }
+
+    fn gap(&mut self, dir: Dir, _offset: u64, len: u64) {
+        let side = self.side(dir);
+        for pair in [&mut self.shared.ledger.stream, &mut self.shared.ledger.gap] {
+            if let Some(n) = pair.get_mut(side.index()) {
+                *n += len;
+            }
+        }
+        if *self.life != Life::Open {
+            return;
+        }
+        let text = format!("{len} bytes from the {side}");
+        self.shared.finding(Finding::new(&super::findings::GAP).with(text), "tcp");
+        self.root.gap(side, len, self.shared);
+    }
+
+    fn fin(&mut self, dir: Dir) {
+        let side = self.side(dir);
+        if let Some(e) = self.ended.get_mut(usize::from(dir == Dir::BtoA)) {
+            *e = true;
+        }
+        self.root.end(side, EndCause::Finished, self.shared);
+        if self.ended.iter().all(|e| *e) && *self.life == Life::Open {
+            *self.life = Life::Finished;
+        }
+    }
+
+    fn reset(&mut self, dir: Dir) {
+        let side = self.side(dir);
+        if *self.life == Life::Open {
+            *self.life = Life::Reset;
+            self.root.reset(side, 0, self.shared);
+        }
+    }
+
+    fn finding(&mut self, _dir: Dir, finding: Finding) {
+        self.shared.finding(finding, "tcp");
+    }
+}
+
+impl Stack {
+    pub(super) fn new(info: ConversationInfo) -> Self {
+        let a_is_client = info.birth.a_is_client;
+        Self {
+            info,
+            root: Node::root(),
+            a_is_client,
+            ended: [false; 2],
+            life: Life::Open,
+            memory: 0,
+            counted: 0,
+            told_end: false,
+            since_checkpoint: 0,
+        }
+    }
+
+    /// Which side a direction is, as known now.
+    pub(super) fn side(&self, from_a: bool) -> Side {
+        side_of(if from_a { Dir::AtoB } else { Dir::BtoA }, self.a_is_client)
+    }
+
+    /// Runs `f` with the shared state turned to this conversation.
+    fn with(
+        &mut self,
+        shared: &mut Shared,
+        f: impl FnOnce(&mut ToNode<'_>) -> SegmentNotes,
+    ) -> SegmentNotes {
+        shared.conversation = Some(self.info.id);
+        shared.ledger = self.info.ledger;
+        shared.sides_swapped = false;
+        shared.roles_known = self.info.roles_known;
+        shared.protocols = std::mem::take(&mut self.info.protocols);
+        let before = shared.inflated;
+        let stream_before: u64 = shared.ledger.stream.iter().sum();
+        let mut to = ToNode {
+            root: &mut self.root,
+            shared,
+            a_is_client: self.a_is_client,
+            ended: &mut self.ended,
+            life: &mut self.life,
+        };
+        let notes = f(&mut to);
+        if shared.sides_swapped {
+            self.a_is_client ^= true;
+            self.info.ends.swap(0, 1);
+            shared.sides_swapped = false;
+        }
+        self.info.roles_known = shared.roles_known;
+        self.info.ledger = shared.ledger;
+        self.info.protocols = std::mem::take(&mut shared.protocols);
+        let stream_now: u64 = shared.ledger.stream.iter().sum();
+        self.since_checkpoint += stream_now - stream_before + (shared.inflated - before);
+        notes
+    }
+
+    /// A segment of it.
+    pub(super) fn segment(
+        &mut self,
+        flow: &mut Flow,
+        from_a: bool,
+        segment: &TcpSegment<'_>,
+        shared: &mut Shared,
+    ) -> SegmentNotes {
+        let at = shared.now;
+        self.count(at);
+        let Flow::Tcp(tcp) = flow else { return SegmentNotes::default() };
+        let notes = self.with(shared, |to| {
+            let notes = tcp.segment(from_a, segment, at, to);
+            to.root.overdue(to.shared);
+            notes
+        });
+        if self.life != Life::Open {
+            self.close(shared, true);
+        }
+        notes
+    }
+
+    /// A datagram of it.
+    pub(super) fn datagram(
+        &mut self,
+        flow: &mut Flow,
+        from_a: bool,
+        datagram: &UdpDatagram<'_>,
+        shared: &mut Shared,
+    ) {
+        self.count(shared.now);
+        if let Flow::Udp(udp) = flow {
+            udp.datagram(from_a, datagram);
+        }
+        self.with(shared, |to| {
+            let side = to.side(Dir::from_a(from_a));
+            let at = to.root.tail(side);
+            let now = to.shared.now;
+            let map = to.root.map(side);
+            match &datagram.origin {
+                PayloadOrigin::Packet(place) => {
+                    let len = u32::try_from(datagram.payload.len()).unwrap_or(u32::MAX);
+                    map.push(at, len, now, *place);
+                }
+                PayloadOrigin::Pieces(pieces) => {
+                    for (p, moment) in pieces {
+                        if let PieceSource::Packet(r) = p.source {
+                            map.push(at + u64::from(p.start), p.len, *moment, r.start);
+                        }
+                    }
+                }
+            }
+            if let Some(n) = to.shared.ledger.stream.get_mut(side.index()) {
+                *n += datagram.payload.len() as u64;
+            }
+            to.root.datagram(side, datagram.payload, to.shared);
+            SegmentNotes::default()
+        });
+    }
+
+    const fn count(&mut self, at: Moment) {
+        self.info.last = at;
+        self.info.packets += 1;
+    }
+
+    /// The capture ends, or its state is let go: everything held is delivered,
+    /// and what is open ends.
+    pub(super) fn finish(&mut self, flow: &mut Flow, cause: EndCause, shared: &mut Shared) {
+        if self.is_closed() {
+            return;
+        }
+        let at = shared.now;
+        self.with(shared, |to| {
+            if let Flow::Tcp(tcp) = flow {
+                tcp.finish(at, to);
+            }
+            if *to.life != Life::Reset {
+                for side in Side::BOTH {
+                    to.root.end(side, cause, to.shared);
+                }
+            }
+            SegmentNotes::default()
+        });
+        self.close(shared, self.life != Life::Open);
+    }
+
+    /// Emits the connection's own exchange and lets go of its state.
+    fn close(&mut self, shared: &mut Shared, complete: bool) {
+        if self.is_closed() {
+            return;
+        }
+        self.root = Node::root();
+        self.info.closed = true;
+        self.memory = 0;
+        if self.info.transport == Transport::Udp {
+            return;
+        }
+        let mut draft =
+            Draft::new(Level::Exchange, "tcp", "connection", self.info.first, self.info.last);
+        draft.complete = complete;
+        draft.length = self.info.ledger.stream.iter().sum();
+        if shared.wants(Level::Exchange) {
+            draft.detail = Some(Box::new(self.connection_detail()));
+        }
+        shared.emit(draft);
+    }
+
+    fn connection_detail(&self) -> Detail {
+        let i = &self.info;
+        let end = match self.life {
+            Life::Open => "open",
+            Life::Reset => "reset",
+            Life::Finished => "fin",
+        };
+        let sum = |p: [u64; 2]| p.iter().sum::<u64>();
+        let duration = i.last.time.since(i.first.time);
+        let mut tree = Tree::new();
+        let none: Option<Span> = None;
+        tree.add(&fields::TCP_STREAM, none, Value::U64(u64::from(i.index)));
+        let [up, down] = i.ledger.stream;
+        tree.add(&fields::PACKETS, none, Value::U64(i.packets));
+        tree.add(&fields::CLIENT_BYTES, none, Value::U64(up));
+        tree.add(&fields::SERVER_BYTES, none, Value::U64(down));
+        tree.add(&fields::OPAQUE_BYTES, none, Value::U64(sum(i.ledger.opaque)));
+        tree.add(&fields::GAP_BYTES, none, Value::U64(sum(i.ledger.gap)));
+        tree.add(&fields::ENDED_BY, none, Value::Text(end.into()));
+        tree.add(&fields::PROTOCOLS, none, Value::Text(i.protocols.join(" ").into()));
+        tree.add(&fields::DURATION, none, Value::U64(duration));
+        let on = if i.protocols.is_empty() { "opaque".into() } else { i.protocols.join(", ") };
+        Detail {
+            summary: format!("{i}: {on}, {up} bytes up, {down} down, {end}"),
+            tree,
+            ..Detail::default()
+        }
+    }
+
+    /// A copy to run it again from, where every machine can give one.
+    pub(super) fn fork(&self) -> Option<Self> {
+        Some(Self {
+            info: self.info.clone(),
+            root: self.root.fork()?,
+            a_is_client: self.a_is_client,
+            ended: self.ended,
+            life: self.life,
+            memory: self.memory,
+            counted: 0,
+            told_end: false,
+            since_checkpoint: 0,
+        })
+    }
+
+    /// Whether its exchange has been emitted: late segments are only noted.
+    const fn is_closed(&self) -> bool {
+        self.info.closed
+    }
+
+    /// Counts its memory anew.
+    pub(super) fn measure(&mut self, flow: &Flow) -> usize {
+        let held = if let Flow::Tcp(t) = flow { t.memory() } else { 0 };
+        self.memory = size_of::<Self>() + held + self.root.memory();
+        self.memory
+    }
+
+    /// Gives the whole conversation to a protocol (decode-as).
+    pub(super) fn decode_as(&mut self, protocol: &'static Protocol, shared: &mut Shared) {
+        self.root.decode_as(protocol, shared);
+    }
+}

@@ -1,0 +1,128 @@
+//! Fields of connections as the engine sees them.
+
+use crate::field::{FieldSpec, Kind};
+
+/// Length of an opaque run.
+pub static OPAQUE_LENGTH: FieldSpec = FieldSpec::new(
+    "tcp.opaque.length",
+    "Length",
+    0,
+    Kind::Unsigned,
+    "framescope",
+    "Bytes that no protocol claims, sent in one run.",
+);
+/// Bytes of an opaque run.
+pub static OPAQUE_DATA: FieldSpec = FieldSpec::new(
+    "tcp.payload",
+    "TCP payload",
+    0,
+    Kind::Data,
+    "RFC 9293 §3.1",
+    "The bytes of the stream.",
+);
+/// Wireshark's stream index.
+pub static TCP_STREAM: FieldSpec = FieldSpec::new(
+    "tcp.stream",
+    "Stream index",
+    0,
+    Kind::Unsigned,
+    "framescope",
+    "Number of the TCP connection, counted from 0 in order of appearance.",
+);
+/// Wireshark's UDP stream index.
+pub static UDP_STREAM: FieldSpec = FieldSpec::new(
+    "udp.stream",
+    "Stream index",
+    0,
+    Kind::Unsigned,
+    "framescope",
+    "Number of the UDP flow, counted from 0 in order of appearance.",
+);
+/// Client bytes.
+pub static CLIENT_BYTES: FieldSpec = FieldSpec::new(
+    "tcp.connection.client_bytes",
+    "Bytes from the client",
+    0,
+    Kind::Unsigned,
+    "RFC 9293 §3.4",
+    "Length of the client's stream, bytes in gaps included.",
+);
+/// Server bytes.
+pub static SERVER_BYTES: FieldSpec = FieldSpec::new(
+    "tcp.connection.server_bytes",
+    "Bytes from the server",
+    0,
+    Kind::Unsigned,
+    "RFC 9293 §3.4",
+    "Length of the server's stream, bytes in gaps included.",
+);
+/// Opaque bytes.
+pub static OPAQUE_BYTES: FieldSpec = FieldSpec::new(
+    "tcp.connection.opaque_bytes",
+    "Opaque bytes",
+    0,
+    Kind::Unsigned,
+    "framescope",
+    "Bytes of both directions that no protocol could read.",
+);
+/// Gap bytes.
+pub static GAP_BYTES: FieldSpec = FieldSpec::new(
+    "tcp.connection.gap_bytes",
+    "Bytes not captured",
+    0,
+    Kind::Unsigned,
+    "framescope",
+    "Bytes of both directions that are missing from the capture.",
+);
+/// Packets.
+pub static PACKETS: FieldSpec = FieldSpec::new(
+    "tcp.connection.packets",
+    "Packets",
+    0,
+    Kind::Unsigned,
+    "framescope",
+    "Packets of the connection in the capture.",
+);
+/// How it ended.
+pub static ENDED_BY: FieldSpec = FieldSpec::new(
+    "tcp.connection.end",
+    "End",
+    0,
+    Kind::Text,
+    "RFC 9293 §3.6",
+    "How the connection ended: fin, reset, or open where the capture ended first.",
+);
+/// Protocols on it.
+pub static PROTOCOLS: FieldSpec = FieldSpec::new(
+    "tcp.connection.protocols",
+    "Protocols",
+    0,
+    Kind::Text,
+    "framescope",
+    "What was recognised on it, from the bottom up.",
+);
+/// Duration.
+pub static DURATION: FieldSpec = FieldSpec::new(
+    "duration_ns",
+    "Duration",
+    0,
+    Kind::Duration,
+    "framescope",
+    "From the first packet to the last.",
+);
+
+/// All of them.
+pub static FIELDS: &[&FieldSpec] = &[
+    &TCP_STREAM,
+    &UDP_STREAM,
+    &OPAQUE_LENGTH,
+    &OPAQUE_DATA,
+    &CLIENT_BYTES,
+    &SERVER_BYTES,
+    &OPAQUE_BYTES,
+    &GAP_BYTES,
+    &PACKETS,
+    &ENDED_BY,
+    &PROTOCOLS,
+    &DURATION,
+];

@@ -1,0 +1,457 @@
+//! The engine: from packets to events.
+//!
+//! It keeps for each conversation its reassembly and its stack of machines,
+//! finds out who speaks what, numbers what comes out, and stays within its
+//! budget. Machines share nothing; what a packet brought forth is put in order
+//! (frames, messages, exchanges) and numbered when the packet is done.
+
+mod conversation;
+pub mod fields;
+pub mod findings;
+mod node;
+mod opaque;
+mod packet;
+mod replay;
+mod shared;
+
+use std::sync::Arc;
+
+use crate::base::limits::{DEFAULT_STATE_BYTES, PAYLOAD_BYTES};
+use crate::base::{ConversationId, EventId, Moment, PacketId, Side};
+use crate::capture::{Batch, Packet};
+use crate::event::{Event, Level};
+use crate::finding::Finding;
+use crate::flow::{Flow, FlowTable, Found as Place, Released, SegmentNotes, SlotId, Why};
+use crate::link::{Content, Decoded, Decoder, Endpoints, PayloadOrigin, TcpFlags};
+use crate::proto::{EndCause, PayloadDecoder};
+
+pub use conversation::{Birth, ConversationInfo};
+pub use replay::Replay;
+pub use shared::Ledger;
+
+use conversation::Stack;
+use shared::{Found, Shared};
+
+/// How often the memory of a conversation is counted anew, in its packets.
+const MEASURE_EVERY: u64 = 256;
+
+/// What the engine is to do.
+pub struct Options {
+    /// Levels whose events carry a detail, by `Level as usize`.
+    pub wanted: [bool; 5],
+    /// Bytes of a payload kept for a detail.
+    pub payload_cap: usize,
+    /// Bytes of state that open conversations may hold (`--mem`).
+    pub state_bytes: usize,
+    /// Payload decoders.
+    pub decoders: Arc<Vec<Box<dyn PayloadDecoder>>>,
+    /// Keep checkpoints (see [`EventSink::checkpoint`]).
+    pub checkpoints: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            wanted: [false; 5],
+            payload_cap: PAYLOAD_BYTES,
+            state_bytes: DEFAULT_STATE_BYTES,
+            decoders: Arc::new(crate::proto::decoders()),
+            checkpoints: false,
+        }
+    }
+}
+
+impl Options {
+    /// With details at these levels.
+    #[must_use]
+    pub fn wanting(mut self, levels: &[Level]) -> Self {
+        for l in levels {
+            if let Some(w) = self.wanted.get_mut(*l as usize) {
+                *w = true;
+            }
+        }
+        self
+    }
+}
+
+/// A finding with its place in the capture.
+#[derive(Clone, Debug)]
+pub struct FindingEvent {
+    /// The finding.
+    pub finding: Finding,
+    /// Who found it.
+    pub protocol: &'static str,
+    /// The event that it belongs to.
+    pub event: Option<EventId>,
+    /// When.
+    pub at: Moment,
+    /// The packets that prove it.
+    pub packets: Vec<PacketId>,
+    /// The HTTP/2 stream.
+    pub stream: Option<u64>,
+    /// Who did it.
+    pub sender: Option<Side>,
+}
+
+/// Takes what the engine brings forth, in order.
+pub trait EventSink {
+    /// An event; packet events only where they are wanted.
+    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>);
+
+    /// A finding: those of events follow their event.
+    fn finding(&mut self, found: FindingEvent, conversation: Option<&ConversationInfo>);
+
+    /// A packet was worked on; it belongs to the conversation, and so do the
+    /// earlier packets whose fragments it completed.
+    fn packet(
+        &mut self,
+        _packet: &Packet<'_>,
+        _conversation: Option<ConversationId>,
+        _with: &[PacketId],
+    ) {
+    }
+
+    /// A state from which a conversation can be run again, behind the packet
+    /// that was worked on last.
+    fn checkpoint(&mut self, _checkpoint: Checkpoint) {}
+
+    /// A conversation has ended.
+    fn ended(&mut self, _conversation: &ConversationInfo) {}
+}
+
+/// A copy of the state of a conversation between two of its packets.
+pub struct Checkpoint {
+    /// The last packet that went into it.
+    pub after: PacketId,
+    flow: Flow,
+    stack: Box<Stack>,
+}
+
+impl Checkpoint {
+    /// Whose it is.
+    #[must_use]
+    pub const fn conversation(&self) -> ConversationId {
+        self.stack.info.id
+    }
+
+    /// Memory held, in bytes.
+    #[must_use]
+    pub const fn memory(&self) -> usize {
+        self.stack.memory
+    }
+}
+
+/// From packets to events.
+pub struct Engine {
+    options: Options,
+    decoder: Decoder,
+    flows: FlowTable<Option<Box<Stack>>>,
+    shared: Shared,
+    next_event: u64,
+    /// Memory of all conversations at their last count.
+    memory: usize,
+    /// Inflated bytes in all.
+    inflated: u64,
+    packets: u64,
+    finished: bool,
+}
+
+impl Engine {
+    /// An engine at the beginning of a capture.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        let shared = Shared::new(&options);
+        Self {
+            options,
+            decoder: Decoder::new(),
+            flows: FlowTable::new(),
+            shared,
+            next_event: 1,
+            memory: 0,
+            inflated: 0,
+            packets: 0,
+            finished: false,
+        }
+    }
+
+    /// Works on a batch.
+    pub fn batch(&mut self, batch: &Batch, sink: &mut dyn EventSink) {
+        let mut odd = batch.findings.iter().peekable();
+        for p in batch.packets() {
+            while let Some((_, f)) = odd.next_if(|(at, _)| *at <= p.meta.id) {
+                self.capture_finding(f, sink);
+            }
+            self.packet(&p, sink);
+        }
+        for (_, f) in odd {
+            self.capture_finding(f, sink);
+        }
+    }
+
+    fn capture_finding(&mut self, finding: &Finding, sink: &mut dyn EventSink) {
+        self.shared.finding(finding.clone(), "capture");
+        self.flush(None, sink);
+    }
+
+    /// Works on a packet.
+    pub fn packet(&mut self, packet: &Packet<'_>, sink: &mut dyn EventSink) {
+        let now = Moment { packet: packet.meta.id, time: packet.meta.time };
+        self.shared.now = now;
+        self.packets += 1;
+        // The decoder lends its buffer of a reassembled datagram: taken out for
+        // the time of the call.
+        let mut decoder = std::mem::take(&mut self.decoder);
+        let decoded =
+            decoder.decode(packet.meta.link.0, packet.data, packet.meta.original_len, now);
+        self.decoded(packet, &decoded, sink);
+        drop(decoded);
+        self.decoder = decoder;
+        for (_, f) in self.decoder.take_lost() {
+            self.shared.finding(f, "ip");
+        }
+        self.flush(None, sink);
+    }
+
+    fn decoded(&mut self, packet: &Packet<'_>, decoded: &Decoded<'_>, sink: &mut dyn EventSink) {
+        for f in &decoded.findings {
+            self.shared.finding(f.clone(), "ip");
+        }
+        let now = self.shared.now;
+        let place = match (&decoded.endpoints, &decoded.content) {
+            (Some(ends), Content::Tcp(s)) => Some((ends, self.flows.tcp(ends, s, now))),
+            (Some(ends), Content::Udp(_)) => Some((ends, self.flows.udp(ends, now))),
+            _ => None,
+        };
+        self.let_go(sink);
+        match place {
+            Some((ends, Place::Live { slot, from_a, new })) => {
+                if new {
+                    self.begin(slot, ends, decoded);
+                }
+                self.live(packet, decoded, slot, from_a, sink);
+            }
+            // Late segments of a connection that is over belong to nobody's bytes.
+            _ => {
+                if self.shared.wants(Level::Packet) {
+                    let notes = SegmentNotes::default();
+                    self.shared.emit(packet::draft(packet, decoded, None, notes));
+                }
+                sink.packet(packet, None, &[]);
+                self.flush(None, sink);
+            }
+        }
+    }
+
+    /// A packet of a conversation that has state.
+    fn live(
+        &mut self,
+        packet: &Packet<'_>,
+        decoded: &Decoded<'_>,
+        slot: SlotId,
+        from_a: bool,
+        sink: &mut dyn EventSink,
+    ) {
+        let Some(c) = self.flows.get_mut(slot) else { return };
+        let Some(stack) = &mut c.state else { return };
+        let (notes, origin) = match &decoded.content {
+            Content::Tcp(s) => (stack.segment(&mut c.flow, from_a, s, &mut self.shared), &s.origin),
+            Content::Udp(d) => {
+                stack.datagram(&mut c.flow, from_a, d, &mut self.shared);
+                (SegmentNotes::default(), &d.origin)
+            }
+            _ => return,
+        };
+        if self.shared.wants(Level::Packet) {
+            let whose = Some((&stack.info, stack.side(from_a)));
+            self.shared.emit(packet::draft(packet, decoded, whose, notes));
+        }
+        let with: Vec<PacketId> = match origin {
+            PayloadOrigin::Packet(_) => Vec::new(),
+            PayloadOrigin::Pieces(p) => p.iter().map(|(_, m)| m.packet).collect(),
+        };
+        sink.packet(packet, Some(stack.info.id), &with);
+        self.inflated += std::mem::take(&mut self.shared.inflated);
+        let info = &stack.info;
+        numbered(&mut self.shared, &mut self.next_event, Some(info), sink);
+        self.after(slot, sink);
+        self.flows.fed(slot, self.shared.now);
+    }
+
+    /// The state of a new conversation.
+    fn begin(&mut self, slot: SlotId, ends: &Endpoints, decoded: &Decoded<'_>) {
+        let now = self.shared.now;
+        let Some(c) = self.flows.get_mut(slot) else { return };
+        let syn = match &decoded.content {
+            Content::Tcp(s) if s.flags.has(TcpFlags::SYN) => Some(!s.flags.has(TcpFlags::ACK)),
+            _ => None,
+        };
+        let guess = c.client().0 == crate::flow::Dir::AtoB;
+        let birth = Birth {
+            ends: [ends.source.into(), ends.destination.into()],
+            a_is_client: syn.unwrap_or(guess),
+            known: syn.is_some(),
+        };
+        let info = ConversationInfo::new(c.id, c.transport, c.number, birth, now);
+        c.state = Some(Box::new(Stack::new(info)));
+    }
+
+    /// After a packet of a conversation: counts memory, keeps a checkpoint.
+    fn after(&mut self, slot: SlotId, sink: &mut dyn EventSink) {
+        let Some(c) = self.flows.get_mut(slot) else { return };
+        let Some(stack) = &mut c.state else { return };
+        if stack.info.closed {
+            if !std::mem::replace(&mut stack.told_end, true) {
+                self.memory = self.memory.saturating_sub(stack.counted);
+                stack.counted = 0;
+                sink.ended(&stack.info);
+            }
+            return;
+        }
+        if self.options.checkpoints
+            && stack.since_checkpoint >= crate::base::limits::CHECKPOINT_BYTES
+            && let Some(mut copy) = stack.fork()
+        {
+            stack.since_checkpoint = 0;
+            copy.measure(&c.flow);
+            sink.checkpoint(Checkpoint {
+                after: self.shared.now.packet,
+                flow: c.flow.clone(),
+                stack: Box::new(copy),
+            });
+        }
+        if stack.info.packets % MEASURE_EVERY == 1 {
+            let memory = stack.measure(&c.flow);
+            self.memory = (self.memory + memory).saturating_sub(stack.counted);
+            stack.counted = memory;
+            if self.memory > self.options.state_bytes {
+                let some = (self.flows.live() / 16).max(1);
+                self.shared.finding(Finding::new(&findings::EVICTED), "framescope");
+                self.flush(None, sink);
+                self.flows.evict_oldest(some);
+                self.let_go(sink);
+            }
+        }
+    }
+
+    /// Ends the conversations that have left the table.
+    fn let_go(&mut self, sink: &mut dyn EventSink) {
+        while let Some(Released { mut conversation, why }) = self.flows.next_released() {
+            let Some(mut stack) = conversation.state.take() else { continue };
+            self.memory = self.memory.saturating_sub(stack.counted);
+            let cause = match why {
+                Why::Closed | Why::Reused => EndCause::Finished,
+                Why::Evicted => EndCause::Evicted,
+                Why::CaptureEnded => EndCause::CaptureEnded,
+            };
+            // What the packet being worked on has brought stays apart.
+            let found = std::mem::take(&mut self.shared.found);
+            stack.finish(&mut conversation.flow, cause, &mut self.shared);
+            numbered(&mut self.shared, &mut self.next_event, Some(&stack.info), sink);
+            self.shared.found = found;
+            if !std::mem::replace(&mut stack.told_end, true) {
+                sink.ended(&stack.info);
+            }
+        }
+    }
+
+    /// The capture has ended: what is open ends too.
+    pub fn finish(&mut self, sink: &mut dyn EventSink) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        self.decoder.finish();
+        for (_, f) in self.decoder.take_lost() {
+            self.shared.finding(f, "ip");
+        }
+        self.flush(None, sink);
+        self.flows.finish();
+        self.let_go(sink);
+    }
+
+    fn flush(&mut self, info: Option<&ConversationInfo>, sink: &mut dyn EventSink) {
+        numbered(&mut self.shared, &mut self.next_event, info, sink);
+    }
+
+    /// Bytes that were inflated so far.
+    #[must_use]
+    pub const fn inflated(&self) -> u64 {
+        self.inflated
+    }
+
+    /// What is known of the conversations that have state.
+    pub fn conversations(&self) -> impl Iterator<Item = &ConversationInfo> {
+        self.flows.iter().filter_map(|c| c.state.as_ref()).map(|s| &s.info)
+    }
+}
+
+/// Numbers and hands out what came of one packet, parts before wholes.
+fn numbered(
+    shared: &mut Shared,
+    next_event: &mut u64,
+    info: Option<&ConversationInfo>,
+    sink: &mut dyn EventSink,
+) {
+    if shared.found.is_empty() {
+        return;
+    }
+    let mut found = std::mem::take(&mut shared.found);
+    if found.len() > 1 {
+        found.sort_by_key(|f| match f {
+            Found::Event(d) => d.level,
+            Found::Finding { .. } => Level::Packet,
+        });
+    }
+    for f in found.drain(..) {
+        match f {
+            Found::Event(draft) => {
+                let id = if draft.level == Level::Packet {
+                    EventId(0)
+                } else {
+                    *next_event += 1;
+                    EventId(*next_event - 1)
+                };
+                hand_out(Event { id, conversation: info.map(|i| i.id), draft }, info, sink);
+            }
+            Found::Finding { finding, protocol, at } => sink.finding(
+                FindingEvent {
+                    finding,
+                    protocol,
+                    event: None,
+                    at,
+                    packets: if at.packet.0 == 0 { Vec::new() } else { vec![at.packet] },
+                    stream: None,
+                    sender: None,
+                },
+                info,
+            ),
+        }
+    }
+    shared.found = found;
+}
+
+/// An event, and behind it its findings.
+fn hand_out(event: Event, info: Option<&ConversationInfo>, sink: &mut dyn EventSink) {
+    if event.draft.findings.is_empty() {
+        sink.event(event, info);
+        return;
+    }
+    let packets = event.packets();
+    let (id, draft) = (event.id, &event.draft);
+    let found: Vec<FindingEvent> = draft
+        .findings
+        .iter()
+        .map(|f| FindingEvent {
+            finding: f.clone(),
+            protocol: draft.protocol,
+            event: (id.0 > 0).then_some(id),
+            at: draft.end,
+            packets: packets.clone(),
+            stream: draft.stream,
+            sender: draft.sender,
+        })
+        .collect();
+    sink.event(event, info);
+    for f in found {
+        sink.finding(f, info);
+    }
+}

@@ -1,0 +1,658 @@
+//! One stream of a conversation: its machine, what the machine has not taken
+//! yet, where its bytes lie, and its child streams.
+
+use std::ops::Range;
+
+use hashbrown::HashMap;
+
+use crate::base::limits::{
+    MAX_CHILDREN, MAX_PEER_WAIT_BYTES, MAX_PEER_WAIT_NS, MAX_PENDING_BYTES, MAX_PROBE_BYTES,
+    MAX_STACK_DEPTH,
+};
+use crate::base::{BufferId, Moment, Piece, Side, StreamMap};
+use crate::engine::findings;
+use crate::engine::opaque::OpaqueRun;
+use crate::engine::shared::Shared;
+use crate::event::{Detail, Draft, Level};
+use crate::finding::Finding;
+use crate::proto::{
+    Carries, Child, Chunk, EndCause, Input, Machine, Out, PayloadHint, Probe, Progress, Protocol,
+    REGISTRY, Verdict, Want,
+};
+
+/// Who works on a stream.
+enum State {
+    /// Bytes of an unknown protocol: held until somebody knows them.
+    Probing,
+    /// An exchange whose first head has not come.
+    Waiting,
+    /// A machine has it.
+    Running(Box<dyn Machine>),
+    /// Nobody knows it.
+    Opaque,
+}
+
+/// One direction of a stream.
+#[derive(Clone, Debug)]
+struct Lane {
+    /// Offset of the first byte in `held`.
+    at: u64,
+    /// Bytes that were not taken yet.
+    held: Vec<u8>,
+    /// Feed when so many are held.
+    need: usize,
+    /// Waits for the peer since then.
+    waits: Option<Moment>,
+    /// The machine takes no more: what follows is opaque.
+    done: bool,
+    /// Ended, once what is held has been fed.
+    end: Option<EndCause>,
+    /// The machine has been told the end.
+    told_end: bool,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self {
+            at: 0,
+            held: Vec::new(),
+            need: 1,
+            waits: None,
+            done: false,
+            end: None,
+            told_end: false,
+        }
+    }
+}
+
+/// A stream with everything above it.
+pub(super) struct Node {
+    state: State,
+    protocol: Option<&'static Protocol>,
+    stream: Option<u64>,
+    depth: usize,
+    /// Its bytes are the parent's, byte for byte, so that they count in the ledger.
+    counted: bool,
+    lanes: [Lane; 2],
+    maps: [StreamMap; 2],
+    opaque: Option<Box<OpaqueRun>>,
+    children: HashMap<u64, Box<Node>>,
+}
+
+impl Node {
+    /// The stream of a conversation itself, of an unknown protocol.
+    pub(super) fn root() -> Self {
+        Self::new(State::Probing, None, 0)
+    }
+
+    fn new(state: State, stream: Option<u64>, depth: usize) -> Self {
+        Self {
+            state,
+            protocol: None,
+            stream,
+            depth,
+            counted: true,
+            lanes: Default::default(),
+            maps: Default::default(),
+            opaque: None,
+            children: HashMap::new(),
+        }
+    }
+
+    /// Gives it to a protocol without asking (decode-as).
+    pub(super) fn decode_as(&mut self, protocol: &'static Protocol, shared: &mut Shared) {
+        self.run(protocol, shared);
+    }
+
+    /// Where the next bytes of a direction will lie; push their runs here first.
+    pub(super) fn map(&mut self, side: Side) -> &mut StreamMap {
+        &mut self.maps[side.index()]
+    }
+
+    /// Offset of the next byte of a direction.
+    pub(super) fn tail(&self, side: Side) -> u64 {
+        let l = &self.lanes[side.index()];
+        l.at + l.held.len() as u64
+    }
+
+    /// Bytes of one direction, in order, whose runs are in the map.
+    pub(super) fn bytes(&mut self, side: Side, data: &[u8], shared: &mut Shared) {
+        let i = side.index();
+        match self.state {
+            State::Running(_) if !self.lanes[i].done => {
+                if self.lanes[i].held.is_empty() && self.lanes[i].waits.is_none() {
+                    self.feed_slice(side, data, shared);
+                } else {
+                    self.lanes[i].held.extend_from_slice(data);
+                    self.pump(side, false, shared);
+                }
+                self.wake_peer(side, shared);
+            }
+            State::Probing => {
+                self.lanes[i].held.extend_from_slice(data);
+                self.probe(false, shared);
+            }
+            // An exchange without a head (its HEADERS were not captured), or a
+            // stream that nobody knows.
+            _ => self.skip(side, data, shared),
+        }
+    }
+
+    /// The peer spoke: who waited for it may go on.
+    fn wake_peer(&mut self, side: Side, shared: &mut Shared) {
+        let peer = side.peer();
+        if self.lanes[peer.index()].waits.take().is_some() {
+            self.pump(peer, false, shared);
+            self.finish_end(peer, shared);
+        }
+        let lane = &self.lanes[side.index()];
+        if let Some(since) = lane.waits
+            && (lane.held.len() > MAX_PEER_WAIT_BYTES
+                || shared.now.time.since(since.time) > MAX_PEER_WAIT_NS)
+        {
+            self.pump(side, true, shared);
+        }
+    }
+
+    /// Feeds bytes that lie behind everything taken, without copying them.
+    fn feed_slice(&mut self, side: Side, mut data: &[u8], shared: &mut Shared) {
+        let i = side.index();
+        loop {
+            let p = self.feed_chunk(side, data, false, shared);
+            data = data.get(p.took..).unwrap_or_default();
+            let lane = &mut self.lanes[i];
+            lane.at += p.took as u64;
+            self.maps[i].trim(lane.at);
+            if !self.apply(side, p, data.len(), shared) {
+                break;
+            }
+            if data.is_empty() || p.took == 0 {
+                break;
+            }
+        }
+        if data.is_empty() {
+            return;
+        }
+        if self.lanes[i].done {
+            self.skip(side, data, shared);
+        } else {
+            self.lanes[i].held.extend_from_slice(data);
+        }
+    }
+
+    /// Notes what the machine wants; `false` where feeding must stop.
+    fn apply(&mut self, side: Side, p: Progress, left: usize, shared: &Shared) -> bool {
+        let lane = &mut self.lanes[side.index()];
+        match p.want {
+            Want::More(n) => {
+                lane.need = left.saturating_add(n.max(1));
+                n <= 1 && p.took > 0
+            }
+            Want::Peer => {
+                lane.need = 1;
+                lane.waits.get_or_insert(shared.now);
+                false
+            }
+            Want::Nothing => {
+                lane.done = true;
+                false
+            }
+        }
+    }
+
+    /// Feeds what is held as far as it goes. With `last`, what the machine then
+    /// leaves is opaque.
+    fn pump(&mut self, side: Side, last: bool, shared: &mut Shared) {
+        let i = side.index();
+        if last {
+            self.lanes[i].waits = None;
+        }
+        let mut held = std::mem::take(&mut self.lanes[i].held);
+        let mut from = 0;
+        let mut forced = false;
+        while from < held.len() && matches!(self.state, State::Running(_)) {
+            let lane = &self.lanes[i];
+            let left = held.len() - from;
+            let full = left >= MAX_PENDING_BYTES && lane.waits.is_none();
+            if lane.done || lane.waits.is_some() || left < lane.need && !last && !full {
+                break;
+            }
+            let rest = held.get(from..).unwrap_or_default();
+            let p = self.feed_chunk(side, rest, last || full, shared);
+            from += p.took;
+            let lane = &mut self.lanes[i];
+            lane.at += p.took as u64;
+            self.maps[i].trim(lane.at);
+            self.apply(side, p, held.len() - from, shared);
+            if p.took == 0 {
+                forced = full;
+                break;
+            }
+        }
+        held.drain(..from.min(held.len()));
+        self.lanes[i].held = held;
+        if forced && !last {
+            shared.finding(Finding::new(&findings::PENDING_LIMIT), self.name());
+            self.lanes[i].done = true;
+        }
+        if last || self.lanes[i].done {
+            let rest = std::mem::take(&mut self.lanes[i].held);
+            self.skip(side, &rest, shared);
+        }
+    }
+
+    /// Bytes that nobody takes.
+    fn skip(&mut self, side: Side, data: &[u8], shared: &mut Shared) {
+        if data.is_empty() {
+            return;
+        }
+        let i = side.index();
+        let at = self.lanes[i].at;
+        self.lanes[i].at += data.len() as u64;
+        if self.counted {
+            shared.ledger.opaque[i] += data.len() as u64;
+        }
+        OpaqueRun::add(&mut self.opaque, side, at, data, &self.maps[i], shared, self.stream);
+        self.maps[i].trim(self.lanes[i].at);
+    }
+
+    fn name(&self) -> &'static str {
+        self.protocol.map_or("tcp", |p| p.name)
+    }
+
+    /// One call of the machine.
+    fn feed_chunk(&mut self, side: Side, data: &[u8], last: bool, shared: &mut Shared) -> Progress {
+        let offset = self.lanes[side.index()].at;
+        let p = self.feed(Input::Bytes(Chunk { side, offset, data, last }), shared);
+        Progress { took: p.took.min(data.len()), want: p.want }
+    }
+
+    fn feed(&mut self, input: Input<'_>, shared: &mut Shared) -> Progress {
+        let State::Running(machine) = &mut self.state else {
+            return Progress::nothing(0);
+        };
+        let mut out = NodeOut {
+            shared,
+            maps: &self.maps,
+            children: &mut self.children,
+            stream: self.stream,
+            depth: self.depth,
+            counted: self.counted,
+            name: self.protocol.map_or("tcp", |p| p.name),
+        };
+        machine.feed(input, &mut out)
+    }
+
+    /// `len` bytes of a direction are missing.
+    pub(super) fn gap(&mut self, side: Side, len: u64, shared: &mut Shared) {
+        let side = self.probe_now(side, true, shared);
+        let i = side.index();
+        self.pump(side, true, shared);
+        OpaqueRun::flush(&mut self.opaque, shared);
+        let offset = self.lanes[i].at;
+        self.lanes[i].at += len;
+        self.lanes[i].need = 1;
+        if !self.lanes[i].done {
+            let p = self.feed(Input::Gap { side, offset, len }, shared);
+            if p.want == Want::Nothing {
+                self.lanes[i].done = true;
+            }
+        }
+        self.wake_peer(side, shared);
+    }
+
+    /// A direction ended.
+    pub(super) fn end(&mut self, side: Side, cause: EndCause, shared: &mut Shared) {
+        let lane = &mut self.lanes[side.index()];
+        if lane.end.is_some() {
+            return;
+        }
+        lane.end = Some(cause);
+        let both = self.lanes.iter().all(|l| l.end.is_some());
+        let side = self.probe_now(side, both || cause != EndCause::Finished, shared);
+        self.finish_end(side, shared);
+        // Nobody comes any more whom the peer could wait for.
+        let peer = side.peer();
+        if self.lanes[peer.index()].waits.is_some() {
+            self.pump(peer, true, shared);
+            self.finish_end(peer, shared);
+        }
+    }
+
+    /// Tells the machine the end, unless bytes before it still wait for the peer.
+    fn finish_end(&mut self, side: Side, shared: &mut Shared) {
+        let i = side.index();
+        let lane = &self.lanes[i];
+        let Some(cause) = lane.end else { return };
+        let peer_may_come = self.lanes[side.peer().index()].end.is_none();
+        if lane.told_end
+            || matches!(self.state, State::Probing)
+            || lane.waits.is_some() && peer_may_come
+        {
+            return;
+        }
+        self.lanes[i].told_end = true;
+        self.pump(side, true, shared);
+        self.feed(Input::End { side, cause }, shared);
+        if self.lanes.iter().all(|l| l.told_end) {
+            OpaqueRun::flush(&mut self.opaque, shared);
+        }
+        self.wake_peer(side, shared);
+    }
+
+    /// Both directions were aborted.
+    pub(super) fn reset(&mut self, side: Side, code: u32, shared: &mut Shared) {
+        let side = self.probe_now(side, true, shared);
+        for s in Side::BOTH {
+            self.pump(s, true, shared);
+        }
+        OpaqueRun::flush(&mut self.opaque, shared);
+        self.feed(Input::Reset { side, code }, shared);
+        for l in &mut self.lanes {
+            l.end = Some(EndCause::Finished);
+            l.told_end = true;
+        }
+    }
+
+    /// A datagram, whose run is in the map.
+    pub(super) fn datagram(&mut self, side: Side, data: &[u8], shared: &mut Shared) {
+        if matches!(self.state, State::Probing) {
+            match REGISTRY.iter().find(|p| p.datagram.is_some_and(|f| f(data))) {
+                Some(p) => self.run(p, shared),
+                None => self.state = State::Opaque,
+            }
+        }
+        let i = side.index();
+        let offset = self.lanes[i].at;
+        if let State::Running(_) = self.state {
+            self.feed(Input::Datagram { side, offset, data }, shared);
+        } else if self.counted {
+            shared.ledger.opaque[i] += data.len() as u64;
+        }
+        self.lanes[i].at += data.len() as u64;
+        self.maps[i].trim(self.lanes[i].at);
+    }
+
+    /// Any input but bytes, from the parent.
+    fn tell(&mut self, input: Input<'_>, shared: &mut Shared) {
+        if let (State::Waiting, Input::Head(head)) = (&self.state, &input) {
+            let claimed = REGISTRY.iter().find(|p| p.claims.is_some_and(|f| f(head)));
+            match claimed {
+                Some(p) => self.run(p, shared),
+                None => self.state = State::Opaque,
+            }
+        }
+        match input {
+            Input::End { side, cause } => self.end(side, cause, shared),
+            Input::Gap { side, len, .. } => self.gap(side, len, shared),
+            Input::Reset { side, code } => self.reset(side, code, shared),
+            Input::Head(h) => self.tell_between(h.side, input, shared),
+            Input::Trailers(h) => self.tell_between(h.side, input, shared),
+            Input::Bytes(c) => self.bytes(c.side, c.data, shared),
+            Input::Datagram { side, data, .. } => self.datagram(side, data, shared),
+        }
+    }
+
+    /// A head comes behind all bytes before it: what is held of them ends here.
+    fn tell_between(&mut self, side: Side, input: Input<'_>, shared: &mut Shared) {
+        if !self.lanes[side.index()].held.is_empty() {
+            self.pump(side, true, shared);
+        }
+        self.feed(input, shared);
+        self.wake_peer(side, shared);
+    }
+
+    fn run(&mut self, protocol: &'static Protocol, shared: &mut Shared) {
+        if let Some(start) = protocol.start {
+            self.protocol = Some(protocol);
+            if !shared.protocols.contains(&protocol.name) {
+                shared.protocols.push(protocol.name);
+            }
+            self.state = State::Running(start());
+        } else {
+            self.state = State::Opaque;
+        }
+    }
+
+    /// Probes, if that is still to be done; gives what `side` is called now.
+    fn probe_now(&mut self, side: Side, last: bool, shared: &mut Shared) -> Side {
+        if !matches!(self.state, State::Probing) {
+            return side;
+        }
+        let before = shared.sides_swapped;
+        self.probe(last, shared);
+        if before == shared.sides_swapped { side } else { side.peer() }
+    }
+
+    /// Asks who knows the stream by its first bytes.
+    fn probe(&mut self, last: bool, shared: &mut Shared) {
+        let full = self.lanes.iter().any(|l| l.held.len() >= MAX_PROBE_BYTES);
+        let probe = Probe {
+            data: [self.lanes[0].held.as_slice(), self.lanes[1].held.as_slice()],
+            last: last || full,
+        };
+        if probe.data.iter().all(|d| d.is_empty()) && !last {
+            return;
+        }
+        let mut undecided = false;
+        for p in REGISTRY {
+            match p.probe.map_or(Verdict::No, |f| f(&probe)) {
+                Verdict::Yes { client } => {
+                    // Only a conversation itself may turn round: a child's sides
+                    // are its parent's.
+                    if client == Some(Side::Server) && self.depth == 0 {
+                        self.lanes.swap(0, 1);
+                        self.maps.swap(0, 1);
+                        shared.swap_sides();
+                    }
+                    shared.roles_known |= client.is_some();
+                    self.run(p, shared);
+                    for side in Side::BOTH {
+                        self.pump(side, false, shared);
+                        self.wake_peer(side, shared);
+                    }
+                    return;
+                }
+                Verdict::More => undecided = true,
+                Verdict::No => {}
+            }
+        }
+        if !undecided || probe.last {
+            self.state = State::Opaque;
+            for side in Side::BOTH {
+                let held = std::mem::take(&mut self.lanes[side.index()].held);
+                self.skip(side, &held, shared);
+            }
+        }
+    }
+
+    /// Memory held, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        let own: usize = self.lanes.iter().map(|l| l.held.capacity()).sum::<usize>()
+            + self.maps.iter().map(StreamMap::memory).sum::<usize>()
+            + self.opaque.as_ref().map_or(0, |o| o.memory())
+            + size_of::<Self>();
+        let machine = if let State::Running(m) = &self.state { m.memory() } else { 0 };
+        own + machine + self.children.values().map(|c| c.memory()).sum::<usize>()
+    }
+
+    /// A copy, where every machine can give one at this moment.
+    pub(super) fn fork(&self) -> Option<Self> {
+        let mut children = HashMap::with_capacity(self.children.len());
+        for (k, c) in &self.children {
+            children.insert(*k, Box::new(c.fork()?));
+        }
+        Some(Self {
+            state: match &self.state {
+                State::Probing => State::Probing,
+                State::Waiting => State::Waiting,
+                State::Running(m) => State::Running(m.fork()?),
+                State::Opaque => State::Opaque,
+            },
+            protocol: self.protocol,
+            stream: self.stream,
+            depth: self.depth,
+            counted: self.counted,
+            lanes: self.lanes.clone(),
+            maps: self.maps.clone(),
+            opaque: self.opaque.clone(),
+            children,
+        })
+    }
+
+    /// The longest that any of its directions has left waiting, for a look at
+    /// what time has brought while nobody spoke.
+    pub(super) fn overdue(&mut self, shared: &mut Shared) {
+        for side in Side::BOTH {
+            let due = self.lanes[side.index()]
+                .waits
+                .is_some_and(|w| shared.now.time.since(w.time) > MAX_PEER_WAIT_NS);
+            if due {
+                self.pump(side, true, shared);
+                self.finish_end(side, shared);
+            }
+        }
+    }
+}
+
+/// What a machine sees of the world.
+struct NodeOut<'a> {
+    shared: &'a mut Shared,
+    maps: &'a [StreamMap; 2],
+    children: &'a mut HashMap<u64, Box<Node>>,
+    stream: Option<u64>,
+    depth: usize,
+    counted: bool,
+    name: &'static str,
+}
+
+impl NodeOut<'_> {
+    /// Bytes for a child that could not be opened.
+    fn lost(&mut self, side: Side, data: &[u8]) {
+        if self.counted {
+            self.shared.ledger.opaque[side.index()] += data.len() as u64;
+        }
+    }
+}
+
+impl Out for NodeOut<'_> {
+    fn wants(&self, level: Level) -> bool {
+        self.shared.wants(level)
+    }
+
+    fn payload_cap(&self) -> usize {
+        self.shared.payload_cap
+    }
+
+    fn now(&self) -> Moment {
+        self.shared.now
+    }
+
+    fn moment(&self, side: Side, offset: u64) -> Moment {
+        self.maps[side.index()].moment(offset).unwrap_or(self.shared.now)
+    }
+
+    fn ready(&self, side: Side, offset: u64) -> Moment {
+        self.maps[side.index()].ready(offset).unwrap_or(self.shared.now)
+    }
+
+    fn pieces(&self, side: Side, range: Range<u64>, each: &mut dyn FnMut(Piece)) {
+        self.maps[side.index()].pieces(range.start, range.end, |p, _| each(p));
+    }
+
+    fn emit(&mut self, mut draft: Draft) {
+        if draft.stream.is_none() {
+            draft.stream = self.stream;
+        }
+        self.shared.emit(draft);
+    }
+
+    fn finding(&mut self, finding: Finding) {
+        self.shared.finding(finding, self.name);
+    }
+
+    fn inflated(&mut self, bytes: u64) {
+        self.shared.inflated += bytes;
+    }
+
+    fn open(&mut self, child: Child<'_>) -> bool {
+        if self.children.len() >= MAX_CHILDREN || self.depth + 1 >= MAX_STACK_DEPTH {
+            self.shared.finding(Finding::new(&findings::CHILD_LIMIT), self.name);
+            return false;
+        }
+        let state = match child.carries {
+            Carries::Exchange => State::Waiting,
+            Carries::Bytes | Carries::Named(_) => State::Probing,
+        };
+        let mut node = Node::new(state, child.stream.or(self.stream), self.depth + 1);
+        node.counted = self.counted;
+        if let Carries::Named(token) = child.carries
+            && let Some(p) = REGISTRY.iter().find(|p| p.tokens.contains(&token))
+        {
+            node.run(p, self.shared);
+        }
+        self.children.insert(child.key, Box::new(node));
+        true
+    }
+
+    fn pass(&mut self, key: u64, side: Side, offset: u64, data: &[u8]) {
+        let Some(node) = self.children.get_mut(&key) else {
+            self.lost(side, data);
+            return;
+        };
+        let at = node.tail(side);
+        let end = offset + data.len() as u64;
+        self.maps[side.index()].hand_on(offset, end, node.map(side), at);
+        node.bytes(side, data, self.shared);
+    }
+
+    fn pass_made(&mut self, key: u64, side: Side, source: Range<u64>, data: &[u8], exact: bool) {
+        let Some(node) = self.children.get_mut(&key) else { return };
+        let at = node.tail(side);
+        let map = &self.maps[side.index()];
+        if exact {
+            map.hand_on(source.start, source.end, node.map(side), at);
+        } else {
+            node.counted = false;
+            let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
+            let mut first = true;
+            map.pieces(source.start, source.end, |p, moment| {
+                if let crate::base::PieceSource::Packet(r) = p.source {
+                    // The whole was made from the whole: the first run stands for
+                    // the bytes, the others for their packets' times.
+                    let n = if std::mem::take(&mut first) { len } else { 0 };
+                    node.maps[side.index()].push_run(at, n, moment, r.start, r.len, false);
+                }
+            });
+        }
+        node.bytes(side, data, self.shared);
+    }
+
+    fn tell(&mut self, key: u64, input: Input<'_>) {
+        if let Some(node) = self.children.get_mut(&key) {
+            node.tell(input, self.shared);
+        }
+    }
+
+    fn close(&mut self, key: u64) {
+        if let Some(mut node) = self.children.remove(&key) {
+            OpaqueRun::flush(&mut node.opaque, self.shared);
+        }
+    }
+
+    fn decode(
+        &mut self,
+        hint: &PayloadHint<'_>,
+        data: &[u8],
+        mut detail: Option<(&mut Detail, BufferId)>,
+    ) -> Option<Vec<Finding>> {
+        let decoders = self.shared.decoders.clone();
+        decoders.iter().find_map(|d| {
+            d.decode(hint, data, detail.as_mut().map(|(detail, buffer)| (&mut **detail, *buffer)))
+        })
+    }
+
+    fn method_pattern(&self, path: &str) -> Option<&'static str> {
+        self.shared.decoders.iter().find_map(|d| d.method_pattern(path))
+    }
+}

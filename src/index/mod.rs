@@ -1,0 +1,220 @@
+//! The index: small fixed rows of everything, and details on demand.
+//!
+//! The reader appends; views look at rows under a short lock and ask the
+//! [`Reloader`] for the detail of what they show. A detail is had by running its
+//! conversation again from the checkpoint before it, at a bounded cost
+//! (`docs/decisions/0001-checkpoints.md`).
+
+mod chunks;
+mod reader;
+mod reload;
+mod row;
+
+use hashbrown::HashMap;
+
+use crate::base::limits::CHECKPOINT_MEMORY_BYTES;
+use crate::base::{CaptureTime, Moment, PacketId};
+use crate::engine::{Checkpoint, ConversationInfo, FindingEvent};
+
+pub use chunks::Chunks;
+pub use reader::{Progress, Reader};
+pub use reload::{Opened, Reloader};
+pub use row::{PacketRow, Row};
+
+/// Number of a row; event numbers count from 1, rows from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowId(pub u32);
+
+/// A track of the timeline: a conversation, or one HTTP/2 stream of it.
+#[derive(Clone, Debug)]
+pub struct Lane {
+    /// Index of the conversation in [`Index::conversations`].
+    pub conversation: u32,
+    /// The HTTP/2 stream; `None` for the conversation itself.
+    pub stream: Option<u32>,
+    /// Its rows, ascending.
+    pub rows: Vec<u32>,
+}
+
+/// A conversation and where its things are.
+pub struct Indexed {
+    /// What is known of it.
+    pub info: ConversationInfo,
+    /// Numbers of its packets, ascending, with those that carried fragments.
+    pub packets: Vec<u32>,
+    /// Its rows, ascending: the n-th event of its machines is the n-th of these.
+    pub rows: Vec<u32>,
+    checkpoints: Vec<Kept>,
+}
+
+/// A checkpoint and how many events came before it.
+struct Kept {
+    state: Checkpoint,
+    events: usize,
+}
+
+/// Everything that is known of a capture without opening it again.
+#[derive(Default)]
+pub struct Index {
+    rows: Chunks<Row>,
+    packets: Chunks<PacketRow>,
+    conversations: Vec<Indexed>,
+    lanes: Vec<Lane>,
+    lane_of: HashMap<(u32, u32), u32>,
+    findings: Vec<(FindingEvent, Option<u32>)>,
+    kinds: Vec<(&'static str, &'static str)>,
+    checkpoint_bytes: usize,
+    last: Moment,
+    ended: bool,
+}
+
+impl Index {
+    /// An empty index.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.len() == 0
+    }
+
+    /// A row.
+    #[must_use]
+    pub fn row(&self, id: RowId) -> Option<&Row> {
+        self.rows.get(id.0 as usize)
+    }
+
+    /// Number of packets.
+    #[must_use]
+    pub fn packet_count(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// A packet, by its number.
+    #[must_use]
+    pub fn packet(&self, id: PacketId) -> Option<&PacketRow> {
+        self.packets.get(usize::try_from(id.0.checked_sub(1)?).ok()?)
+    }
+
+    /// Time of a packet; the beginning of time for one that is not there.
+    #[must_use]
+    pub fn time_of(&self, packet: u32) -> CaptureTime {
+        self.packet(PacketId(u64::from(packet))).map_or(CaptureTime(0), |p| p.time)
+    }
+
+    /// When the first byte of an event was captured.
+    #[must_use]
+    pub fn start_time(&self, row: &Row) -> CaptureTime {
+        self.time_of(row.first_packet)
+    }
+
+    /// When the event was complete.
+    #[must_use]
+    pub fn end_time(&self, row: &Row) -> CaptureTime {
+        self.time_of(row.last_packet)
+    }
+
+    /// Protocol and kind of a row.
+    #[must_use]
+    pub fn kind(&self, row: &Row) -> (&'static str, &'static str) {
+        self.kinds.get(usize::from(row.kind)).copied().unwrap_or(("?", "?"))
+    }
+
+    /// All conversations, in the order of their numbers.
+    #[must_use]
+    pub fn conversations(&self) -> &[Indexed] {
+        &self.conversations
+    }
+
+    /// All lanes, in order of first appearance.
+    #[must_use]
+    pub fn lanes(&self) -> &[Lane] {
+        &self.lanes
+    }
+
+    /// All findings, with the row of their event.
+    #[must_use]
+    pub fn findings(&self) -> &[(FindingEvent, Option<u32>)] {
+        &self.findings
+    }
+
+    /// First and last packet's time.
+    #[must_use]
+    pub fn times(&self) -> Option<(CaptureTime, CaptureTime)> {
+        let first = self.packets.get(0)?.time;
+        Some((first, self.last.time.max(first)))
+    }
+
+    /// Whether the whole capture has been read.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Memory of the rows, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.rows.memory()
+            + self.packets.memory()
+            + self.checkpoint_bytes
+            + self.conversations.iter().map(|c| (c.packets.len() + c.rows.len()) * 4).sum::<usize>()
+            + self.lanes.iter().map(|l| l.rows.len() * 4).sum::<usize>()
+    }
+
+    fn kind_number(&mut self, kind: (&'static str, &'static str)) -> u8 {
+        let at = self.kinds.iter().position(|k| *k == kind).unwrap_or_else(|| {
+            self.kinds.push(kind);
+            self.kinds.len() - 1
+        });
+        // There are some fifty kinds in all.
+        u8::try_from(at).unwrap_or(u8::MAX)
+    }
+
+    fn add_row(&mut self, row: Row) {
+        let id = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+        let conversation = row.conversation;
+        if let Some(c) = self.conversations.get_mut(conversation as usize) {
+            c.rows.push(id);
+        }
+        let key = (conversation, row.stream);
+        let lane = *self.lane_of.entry(key).or_insert_with(|| {
+            self.lanes.push(Lane { conversation, stream: row.stream(), rows: Vec::new() });
+            u32::try_from(self.lanes.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(l) = self.lanes.get_mut(lane as usize) {
+            l.rows.push(id);
+        }
+        self.rows.push(row);
+    }
+
+    fn add_checkpoint(&mut self, state: Checkpoint) {
+        let index = state.conversation().0.saturating_sub(1) as usize;
+        let Some(c) = self.conversations.get_mut(index) else { return };
+        self.checkpoint_bytes += state.memory();
+        let events = c.rows.len();
+        c.checkpoints.push(Kept { state, events });
+        // Over the budget: every second one of all goes, and opening an event
+        // costs twice as much at most.
+        if self.checkpoint_bytes > CHECKPOINT_MEMORY_BYTES {
+            let mut left = 0;
+            for c in &mut self.conversations {
+                let mut n = 0_usize;
+                c.checkpoints.retain(|_| {
+                    n += 1;
+                    n.is_multiple_of(2)
+                });
+                left += c.checkpoints.iter().map(|k| k.state.memory()).sum::<usize>();
+            }
+            self.checkpoint_bytes = left;
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Reads a capture into an index, batch by batch, on whatever thread it is
+//! called from.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hashbrown::HashSet;
+
+use crate::base::{ConversationId, PacketId};
+use crate::capture::{CaptureError, Packet, PacketMeta, Polled, Source};
+use crate::engine::{Checkpoint, ConversationInfo, Engine, EventSink, FindingEvent, Options};
+use crate::event::{Event, Level};
+use crate::index::row::{PacketRow, Row};
+use crate::index::{Index, Indexed};
+
+/// How far a reader is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// More was read; bytes of bytes in all, where known.
+    Read(Option<(u64, u64)>),
+    /// Nothing has come since.
+    Waiting,
+    /// The capture is at its end.
+    Ended,
+}
+
+/// See the module.
+pub struct Reader {
+    source: Box<dyn Source>,
+    engine: Engine,
+    index: Arc<RwLock<Index>>,
+}
+
+/// What one batch brought, in order, to be appended under the lock at once.
+#[derive(Default)]
+struct Collected {
+    items: Vec<Item>,
+    /// Conversations of which something new is known.
+    touched: HashSet<ConversationId>,
+    /// Those that left the engine.
+    ended: Vec<ConversationInfo>,
+}
+
+enum Item {
+    Row(Row, (&'static str, &'static str)),
+    Finding(Box<FindingEvent>),
+    Packet(PacketMeta, Option<ConversationId>, Box<[PacketId]>),
+    Checkpoint(Box<Checkpoint>),
+}
+
+impl EventSink for Collected {
+    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+        if let Some(c) = conversation
+            && event.draft.level != Level::Packet
+        {
+            let row = Row::new(&event.draft, c.id.0.saturating_sub(1), 0);
+            self.items.push(Item::Row(row, (event.draft.protocol, event.draft.kind)));
+        }
+    }
+
+    fn finding(&mut self, found: FindingEvent, _: Option<&ConversationInfo>) {
+        self.items.push(Item::Finding(Box::new(found)));
+    }
+
+    fn packet(&mut self, packet: &Packet<'_>, c: Option<ConversationId>, with: &[PacketId]) {
+        self.touched.extend(c);
+        self.items.push(Item::Packet(packet.meta, c, with.into()));
+    }
+
+    fn checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.items.push(Item::Checkpoint(Box::new(checkpoint)));
+    }
+
+    fn ended(&mut self, conversation: &ConversationInfo) {
+        self.ended.push(conversation.clone());
+    }
+}
+
+impl Reader {
+    /// Reads `source` into `index`.
+    #[must_use]
+    pub fn new(source: Box<dyn Source>, options: Options, index: Arc<RwLock<Index>>) -> Self {
+        let options = Options { wanted: [false; 5], checkpoints: true, ..options };
+        Self { source, engine: Engine::new(options), index }
+    }
+
+    /// Reads a batch.
+    ///
+    /// # Errors
+    /// Where the source cannot be read (any more).
+    pub fn step(&mut self) -> Result<Progress, CaptureError> {
+        let mut collected = Collected::default();
+        let progress = match self.source.poll()? {
+            Polled::Batch(batch) => {
+                self.engine.batch(&batch, &mut collected);
+                Progress::Read(self.source.progress())
+            }
+            Polled::NothingYet => return Ok(Progress::Waiting),
+            Polled::End => {
+                self.engine.finish(&mut collected);
+                Progress::Ended
+            }
+        };
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        for info in self.engine.conversations().filter(|c| collected.touched.contains(&c.id)) {
+            index.know(info);
+        }
+        for info in &collected.ended {
+            index.know(info);
+        }
+        for item in collected.items {
+            index.take(item);
+        }
+        if progress == Progress::Ended {
+            index.ended = true;
+        }
+        Ok(progress)
+    }
+
+    /// Bytes that were inflated so far.
+    #[must_use]
+    pub const fn inflated(&self) -> u64 {
+        self.engine.inflated()
+    }
+}
+
+impl Index {
+    fn take(&mut self, item: Item) {
+        match item {
+            Item::Row(mut row, kind) => {
+                row.kind = self.kind_number(kind);
+                self.add_row(row);
+            }
+            Item::Finding(f) => {
+                let row = f.event.and_then(|e| u32::try_from(e.0.checked_sub(1)?).ok());
+                self.findings.push((*f, row));
+            }
+            Item::Packet(meta, conversation, with) => {
+                let number = conversation.map_or(0, |c| c.0);
+                self.packets.push(PacketRow::new(&meta, number));
+                self.last.packet = meta.id;
+                self.last.time = self.last.time.max(meta.time);
+                let index = number.checked_sub(1).map(|n| n as usize);
+                if let Some(c) = index.and_then(|i| self.pending(i)) {
+                    for p in with.iter().chain([&meta.id]) {
+                        let p = u32::try_from(p.0).unwrap_or(u32::MAX);
+                        if c.packets.last().is_none_or(|l| *l < p) {
+                            c.packets.push(p);
+                        } else if let Err(at) = c.packets.binary_search(&p) {
+                            c.packets.insert(at, p);
+                        }
+                    }
+                }
+            }
+            Item::Checkpoint(c) => self.add_checkpoint(*c),
+        }
+    }
+
+    /// Takes what is known of a conversation now.
+    fn know(&mut self, info: &ConversationInfo) {
+        if let Some(c) = self.pending(info.id.0.saturating_sub(1) as usize) {
+            c.info.clone_from(info);
+        }
+    }
+
+    /// The place of a conversation; made where it is new.
+    fn pending(&mut self, index: usize) -> Option<&mut Indexed> {
+        if self.conversations.len() <= index {
+            self.conversations.resize_with(index + 1, Indexed::unknown);
+        }
+        self.conversations.get_mut(index)
+    }
+}
+
+impl Indexed {
+    /// A conversation of which only packets have been seen.
+    fn unknown() -> Self {
+        Self {
+            info: ConversationInfo::default(),
+            packets: Vec::new(),
+            rows: Vec::new(),
+            checkpoints: Vec::new(),
+        }
+    }
+}

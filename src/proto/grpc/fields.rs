@@ -1,0 +1,158 @@
+//! The fields of gRPC.
+
+use crate::field::{FieldSpec, Kind};
+
+const PROTOCOL: &str = "gRPC over HTTP/2";
+const MESSAGE: &str = "gRPC over HTTP/2, Length-Prefixed-Message";
+const REQUEST: &str = "gRPC over HTTP/2, Requests";
+const RESPONSE: &str = "gRPC over HTTP/2, Responses";
+const OURS: &str = "-";
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $id:ident = $spec:expr;)*) => {
+        $($(#[$doc])* pub static $id: FieldSpec = $spec;)*
+        /// All of them.
+        pub static FIELDS: &[&FieldSpec] = &[$(&$id),*];
+    };
+}
+
+fields! {
+    /// The group of a message's fields.
+    GRPC = FieldSpec::new("grpc", "gRPC", 0, Kind::Group, PROTOCOL, "A part of a gRPC call.");
+    /// `Compressed-Flag`.
+    COMPRESSED_FLAG = FieldSpec::new("grpc.compressed_flag", "Compressed flag", 8, Kind::Enumerated, MESSAGE,
+        "1 where the message is compressed as grpc-encoding says, else 0.").named(flag_name);
+    /// `Message-Length`.
+    MESSAGE_LENGTH = FieldSpec::new("grpc.message_length", "Message length", 32, Kind::Unsigned, MESSAGE,
+        "Bytes of the message as sent, big-endian, the prefix not counted.");
+    /// `Message`.
+    MESSAGE_DATA = FieldSpec::new("grpc.message_data", "Message", 0, Kind::Data, MESSAGE,
+        "The message as sent: compressed where the flag says so.");
+    /// A prefix that was cut off.
+    CUT_PREFIX = FieldSpec::new("grpc.unknown", "Cut prefix", 0, Kind::Bytes, MESSAGE,
+        "Fewer than the five bytes of a message's prefix.");
+    /// The number of the message in its direction.
+    MESSAGE_NUMBER = FieldSpec::new("grpc.message_number", "Message number", 0, Kind::Unsigned, OURS,
+        "Number of the message in its direction of the call, counted from 1.");
+    /// The encoding of a message, or of the messages of a direction.
+    ENCODING = FieldSpec::new("grpc.encoding", "Encoding", 0, Kind::Text, REQUEST,
+        "grpc-encoding: how messages whose flag is 1 are compressed; on a call, the client's.");
+    /// The server's encoding, on a call.
+    RESPONSE_ENCODING = FieldSpec::new("grpc.response_encoding", "Response encoding", 0, Kind::Text, RESPONSE,
+        "grpc-encoding of the server's messages.");
+    /// `:path`.
+    PATH = FieldSpec::new("grpc.path", "Path", 0, Kind::Text, REQUEST,
+        "The path of the call: a slash, the service, a slash, the method.");
+    /// The service.
+    SERVICE = FieldSpec::new("grpc.service", "Service", 0, Kind::Text, REQUEST,
+        "Full name of the service: the path without its last part.");
+    /// The method.
+    METHOD = FieldSpec::new("grpc.method", "Method", 0, Kind::Text, REQUEST,
+        "The last part of the path.");
+    /// `:authority`.
+    AUTHORITY = FieldSpec::new("grpc.authority", "Authority", 0, Kind::Text, REQUEST,
+        "The virtual host that is called.");
+    /// `content-type`.
+    CONTENT_TYPE = FieldSpec::new("grpc.content_type", "Content type", 0, Kind::Text, REQUEST,
+        "application/grpc, with the format of the messages behind a plus sign.");
+    /// `:status`.
+    HTTP_STATUS = FieldSpec::new("grpc.http_status", "HTTP status", 0, Kind::Unsigned, RESPONSE,
+        "The status of HTTP; 200 unless the answer is not gRPC's own.");
+    /// `grpc-timeout`.
+    TIMEOUT = FieldSpec::new("grpc.timeout_ns", "Timeout", 0, Kind::Duration, REQUEST,
+        "How long the client waits for the call to end, in nanoseconds.");
+    /// Custom metadata.
+    METADATA = FieldSpec::new("grpc.metadata", "Metadata", 0, Kind::Text, REQUEST,
+        "A field of the application or of gRPC itself; text.");
+    /// Binary metadata.
+    METADATA_BIN = FieldSpec::new("grpc.metadata_bin", "Binary metadata", 0, Kind::Bytes, REQUEST,
+        "The bytes of a field whose name ends in -bin, which travel as base64.");
+    /// `grpc-status`.
+    STATUS_CODE = FieldSpec::new("grpc.status_code", "Status", 0, Kind::Enumerated, RESPONSE,
+        "How the call ended, by the server's word; 0 is OK.").named(status_name);
+    /// `grpc-message`.
+    STATUS_MESSAGE = FieldSpec::new("grpc.status_message", "Status message", 0, Kind::Text, RESPONSE,
+        "grpc-message with its percent-encoding undone.");
+    /// The pattern.
+    PATTERN = FieldSpec::new("grpc.pattern", "Pattern", 0, Kind::Text, OURS,
+        "unary, server_streaming, client_streaming or bidi_streaming: by the schema where there is one, else as observed.");
+    /// The pattern as seen.
+    PATTERN_OBSERVED = FieldSpec::new("grpc.pattern_observed", "Observed pattern", 0, Kind::Text, OURS,
+        "The pattern that the numbers of messages speak for.");
+    /// Messages up.
+    REQUEST_MESSAGES = FieldSpec::new("grpc.request_messages", "Request messages", 0, Kind::Unsigned, OURS,
+        "Messages that the client sent.");
+    /// Messages down.
+    RESPONSE_MESSAGES = FieldSpec::new("grpc.response_messages", "Response messages", 0, Kind::Unsigned, OURS,
+        "Messages that the server sent.");
+    /// Bytes up.
+    REQUEST_BYTES = FieldSpec::new("grpc.request_bytes", "Request bytes", 0, Kind::Unsigned, OURS,
+        "Bytes of the client's messages as sent, prefixes not counted.");
+    /// Bytes down.
+    RESPONSE_BYTES = FieldSpec::new("grpc.response_bytes", "Response bytes", 0, Kind::Unsigned, OURS,
+        "Bytes of the server's messages as sent, prefixes not counted.");
+    /// The first response.
+    FIRST_RESPONSE = FieldSpec::new("grpc.first_response_ns", "Time to first response", 0, Kind::Duration, OURS,
+        "From the first byte of the request to the end of the first message of the server.");
+    /// How the call ended.
+    ENDED = FieldSpec::new("grpc.ended", "Ended by", 0, Kind::Text, OURS,
+        "status, no status, reset with its code and side, deadline, connection lost or capture ended.");
+    /// How long it took.
+    DURATION = FieldSpec::new("duration_ns", "Duration", 0, Kind::Duration, OURS,
+        "From the first byte to the packet that completed it.");
+}
+
+fn flag_name(v: u64) -> Option<&'static str> {
+    match v {
+        0 => Some("not compressed"),
+        1 => Some("compressed"),
+        _ => None,
+    }
+}
+
+/// The name of a status (gRPC `doc/statuscodes.md`).
+#[must_use]
+pub fn status_name(code: u64) -> Option<&'static str> {
+    Some(match code {
+        0 => "OK",
+        1 => "CANCELLED",
+        2 => "UNKNOWN",
+        3 => "INVALID_ARGUMENT",
+        4 => "DEADLINE_EXCEEDED",
+        5 => "NOT_FOUND",
+        6 => "ALREADY_EXISTS",
+        7 => "PERMISSION_DENIED",
+        8 => "RESOURCE_EXHAUSTED",
+        9 => "FAILED_PRECONDITION",
+        10 => "ABORTED",
+        11 => "OUT_OF_RANGE",
+        12 => "UNIMPLEMENTED",
+        13 => "INTERNAL",
+        14 => "UNAVAILABLE",
+        15 => "DATA_LOSS",
+        16 => "UNAUTHENTICATED",
+        _ => return None,
+    })
+}
+
+/// The name of an HTTP/2 error code (RFC 9113 §7).
+#[must_use]
+pub fn error_name(code: u32) -> Option<&'static str> {
+    Some(match code {
+        0 => "NO_ERROR",
+        1 => "PROTOCOL_ERROR",
+        2 => "INTERNAL_ERROR",
+        3 => "FLOW_CONTROL_ERROR",
+        4 => "SETTINGS_TIMEOUT",
+        5 => "STREAM_CLOSED",
+        6 => "FRAME_SIZE_ERROR",
+        7 => "REFUSED_STREAM",
+        8 => "CANCEL",
+        9 => "COMPRESSION_ERROR",
+        10 => "CONNECT_ERROR",
+        11 => "ENHANCE_YOUR_CALM",
+        12 => "INADEQUATE_SECURITY",
+        13 => "HTTP_1_1_REQUIRED",
+        _ => return None,
+    })
+}

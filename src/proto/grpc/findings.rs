@@ -1,0 +1,62 @@
+//! What can be wrong with a gRPC call.
+
+use crate::finding::FindingSpec;
+
+const MESSAGE: &str = "gRPC over HTTP/2, Length-Prefixed-Message";
+const REQUEST: &str = "gRPC over HTTP/2, Requests";
+const RESPONSE: &str = "gRPC over HTTP/2, Responses";
+
+macro_rules! findings {
+    ($($(#[$doc:meta])* $id:ident = $kind:ident($code:literal, $source:expr, $meaning:literal);)*) => {
+        $($(#[$doc])* pub static $id: FindingSpec = FindingSpec::$kind($code, $source, $meaning);)*
+        /// All of them.
+        pub static FINDINGS: &[&FindingSpec] = &[$(&$id),*];
+    };
+}
+
+findings! {
+    /// A status other than OK.
+    BAD_STATUS = warning("grpc.bad-status", RESPONSE, "The call ended with a status other than OK.");
+    /// A status that is no number.
+    MALFORMED_STATUS = error("grpc.malformed-status", RESPONSE, "grpc-status is not a decimal number.");
+    /// The trailers lack a status, or there are none.
+    MISSING_TRAILERS = error("grpc.missing-trailers", RESPONSE, "The server ended the call without a status.");
+    /// A stream was reset before the call had a status.
+    RESET = warning("grpc.reset", "gRPC over HTTP/2, Errors", "The stream was aborted before the call had a status.");
+    /// A deadline passed.
+    DEADLINE = warning("grpc.deadline-exceeded", REQUEST, "The client gave up when its deadline had passed.");
+    /// A message that ends too early.
+    TRUNCATED = error("grpc.truncated-message", MESSAGE, "A message ended before the length that its prefix promised.");
+    /// Bytes of a call are missing in the capture.
+    GAP = warning("grpc.gap", MESSAGE, "Bytes were not captured; what follows them in this direction is not dissected.");
+    /// Compressed, with what?
+    COMPRESSED_WITHOUT_ENCODING = error("grpc.compressed-without-encoding", MESSAGE, "A message is flagged as compressed, but grpc-encoding names no compression.");
+    /// An encoding and no compression.
+    UNCOMPRESSED = note("grpc.uncompressed-despite-encoding", MESSAGE, "A message is not compressed although grpc-encoding names a compression; allowed, said once for each direction.");
+    /// A flag that is neither 0 nor 1.
+    BAD_FLAG = error("grpc.bad-compressed-flag", MESSAGE, "The compressed flag is neither 0 nor 1.");
+    /// An encoding that is not known here.
+    UNKNOWN_ENCODING = warning("grpc.unknown-encoding", REQUEST, "A message is compressed in a way that is not known here; its bytes are shown as sent.");
+    /// The compressed bytes are broken.
+    BAD_COMPRESSION = error("grpc.bad-compression", MESSAGE, "A message does not decompress as its encoding says.");
+    /// The output of a message is too large.
+    INFLATE_LIMIT = warning("grpc.inflate-limit", MESSAGE, "A message grows beyond the limit for decompression; the rest is not shown.");
+    /// A message is too large to be kept.
+    MESSAGE_LIMIT = warning("grpc.message-limit", MESSAGE, "A message is larger than what is kept in memory; it is counted, but not decoded.");
+    /// `grpc-timeout` is wrong.
+    BAD_TIMEOUT = error("grpc.bad-timeout", REQUEST, "grpc-timeout is not one to eight digits and a unit of H, M, S, m, u or n.");
+    /// `grpc-timeout` is too large.
+    TIMEOUT_SATURATED = note("grpc.timeout-saturated", REQUEST, "grpc-timeout is more nanoseconds than 64 bits hold; the largest value is shown.");
+    /// `grpc-message` is wrong.
+    BAD_PERCENT_ENCODING = warning("grpc.bad-percent-encoding", RESPONSE, "grpc-message has a percent sign without two hexadecimal digits, or is not UTF-8.");
+    /// Binary metadata is no base64.
+    BAD_BASE64 = warning("grpc.bad-base64", REQUEST, "A metadata field whose name ends in -bin is not base64.");
+    /// Not 200.
+    HTTP_STATUS = warning("grpc.http-status", RESPONSE, "The status of HTTP is not 200: something other than the gRPC server answered.");
+    /// Not gRPC's content type.
+    CONTENT_TYPE = warning("grpc.content-type", REQUEST, "The content type is not application/grpc.");
+    /// Not POST.
+    METHOD = warning("grpc.method-not-post", REQUEST, "The method of the request is not POST.");
+    /// Not what the schema says.
+    TOO_MANY_MESSAGES = warning("grpc.too-many-messages", "-", "One side sent more than one message where the schema allows one.");
+}

@@ -1,0 +1,358 @@
+//! The head of the request, the head of the response, and the trailers.
+
+use crate::base::{Side, Span};
+use crate::event::{Detail, Draft, Level};
+use crate::field::{FieldSpec, Tree, Value};
+use crate::finding::{Finding, FindingSpec};
+use crate::proto::grpc::call::Status;
+use crate::proto::grpc::encoding::Encoding;
+use crate::proto::grpc::machine::{Call, Request};
+use crate::proto::grpc::metadata::{Timeout, binary, human, percent_decode, split_path, timeout};
+use crate::proto::grpc::{fields, findings, is_grpc};
+use crate::proto::{Head, Headers, Out};
+
+/// Names that have a field of their own, or that say nothing of the call.
+const NOT_METADATA: [&str; 6] =
+    ["content-type", "te", "grpc-encoding", "grpc-timeout", "grpc-status", "grpc-message"];
+
+/// The first field of this name whose value is known, with its place.
+fn known<'a>(headers: &'a Headers, name: &str) -> Option<(&'a [u8], Option<Span>)> {
+    headers
+        .iter()
+        .find(|(n, _, f)| f.known && n.eq_ignore_ascii_case(name.as_bytes()))
+        .map(|(_, v, f)| (v, f.span))
+}
+
+fn known_text(headers: &Headers, name: &str) -> Option<String> {
+    known(headers, name).map(|(v, _)| String::from_utf8_lossy(v).into_owned())
+}
+
+/// A finding about a header field.
+fn about(spec: &'static FindingSpec, value: &[u8], span: Option<Span>) -> Finding {
+    Finding { span, ..Finding::new(spec).with(String::from_utf8_lossy(value)) }
+}
+
+/// A tree in the making, with the buffers of the section.
+struct Section<'a> {
+    headers: &'a Headers,
+    detail: Detail,
+}
+
+impl<'a> Section<'a> {
+    fn new(head: &Head<'a>) -> Self {
+        let origins = head.detail.map(|d| d.origins.clone()).unwrap_or_default();
+        let mut tree = Tree::new();
+        tree.open(&fields::GRPC, None);
+        Self { headers: head.headers, detail: Detail { tree, origins, ..Detail::default() } }
+    }
+
+    fn text(&mut self, spec: &'static FieldSpec, name: &str) {
+        if let Some((v, span)) = known(self.headers, name) {
+            self.detail.tree.add(spec, span, Value::Text(String::from_utf8_lossy(v).into()));
+        }
+    }
+
+    fn computed(&mut self, spec: &'static FieldSpec, text: &str, of: &str) {
+        let span = known(self.headers, of).and_then(|(_, s)| s);
+        self.detail.tree.add(spec, span, Value::Text(text.into()));
+    }
+
+    fn number(&mut self, spec: &'static FieldSpec, value: Option<u64>, of: &str) {
+        if let Some(v) = value {
+            let span = known(self.headers, of).and_then(|(_, s)| s);
+            self.detail.tree.add(spec, span, Value::U64(v));
+        }
+    }
+
+    /// Everything that has no field of its own.
+    fn metadata(&mut self) {
+        for (name, value, field) in self.headers.iter() {
+            if !is_metadata(name) {
+                continue;
+            }
+            let tree = &mut self.detail.tree;
+            let label: Box<str> = String::from_utf8_lossy(name).into();
+            if !field.known {
+                let id = tree.add(&fields::METADATA, field.span, Value::Text("".into()));
+                if let Some(n) = tree.get_mut(id) {
+                    n.name = Some(label);
+                    n.note = Some("not captured".into());
+                }
+            } else if is_binary(name) {
+                // Several values of one name may be joined by commas.
+                for part in value.split(|b| *b == b',') {
+                    let id = match binary(part) {
+                        Some(b) => {
+                            tree.add(&fields::METADATA_BIN, field.span, Value::Bytes(b.into()))
+                        }
+                        None => {
+                            let text = String::from_utf8_lossy(part);
+                            tree.add(&fields::METADATA, field.span, Value::Text(text.into()))
+                        }
+                    };
+                    if let Some(n) = tree.get_mut(id) {
+                        n.name = Some(label.clone());
+                    }
+                }
+            } else {
+                let text = String::from_utf8_lossy(value);
+                let id = tree.add(&fields::METADATA, field.span, Value::Text(text.into()));
+                if let Some(n) = tree.get_mut(id) {
+                    n.name = Some(label);
+                }
+            }
+        }
+    }
+
+    fn finish(mut self, summary: String) -> Box<Detail> {
+        self.detail.tree.close();
+        self.detail.summary = summary;
+        Box::new(self.detail)
+    }
+}
+
+fn is_metadata(name: &[u8]) -> bool {
+    !name.starts_with(b":") && !NOT_METADATA.iter().any(|n| name.eq_ignore_ascii_case(n.as_bytes()))
+}
+
+fn is_binary(name: &[u8]) -> bool {
+    name.len().checked_sub(4).and_then(|at| name.get(at..)).is_some_and(|s| {
+        s.eq_ignore_ascii_case(b"-bin")
+    })
+}
+
+/// Names of custom metadata, for a summary: what neither gRPC nor its libraries
+/// put in by themselves.
+fn custom_names(headers: &Headers) -> Vec<String> {
+    headers
+        .iter()
+        .map(|(n, _, _)| n)
+        .filter(|n| is_metadata(n) && !n.starts_with(b"grpc-"))
+        .filter(|n| {
+            ![b"user-agent".as_slice(), b"accept-encoding", b"date", b"content-length"].contains(n)
+        })
+        .map(|n| String::from_utf8_lossy(n).into_owned())
+        .collect()
+}
+
+/// What any section may have wrong with it.
+fn metadata_findings(headers: &Headers, list: &mut Vec<Finding>) {
+    for (name, value, field) in headers.iter() {
+        if field.known
+            && is_binary(name)
+            && value.split(|b| *b == b',').any(|part| binary(part).is_none())
+        {
+            let name = String::from_utf8_lossy(name);
+            list.push(Finding {
+                span: field.span,
+                ..Finding::new(&findings::BAD_BASE64).with(name)
+            });
+        }
+    }
+}
+
+impl Call {
+    /// The head of the request. A second one from the client is taken for
+    /// trailers, which gRPC does not know from a client.
+    pub(super) fn request_head(&mut self, head: &Head<'_>, out: &mut dyn Out) {
+        if self.side(Side::Client).has_head {
+            self.trailers(head, out);
+            return;
+        }
+        let h = head.headers;
+        let mut list = Vec::new();
+        let content_type = known_text(h, "content-type").unwrap_or_default();
+        if !is_grpc(content_type.as_bytes()) && !content_type.is_empty() {
+            let span = known(h, "content-type").and_then(|(_, s)| s);
+            list.push(about(&findings::CONTENT_TYPE, content_type.as_bytes(), span));
+        }
+        if let Some((v, span)) = known(h, ":method").filter(|(v, _)| *v != b"POST") {
+            list.push(about(&findings::METHOD, v, span));
+        }
+        let limit = known(h, "grpc-timeout").map(|(v, span)| {
+            let t = timeout(v);
+            match t {
+                Timeout::Nanos(_) => {}
+                Timeout::Saturated => list.push(about(&findings::TIMEOUT_SATURATED, v, span)),
+                Timeout::Malformed(_) => list.push(about(&findings::BAD_TIMEOUT, v, span)),
+            }
+            t
+        });
+        metadata_findings(h, &mut list);
+        let path = known_text(h, ":path").unwrap_or_default();
+        let encoding = known(h, "grpc-encoding").map(|(v, _)| v);
+        let side = self.side(Side::Client);
+        side.has_head = true;
+        side.encoding = Encoding::from_header(encoding);
+        side.content_type = content_type;
+        self.saw(head.start, head.ready);
+        let nanos = limit.and_then(Timeout::nanos);
+        let detail = out.wants(Level::Message).then(|| {
+            let mut s = Section::new(head);
+            s.text(&fields::PATH, ":path");
+            if !path.is_empty() {
+                let (service, method) = split_path(&path);
+                s.computed(&fields::SERVICE, service, ":path");
+                s.computed(&fields::METHOD, method, ":path");
+            }
+            s.text(&fields::AUTHORITY, ":authority");
+            s.text(&fields::CONTENT_TYPE, "content-type");
+            s.text(&fields::ENCODING, "grpc-encoding");
+            s.number(&fields::TIMEOUT, nanos, "grpc-timeout");
+            s.metadata();
+            let mut summary = match path.strip_prefix('/').unwrap_or(&path) {
+                "" => "(path not captured)".to_owned(),
+                p => p.to_owned(),
+            };
+            if let Some(n) = nanos {
+                summary.push_str(&format!(", timeout {}", human(n)));
+            }
+            let names = custom_names(h);
+            if !names.is_empty() {
+                summary.push_str(&format!(", metadata {}", names.join(", ")));
+            }
+            s.finish(summary)
+        });
+        self.request = Some(Request { path, timeout: limit });
+        out.emit(draft("request", head, list, detail, false));
+    }
+
+    /// The head of the response: initial metadata, or everything at once.
+    ///
+    /// A response that is trailers only (`grpc-status` in a head that ends the
+    /// stream) has no initial metadata: it gives one event, `trailers`.
+    pub(super) fn response_head(&mut self, head: &Head<'_>, out: &mut dyn Out) {
+        let h = head.headers;
+        let status = known(h, ":status");
+        if status.is_some_and(|(v, _)| v.len() == 3 && v.starts_with(b"1")) {
+            // Informational (RFC 9110 §15.2): not the response yet.
+            return;
+        }
+        if self.side(Side::Server).has_head {
+            self.trailers(head, out);
+            return;
+        }
+        self.side(Side::Server).has_head = true;
+        let mut list = Vec::new();
+        if let Some((v, span)) = status.filter(|(v, _)| *v != b"200") {
+            list.push(about(&findings::HTTP_STATUS, v, span));
+        }
+        let content_type = known_text(h, "content-type").unwrap_or_default();
+        if !is_grpc(content_type.as_bytes()) && !content_type.is_empty() {
+            let span = known(h, "content-type").and_then(|(_, s)| s);
+            list.push(about(&findings::CONTENT_TYPE, content_type.as_bytes(), span));
+        }
+        let encoding = known(h, "grpc-encoding").map(|(v, _)| v);
+        let side = self.side(Side::Server);
+        side.encoding = Encoding::from_header(encoding);
+        side.content_type = content_type;
+        let has_status = known(h, "grpc-status").is_some();
+        if head.end && has_status {
+            self.status_section(head, list, out);
+            return;
+        }
+        metadata_findings(h, &mut list);
+        self.saw(head.start, head.ready);
+        if has_status {
+            // Against the rule that this ends the stream; trailers may overrule it.
+            self.status = Some(read_status(h, &mut list));
+        }
+        let detail = out.wants(Level::Message).then(|| {
+            let mut s = Section::new(head);
+            let http = status.and_then(|(v, _)| std::str::from_utf8(v).ok()?.parse().ok());
+            s.number(&fields::HTTP_STATUS, http, ":status");
+            s.text(&fields::CONTENT_TYPE, "content-type");
+            s.text(&fields::ENCODING, "grpc-encoding");
+            s.metadata();
+            let mut summary = match http {
+                Some(200) => "response".to_owned(),
+                Some(n) => format!("response, HTTP status {n}"),
+                None => "response, HTTP status not captured".to_owned(),
+            };
+            let names = custom_names(h);
+            if !names.is_empty() {
+                summary.push_str(&format!(", metadata {}", names.join(", ")));
+            }
+            s.finish(summary)
+        });
+        out.emit(draft("response", head, list, detail, self.request.is_none()));
+    }
+
+    /// The trailers.
+    pub(super) fn trailers(&mut self, head: &Head<'_>, out: &mut dyn Out) {
+        self.status_section(head, Vec::new(), out);
+    }
+
+    fn status_section(&mut self, head: &Head<'_>, mut list: Vec<Finding>, out: &mut dyn Out) {
+        let h = head.headers;
+        metadata_findings(h, &mut list);
+        let status = known(h, "grpc-status").is_some().then(|| read_status(h, &mut list));
+        self.saw(head.start, head.ready);
+        let detail = out.wants(Level::Message).then(|| {
+            let mut s = Section::new(head);
+            let http = known(h, ":status")
+                .and_then(|(v, _)| std::str::from_utf8(v).ok()?.parse().ok());
+            s.number(&fields::HTTP_STATUS, http, ":status");
+            s.text(&fields::CONTENT_TYPE, "content-type");
+            if let Some(status) = &status {
+                s.number(&fields::STATUS_CODE, status.code, "grpc-status");
+                if let Some(m) = &status.message {
+                    s.computed(&fields::STATUS_MESSAGE, m, "grpc-message");
+                }
+            }
+            s.metadata();
+            let mut summary = status.as_ref().map_or("no status".to_owned(), Status::text);
+            let names = custom_names(h);
+            if !names.is_empty() {
+                summary.push_str(&format!(", metadata {}", names.join(", ")));
+            }
+            s.finish(summary)
+        });
+        if head.side == Side::Server && status.is_some() {
+            self.status = status;
+        }
+        out.emit(draft("trailers", head, list, detail, self.request.is_none()));
+    }
+}
+
+/// Reads `grpc-status` and `grpc-message`.
+fn read_status(h: &Headers, list: &mut Vec<Finding>) -> Status {
+    let mut status = Status::default();
+    let text = known(h, "grpc-message").map(|(v, span)| {
+        let (text, sound) = percent_decode(v);
+        if !sound {
+            list.push(about(&findings::BAD_PERCENT_ENCODING, v, span));
+        }
+        text
+    });
+    if let Some((v, span)) = known(h, "grpc-status") {
+        let digits = !v.is_empty() && v.iter().all(u8::is_ascii_digit);
+        status.code = std::str::from_utf8(v).ok().filter(|_| digits).and_then(|t| t.parse().ok());
+        status.message = text;
+        match status.code {
+            Some(0) => {}
+            Some(_) => {
+                let f = Finding::new(&findings::BAD_STATUS).with(status.text());
+                list.push(Finding { span, ..f });
+            }
+            None => list.push(about(&findings::MALFORMED_STATUS, v, span)),
+        }
+    }
+    status
+}
+
+fn draft(
+    kind: &'static str,
+    head: &Head<'_>,
+    findings: Vec<Finding>,
+    detail: Option<Box<Detail>>,
+    inferred: bool,
+) -> Draft {
+    Draft {
+        sender: Some(head.side),
+        inferred,
+        findings,
+        detail,
+        ..Draft::new(Level::Message, "grpc", kind, head.start, head.ready)
+    }
+}

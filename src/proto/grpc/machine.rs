@@ -1,0 +1,330 @@
+//! The state of one call.
+
+use crate::base::limits::MAX_GRPC_MESSAGE_BYTES;
+use crate::base::{BufferId, Moment, Side};
+use crate::field::{In, NoSink};
+use crate::finding::Finding;
+use crate::event::Level;
+use crate::proto::grpc::call::{self, Ended, Report, Status};
+use crate::proto::grpc::encoding::Encoding;
+use crate::proto::grpc::metadata::Timeout;
+use crate::proto::grpc::wire::{self, PREFIX_LEN, Prefix};
+use crate::proto::grpc::{fields, findings};
+use crate::proto::{Chunk, EndCause, Input, Machine, Out, Progress, Trace};
+
+/// Bytes of a message in the making up to which a fork copies them.
+const FORK_BYTES: usize = 64 << 10;
+
+/// One call: both directions of one stream.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    pub(super) request: Option<Request>,
+    pub(super) sides: [Direction; 2],
+    pub(super) status: Option<Status>,
+    /// The first byte that was seen of it.
+    pub(super) start: Option<Moment>,
+    /// The latest packet that did something.
+    pub(super) last: Moment,
+    /// Nanoseconds to the end of the server's first message.
+    pub(super) first_response: Option<u64>,
+    /// What the call itself will be blamed for.
+    pub(super) findings: Vec<Finding>,
+    /// The event of the call is out.
+    pub(super) done: bool,
+    /// Inflated bytes, reused from message to message.
+    pub(super) inflated: Vec<u8>,
+}
+
+/// What the request's head said.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Request {
+    pub(super) path: String,
+    pub(super) timeout: Option<Timeout>,
+}
+
+/// One direction of a call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Direction {
+    pub(super) encoding: Encoding,
+    /// The content type of this side's head; empty where not seen.
+    pub(super) content_type: String,
+    /// Messages that began.
+    pub(super) messages: u64,
+    /// Bytes of them that were there.
+    pub(super) bytes: u64,
+    /// The message in the making.
+    pub(super) current: Option<Current>,
+    /// Its bytes, [`MAX_GRPC_MESSAGE_BYTES`] at most; reused.
+    pub(super) body: Vec<u8>,
+    /// It has been said that an encoding is not used.
+    pub(super) said_uncompressed: bool,
+    /// The head has been seen.
+    pub(super) has_head: bool,
+    /// A gap: what follows cannot be told apart.
+    pub(super) lost: bool,
+}
+
+/// A message whose prefix has been read.
+#[derive(Clone, Debug)]
+pub(super) struct Current {
+    pub(super) prefix: Prefix,
+    /// Bytes of the message that came.
+    pub(super) got: u32,
+    /// Where they lay.
+    pub(super) trace: Trace,
+    /// Somebody looks.
+    pub(super) wanted: bool,
+    /// The packet that completed what has come so far.
+    pub(super) ready: Moment,
+}
+
+impl Call {
+    /// Before its first head.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) const fn side(&mut self, side: Side) -> &mut Direction {
+        let [client, server] = &mut self.sides;
+        match side {
+            Side::Client => client,
+            Side::Server => server,
+        }
+    }
+
+    /// The path, where the request was captured.
+    pub(super) fn path(&self) -> Option<&str> {
+        self.request.as_ref().map(|r| r.path.as_str()).filter(|p| !p.is_empty())
+    }
+
+    pub(super) fn saw(&mut self, start: Moment, ready: Moment) {
+        self.start.get_or_insert(start);
+        self.last = self.last.max(ready);
+    }
+
+    fn bytes(&mut self, c: Chunk<'_>, out: &mut dyn Out) -> Progress {
+        let mut at = 0;
+        loop {
+            let rest = c.data.get(at..).unwrap_or_default();
+            let offset = c.offset.saturating_add(at as u64);
+            let d = self.side(c.side);
+            if d.lost {
+                return Progress::nothing(at);
+            }
+            if let Some(m) = &mut d.current {
+                let missing = m.prefix.length.saturating_sub(m.got) as usize;
+                let take = missing.min(rest.len());
+                let piece = rest.get(..take).unwrap_or_default();
+                let end = offset.saturating_add(take as u64);
+                m.trace.add(out, c.side, offset..end);
+                if take > 0 {
+                    m.ready = out.ready(c.side, end - 1);
+                }
+                at += take;
+                // A message within one chunk is used where it lies.
+                let whole = m.got == 0 && take == missing;
+                // `take` is at most the length, which is a u32.
+                m.got = m.got.saturating_add(take as u32);
+                if whole {
+                    if take <= MAX_GRPC_MESSAGE_BYTES {
+                        self.finish(c.side, piece, None, out);
+                    } else {
+                        let kept = piece.get(..MAX_GRPC_MESSAGE_BYTES).unwrap_or_default();
+                        self.finish(c.side, kept, None, out);
+                    }
+                    continue;
+                }
+                let room = MAX_GRPC_MESSAGE_BYTES.saturating_sub(d.body.len());
+                d.body.extend_from_slice(piece.get(..take.min(room)).unwrap_or_default());
+                if m.got == m.prefix.length {
+                    self.finish_kept(c.side, None, out);
+                    continue;
+                }
+                return Progress::took(at);
+            }
+            if rest.is_empty() {
+                return Progress::took(at);
+            }
+            match wire::prefix(In::new(rest, BufferId(0), 0, &NoSink)) {
+                Ok((_, prefix)) => {
+                    at += PREFIX_LEN;
+                    let end = offset.saturating_add(PREFIX_LEN as u64);
+                    let wanted = out.wants(Level::Message);
+                    let mut trace = Trace::new(wanted, "DATA");
+                    trace.add(out, c.side, offset..end);
+                    let ready = out.ready(c.side, end - 1);
+                    d.messages += 1;
+                    d.body.clear();
+                    let start = trace.start(ready);
+                    d.current = Some(Current { prefix, got: 0, trace, wanted, ready });
+                    self.saw(start, ready);
+                }
+                Err(_) if c.last => {
+                    self.cut_prefix(c.side, offset, rest, out);
+                    return Progress::took(c.data.len());
+                }
+                Err(_) => return Progress::need(at, PREFIX_LEN.saturating_sub(rest.len())),
+            }
+        }
+    }
+
+    /// Finishes the message in the making with the bytes that were kept of it.
+    pub(super) fn finish_kept(
+        &mut self,
+        side: Side,
+        cut: Option<Finding>,
+        out: &mut dyn Out,
+    ) {
+        let body = std::mem::take(&mut self.side(side).body);
+        self.finish(side, &body, cut, out);
+        self.side(side).body = body;
+    }
+
+    /// A message in the making will not be completed.
+    fn cut(&mut self, side: Side, why: &str, out: &mut dyn Out) {
+        if let Some(m) = &self.side(side).current {
+            let text = format!("{} of {} bytes: {why}", m.got, m.prefix.length);
+            let finding = Finding::new(&findings::TRUNCATED).with(text);
+            self.finish_kept(side, Some(finding), out);
+        }
+    }
+
+    fn gap(&mut self, side: Side, len: u64, out: &mut dyn Out) {
+        let finding = Finding::new(&findings::GAP).with(format!("{len} bytes from the {side}"));
+        let d = self.side(side);
+        if d.lost {
+            return;
+        }
+        d.lost = true;
+        if d.current.is_some() {
+            self.finish_kept(side, Some(finding), out);
+        } else if !self.done {
+            self.findings.push(finding);
+        } else {
+            out.finding(finding);
+        }
+    }
+
+    fn end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
+        let has_status = self.status.is_some();
+        let ended = match cause {
+            EndCause::Finished => {
+                self.cut(side, "the stream ended", out);
+                if side == Side::Client {
+                    return;
+                }
+                if has_status { Ended::Status } else { Ended::NoStatus }
+            }
+            EndCause::CaptureEnded | EndCause::Evicted => {
+                let (why, ended) = match cause {
+                    EndCause::Evicted => ("its state was let go", Ended::Evicted),
+                    _ => ("the capture ended", Ended::CaptureEnded),
+                };
+                let ended = if has_status { Ended::Status } else { ended };
+                for s in Side::BOTH {
+                    self.cut(s, why, out);
+                }
+                ended
+            }
+        };
+        self.conclude(ended, out);
+    }
+
+    fn reset(&mut self, side: Side, code: u32, out: &mut dyn Out) {
+        if self.done {
+            return;
+        }
+        for s in Side::BOTH {
+            self.cut(s, "the stream was reset", out);
+        }
+        let now = out.now();
+        let elapsed = self.start.map_or(0, |s| now.time.since(s.time));
+        // The client's clock ran before its request was on the wire, so what is
+        // seen of the time is a little less than the timeout.
+        let timeout = self.request.as_ref().and_then(|r| r.timeout?.nanos());
+        let late = timeout.is_some_and(|t| elapsed >= t.saturating_sub((t / 20).min(20_000_000)));
+        let ended = match (code, side) {
+            _ if self.status.is_some() => Ended::Status,
+            // An RST of TCP comes as code 0; HTTP/2's NO_ERROR follows a status.
+            (0, _) => Ended::ConnectionLost,
+            (8, Side::Client) if late => Ended::Deadline,
+            _ => Ended::Reset(code, side.name()),
+        };
+        self.last = self.last.max(now);
+        self.conclude(ended, out);
+    }
+
+    /// Emits the event of the call, once.
+    fn conclude(&mut self, ended: Ended, out: &mut dyn Out) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
+        let mut list = std::mem::take(&mut self.findings);
+        match &ended {
+            Ended::NoStatus => {
+                self.last = self.last.max(out.now());
+                list.push(Finding::new(&findings::MISSING_TRAILERS));
+            }
+            Ended::Deadline => list.push(Finding::new(&findings::DEADLINE)),
+            Ended::Reset(code, by) => {
+                let name = fields::error_name(*code).unwrap_or("an unknown code");
+                let text = format!("{name} ({code}) by the {by}");
+                list.push(Finding::new(&findings::RESET).with(text));
+            }
+            Ended::ConnectionLost => {
+                list.push(Finding::new(&findings::RESET).with("the connection was lost"));
+            }
+            Ended::Status | Ended::CaptureEnded | Ended::Evicted => {}
+        }
+        let [client, server] = &self.sides;
+        let report = Report {
+            path: self.path(),
+            status: self.status.as_ref(),
+            ended,
+            timeout: self.request.as_ref().and_then(|r| r.timeout?.nanos()),
+            messages: [client.messages, server.messages],
+            bytes: [client.bytes, server.bytes],
+            encodings: [client.encoding.name(), server.encoding.name()],
+            first_response: self.first_response,
+            start: self.start.unwrap_or(out.now()),
+            end: self.last,
+            inferred: self.request.is_none(),
+            findings: list,
+        };
+        call::emit(report, out);
+    }
+}
+
+impl Machine for Call {
+    fn feed(&mut self, input: Input<'_>, out: &mut dyn Out) -> Progress {
+        match input {
+            Input::Bytes(c) => return self.bytes(c, out),
+            Input::Head(h) if h.side == Side::Client => self.request_head(&h, out),
+            Input::Head(h) => self.response_head(&h, out),
+            Input::Trailers(h) => self.trailers(&h, out),
+            Input::Reset { side, code } => self.reset(side, code, out),
+            Input::Gap { side, len, .. } => {
+                self.gap(side, len, out);
+                return Progress::nothing(0);
+            }
+            Input::End { side, cause } => self.end(side, cause, out),
+            Input::Datagram { .. } => return Progress::nothing(0),
+        }
+        Progress::took(0)
+    }
+
+    fn fork(&self) -> Option<Box<dyn Machine>> {
+        let held = self.sides.iter().any(|d| d.current.is_some() && d.body.len() > FORK_BYTES);
+        (!held).then(|| Box::new(self.clone()) as Box<dyn Machine>)
+    }
+
+    fn memory(&self) -> usize {
+        let sides: usize = self
+            .sides
+            .iter()
+            .map(|d| d.body.capacity() + d.current.as_ref().map_or(0, |m| m.trace.memory()))
+            .sum();
+        size_of::<Self>() + sides + self.inflated.capacity()
+    }
+}

@@ -1,0 +1,281 @@
+//! The event of one message.
+
+use crate::base::limits::{MAX_GRPC_MESSAGE_BYTES, MAX_INFLATED_BYTES};
+use crate::base::{Buffer, BufferId, PieceSource, Side, Span};
+use crate::event::{Detail, Draft, Level, Payload};
+use crate::field::{In, TreeSink, Value};
+use crate::finding::Finding;
+use crate::proto::grpc::encoding::{Encoding, Inflated, inflate};
+use crate::proto::grpc::machine::{Call, Current};
+use crate::proto::grpc::metadata::split_path;
+use crate::proto::grpc::wire::{self, PREFIX_LEN};
+use crate::proto::grpc::{fields, findings};
+use crate::proto::{Out, PayloadHint, Trace};
+
+/// Characters of a message in its summary.
+const SUMMARY_CHARS: usize = 160;
+
+impl Call {
+    /// Emits the message in the making. `data` is what was kept of it; `cut` is
+    /// the reason where it ends before its length.
+    pub(super) fn finish(
+        &mut self,
+        side: Side,
+        data: &[u8],
+        cut: Option<Finding>,
+        out: &mut dyn Out,
+    ) {
+        let d = self.side(side);
+        let Some(mut m) = d.current.take() else { return };
+        d.bytes = d.bytes.saturating_add(u64::from(m.got));
+        let number = d.messages;
+        let encoding = d.encoding.clone();
+        let complete = cut.is_none();
+        let mut list: Vec<Finding> = cut.into_iter().collect();
+        let kept_whole = data.len() == m.got as usize;
+        if !kept_whole {
+            let text = format!("{} bytes, {MAX_GRPC_MESSAGE_BYTES} kept", m.prefix.length);
+            list.push(Finding::new(&findings::MESSAGE_LIMIT).with(text));
+        }
+
+        // What the message is once its compression is undone, and whether that
+        // may be decoded: never what is cut or not understood.
+        let mut decodable = complete && kept_whole;
+        let mut guessed = false;
+        let mut inflated = std::mem::take(&mut self.inflated);
+        let mut with = None;
+        let flag = Span::bytes(BufferId(0), 0, 1);
+        match m.prefix.flag {
+            0 => {
+                let d = self.side(side);
+                if encoding.compresses() && m.prefix.length > 0 && !d.said_uncompressed {
+                    d.said_uncompressed = true;
+                    list.push(Finding::new(&findings::UNCOMPRESSED).with(encoding.name()).at(flag));
+                }
+            }
+            1 => {
+                with = match &encoding {
+                    Encoding::Gzip | Encoding::Deflate => Some(encoding.clone()),
+                    // The head was not captured, but gzip says what it is.
+                    Encoding::NotSeen if data.starts_with(&[0x1f, 0x8b, 8]) => {
+                        guessed = true;
+                        Some(Encoding::Gzip)
+                    }
+                    Encoding::NotSeen | Encoding::Identity => {
+                        let f = Finding::new(&findings::COMPRESSED_WITHOUT_ENCODING);
+                        list.push(f.at(flag));
+                        None
+                    }
+                    Encoding::Unknown(name) => {
+                        list.push(Finding::new(&findings::UNKNOWN_ENCODING).with(&**name));
+                        None
+                    }
+                };
+                match &with {
+                    Some(e) if decodable => {
+                        let span = Span::bytes(BufferId(0), PREFIX_LEN as u32, m.got);
+                        let how = inflate(e, data, &mut inflated, MAX_INFLATED_BYTES);
+                        out.inflated(inflated.len() as u64);
+                        let finding = match how {
+                            Inflated::Whole => None,
+                            Inflated::Trailing(n) => Some(
+                                Finding::new(&findings::BAD_COMPRESSION)
+                                    .with(format!("{n} bytes behind the end")),
+                            ),
+                            Inflated::Broken(why) => {
+                                decodable = false;
+                                Some(Finding::new(&findings::BAD_COMPRESSION).with(why))
+                            }
+                            Inflated::Limit => {
+                                decodable = false;
+                                Some(
+                                    Finding::new(&findings::INFLATE_LIMIT)
+                                        .with(format!("{MAX_INFLATED_BYTES} bytes")),
+                                )
+                            }
+                        };
+                        list.extend(finding.map(|f| f.at(span)));
+                    }
+                    _ => {
+                        decodable = false;
+                        with = None;
+                    }
+                }
+            }
+            other => {
+                decodable = false;
+                list.push(Finding::new(&findings::BAD_FLAG).with(other.to_string()).at(flag));
+            }
+        }
+        let shown: &[u8] = if with.is_some() { &inflated } else { data };
+        let length = if with.is_some() { inflated.len() as u64 } else { u64::from(m.got) };
+
+        let start = m.trace.start(m.ready);
+        let mut detail = m.wanted.then(|| self.message_detail(side, &mut m, data, out));
+        let mut buffer = None;
+        if let Some(detail) = &mut detail {
+            let cap = out.payload_cap();
+            let label = if with.is_some() { "inflated" } else { "message" };
+            if kept_whole {
+                let mut b = Buffer::new(label);
+                if !shown.is_empty() {
+                    let source = Span::bytes(BufferId(0), PREFIX_LEN as u32, m.got);
+                    let len = u32::try_from(shown.len()).unwrap_or(u32::MAX);
+                    b.push(len, PieceSource::Buffer(source), with.is_none());
+                }
+                b.bytes = shown.get(..cap).unwrap_or(shown).to_vec();
+                buffer = Some(detail.origins.add(b));
+            }
+            detail.payload = Payload::Bytes(shown.get(..cap).unwrap_or(shown).to_vec());
+            if shown.len() > cap || !kept_whole {
+                detail.truncated = Some(length);
+                buffer = None;
+            }
+        }
+        if decodable {
+            let media_type = self.media_type(side).to_owned();
+            let path = self.path().unwrap_or_default().to_owned();
+            let hint = PayloadHint { media_type: &media_type, path: &path, side };
+            let place = detail.as_mut().zip(buffer);
+            list.extend(out.decode(&hint, shown, place).unwrap_or_default());
+        }
+        if let Some(detail) = &mut detail {
+            detail.summary = summary(detail, length);
+            if let Some(e) = &with {
+                detail.summary.push_str(&format!(" ({}, {} → {length} bytes)", e.name(), m.got));
+            }
+        }
+        self.inflated = inflated;
+        self.inflated.clear();
+
+        if side == Side::Server && number == 1 && complete {
+            self.first_response = self.start.map(|s| m.ready.time.since(s.time));
+        }
+        self.saw(start, m.ready);
+        out.emit(Draft {
+            sender: Some(side),
+            length,
+            complete,
+            inferred: self.request.is_none() || guessed,
+            findings: list,
+            detail: detail.map(Box::new),
+            ..Draft::new(Level::Message, "grpc", "message", start, m.ready)
+        });
+    }
+
+    /// The tree of the prefix and buffer 0.
+    fn message_detail(
+        &mut self,
+        side: Side,
+        m: &mut Current,
+        data: &[u8],
+        out: &dyn Out,
+    ) -> Detail {
+        let mut wire_bytes = m.trace.take().unwrap_or_else(|| Buffer::new("DATA"));
+        wire_bytes.bytes.push(m.prefix.flag);
+        wire_bytes.bytes.extend_from_slice(&m.prefix.length.to_be_bytes());
+        let sink = TreeSink::new();
+        {
+            use crate::field::Sink as _;
+            let all = Span::bytes(BufferId(0), 0, m.got.saturating_add(PREFIX_LEN as u32));
+            sink.open(&fields::GRPC, all);
+            let i = In::new(&wire_bytes.bytes, BufferId(0), 0, &sink);
+            // Five bytes are a prefix.
+            let _ = wire::prefix(i);
+            let i = In::new(data, BufferId(0), PREFIX_LEN as u32, &sink);
+            let _ = wire::message(i, m.prefix.length);
+        }
+        let cap = out.payload_cap();
+        wire_bytes.bytes.extend_from_slice(data.get(..cap).unwrap_or(data));
+        let mut tree = sink.into_tree();
+        if data.len() < m.got as usize
+            && let Some(last) = tree.nodes().len().checked_sub(1)
+            && let Some(node) = tree.get_mut(crate::field::NodeId(last as u32))
+            && let Some(span) = &mut node.span
+        {
+            // Less was kept than came: the leaf covers what came.
+            span.len = m.got;
+        }
+        tree.add(&fields::MESSAGE_NUMBER, None, Value::U64(self.side(side).messages));
+        if m.prefix.flag == 1 {
+            let name = self.side(side).encoding.name();
+            tree.add(&fields::ENCODING, None, Value::Text(name.into()));
+        }
+        if let Some(path) = self.path() {
+            let (service, method) = split_path(path);
+            tree.add(&fields::SERVICE, None, Value::Text(service.into()));
+            tree.add(&fields::METHOD, None, Value::Text(method.into()));
+        }
+        tree.close();
+        let mut detail = Detail { tree, ..Detail::default() };
+        detail.origins.add(wire_bytes);
+        detail
+    }
+
+    /// The content type of a side's messages.
+    fn media_type(&self, side: Side) -> &str {
+        let own = self.sides.get(side.index()).map_or("", |d| &d.content_type);
+        let other = self.sides.get(side.peer().index()).map_or("", |d| &d.content_type);
+        match (own, other) {
+            ("", "") => "application/grpc",
+            ("", other) => other,
+            (own, _) => own,
+        }
+    }
+
+    /// One to four bytes where a prefix should be, and no more to come.
+    pub(super) fn cut_prefix(&mut self, side: Side, offset: u64, data: &[u8], out: &mut dyn Out) {
+        if data.is_empty() {
+            return;
+        }
+        let wanted = out.wants(Level::Message);
+        let end = offset.saturating_add(data.len() as u64);
+        let mut trace = Trace::new(wanted, "DATA");
+        trace.add(out, side, offset..end);
+        let ready = out.ready(side, end.saturating_sub(1));
+        let start = trace.start(ready);
+        self.side(side).messages += 1;
+        let text = format!("{} of the {PREFIX_LEN} bytes of a prefix", data.len());
+        let span = Span::bytes(BufferId(0), 0, data.len() as u32);
+        let detail = trace.take().map(|mut b| {
+            b.bytes.extend_from_slice(data);
+            let mut detail = Detail { summary: text.clone(), ..Detail::default() };
+            detail.tree.add(&fields::CUT_PREFIX, Some(span), Value::Bytes(data.into()));
+            detail.origins.add(b);
+            Box::new(detail)
+        });
+        self.saw(start, ready);
+        out.emit(Draft {
+            sender: Some(side),
+            complete: false,
+            inferred: self.request.is_none(),
+            findings: vec![Finding::new(&findings::TRUNCATED).with(text).at(span)],
+            detail,
+            ..Draft::new(Level::Message, "grpc", "message", start, ready)
+        });
+    }
+}
+
+/// `GetUserRequest {id: 42}`, `~{1: 42, 2: "Alice"}`, text, or a length.
+fn summary(detail: &Detail, length: u64) -> String {
+    match &detail.payload {
+        Payload::Protobuf { type_name: Some(name), value } => {
+            let short = name.rsplit('.').next().unwrap_or(name);
+            format!("{short} {}", value.line(SUMMARY_CHARS))
+        }
+        Payload::Protobuf { type_name: None, value } => {
+            format!("~{}", value.wire_line(SUMMARY_CHARS))
+        }
+        Payload::Bytes(b) => match std::str::from_utf8(b) {
+            Ok(t) if !t.is_empty() && !t.chars().any(|c| c.is_control() && !c.is_whitespace()) => {
+                let mut line: String = t.chars().take(SUMMARY_CHARS).collect();
+                if line.len() < t.len() {
+                    line.push('…');
+                }
+                line
+            }
+            _ => format!("{length} bytes"),
+        },
+        Payload::None => format!("{length} bytes"),
+    }
+}

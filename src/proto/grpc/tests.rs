@@ -1,0 +1,520 @@
+//! Bytes in, exact events out.
+
+use std::io::Write;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::base::{Moment, Side, Span};
+use crate::event::{Draft, Level, Payload};
+use crate::proto::harness::Recorder;
+use crate::proto::{EndCause, Headers, Input, Machine};
+
+fn headers(list: &[(&str, &str)]) -> Headers {
+    let mut h = Headers::new();
+    for (n, v) in list {
+        h.push(n.as_bytes(), v.as_bytes());
+    }
+    h
+}
+
+fn head<'a>(r: &Recorder, side: Side, headers: &'a Headers, end: bool) -> Head<'a> {
+    use crate::proto::Out;
+    let mut now: Moment = r.now();
+    now.packet.0 += 1;
+    now.time.0 += 1000;
+    Head { side, headers, version: 20, end, start: now, ready: now, wire_len: 10, detail: None }
+}
+
+/// One call in the making.
+struct World {
+    r: Recorder,
+    m: Call,
+    size: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { r: Recorder::new(), m: Call::new(), size: 1460 }
+    }
+
+    fn request(&mut self, extra: &[(&str, &str)]) -> &mut Self {
+        let mut list = vec![
+            (":method", "POST"),
+            (":path", "/user.UserService/GetUser"),
+            (":authority", "localhost:50051"),
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+        ];
+        list.extend_from_slice(extra);
+        self.head(Side::Client, &list, false)
+    }
+
+    fn response(&mut self, extra: &[(&str, &str)]) -> &mut Self {
+        let mut list = vec![(":status", "200"), ("content-type", "application/grpc")];
+        list.extend_from_slice(extra);
+        self.head(Side::Server, &list, false)
+    }
+
+    fn head(&mut self, side: Side, list: &[(&str, &str)], end: bool) -> &mut Self {
+        let h = headers(list);
+        let head = head(&self.r, side, &h, end);
+        self.r.input(&mut self.m, Input::Head(head));
+        if end {
+            self.end(side);
+        }
+        self
+    }
+
+    fn trailers(&mut self, list: &[(&str, &str)]) -> &mut Self {
+        let h = headers(list);
+        let head = head(&self.r, Side::Server, &h, true);
+        self.r.input(&mut self.m, Input::Trailers(head));
+        self.end(Side::Server)
+    }
+
+    fn send(&mut self, side: Side, data: &[u8]) -> &mut Self {
+        self.r.bytes(&mut self.m, side, data, self.size);
+        self
+    }
+
+    fn end(&mut self, side: Side) -> &mut Self {
+        self.r.end(&mut self.m, side, EndCause::Finished);
+        self
+    }
+
+    fn cause(&mut self, side: Side, cause: EndCause) -> &mut Self {
+        self.r.end(&mut self.m, side, cause);
+        self
+    }
+
+    fn reset(&mut self, side: Side, code: u32) -> &mut Self {
+        self.r.input(&mut self.m, Input::Reset { side, code });
+        self
+    }
+
+    fn kinds(&self) -> Vec<&'static str> {
+        self.r.events.iter().map(|e| e.kind).collect()
+    }
+
+    fn event(&self, kind: &str) -> &Draft {
+        self.r.events.iter().find(|e| e.kind == kind).expect("an event of that kind")
+    }
+
+    fn summary(&self, kind: &str) -> &str {
+        &self.event(kind).detail.as_ref().expect("a detail").summary
+    }
+
+    fn text(&self, kind: &str, field: &str) -> Option<String> {
+        let n = self.event(kind).detail.as_ref()?.tree.find(field)?;
+        Some(match &n.value {
+            crate::field::Value::Text(t) => t.to_string(),
+            other => format!("{other:?}"),
+        })
+    }
+
+    fn number(&self, kind: &str, field: &str) -> Option<u64> {
+        self.event(kind).detail.as_ref()?.tree.number(field)
+    }
+}
+
+fn framed(flag: u8, data: &[u8]) -> Vec<u8> {
+    let mut v = vec![flag];
+    v.extend((data.len() as u32).to_be_bytes());
+    v.extend(data);
+    v
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut w = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    w.write_all(data).unwrap();
+    w.finish().unwrap()
+}
+
+fn zlib(data: &[u8]) -> Vec<u8> {
+    let mut w = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    w.write_all(data).unwrap();
+    w.finish().unwrap()
+}
+
+const ALICE: &[u8] = b"\x08\x2a\x12\x05Alice";
+const ID_42: &[u8] = b"\x08\x2a";
+
+/// Every leaf in buffer 0, end to end.
+fn assert_tiles(e: &Draft) {
+    let d = e.detail.as_ref().expect("a detail");
+    for (i, b) in d.origins.buffers().iter().enumerate() {
+        let mut spans: Vec<Span> = d
+            .tree
+            .leaves()
+            .filter_map(|n| n.span)
+            .filter(|s| usize::from(s.buffer.0) == i && s.bit_len() > 0)
+            .collect();
+        spans.sort_by_key(Span::first_bit);
+        if i > 0 && spans.is_empty() {
+            continue;
+        }
+        let mut at = 0;
+        for s in spans {
+            assert_eq!(s.first_bit(), at, "{} at {s:?}", b.label);
+            at += s.bit_len();
+        }
+        assert_eq!(at, u64::from(b.len) * 8, "{}", b.label);
+    }
+}
+
+fn unary(size: usize) -> World {
+    let mut w = World::new();
+    w.size = size;
+    w.request(&[("grpc-timeout", "5S"), ("x-trace", "abc"), ("x-id-bin", "AAEC")])
+        .send(Side::Client, &framed(0, ID_42))
+        .end(Side::Client)
+        .response(&[])
+        .send(Side::Server, &framed(0, ALICE))
+        .trailers(&[("grpc-status", "0")]);
+    w
+}
+
+#[test]
+fn a_unary_call() {
+    let w = unary(1460);
+    assert_eq!(w.kinds(), ["request", "message", "response", "message", "trailers", "call"]);
+    assert_eq!(
+        w.summary("request"),
+        "user.UserService/GetUser, timeout 5 s, metadata x-trace, x-id-bin"
+    );
+    assert_eq!(w.text("request", "grpc.metadata"), Some("abc".into()));
+    assert_eq!(w.text("request", "grpc.metadata_bin"), Some("Bytes([0, 1, 2])".into()));
+    assert_eq!(w.number("request", "grpc.timeout_ns"), Some(5_000_000_000));
+    assert_eq!(w.number("message", "grpc.message_length"), Some(2));
+    assert_eq!(w.event("message").sender, Some(Side::Client));
+    assert_eq!(w.summary("trailers"), "OK");
+    let call = w.event("call");
+    assert_eq!((call.level, call.sender, call.complete), (Level::Exchange, None, true));
+    assert_eq!(w.text("call", "grpc.service"), Some("user.UserService".into()));
+    assert_eq!(w.text("call", "grpc.method"), Some("GetUser".into()));
+    assert_eq!(w.text("call", "grpc.pattern"), Some("unary".into()));
+    assert_eq!(w.text("call", "grpc.ended"), Some("status".into()));
+    assert_eq!(w.number("call", "grpc.status_code"), Some(0));
+    assert_eq!(w.number("call", "grpc.response_bytes"), Some(9));
+    // Request, message, end, response, message, trailers, end: the trailers come
+    // five packets after the request, each a microsecond after the last.
+    assert_eq!(w.number("call", "duration_ns"), Some(5_000));
+    assert_eq!(w.number("call", "grpc.first_response_ns"), Some(4_000));
+    assert_eq!(w.summary("call"), "user.UserService/GetUser → OK, 1 up 1 down, 5 µs");
+    assert_eq!(w.r.codes(), Vec::<&str>::new());
+    w.r.events.iter().filter(|e| e.kind == "message").for_each(assert_tiles);
+}
+
+#[test]
+fn chunks_do_not_show() {
+    let whole = unary(1460);
+    let plain = |w: &World| {
+        // Durations count packets here, and chunks are packets.
+        let mut events = w.r.gist();
+        events.pop();
+        events
+    };
+    for size in [1, 2, 3, 7] {
+        assert_eq!(plain(&unary(size)), plain(&whole), "{size}");
+    }
+}
+
+#[test]
+fn messages_split_and_joined_anywhere() {
+    let mut bytes = framed(0, b"one");
+    bytes.extend(framed(0, b""));
+    bytes.extend(framed(0, b"three"));
+    for size in [1, 2, 3, 4, 5, 6, 7, 8, 9, 1460] {
+        let mut w = World::new();
+        w.size = size;
+        w.request(&[]).response(&[]).send(Side::Server, &bytes).trailers(&[("grpc-status", "0")]);
+        let payloads: Vec<_> = w
+            .r
+            .events
+            .iter()
+            .filter(|e| e.kind == "message")
+            .map(|e| e.detail.as_ref().unwrap().payload.clone())
+            .collect();
+        let expected = [&b"one"[..], b"", b"three"].map(|b| Payload::Bytes(b.to_vec()));
+        assert_eq!(payloads, expected);
+        assert_eq!(w.number("call", "grpc.response_messages"), Some(3));
+        w.r.events.iter().filter(|e| e.kind == "message").for_each(assert_tiles);
+    }
+}
+
+#[test]
+fn compressed_messages_are_inflated() {
+    let data = vec![b'a'; 5000];
+    for (name, packed) in [("gzip", gzip(&data)), ("deflate", zlib(&data))] {
+        let mut w = World::new();
+        w.request(&[]).response(&[("grpc-encoding", name)]);
+        w.send(Side::Server, &framed(1, &packed)).trailers(&[("grpc-status", "0")]);
+        let e = w.event("message");
+        let d = e.detail.as_ref().unwrap();
+        assert_eq!(d.payload, Payload::Bytes(data.clone()), "{name}");
+        assert_eq!((e.length, w.r.inflated), (5000, 5000));
+        let last = d.origins.buffers().last().unwrap();
+        assert_eq!((last.label, last.len), ("inflated", 5000));
+        let place = d.origins.locate(Span::bytes(crate::base::BufferId(1), 7, 1));
+        assert!(!place.exact && !place.ranges.is_empty());
+        assert_tiles(e);
+        assert_eq!(w.r.codes(), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn trailers_only_is_one_event() {
+    let mut w = World::new();
+    w.request(&[]).send(Side::Client, &framed(0, ID_42)).end(Side::Client);
+    w.head(
+        Side::Server,
+        &[
+            (":status", "200"),
+            ("content-type", "application/grpc"),
+            ("grpc-status", "5"),
+            ("grpc-message", "no such user %F0%9F%99%82"),
+        ],
+        true,
+    );
+    assert_eq!(w.kinds(), ["request", "message", "trailers", "call"]);
+    assert_eq!(w.summary("trailers"), "5 NOT_FOUND \"no such user 🙂\"");
+    assert_eq!(w.text("call", "grpc.pattern"), Some("unary".into()));
+    assert_eq!(
+        w.summary("call"),
+        "user.UserService/GetUser → 5 NOT_FOUND \"no such user 🙂\", 1 up 0 down, 3 µs"
+    );
+    assert_eq!(w.r.codes(), ["grpc.bad-status"]);
+}
+
+#[test]
+fn resets_and_deadlines() {
+    let mut w = World::new();
+    w.request(&[]).reset(Side::Client, 8);
+    assert_eq!(w.text("call", "grpc.ended"), Some("reset CANCEL by client".into()));
+    assert!(w.summary("call").contains("→ cancelled by client, 0 up 0 down"));
+    assert_eq!(w.r.codes(), ["grpc.reset"]);
+
+    let mut w = World::new();
+    w.request(&[("grpc-timeout", "1u")]).reset(Side::Client, 8);
+    assert_eq!(w.text("call", "grpc.ended"), Some("deadline".into()));
+    assert_eq!(w.r.codes(), ["grpc.deadline-exceeded"]);
+
+    let mut w = World::new();
+    w.request(&[]).send(Side::Client, &framed(0, ALICE)[..7]).reset(Side::Server, 2);
+    assert_eq!(w.text("call", "grpc.ended"), Some("reset INTERNAL_ERROR by server".into()));
+    assert_eq!(w.r.codes(), ["grpc.truncated-message", "grpc.reset"]);
+    assert!(!w.event("message").complete);
+    assert_tiles(w.event("message"));
+
+    let mut w = World::new();
+    w.request(&[]).reset(Side::Server, 0);
+    assert_eq!(w.text("call", "grpc.ended"), Some("connection lost".into()));
+    // A reset after the status changes nothing.
+    let mut w = unary(1460);
+    w.reset(Side::Server, 0);
+    assert_eq!(w.r.kinds(Level::Exchange), ["call"]);
+}
+
+#[test]
+fn the_capture_ends() {
+    let mut w = World::new();
+    w.request(&[]).send(Side::Client, &framed(0, ALICE)[..7]);
+    w.cause(Side::Server, EndCause::CaptureEnded).cause(Side::Client, EndCause::CaptureEnded);
+    assert_eq!(w.kinds(), ["request", "message", "call"]);
+    assert!(!w.event("message").complete && !w.event("call").complete);
+    assert_eq!(w.text("call", "grpc.ended"), Some("capture ended".into()));
+    assert_eq!(w.r.codes(), ["grpc.truncated-message"]);
+    // In the middle of a prefix.
+    let mut w = World::new();
+    w.request(&[]).send(Side::Client, &[0, 0, 0]).cause(Side::Client, EndCause::CaptureEnded);
+    assert_eq!(w.kinds(), ["request", "message", "call"]);
+    assert_tiles(w.event("message"));
+    assert_eq!(w.r.codes(), ["grpc.truncated-message"]);
+}
+
+#[test]
+fn a_gap_loses_one_direction_only() {
+    let mut w = World::new();
+    w.request(&[]).response(&[]).send(Side::Server, &framed(0, ALICE)[..7]);
+    w.r.gap(&mut w.m, Side::Server, 100);
+    w.send(Side::Server, b"whatever this is").send(Side::Client, &framed(0, ID_42));
+    w.trailers(&[("grpc-status", "0")]);
+    assert_eq!(w.kinds(), ["request", "response", "message", "message", "trailers", "call"]);
+    assert_eq!(w.r.codes(), ["grpc.gap"]);
+    assert_eq!(w.r.refused[1], 16);
+    // Between messages.
+    let mut w = World::new();
+    w.request(&[]);
+    w.r.gap(&mut w.m, Side::Server, 100);
+    w.trailers(&[("grpc-status", "0")]);
+    assert_eq!(w.r.codes(), ["grpc.gap"]);
+}
+
+#[test]
+fn each_odd_head_is_found_once() {
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (&[("grpc-timeout", "5s")], "grpc.bad-timeout"),
+        (&[("grpc-timeout", "99999999H")], "grpc.timeout-saturated"),
+        (&[("x-bin", "?")], "grpc.bad-base64"),
+    ];
+    for (extra, code) in cases {
+        let mut w = World::new();
+        w.request(extra).response(&[]).trailers(&[("grpc-status", "0")]);
+        assert_eq!(w.r.codes(), [*code]);
+    }
+    let mut w = World::new();
+    w.head(Side::Client, &[(":method", "GET"), (":path", "/a/b"), ("content-type", "text/html")], false);
+    assert_eq!(w.r.codes(), ["grpc.content-type", "grpc.method-not-post"]);
+    let mut w = World::new();
+    w.request(&[]).head(Side::Server, &[(":status", "503"), ("content-type", "text/html")], true);
+    assert_eq!(w.r.codes(), ["grpc.http-status", "grpc.content-type", "grpc.missing-trailers"]);
+    assert_eq!(w.text("call", "grpc.ended"), Some("no status".into()));
+    let mut w = World::new();
+    w.request(&[]).response(&[]).trailers(&[("grpc-status", "x"), ("grpc-message", "100%")]);
+    assert_eq!(w.r.codes(), ["grpc.bad-percent-encoding", "grpc.malformed-status"]);
+    let mut w = World::new();
+    w.request(&[]).response(&[]).trailers(&[("other", "1")]);
+    assert_eq!(w.r.codes(), ["grpc.missing-trailers"]);
+}
+
+#[test]
+fn each_odd_message_is_found_once() {
+    let packed = gzip(b"hello");
+    let mut broken = packed.clone();
+    broken.truncate(12);
+    let mut longer = packed.clone();
+    longer.push(0);
+    let cases: &[(&[(&str, &str)], Vec<u8>, &[&str])] = &[
+        (&[], framed(1, &packed), &["grpc.compressed-without-encoding"]),
+        (&[("grpc-encoding", "identity")], framed(1, b"x"), &["grpc.compressed-without-encoding"]),
+        (&[("grpc-encoding", "snappy")], framed(1, b"x"), &["grpc.unknown-encoding"]),
+        (&[("grpc-encoding", "gzip")], framed(1, &broken), &["grpc.bad-compression"]),
+        (&[("grpc-encoding", "gzip")], framed(1, &longer), &["grpc.bad-compression"]),
+        (
+            &[("grpc-encoding", "gzip")],
+            [framed(0, b"x"), framed(0, b"y")].concat(),
+            &["grpc.uncompressed-despite-encoding"],
+        ),
+        (&[], framed(2, b"x"), &["grpc.bad-compressed-flag"]),
+        (&[], framed(0, b"hello")[..8].to_vec(), &["grpc.truncated-message"]),
+    ];
+    for (extra, bytes, codes) in cases {
+        let mut w = World::new();
+        w.request(extra).send(Side::Client, bytes).end(Side::Client);
+        w.response(&[]).trailers(&[("grpc-status", "0")]);
+        assert_eq!(w.r.codes(), *codes);
+        w.r.events.iter().filter(|e| e.kind == "message").for_each(assert_tiles);
+    }
+}
+
+#[test]
+fn a_bomb_is_named() {
+    use crate::base::limits::MAX_INFLATED_BYTES;
+    let packed = gzip(&vec![0; MAX_INFLATED_BYTES + 1]);
+    let mut w = World::new();
+    w.request(&[("grpc-encoding", "gzip")]).send(Side::Client, &framed(1, &packed));
+    assert_eq!(w.r.codes(), ["grpc.inflate-limit"]);
+    assert_eq!(w.event("message").length, MAX_INFLATED_BYTES as u64);
+    assert_eq!(w.event("message").detail.as_ref().unwrap().truncated, Some(64 << 20));
+}
+
+#[test]
+fn a_large_message_keeps_its_length() {
+    use crate::base::limits::MAX_GRPC_MESSAGE_BYTES;
+    let data = vec![7; MAX_GRPC_MESSAGE_BYTES + 10];
+    for size in [1 << 16, 1 << 26] {
+        let mut w = World::new();
+        w.size = size;
+        w.request(&[]).send(Side::Client, &framed(0, &data)).send(Side::Client, &framed(0, b"next"));
+        assert_eq!(w.r.codes(), ["grpc.message-limit"]);
+        let e = w.event("message");
+        assert_eq!(e.length, data.len() as u64);
+        assert_tiles(e);
+        assert_eq!(w.kinds(), ["request", "message", "message"]);
+        assert_eq!(w.summary("message"), format!("{} bytes", data.len()));
+    }
+}
+
+#[test]
+fn patterns_as_observed() {
+    for (messages, ok, pattern) in [
+        ([1, 1], true, "unary"),
+        ([1, 3], true, "server_streaming"),
+        ([3, 1], true, "client_streaming"),
+        ([2, 2], true, "bidi_streaming"),
+        ([1, 0], true, "server_streaming"),
+        ([0, 1], true, "client_streaming"),
+        ([0, 0], true, "bidi_streaming"),
+        ([1, 0], false, "unary"),
+        ([0, 0], false, "unary"),
+    ] {
+        assert_eq!(call::observed(messages, ok), pattern, "{messages:?} {ok}");
+    }
+}
+
+#[test]
+fn a_call_without_its_request_is_inferred() {
+    let mut w = World::new();
+    w.response(&[]).send(Side::Server, &framed(1, &gzip(ALICE)));
+    w.trailers(&[("grpc-status", "0")]);
+    assert!(w.r.events.iter().all(|e| e.inferred));
+    assert!(w.summary("call").starts_with("(path not captured) → OK"));
+    // Not even the heads: gzip is known by its content.
+    let mut w = World::new();
+    w.send(Side::Server, &framed(1, &gzip(ALICE)));
+    assert_eq!(w.event("message").length, 9);
+    assert_eq!(w.r.codes(), Vec::<&str>::new());
+}
+
+#[test]
+fn claims_by_content_type() {
+    for (value, yes) in [
+        ("application/grpc", true),
+        ("application/grpc+proto", true),
+        ("Application/gRPC+json", true),
+        ("application/grpc; charset=utf-8", true),
+        ("application/grpc-web", false),
+        ("application/grpc-web+proto", false),
+        ("application/grpcx", false),
+        ("application/json", false),
+    ] {
+        assert_eq!(is_grpc(value.as_bytes()), yes, "{value}");
+    }
+}
+
+#[test]
+fn nothing_is_built_that_nobody_looks_at() {
+    let mut w = World::new();
+    w.r.wants = |_| false;
+    w.request(&[]).send(Side::Client, &framed(0, ID_42)).response(&[]);
+    w.trailers(&[("grpc-status", "2")]);
+    assert!(w.r.events.iter().all(|e| e.detail.is_none()));
+    assert_eq!(w.r.codes(), ["grpc.bad-status"]);
+}
+
+proptest! {
+    #[test]
+    fn hostile_bytes_never_panic(
+        data in proptest::collection::vec(any::<u8>(), 0..600),
+        small in proptest::collection::vec(0_u8..4, 0..200),
+        size in 1_usize..50,
+        encoding in "(gzip|deflate|identity|x)",
+        value in "\\PC{0,12}",
+    ) {
+        let mut w = World::new();
+        w.size = size;
+        w.request(&[("grpc-encoding", &encoding), ("grpc-timeout", &value), ("a-bin", &value)]);
+        w.send(Side::Client, &small).send(Side::Client, &data);
+        w.head(Side::Server, &[(":status", &value), ("grpc-encoding", &encoding)], false);
+        w.send(Side::Server, &data).end(Side::Client);
+        w.trailers(&[("grpc-status", &value), ("grpc-message", &value)]);
+        prop_assert_eq!(w.r.kinds(Level::Exchange), ["call"]);
+        for e in w.r.events.iter().filter(|e| e.kind == "message") {
+            assert_tiles(e);
+        }
+        // What each message holds was sent.
+        let sent = small.len() + data.len();
+        prop_assert!(w.number("call", "grpc.request_bytes").unwrap() <= sent as u64);
+    }
+}

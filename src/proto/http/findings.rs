@@ -1,0 +1,44 @@
+//! What can be wrong with an exchange, whatever carried it.
+
+use crate::finding::FindingSpec;
+
+/// The request was not answered.
+pub static NO_RESPONSE: FindingSpec = FindingSpec::warning(
+    "http.no-response",
+    "RFC 9110 §3.4",
+    "The request has no response: the server gave none, or it was not captured.",
+);
+/// The request is not there.
+pub static NO_REQUEST: FindingSpec = FindingSpec::note(
+    "http.request-not-captured",
+    "RFC 9110 §3.4",
+    "The response stands alone: its request was not captured.",
+);
+/// Cut off.
+pub static BODY_CUT: FindingSpec = FindingSpec::warning(
+    "http.body-cut",
+    "RFC 9112 §8",
+    "The message is cut off: the connection, the capture, or what could be read of it ended first.",
+);
+/// Aborted.
+pub static RESET: FindingSpec = FindingSpec::warning(
+    "http.reset",
+    "RFC 9110 §7.5",
+    "The exchange was aborted before it was complete.",
+);
+/// Bytes are missing.
+pub static GAP: FindingSpec = FindingSpec::warning(
+    "http.body-gap",
+    "RFC 9112 §8",
+    "Bytes of the body were not captured; what follows them is not shown.",
+);
+/// The length is not what was said.
+pub static LENGTH: FindingSpec = FindingSpec::error(
+    "http.length-mismatch",
+    "RFC 9110 §8.6",
+    "The body is not as long as Content-Length says.",
+);
+
+/// All findings of the protocol.
+pub static FINDINGS: &[&FindingSpec] =
+    &[&NO_RESPONSE, &NO_REQUEST, &BODY_CUT, &RESET, &GAP, &LENGTH];

@@ -1,0 +1,256 @@
+//! Heads, bodies and ends in, exact events out.
+
+use std::io::Write;
+
+use crate::base::{CaptureTime, Moment, PacketId, Side};
+use crate::event::{Level, Payload};
+use crate::field::Value;
+use crate::proto::harness::Recorder;
+use crate::proto::http::Http;
+use crate::proto::{EndCause, Head, Headers, Input, Machine};
+
+use Side::{Client, Server};
+
+fn moment(p: u64) -> Moment {
+    Moment { packet: PacketId(p), time: CaptureTime(p as i64 * 1000) }
+}
+
+fn headers(fields: &[(&str, &str)]) -> Headers {
+    let mut h = Headers::new();
+    for (n, v) in fields {
+        h.push(n.as_bytes(), v.as_bytes());
+    }
+    h
+}
+
+fn head(r: &mut Recorder, m: &mut Http, side: Side, at: u64, end: bool, fields: &[(&str, &str)]) {
+    let headers = headers(fields);
+    let input = Input::Head(Head {
+        side,
+        headers: &headers,
+        version: 11,
+        end,
+        start: moment(at),
+        ready: moment(at),
+        wire_len: 10,
+        detail: None,
+    });
+    r.input(m, input);
+}
+
+const GET: &[(&str, &str)] = &[(":method", "GET"), (":path", "/a"), (":authority", "h")];
+
+fn summaries(r: &Recorder) -> Vec<&str> {
+    r.events.iter().map(|e| e.detail.as_ref().unwrap().summary.as_str()).collect()
+}
+
+#[test]
+fn a_request_a_response_and_their_exchange() {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    head(&mut r, &mut m, Client, 1, true, GET);
+    r.end(&mut m, Client, EndCause::Finished);
+    head(
+        &mut r,
+        &mut m,
+        Server,
+        5,
+        false,
+        &[
+            (":status", "200"),
+            ("Content-Type", "Text/Plain; charset=utf-8"),
+            ("content-length", "5"),
+        ],
+    );
+    r.bytes(&mut m, Server, b"hello", 2);
+    r.end(&mut m, Server, EndCause::Finished);
+    assert_eq!(
+        summaries(&r),
+        ["GET /a HTTP/1.1", "200 OK text/plain 5 bytes", "GET /a → 200, 5 bytes, 5.0 µs"]
+    );
+    assert_eq!(r.kinds(Level::Message), ["request", "response"]);
+    let answer = &r.events[1];
+    assert_eq!((answer.length, answer.complete, answer.sender), (5, true, Some(Server)));
+    let d = answer.detail.as_ref().unwrap();
+    assert_eq!(d.payload, Payload::Bytes(b"hello".into()));
+    assert_eq!(d.truncated, None);
+    let x = r.events[2].detail.as_ref().unwrap();
+    let fields: Vec<_> = x.tree.nodes().iter().map(|n| (n.spec.name, n.value.clone())).collect();
+    let text = |s: &str| Value::Text(s.into());
+    assert_eq!(
+        fields,
+        [
+            ("http.request.method", text("GET")),
+            ("http.request.uri", text("/a")),
+            ("http.host", text("h")),
+            ("http.version", text("HTTP/1.1")),
+            ("http.response.code", Value::U64(200)),
+            ("http.content_type", text("text/plain")),
+            ("http.request.bytes", Value::U64(0)),
+            ("http.response.bytes", Value::U64(5)),
+            ("duration_ns", Value::U64(5000)),
+            ("http.time_to_first_byte_ns", Value::U64(4000)),
+        ]
+    );
+    assert_eq!(r.codes(), [""; 0]);
+}
+
+#[test]
+fn nothing_is_built_that_nobody_looks_at() {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    r.wants = |_| false;
+    head(&mut r, &mut m, Client, 1, true, GET);
+    r.end(&mut m, Client, EndCause::Finished);
+    head(&mut r, &mut m, Server, 2, false, &[(":status", "200"), ("content-length", "5")]);
+    r.bytes(&mut m, Server, b"hello", 5);
+    // No memory beyond the state itself.
+    assert_eq!(m.memory(), size_of::<Http>());
+    r.end(&mut m, Server, EndCause::Finished);
+    assert_eq!(r.events.len(), 3);
+    assert!(r.events.iter().all(|e| e.detail.is_none() && e.complete));
+    assert_eq!(r.events[1].length, 5);
+}
+
+#[test]
+fn informational_responses_are_messages() {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    head(&mut r, &mut m, Client, 1, false, GET);
+    head(&mut r, &mut m, Server, 2, false, &[(":status", "100")]);
+    r.bytes(&mut m, Client, b"x", 1);
+    r.end(&mut m, Client, EndCause::Finished);
+    head(&mut r, &mut m, Server, 4, true, &[(":status", "204"), ("content-length", "9")]);
+    r.end(&mut m, Server, EndCause::Finished);
+    assert_eq!(
+        summaries(&r),
+        [
+            "100 Continue",
+            "GET /a HTTP/1.1 1 byte",
+            "204 No Content",
+            "GET /a → 204, 0 bytes, 3.0 µs"
+        ]
+    );
+    assert_eq!(r.codes(), [""; 0]);
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    head(&mut r, &mut m, Client, 1, true, GET);
+    r.end(&mut m, Client, EndCause::Finished);
+    r.end(&mut m, Server, EndCause::CaptureEnded);
+    assert_eq!(summaries(&r), ["GET /a HTTP/1.1", "GET /a → no response"]);
+    assert_eq!(r.codes(), ["http.no-response"]);
+    assert!(!r.events[1].complete);
+
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    head(&mut r, &mut m, Server, 1, false, &[(":status", "200"), ("content-length", "9")]);
+    r.bytes(&mut m, Server, b"12345", 5);
+    r.end(&mut m, Server, EndCause::CaptureEnded);
+    r.end(&mut m, Client, EndCause::CaptureEnded);
+    assert_eq!(r.codes(), ["http.body-cut", "http.request-not-captured"]);
+    assert_eq!(r.events[0].findings[0].detail.as_deref(), Some("5 of 9 bytes"));
+
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    head(&mut r, &mut m, Client, 1, true, GET);
+    r.end(&mut m, Client, EndCause::Finished);
+    head(&mut r, &mut m, Server, 2, false, &[(":status", "200"), ("content-length", "9")]);
+    r.input(&mut m, Input::Reset { side: Server, code: 8 });
+    r.end(&mut m, Server, EndCause::Finished);
+    assert_eq!(r.kinds(Level::Exchange), ["exchange"]);
+    assert_eq!(r.codes(), ["http.reset", "http.reset"]);
+    assert_eq!(summaries(&r)[2], "GET /a → 200, 0 bytes, aborted, 1.0 µs");
+}
+
+#[test]
+fn a_length_that_lies_is_found_except_where_no_body_is_due() {
+    let answer: &[_] = &[(":status", "200"), ("content-length", "9")];
+    for (method, codes) in [("GET", &["http.length-mismatch"][..]), ("HEAD", &[])] {
+        let (mut r, mut m) = (Recorder::new(), Http::new());
+        head(&mut r, &mut m, Client, 1, true, &[(":method", method), (":path", "/")]);
+        r.end(&mut m, Client, EndCause::Finished);
+        head(&mut r, &mut m, Server, 2, true, answer);
+        r.end(&mut m, Server, EndCause::Finished);
+        assert_eq!(r.codes(), codes);
+    }
+}
+
+#[test]
+fn behind_a_gap_nothing_is_shown() {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    head(&mut r, &mut m, Server, 2, false, &[(":status", "200"), ("content-length", "9")]);
+    r.bytes(&mut m, Server, b"abc", 3);
+    r.gap(&mut m, Server, 3);
+    r.bytes(&mut m, Server, b"ghi", 3);
+    r.end(&mut m, Server, EndCause::Finished);
+    assert_eq!(r.codes(), ["http.body-gap"]);
+    let e = &r.events[0];
+    assert!(!e.complete);
+    assert_eq!(e.length, 6);
+    let d = e.detail.as_ref().unwrap();
+    assert_eq!(d.payload, Payload::Bytes(b"abc".into()));
+    assert_eq!(d.truncated, Some(6));
+}
+
+fn compressed(coding: &str, body: &[u8]) -> Recorder {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    r.payload_cap = 4096;
+    head(&mut r, &mut m, Server, 2, false, &[(":status", "200"), ("content-encoding", coding)]);
+    r.bytes(&mut m, Server, body, 7);
+    r.end(&mut m, Server, EndCause::Finished);
+    r
+}
+
+fn payload(r: &Recorder) -> &[u8] {
+    match &r.events[0].detail.as_ref().unwrap().payload {
+        Payload::Bytes(b) => b,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn content_codings_are_undone_for_showing() {
+    let level = flate2::Compression::default();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), level);
+    gzip.write_all(b"some text, some text").unwrap();
+    let gzip = gzip.finish().unwrap();
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), level);
+    zlib.write_all(b"some text, some text").unwrap();
+    let zlib = zlib.finish().unwrap();
+    let mut raw = flate2::write::DeflateEncoder::new(Vec::new(), level);
+    raw.write_all(b"some text, some text").unwrap();
+    let raw = raw.finish().unwrap();
+    for (coding, body) in
+        [("gzip", &gzip), ("deflate", &zlib), ("deflate", &raw), ("X-GZIP", &gzip)]
+    {
+        let r = compressed(coding, body);
+        assert_eq!(payload(&r), b"some text, some text", "{coding}");
+        assert_eq!(r.inflated, 20);
+        let d = r.events[0].detail.as_ref().unwrap();
+        let labels: Vec<_> = d.origins.buffers().iter().map(|b| b.label).collect();
+        assert_eq!(labels, ["body", "inflated"]);
+        let place = d.origins.locate(d.tree.find("http.file_data").unwrap().span.unwrap());
+        assert!(!place.exact);
+        assert_eq!(place.ranges.iter().map(|p| p.len as usize).sum::<usize>(), body.len());
+    }
+    // Cut: what there is. Unknown: as it is. Bomb: cut and counted.
+    let r = compressed("gzip", &gzip[..gzip.len() - 10]);
+    assert!(b"some text, some text".starts_with(payload(&r)));
+    assert!(r.events[0].detail.as_ref().unwrap().tree.nodes().iter().any(|n| n.note.is_some()));
+    assert_eq!(payload(&compressed("br", b"\x0b\x02\x80hello\x03")), b"\x0b\x02\x80hello\x03");
+    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), level);
+    bomb.write_all(&[0; 100_000]).unwrap();
+    let r = compressed("gzip", &bomb.finish().unwrap());
+    assert_eq!(payload(&r).len(), 4096);
+    assert_eq!(r.events[0].detail.as_ref().unwrap().truncated, Some(100_000));
+}
+
+#[test]
+fn a_large_body_is_cut_and_counted() {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    r.payload_cap = 10;
+    head(&mut r, &mut m, Client, 2, false, &[(":method", "PUT"), (":path", "/")]);
+    r.bytes(&mut m, Client, &[b'x'; 100], 7);
+    r.end(&mut m, Client, EndCause::Finished);
+    assert_eq!(payload(&r), [b'x'; 10]);
+    assert_eq!(r.events[0].detail.as_ref().unwrap().truncated, Some(100));
+    assert!(m.memory() > 0 && m.fork().is_some());
+}

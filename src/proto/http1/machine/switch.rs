@@ -1,0 +1,127 @@
+//! Other protocols on the same connection: `Upgrade` (RFC 9110 §7.8) and CONNECT
+//! (§9.3.6).
+
+use crate::base::Side;
+use crate::finding::Finding;
+use crate::proto::http1::findings as g;
+use crate::proto::http1::machine::{Http1, Kept, Offer, State, Step};
+use crate::proto::http1::probe::{Looks, look};
+use crate::proto::{Carries, Child, Chunk, EndCause, Headers, Input, Out};
+
+impl Http1 {
+    /// The server agrees: 101, or 2xx to CONNECT. The exchange ends; what follows
+    /// is the other protocol's.
+    pub(super) fn switch(&mut self, key: u64, upgrade: bool, response: &Kept, out: &mut dyn Out) {
+        if let Some(o) = self.exchange(key) {
+            o.answered = true;
+        }
+        let offer = self.take_offer(key);
+        let requested = match &offer {
+            Some(Offer::Upgrade(k)) => Some(&**k),
+            _ => None,
+        };
+        self.done(key, Side::Server, EndCause::Finished, out);
+        let mut named = upgrade;
+        let child = if let Some(t) = self.tunnel {
+            t
+        } else {
+            if upgrade {
+                self.judge_switch(requested, response, out);
+            }
+            let token = token(&response.headers)
+                .or_else(|| requested.and_then(|k| token(&k.headers)))
+                .unwrap_or_default();
+            named = upgrade && !token.is_empty();
+            self.open_tunnel(named.then_some(&*token), requested, out)
+        };
+        if named {
+            response.tell(child, Side::Server, out);
+        }
+        let [client, server] = &mut self.halves;
+        for h in [&mut *server, &mut *client] {
+            // A request's body goes on as it began: `finish` switches behind it.
+            if matches!(h.state, State::Head | State::Held) {
+                h.state = State::Tunnel;
+                h.key = child;
+                h.passed = 0;
+            }
+        }
+        if let Some(cause) = client.ended {
+            out.tell(child, Input::End { side: Side::Client, cause });
+        }
+    }
+
+    pub(super) fn judge_switch(&self, request: Option<&Kept>, response: &Kept, out: &mut dyn Out) {
+        let Some(token) = token(&response.headers) else {
+            out.finding(Finding::new(&g::UPGRADE_UNNAMED));
+            return;
+        };
+        // An orphan's request is not known, so neither is what it offered.
+        if let Some(r) = request
+            && !tokens(&r.headers).any(|t| t.eq_ignore_ascii_case(token.as_bytes()))
+        {
+            out.finding(Finding::new(&g::UPGRADE_NOT_OFFERED).with(token));
+        }
+    }
+
+    pub(super) fn open_tunnel(
+        &mut self,
+        token: Option<&str>,
+        request: Option<&Kept>,
+        out: &mut dyn Out,
+    ) -> u64 {
+        let key = self.new_key();
+        self.tunnel = Some(key);
+        match token {
+            Some(t) => {
+                out.open(Child { key, stream: None, carries: Carries::Named(t) });
+                if let Some(k) = request {
+                    k.tell(key, Side::Client, out);
+                }
+            }
+            None => {
+                out.open(Child { key, stream: None, carries: Carries::Bytes });
+            }
+        }
+        key
+    }
+
+    /// The answer to a request for another protocol was not captured, and more
+    /// came from the client: a request says that the server declined, anything
+    /// else that it agreed.
+    pub(super) fn decide_alone(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Step {
+        let [client, _] = &mut self.halves;
+        if matches!(look(c.data), Looks::Request(true)) {
+            client.state = State::Head;
+            return Step::Go(0);
+        }
+        let key = client.key;
+        let offer = self.take_offer(key);
+        let child = match &offer {
+            Some(Offer::Upgrade(k)) => self.open_tunnel(token(&k.headers).as_deref(), Some(k), out),
+            _ => self.open_tunnel(None, None, out),
+        };
+        let [client, server] = &mut self.halves;
+        client.state = State::Tunnel;
+        client.key = child;
+        client.passed = 0;
+        if let Some(cause) = server.ended {
+            out.tell(child, Input::End { side: Side::Server, cause });
+        }
+        Step::Go(0)
+    }
+}
+
+/// The tokens of `Upgrade`, in order of preference (RFC 9110 §7.8).
+fn tokens(headers: &Headers) -> impl Iterator<Item = &[u8]> {
+    headers
+        .all("upgrade")
+        .flat_map(|v| v.split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|t| !t.is_empty())
+}
+
+/// The first of them, in lower case.
+fn token(headers: &Headers) -> Option<String> {
+    tokens(headers).next().map(|t| String::from_utf8_lossy(t).to_ascii_lowercase())
+}

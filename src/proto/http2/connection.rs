@@ -1,0 +1,734 @@
+//! What a connection knows beyond its bytes: settings, header blocks under way,
+//! and the streams with their children (RFC 9113 §5, §6).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::base::limits::MAX_HEADER_BYTES;
+use crate::base::{Buffer, BufferId, Moment, Side};
+use crate::event::{Detail, Level};
+use crate::field::{In, NoSink, TreeSink};
+use crate::finding::{Finding, FindingSpec};
+use crate::proto::http2::codes::{self, frame, settings};
+use crate::proto::http2::findings;
+use crate::proto::http2::hpack::{Decoder, FieldList};
+use crate::proto::http2::streams::{Past, Streams, initiator};
+use crate::proto::http2::summary;
+use crate::proto::http2::wire::{
+    ACK, Body, BodyFault, Content, END_HEADERS, END_STREAM, Fragment, FrameHead, Settings,
+};
+use crate::proto::{Carries, Child, EndCause, Head, Headers, Input, Out, Trace};
+
+/// What both ends start with (§6.5.2).
+const DEFAULT_MAX_FRAME: u32 = 16_384;
+
+/// One end: what it sends and what it has allowed its peer.
+#[derive(Clone, Debug)]
+struct End {
+    /// Decodes the blocks that it sends.
+    hpack: Decoder,
+    /// The block that it is sending.
+    block: Option<Box<Pending>>,
+    /// A frame of it has been read.
+    seen: bool,
+    /// Bytes of it are missing: what it did is not known any more.
+    lost: bool,
+    /// The largest payload that it has ever allowed its peer.
+    max_frame: u32,
+    /// Whether it allows pushing.
+    push: bool,
+}
+
+impl Default for End {
+    fn default() -> Self {
+        Self {
+            hpack: Decoder::default(),
+            block: None,
+            seen: false,
+            lost: false,
+            max_frame: DEFAULT_MAX_FRAME,
+            push: true,
+        }
+    }
+}
+
+/// A header block whose frames are still coming (§4.3).
+#[derive(Clone, Debug)]
+struct Pending {
+    stream: u32,
+    promised: Option<u32>,
+    end_stream: bool,
+    start: Moment,
+    bytes: Vec<u8>,
+    /// It grew beyond what is read.
+    too_large: bool,
+    trace: Trace,
+}
+
+/// A decoded header section and what it is for.
+pub(super) struct Section {
+    headers: Headers,
+    detail: Option<Box<Detail>>,
+    promised: Option<u32>,
+    stream: u32,
+    end_stream: bool,
+    start: Moment,
+    wire_len: u64,
+}
+
+/// What a frame does beyond its own event, done once that is emitted.
+#[derive(Default)]
+pub(super) struct Effect {
+    section: Option<Section>,
+    /// A section that could not be read was to end the stream.
+    ends: bool,
+    /// RST_STREAM: the code.
+    reset: Option<u32>,
+    /// GOAWAY: the last stream and the code.
+    goaway: Option<(u32, u32)>,
+}
+
+impl Effect {
+    /// The header section that the frame completed.
+    pub(super) fn headers(&self) -> Option<&Headers> {
+        self.section.as_ref().map(|s| &s.headers)
+    }
+
+    /// Its tree and buffers: the block, then the fields.
+    pub(super) fn detail(&self) -> Option<&Detail> {
+        self.section.as_ref().and_then(|s| s.detail.as_deref())
+    }
+}
+
+/// The connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Connection {
+    ends: [End; 2],
+    streams: Streams,
+    /// Memory of the last section, for the next.
+    spare: Headers,
+    too_many_told: bool,
+}
+
+fn find(findings: &mut Vec<Finding>, spec: &'static FindingSpec, detail: String) {
+    let f = Finding::new(spec);
+    findings.push(if detail.is_empty() { f } else { f.with(detail) });
+}
+
+impl Connection {
+    fn end_of(&mut self, side: Side) -> &mut End {
+        let [client, server] = &mut self.ends;
+        match side {
+            Side::Client => client,
+            Side::Server => server,
+        }
+    }
+
+    /// What can be said of a frame by its header alone.
+    fn check(&mut self, side: Side, head: &FrameHead, findings: &mut Vec<Finding>) {
+        let max = self.end_of(side.peer()).max_frame;
+        if head.length > max {
+            let detail = format!("{} bytes where {max} are allowed", head.length);
+            find(findings, &findings::FRAME_TOO_LARGE, detail);
+        }
+        let end = self.end_of(side);
+        if !end.seen && (head.kind != frame::SETTINGS || head.has(ACK)) && !end.lost {
+            find(findings, &findings::FIRST_NOT_SETTINGS, String::new());
+        }
+        end.seen = true;
+        let interrupts = match &end.block {
+            Some(b) => head.kind != frame::CONTINUATION || head.stream != b.stream,
+            None => false,
+        };
+        if interrupts {
+            find(findings, &findings::BLOCK_INTERRUPTED, String::new());
+        }
+        match head.kind {
+            frame::DATA
+            | frame::HEADERS
+            | frame::PRIORITY
+            | frame::RST_STREAM
+            | frame::PUSH_PROMISE
+            | frame::CONTINUATION
+                if head.stream == 0 =>
+            {
+                find(findings, &findings::STREAM_ZERO, String::new());
+            }
+            frame::SETTINGS
+            | frame::PING
+            | frame::GOAWAY
+            | frame::ORIGIN
+            | frame::PRIORITY_UPDATE
+                if head.stream != 0 =>
+            {
+                find(findings, &findings::STREAM_NOT_ZERO, format!("stream {}", head.stream));
+            }
+            frame::DATA | frame::RST_STREAM | frame::WINDOW_UPDATE if head.stream != 0 => {
+                self.check_open(side, head, findings);
+            }
+            _ => {}
+        }
+    }
+
+    /// A frame that needs a stream which is open in its direction (§5.1).
+    fn check_open(&mut self, side: Side, head: &FrameHead, findings: &mut Vec<Finding>) {
+        let unsure = self.ends.iter().any(|e| e.lost);
+        let open = self.streams.get(head.stream).map(|s| s.half(side).ended);
+        let past = match open {
+            Some(false) => return,
+            Some(true) => Past::Closed { by_sender: true },
+            None => self.streams.past(head.stream, side),
+        };
+        // Window updates and resets may still cross an end of stream.
+        let strict = head.kind == frame::DATA;
+        match past {
+            Past::Idle if !unsure && self.ends.iter().all(|e| e.seen) => {
+                find(findings, &findings::STREAM_IDLE, format!("stream {}", head.stream));
+            }
+            Past::Closed { by_sender: true } if strict => {
+                find(findings, &findings::STREAM_CLOSED, format!("stream {}", head.stream));
+            }
+            _ => {}
+        }
+    }
+
+    /// A frame that streams through begins. `true`: its data goes to a child.
+    pub(super) fn streaming(
+        &mut self,
+        side: Side,
+        head: &FrameHead,
+        findings: &mut Vec<Finding>,
+    ) -> bool {
+        self.check(side, head, findings);
+        match head.kind {
+            frame::DATA => self
+                .streams
+                .get(head.stream)
+                .is_some_and(|s| s.child && !s.half(side).ended && s.half(side).head),
+            // Too large to be read, so the table is not known any more.
+            frame::HEADERS | frame::PUSH_PROMISE | frame::CONTINUATION => {
+                find(findings, &findings::SECTION_TOO_LARGE, format!("{} bytes", head.length));
+                let end = self.end_of(side);
+                end.block = None;
+                end.hpack.lose();
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// Data of a stream.
+    pub(super) fn pass(
+        &mut self,
+        side: Side,
+        stream: u32,
+        offset: u64,
+        data: &[u8],
+        out: &mut dyn Out,
+    ) {
+        if self.streams.get(stream).is_some_and(|s| s.child) {
+            out.pass(u64::from(stream), side, offset, data);
+        }
+    }
+
+    /// A whole frame other than DATA. What it does to children waits in the effect.
+    pub(super) fn frame(
+        &mut self,
+        side: Side,
+        offset: u64,
+        head: &FrameHead,
+        body: &Body<'_>,
+        findings: &mut Vec<Finding>,
+        out: &mut dyn Out,
+    ) -> Effect {
+        self.check(side, head, findings);
+        match body.fault {
+            Some(BodyFault::Size) => {
+                find(findings, &findings::FRAME_SIZE, format!("{} bytes", head.length));
+            }
+            Some(BodyFault::Padding) => find(findings, &findings::PADDING, String::new()),
+            None => {}
+        }
+        match body.content {
+            Content::Headers { priority, fragment } => {
+                if priority.is_some_and(|p| p.dependency == head.stream) {
+                    find(findings, &findings::SELF_DEPENDENCY, String::new());
+                }
+                self.begin_block(side, offset, head, None, fragment, findings, out)
+            }
+            Content::PushPromise { promised, fragment } => {
+                self.check_push(side, promised, findings);
+                self.begin_block(side, offset, head, Some(promised), fragment, findings, out)
+            }
+            Content::Continuation(fragment) => {
+                self.continue_block(side, offset, head, fragment, findings, out)
+            }
+            Content::Priority(p) => {
+                if p.dependency == head.stream {
+                    find(findings, &findings::SELF_DEPENDENCY, String::new());
+                }
+                Effect::default()
+            }
+            Content::Settings(list) => {
+                if head.has(ACK) {
+                    if head.length > 0 {
+                        find(findings, &findings::SETTINGS_ACK, format!("{} bytes", head.length));
+                    }
+                } else if head.stream == 0 {
+                    self.apply(side, list, findings);
+                }
+                Effect::default()
+            }
+            Content::RstStream(code) => {
+                let quiet = code == 0 || code == 8;
+                let spec = if quiet { &findings::RST_NOTE } else { &findings::RST_STREAM };
+                find(findings, spec, summary::error(code));
+                Effect { reset: Some(code), ..Effect::default() }
+            }
+            Content::Goaway { last, error, .. } => {
+                if error != 0 {
+                    find(findings, &findings::GOAWAY_ERROR, summary::error(error));
+                }
+                Effect { goaway: Some((last, error)), ..Effect::default() }
+            }
+            Content::WindowUpdate(0) => {
+                find(findings, &findings::WINDOW_ZERO, String::new());
+                Effect::default()
+            }
+            Content::Unread
+                if matches!(
+                    head.kind,
+                    frame::HEADERS | frame::PUSH_PROMISE | frame::CONTINUATION
+                ) =>
+            {
+                // A block that cannot be found in its frame may have filled the table.
+                let end = self.end_of(side);
+                end.block = None;
+                end.hpack.lose();
+                Effect {
+                    ends: head.kind == frame::HEADERS && head.has(END_STREAM),
+                    ..Effect::default()
+                }
+            }
+            _ => Effect::default(),
+        }
+    }
+
+    fn check_push(&mut self, side: Side, promised: u32, findings: &mut Vec<Finding>) {
+        if side == Side::Client {
+            find(findings, &findings::PUSH_BY_CLIENT, String::new());
+        } else if !self.end_of(Side::Client).push {
+            find(findings, &findings::PUSH_DISABLED, String::new());
+        }
+        if promised == 0 || initiator(promised) != Side::Server {
+            find(findings, &findings::STREAM_PARITY, format!("stream {promised} is promised"));
+        } else if self.streams.get(promised).is_some()
+            || self.streams.past(promised, side) != Past::Idle
+        {
+            find(findings, &findings::STREAM_DECREASING, format!("stream {promised} is promised"));
+        }
+    }
+
+    /// The settings of `side`, which bind its peer (§6.5.2).
+    ///
+    /// They hold from the peer's acknowledgement on; as it is not known what
+    /// was sent before that, the most generous value that was ever announced is
+    /// what frames are held against.
+    fn apply(&mut self, side: Side, list: Settings<'_>, findings: &mut Vec<Finding>) {
+        for (id, value) in list.iter() {
+            let bad = match id {
+                settings::HEADER_TABLE_SIZE => {
+                    self.end_of(side.peer()).hpack.allow(value);
+                    false
+                }
+                settings::ENABLE_PUSH => {
+                    self.end_of(side).push = value != 0;
+                    value > 1 || side == Side::Server && value != 0
+                }
+                settings::INITIAL_WINDOW_SIZE => value > 0x7fff_ffff,
+                settings::MAX_FRAME_SIZE => {
+                    let end = self.end_of(side);
+                    end.max_frame = end.max_frame.max(value.min(0x00ff_ffff));
+                    !(DEFAULT_MAX_FRAME..=0x00ff_ffff).contains(&value)
+                }
+                settings::ENABLE_CONNECT_PROTOCOL | settings::NO_RFC7540_PRIORITIES => value > 1,
+                _ => false,
+            };
+            if bad {
+                let name = codes::named(codes::setting(u64::from(id)), u32::from(id));
+                find(findings, &findings::SETTINGS_VALUE, format!("{name} = {value}"));
+            }
+        }
+    }
+
+    fn begin_block(
+        &mut self,
+        side: Side,
+        offset: u64,
+        head: &FrameHead,
+        promised: Option<u32>,
+        fragment: Fragment<'_>,
+        findings: &mut Vec<Finding>,
+        out: &mut dyn Out,
+    ) -> Effect {
+        let end = self.end_of(side);
+        if end.block.take().is_some() {
+            // The unfinished one may have inserted anything.
+            end.hpack.lose();
+        }
+        let wanted = out.wants(Level::Frame) || out.wants(Level::Message);
+        let mut trace = Trace::new(wanted, "header block");
+        let at = offset + u64::from(fragment.at);
+        trace.add(out, side, at..at + fragment.octets.len() as u64);
+        let mut pending = Pending {
+            stream: head.stream,
+            promised,
+            end_stream: promised.is_none() && head.has(END_STREAM),
+            start: out.moment(side, offset),
+            bytes: Vec::new(),
+            too_large: false,
+            trace,
+        };
+        if head.has(END_HEADERS) {
+            return self.section(side, pending, fragment.octets, findings);
+        }
+        pending.bytes.extend_from_slice(fragment.octets);
+        self.end_of(side).block = Some(Box::new(pending));
+        Effect::default()
+    }
+
+    fn continue_block(
+        &mut self,
+        side: Side,
+        offset: u64,
+        head: &FrameHead,
+        fragment: Fragment<'_>,
+        findings: &mut Vec<Finding>,
+        out: &mut dyn Out,
+    ) -> Effect {
+        let end = self.end_of(side);
+        let Some(pending) = end.block.as_mut().filter(|b| b.stream == head.stream) else {
+            find(findings, &findings::CONTINUATION, String::new());
+            end.hpack.lose();
+            return Effect::default();
+        };
+        let at = offset + u64::from(fragment.at);
+        pending.trace.add(out, side, at..at + fragment.octets.len() as u64);
+        if pending.bytes.len() + fragment.octets.len() > MAX_HEADER_BYTES {
+            pending.too_large = true;
+            pending.bytes = Vec::new();
+        } else if !pending.too_large {
+            pending.bytes.extend_from_slice(fragment.octets);
+        }
+        if !head.has(END_HEADERS) {
+            return Effect::default();
+        }
+        let Some(mut pending) = end.block.take() else { return Effect::default() };
+        if pending.too_large {
+            end.hpack.lose();
+            let detail = format!("a block of more than {MAX_HEADER_BYTES} bytes");
+            find(findings, &findings::SECTION_TOO_LARGE, detail);
+            return Effect { ends: pending.end_stream, ..Effect::default() };
+        }
+        let bytes = std::mem::take(&mut pending.bytes);
+        self.section(side, *pending, &bytes, findings)
+    }
+
+    /// A whole block: decodes it, with its tree where it is wanted.
+    fn section(
+        &mut self,
+        side: Side,
+        mut pending: Pending,
+        octets: &[u8],
+        findings: &mut Vec<Finding>,
+    ) -> Effect {
+        let mut headers = std::mem::take(&mut self.spare);
+        headers.clear();
+        let hpack = &mut self.end_of(side).hpack;
+        let (block, list) = (BufferId(0), BufferId(1));
+        let detail = if pending.trace.is_kept() {
+            let sink = TreeSink::new();
+            let mut list = FieldList::new(list);
+            let i = In::new(octets, block, 0, &sink);
+            hpack.block(i, &mut headers, Some(&mut list), findings);
+            let mut d = Detail { tree: sink.into_tree(), ..Detail::default() };
+            let wire = pending.trace.take().unwrap_or_default();
+            d.origins.add(Buffer { bytes: octets.to_vec(), ..wire });
+            d.origins.add(list.buffer);
+            Some(Box::new(d))
+        } else {
+            hpack.block(In::new(octets, block, 0, &NoSink), &mut headers, None, findings);
+            None
+        };
+        let section = Section {
+            headers,
+            detail,
+            promised: pending.promised,
+            stream: pending.stream,
+            end_stream: pending.end_stream,
+            start: pending.start,
+            wire_len: octets.len() as u64,
+        };
+        self.place(side, &section, findings);
+        Effect { section: Some(section), ..Effect::default() }
+    }
+
+    /// What is wrong with where a section stands (§5.1, §8.1).
+    fn place(&mut self, side: Side, s: &Section, findings: &mut Vec<Finding>) {
+        if s.promised.is_some() || s.stream == 0 {
+            return;
+        }
+        let id = s.stream;
+        let unsure = self.ends.iter().any(|e| e.lost);
+        let both = self.ends.iter().all(|e| e.seen);
+        if let Some(stream) = self.streams.get(id) {
+            let half = *stream.half(side);
+            if half.ended {
+                find(findings, &findings::STREAM_CLOSED, format!("stream {id}"));
+            } else if half.head && !s.end_stream {
+                find(findings, &findings::TRAILERS_OPEN, String::new());
+            }
+            return;
+        }
+        match self.streams.past(id, side) {
+            Past::Closed { by_sender: true } => {
+                find(findings, &findings::STREAM_CLOSED, format!("stream {id}"));
+            }
+            Past::Closed { .. } => {}
+            Past::Skipped if initiator(id) == side && !unsure => {
+                find(findings, &findings::STREAM_DECREASING, format!("stream {id}"));
+            }
+            Past::Idle if side == Side::Client && initiator(id) != side && !unsure => {
+                find(findings, &findings::STREAM_PARITY, format!("stream {id}"));
+            }
+            Past::Idle if initiator(id) != side && both && !unsure => {
+                find(findings, &findings::STREAM_IDLE, format!("stream {id}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Does what a frame does to the streams, once its event is emitted.
+    pub(super) fn after(
+        &mut self,
+        side: Side,
+        head: &FrameHead,
+        effect: Effect,
+        ready: Moment,
+        out: &mut dyn Out,
+    ) {
+        if let Some(section) = effect.section {
+            self.tell_section(side, &section, ready, out);
+            self.spare = section.headers;
+        }
+        if effect.ends {
+            self.end_stream(side, head.stream, out);
+        }
+        if let Some(code) = effect.reset {
+            self.reset_stream(side, head.stream, code, out);
+        }
+        if let Some((last, error)) = effect.goaway {
+            self.goaway(side, last, error, out);
+        }
+    }
+
+    /// RST_STREAM (§6.4): both directions are over.
+    fn reset_stream(&mut self, side: Side, id: u32, code: u32, out: &mut dyn Out) {
+        let Some(s) = self.streams.get(id) else { return };
+        if s.child {
+            out.tell(u64::from(id), Input::Reset { side, code });
+            out.close(u64::from(id));
+        }
+        self.streams.close(id, Some(side));
+    }
+
+    /// GOAWAY (§6.8): the sender will not act on streams of its peer beyond `last`.
+    fn goaway(&mut self, side: Side, last: u32, error: u32, out: &mut dyn Out) {
+        // REFUSED_STREAM is what such a stream comes to where nothing is wrong.
+        let code = if error == 0 { 7 } else { error };
+        for id in self.streams.ids() {
+            if id > last && initiator(id) == side.peer() {
+                self.reset_stream(side, id, code, out);
+            }
+        }
+    }
+
+    /// The stream is open, or is opened now; `false` where nobody is told of it.
+    fn ensure(&mut self, id: u32, out: &mut dyn Out) -> bool {
+        if let Some(s) = self.streams.get(id) {
+            return s.child;
+        }
+        if self.streams.is_full() {
+            if !self.too_many_told {
+                out.finding(Finding::new(&findings::TOO_MANY_STREAMS));
+            }
+            self.too_many_told = true;
+            self.streams.use_id(id);
+            return false;
+        }
+        let key = u64::from(id);
+        let child = out.open(Child { key, stream: Some(key), carries: Carries::Exchange });
+        self.streams.open(id, child);
+        child
+    }
+
+    fn tell_section(&mut self, side: Side, s: &Section, ready: Moment, out: &mut dyn Out) {
+        // The promised request is what the client would have sent: its stream
+        // reads as a request of the client and a response, as any other.
+        let (id, from, end) = match s.promised {
+            Some(promised) => (promised, Side::Client, true),
+            None => (s.stream, side, s.end_stream),
+        };
+        if id == 0 {
+            return;
+        }
+        if self.streams.get(id).is_none()
+            && (matches!(self.streams.past(id, from), Past::Closed { .. }))
+        {
+            return;
+        }
+        let child = self.ensure(id, out);
+        let Some(stream) = self.streams.get(id) else { return };
+        let half = stream.half(from);
+        if half.ended {
+            return;
+        }
+        let trailers = half.head;
+        let interim = from == Side::Server
+            && s.headers.get(":status").is_some_and(|v| v.len() == 3 && v.first() == Some(&b'1'));
+        if !interim {
+            half.head = true;
+        }
+        if child {
+            let head = Head {
+                side: from,
+                headers: &s.headers,
+                version: 20,
+                end,
+                start: s.start,
+                ready,
+                wire_len: s.wire_len,
+                detail: s.detail.as_deref(),
+            };
+            let input = if trailers { Input::Trailers(head) } else { Input::Head(head) };
+            out.tell(u64::from(id), input);
+        }
+        if end {
+            self.end_stream(from, id, out);
+        }
+    }
+
+    /// END_STREAM.
+    pub(super) fn end_stream(&mut self, side: Side, id: u32, out: &mut dyn Out) {
+        let Some(stream) = self.streams.get(id) else { return };
+        let (child, key) = (stream.child, u64::from(id));
+        let half = stream.half(side);
+        if half.ended {
+            return;
+        }
+        half.ended = true;
+        let over = stream.is_over();
+        if child {
+            out.tell(key, Input::End { side, cause: EndCause::Finished });
+            if over {
+                out.close(key);
+            }
+        }
+        if over {
+            self.streams.close(id, None);
+        }
+    }
+
+    /// The request of an upgrade to `h2c`, or the response to it (RFC 7540 §3.2).
+    ///
+    /// The request becomes stream 1, half closed from the client; its
+    /// HTTP2-Settings are the client's first settings.
+    pub(super) fn upgraded(&mut self, head: &Head<'_>, out: &mut dyn Out) {
+        if head.side == Side::Server {
+            return;
+        }
+        let mut findings = Vec::new();
+        let payload =
+            head.headers.get("http2-settings").and_then(|v| URL_SAFE_NO_PAD.decode(v).ok());
+        match payload {
+            Some(p) if p.len() % 6 == 0 => {
+                self.apply(Side::Client, Settings(&p), &mut findings);
+            }
+            _ => find(&mut findings, &findings::BAD_UPGRADE_SETTINGS, String::new()),
+        }
+        for f in findings {
+            out.finding(f);
+        }
+        let child = self.ensure(1, out);
+        if let Some(s) = self.streams.get(1) {
+            s.half(Side::Client).head = true;
+        }
+        if child {
+            out.tell(1, Input::Head(Head { end: true, ..*head }));
+        }
+        self.end_stream(Side::Client, 1, out);
+    }
+
+    /// Bytes of `side` are missing: its blocks and its part in every stream are unknown.
+    pub(super) fn gap(&mut self, side: Side, offset: u64, len: u64, out: &mut dyn Out) {
+        let end = self.end_of(side);
+        end.lost = true;
+        end.block = None;
+        end.hpack.lose();
+        self.each_child(side, out, Input::Gap { side, offset, len });
+    }
+
+    /// One direction of the connection was aborted.
+    pub(super) fn reset(&mut self, side: Side, code: u32, out: &mut dyn Out) {
+        self.each_child(side, out, Input::Reset { side, code });
+    }
+
+    /// One direction of the connection ended.
+    pub(super) fn end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
+        if cause == EndCause::Finished {
+            let mut open = 0;
+            for id in self.streams.ids() {
+                open += usize::from(self.streams.get(id).is_some_and(|s| !s.half(side).ended));
+            }
+            if open > 0 {
+                let detail = format!("{open} from the {side}");
+                out.finding(Finding::new(&findings::STREAM_UNFINISHED).with(detail));
+            }
+        }
+        self.each_child(side, out, Input::End { side, cause });
+    }
+
+    /// Tells every child whose direction has not ended.
+    fn each_child(&mut self, side: Side, out: &mut dyn Out, input: Input<'_>) {
+        for id in self.streams.ids() {
+            if self.streams.get(id).is_some_and(|s| s.child && !s.half(side).ended) {
+                out.tell(u64::from(id), input);
+            }
+        }
+    }
+
+    /// Both directions of the connection are over.
+    pub(super) fn close_all(&mut self, out: &mut dyn Out) {
+        for id in self.streams.ids() {
+            if self.streams.get(id).is_some_and(|s| s.child) {
+                out.close(u64::from(id));
+            }
+            self.streams.close(id, None);
+        }
+    }
+
+    /// Memory held, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        let ends: usize =
+            self.ends
+                .iter()
+                .map(|e| {
+                    let block = e.block.as_ref().map_or(0, |b| {
+                        size_of::<Pending>() + b.bytes.capacity() + b.trace.memory()
+                    });
+                    e.hpack.memory() + block
+                })
+                .sum();
+        ends + self.streams.memory() + self.spare.memory()
+    }
+}

@@ -1,0 +1,403 @@
+//! One HTTP/2 connection, both directions, sans-io (RFC 9113).
+//!
+//! Frames that are small and must be seen whole (all but DATA) are waited for;
+//! DATA and what is unknown or too large streams through. Every stream is a
+//! child: it is told its header sections, its data and its ends, and one
+//! stream's faults never silence another.
+
+use crate::base::limits::MAX_HEADER_BYTES;
+use crate::base::{BufferId, Moment, Origins, Side};
+use crate::event::{Detail, Draft, Level, Payload};
+use crate::field::{In, NoSink, Tree, TreeSink};
+use crate::finding::Finding;
+use crate::proto::http2::codes::{self, frame};
+use crate::proto::http2::connection::Connection;
+use crate::proto::http2::streaming::Streaming;
+use crate::proto::http2::wire::{self, Body, Content, FrameHead, HEAD_LEN, PREFACE};
+use crate::proto::http2::{fields, findings, probe, summary};
+use crate::proto::{Chunk, EndCause, Input, Machine, Out, Progress, Trace};
+
+/// The label of buffer 0.
+pub(super) const WIRE: &str = "TCP stream";
+
+/// The largest payload that is waited for whole: every header block that is
+/// read fits, and settings and the rest are far smaller.
+const MAX_HELD: usize = MAX_HEADER_BYTES;
+
+/// Where one direction is.
+#[derive(Clone, Debug)]
+enum Phase {
+    /// At its very beginning: the preface is due from a client.
+    Start,
+    /// Between two frames.
+    Frames,
+    /// Within a frame whose payload streams through.
+    Within(Box<Streaming>),
+    /// Bytes are missing, or these are no frames: nothing more is read. Only
+    /// this direction is affected.
+    Lost,
+}
+
+/// The machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Http2 {
+    phases: [Phase; 2],
+    connection: Connection,
+    ended: [bool; 2],
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Self {
+            phases: [Phase::Start, Phase::Start],
+            connection: Connection::default(),
+            ended: [false; 2],
+        }
+    }
+}
+
+/// What one step did with the bytes at hand.
+enum Step {
+    Took(usize),
+    /// So many more are needed.
+    Need(usize),
+    /// All of them, and nothing more is wanted.
+    Stop,
+}
+
+/// A run of one direction as a step sees it.
+#[derive(Clone, Copy)]
+struct Here<'a> {
+    side: Side,
+    offset: u64,
+    data: &'a [u8],
+    last: bool,
+}
+
+impl Http2 {
+    fn phase(&mut self, side: Side) -> &mut Phase {
+        let [client, server] = &mut self.phases;
+        match side {
+            Side::Client => client,
+            Side::Server => server,
+        }
+    }
+
+    fn bytes(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Progress {
+        let mut took = 0;
+        loop {
+            let data = c.data.get(took..).unwrap_or_default();
+            if data.is_empty() {
+                return match self.phase(c.side) {
+                    Phase::Lost => Progress::nothing(took),
+                    _ => Progress::took(took),
+                };
+            }
+            let offset = c.offset + took as u64;
+            let here = Here { side: c.side, offset, data, last: c.last };
+            match self.step(here, out) {
+                Step::Took(n) => took += n,
+                Step::Need(n) => return Progress::need(took, n),
+                Step::Stop => return Progress::nothing(took),
+            }
+        }
+    }
+
+    fn step(&mut self, here: Here<'_>, out: &mut dyn Out) -> Step {
+        let side = here.side;
+        let [client, server] = &mut self.phases;
+        let phase = match side {
+            Side::Client => client,
+            Side::Server => server,
+        };
+        match phase {
+            Phase::Lost => Step::Stop,
+            Phase::Start => self.start(here, out),
+            Phase::Frames => self.frame(here, out),
+            Phase::Within(streaming) => {
+                let n = streaming.take(side, here.offset, here.data, &mut self.connection, out);
+                self.finish_streaming(side, out);
+                Step::Took(n)
+            }
+        }
+    }
+
+    /// The first bytes of a direction (§3.4).
+    fn start(&mut self, here: Here<'_>, out: &mut dyn Out) -> Step {
+        let Here { side, data, last, .. } = here;
+        if side == Side::Server {
+            *self.phase(side) = Phase::Frames;
+            return Step::Took(0);
+        }
+        let n = data.len().min(PREFACE.len());
+        if data.get(..n) == PREFACE.get(..n) {
+            if n < PREFACE.len() && !last {
+                return Step::Need(PREFACE.len() - n);
+            }
+            *self.phase(side) = Phase::Frames;
+            preface(here, n, out);
+            return Step::Took(n);
+        }
+        if data.len() < HEAD_LEN && !last {
+            return Step::Need(HEAD_LEN - data.len());
+        }
+        out.finding(Finding::new(&findings::BAD_PREFACE));
+        // Frames all the same, it may be.
+        let plausible = wire::frame_head(In::new(data, BufferId(0), 0, &NoSink))
+            .is_ok_and(|(_, head)| probe::is_first_settings(&head));
+        *self.phase(side) = if plausible { Phase::Frames } else { Phase::Lost };
+        Step::Took(0)
+    }
+
+    fn frame(&mut self, here: Here<'_>, out: &mut dyn Out) -> Step {
+        let Here { side, offset, data, last } = here;
+        let Ok((_, head)) = wire::frame_head(In::new(data, BufferId(0), 0, &NoSink)) else {
+            if !last {
+                return Step::Need(HEAD_LEN - data.len());
+            }
+            cut_frame(here, None, out);
+            return Step::Took(data.len());
+        };
+        let length = head.length as usize;
+        let streams = head.kind == frame::DATA
+            || codes::frame_type(u64::from(head.kind)).is_none()
+            || length > MAX_HELD;
+        if streams {
+            let head_bytes = data.get(..HEAD_LEN).unwrap_or_default();
+            let s = Streaming::begin(side, offset, head, head_bytes, &mut self.connection, out);
+            *self.phase(side) = Phase::Within(Box::new(s));
+            self.finish_streaming(side, out);
+            return Step::Took(HEAD_LEN);
+        }
+        let whole = HEAD_LEN + length;
+        let Some(bytes) = data.get(..whole) else {
+            if !last {
+                return Step::Need(whole - data.len());
+            }
+            cut_frame(here, Some(&head), out);
+            return Step::Took(data.len());
+        };
+        self.held(Here { data: bytes, ..here }, &head, out);
+        Step::Took(whole)
+    }
+
+    /// A frame that is here as a whole.
+    fn held(&mut self, here: Here<'_>, head: &FrameHead, out: &mut dyn Out) {
+        let Here { side, offset, data, .. } = here;
+        let wanted = out.wants(Level::Frame);
+        let body = body(data, head);
+        let end = offset + data.len() as u64;
+        let mut findings = Vec::new();
+        let effect = self.connection.frame(side, offset, head, &body, &mut findings, out);
+        let start = out.moment(side, offset);
+        let ready = out.ready(side, end.saturating_sub(1));
+        let mut draft = draft(side, head, start, ready);
+        if wanted {
+            let mut detail = Detail {
+                summary: summary::frame(head, &body.content, effect.headers()),
+                tree: tree(data, head),
+                ..Detail::default()
+            };
+            let mut trace = Trace::new(true, WIRE);
+            trace.add(out, side, offset..end);
+            detail.origins = origins(trace, data);
+            if let Some(section) = effect.detail() {
+                let base = detail.origins.append(&section.origins);
+                detail.tree.append(&section.tree, base);
+            }
+            match body.content {
+                Content::Ping(p) | Content::Goaway { debug: p, .. } if !p.is_empty() => {
+                    detail.payload = Payload::Bytes(p.to_vec());
+                }
+                _ => {}
+            }
+            draft.detail = Some(Box::new(detail));
+        }
+        draft.findings = findings;
+        out.emit(draft);
+        self.connection.after(side, head, effect, ready, out);
+    }
+
+    /// Emits the frame that streams through, if it is complete.
+    fn finish_streaming(&mut self, side: Side, out: &mut dyn Out) {
+        let phase = self.phase(side);
+        if !matches!(phase, Phase::Within(s) if s.is_complete()) {
+            return;
+        }
+        if let Phase::Within(s) = std::mem::replace(phase, Phase::Frames) {
+            s.finish(side, None, &mut self.connection, out);
+        }
+    }
+
+    /// What is unfinished of a direction is emitted as such.
+    fn cut(&mut self, side: Side, finding: Finding, out: &mut dyn Out) {
+        let phase = self.phase(side);
+        if !matches!(phase, Phase::Within(_)) {
+            return;
+        }
+        if let Phase::Within(s) = std::mem::replace(phase, Phase::Frames) {
+            s.finish(side, Some(finding), &mut self.connection, out);
+        }
+    }
+
+    fn end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
+        self.cut(side, Finding::new(&findings::TRUNCATED), out);
+        self.connection.end(side, cause, out);
+        if let Some(e) = self.ended.get_mut(side.index()) {
+            *e = true;
+        }
+        if self.ended == [true; 2] {
+            self.connection.close_all(out);
+        }
+    }
+}
+
+impl Machine for Http2 {
+    fn feed(&mut self, input: Input<'_>, out: &mut dyn Out) -> Progress {
+        match input {
+            Input::Bytes(chunk) => return self.bytes(&chunk, out),
+            Input::Head(head) => self.connection.upgraded(&head, out),
+            Input::Gap { side, offset, len } => {
+                let detail = format!("{len} bytes");
+                let within = matches!(self.phase(side), Phase::Within(_));
+                self.cut(side, Finding::new(&findings::GAP).with(detail.clone()), out);
+                if !within && !matches!(self.phase(side), Phase::Lost) {
+                    out.finding(Finding::new(&findings::GAP).with(detail));
+                }
+                *self.phase(side) = Phase::Lost;
+                self.connection.gap(side, offset, len, out);
+                return Progress::nothing(0);
+            }
+            Input::Reset { side, code } => {
+                self.cut(side, Finding::new(&findings::TRUNCATED), out);
+                self.connection.reset(side, code, out);
+            }
+            Input::End { side, cause } => self.end(side, cause, out),
+            Input::Trailers(_) | Input::Datagram { .. } => {}
+        }
+        Progress::took(0)
+    }
+
+    fn fork(&self) -> Option<Box<dyn Machine>> {
+        Some(Box::new(self.clone()))
+    }
+
+    fn memory(&self) -> usize {
+        let phases: usize = self
+            .phases
+            .iter()
+            .map(|p| match p {
+                Phase::Within(s) => s.memory(),
+                _ => 0,
+            })
+            .sum();
+        size_of::<Self>() + phases + self.connection.memory()
+    }
+}
+
+/// Reads the payload of a whole frame.
+fn body<'a>(data: &'a [u8], head: &FrameHead) -> Body<'a> {
+    let payload = data.get(HEAD_LEN..).unwrap_or_default();
+    wire::body(In::new(payload, BufferId(0), HEAD_LEN as u32, &NoSink), head)
+}
+
+/// The same parsers once more, for the tree.
+fn tree(data: &[u8], head: &FrameHead) -> Tree {
+    let sink = TreeSink::new();
+    let i = In::new(data, BufferId(0), 0, &sink);
+    if let Ok((rest, _)) = wire::frame_head(i) {
+        wire::body(rest, head);
+    }
+    sink.into_tree()
+}
+
+/// Buffer 0 of a frame.
+pub(super) fn origins(mut trace: Trace, bytes: &[u8]) -> Origins {
+    let mut origins = Origins::new();
+    if let Some(mut buffer) = trace.take() {
+        buffer.bytes = bytes.to_vec();
+        origins.add(buffer);
+    }
+    origins
+}
+
+/// The event of a frame.
+pub(super) fn draft(side: Side, head: &FrameHead, start: Moment, end: Moment) -> Draft {
+    let mut d = Draft::new(Level::Frame, "http2", codes::kind(head.kind), start, end);
+    d.sender = Some(side);
+    d.stream = Some(u64::from(head.stream));
+    d.length = u64::from(head.length);
+    d
+}
+
+/// The client connection preface, or the `n` bytes of it that there are.
+fn preface(here: Here<'_>, n: usize, out: &mut dyn Out) {
+    let Here { side, offset, data, .. } = here;
+    let end = offset + n as u64;
+    let start = out.moment(side, offset);
+    let ready = out.ready(side, end.saturating_sub(1));
+    let mut d = Draft::new(Level::Frame, "http2", "preface", start, ready);
+    d.sender = Some(side);
+    d.stream = Some(0);
+    d.length = n as u64;
+    if n < PREFACE.len() {
+        d.complete = false;
+        d.findings.push(Finding::new(&findings::TRUNCATED));
+    }
+    if out.wants(Level::Frame) {
+        let bytes = data.get(..n).unwrap_or_default();
+        let sink = TreeSink::new();
+        let _ =
+            crate::field::input::bytes(&fields::MAGIC, n)(In::new(bytes, BufferId(0), 0, &sink));
+        let mut trace = Trace::new(true, WIRE);
+        trace.add(out, side, offset..end);
+        d.detail = Some(Box::new(Detail {
+            summary: "connection preface".to_owned(),
+            tree: sink.into_tree(),
+            origins: origins(trace, bytes),
+            ..Detail::default()
+        }));
+    }
+    out.emit(d);
+}
+
+/// A frame that the end of the bytes cut off before its last byte, or within its header.
+fn cut_frame(here: Here<'_>, head: Option<&FrameHead>, out: &mut dyn Out) {
+    let Here { side, offset, data, .. } = here;
+    let end = offset + data.len() as u64;
+    let start = out.moment(side, offset);
+    let ready = out.ready(side, end.saturating_sub(1));
+    let nothing = FrameHead { length: 0, kind: 0xff, flags: 0, stream: 0 };
+    let mut d = draft(side, head.unwrap_or(&nothing), start, ready);
+    d.complete = false;
+    let got = match head {
+        Some(h) => format!("{} of {} bytes", data.len().saturating_sub(HEAD_LEN), h.length),
+        None => format!("{} of {HEAD_LEN} bytes of a frame header", data.len()),
+    };
+    if out.wants(Level::Frame) {
+        let sink = TreeSink::new();
+        let mut i = In::new(data, BufferId(0), 0, &sink);
+        // A part of a payload is not read: its end decides what its fields are.
+        if head.is_some()
+            && let Ok((rest, _)) = wire::frame_head(i)
+        {
+            i = rest;
+        }
+        wire::unknown(i);
+        let tree = sink.into_tree();
+        let mut trace = Trace::new(true, WIRE);
+        trace.add(out, side, offset..end);
+        let summary = match head {
+            Some(h) => format!("{} (cut)", summary::frame(h, &Content::Unread, None)),
+            None => "frame header (cut)".to_owned(),
+        };
+        d.detail = Some(Box::new(Detail {
+            summary,
+            tree,
+            origins: origins(trace, data),
+            ..Detail::default()
+        }));
+    }
+    d.findings.push(Finding::new(&findings::TRUNCATED).with(got));
+    out.emit(d);
+}

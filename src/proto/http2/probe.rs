@@ -1,0 +1,104 @@
+//! HTTP/2 known by its first bytes.
+
+use crate::base::{BufferId, Side};
+use crate::field::{In, NoSink};
+use crate::proto::http2::codes::frame;
+use crate::proto::http2::wire::{self, FrameHead, HEAD_LEN, PREFACE};
+use crate::proto::{Probe, Verdict};
+
+/// A preface cut short is believed from `PRI * HTTP/2` on.
+const ENOUGH_PREFACE: usize = 12;
+/// The largest first SETTINGS frame that is believed: 64 settings.
+const MAX_FIRST_SETTINGS: u32 = 6 * 64;
+
+/// The client connection preface on either side says who is the client; a
+/// server may send its SETTINGS before that (RFC 9113 §3.4).
+pub(crate) fn probe(p: &Probe<'_>) -> Verdict {
+    let mut more = false;
+    for side in Side::BOTH {
+        let data = of(p, side);
+        if data.starts_with(PREFACE) {
+            return Verdict::Yes { client: Some(side) };
+        }
+        if !data.is_empty() && PREFACE.starts_with(data) {
+            if p.last && data.len() >= ENOUGH_PREFACE {
+                return Verdict::Yes { client: Some(side) };
+            }
+            more = true;
+        }
+    }
+    for side in Side::BOTH {
+        let client = side.peer();
+        // Whoever speaks against this is no client that is about to send its preface.
+        let silent = of(p, client).is_empty();
+        match settings_first(of(p, side)) {
+            Some(true) if silent && p.last => return Verdict::Yes { client: Some(client) },
+            Some(_) if silent => more = true,
+            _ => {}
+        }
+    }
+    if more && !p.last { Verdict::More } else { Verdict::No }
+}
+
+fn of<'a>(p: &Probe<'a>, side: Side) -> &'a [u8] {
+    p.data.get(side.index()).copied().unwrap_or_default()
+}
+
+/// Whether the bytes begin with a plausible first SETTINGS frame: `Some(true)`
+/// for a whole frame header, `Some(false)` for a beginning of one.
+fn settings_first(data: &[u8]) -> Option<bool> {
+    if data.is_empty() {
+        return None;
+    }
+    if data.len() < HEAD_LEN {
+        let type_fits = data.get(3).is_none_or(|t| *t == frame::SETTINGS);
+        return (data.first() == Some(&0) && type_fits).then_some(false);
+    }
+    let (_, head) = wire::frame_head(In::new(data, BufferId(0), 0, &NoSink)).ok()?;
+    is_first_settings(&head).then_some(true)
+}
+
+/// Whether a frame header is that of a first SETTINGS frame.
+pub(crate) const fn is_first_settings(head: &FrameHead) -> bool {
+    head.kind == frame::SETTINGS
+        && head.flags == 0
+        && head.stream == 0
+        && head.length % 6 == 0
+        && head.length <= MAX_FIRST_SETTINGS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: &[u8] = &[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 100];
+
+    fn asked(a: &[u8], b: &[u8], last: bool) -> Verdict {
+        probe(&Probe { data: [a, b], last })
+    }
+
+    #[test]
+    fn the_preface_says_who_is_the_client() {
+        assert_eq!(asked(PREFACE, b"", false), Verdict::Yes { client: Some(Side::Client) });
+        assert_eq!(asked(SETTINGS, PREFACE, false), Verdict::Yes { client: Some(Side::Server) });
+        assert_eq!(asked(b"PRI * H", b"", false), Verdict::More);
+        assert_eq!(asked(b"PRI * H", b"", true), Verdict::No);
+        assert_eq!(
+            asked(b"PRI * HTTP/2.0", b"", true),
+            Verdict::Yes { client: Some(Side::Client) }
+        );
+        assert_eq!(asked(b"POST / HTTP/1.1", b"", false), Verdict::No);
+        assert_eq!(asked(b"", b"", false), Verdict::No);
+    }
+
+    #[test]
+    fn a_server_may_speak_first() {
+        assert_eq!(asked(b"", SETTINGS, false), Verdict::More);
+        assert_eq!(asked(b"", SETTINGS, true), Verdict::Yes { client: Some(Side::Client) });
+        assert_eq!(asked(b"", &[0, 0], false), Verdict::More);
+        assert_eq!(asked(b"", &[0, 0], true), Verdict::No);
+        assert_eq!(asked(b"GET / HTTP", SETTINGS, false), Verdict::No);
+        assert_eq!(asked(b"PRI * HT", SETTINGS, false), Verdict::More);
+        assert_eq!(asked(b"", &[0, 0, 5, 4, 0, 0, 0, 0, 0], false), Verdict::No);
+    }
+}

@@ -1,0 +1,133 @@
+//! Which streams are open, and what is remembered of the others (RFC 9113 §5.1).
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+
+use crate::base::Side;
+use crate::base::limits::MAX_CHILDREN;
+
+/// Closed streams that are remembered with who ended them. Frames that cross a
+/// reset arrive within a round trip; streams beyond are told by number alone.
+const REMEMBERED: usize = 1024;
+
+/// One direction of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Half {
+    /// The request's or the final response's header section has been seen.
+    pub(crate) head: bool,
+    /// END_STREAM has been seen.
+    pub(crate) ended: bool,
+}
+
+/// An open stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stream {
+    halves: [Half; 2],
+    /// A child machine is told of it; `false` beyond [`MAX_CHILDREN`].
+    pub(crate) child: bool,
+}
+
+impl Stream {
+    /// One direction.
+    pub(crate) fn half(&mut self, side: Side) -> &mut Half {
+        let [client, server] = &mut self.halves;
+        match side {
+            Side::Client => client,
+            Side::Server => server,
+        }
+    }
+
+    /// Whether both directions have ended.
+    pub(crate) const fn is_over(&self) -> bool {
+        let [client, server] = &self.halves;
+        client.ended && server.ended
+    }
+}
+
+/// What is known of a stream that is not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Past {
+    /// Nobody has used it, nor a higher one of the same end.
+    Idle,
+    /// It was not used when a higher one was (§5.1.1), or that is long ago.
+    Skipped,
+    /// It was open; whether this side had ended it (END_STREAM or RST_STREAM).
+    Closed {
+        /// The side that was asked for.
+        by_sender: bool,
+    },
+}
+
+/// All streams of a connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Streams {
+    open: HashMap<u32, Stream>,
+    closed: VecDeque<(u32, [bool; 2])>,
+    /// The highest identifier in use, of the client's (odd) and the server's (even).
+    highest: [u32; 2],
+}
+
+/// The end whose identifiers these are: odd ones the client's (§5.1.1).
+pub(crate) const fn initiator(stream: u32) -> Side {
+    if stream % 2 == 1 { Side::Client } else { Side::Server }
+}
+
+impl Streams {
+    /// The stream, if it is open.
+    pub(crate) fn get(&mut self, id: u32) -> Option<&mut Stream> {
+        self.open.get_mut(&id)
+    }
+
+    /// Whether no further stream can be followed.
+    pub(crate) fn is_full(&self) -> bool {
+        self.open.len() >= MAX_CHILDREN
+    }
+
+    /// Opens a stream that is not open.
+    pub(crate) fn open(&mut self, id: u32, child: bool) {
+        self.open.insert(id, Stream { child, ..Stream::default() });
+        self.use_id(id);
+    }
+
+    /// The identifier is in use, and lower ones of the same end are no longer idle.
+    pub(crate) fn use_id(&mut self, id: u32) {
+        if let Some(h) = self.highest.get_mut(initiator(id).index()) {
+            *h = (*h).max(id);
+        }
+    }
+
+    /// Closes an open stream; `reset_by` is the side that aborted it.
+    pub(crate) fn close(&mut self, id: u32, reset_by: Option<Side>) {
+        let Some(s) = self.open.remove(&id) else { return };
+        let by = Side::BOTH.map(|side| {
+            reset_by == Some(side) || s.halves.get(side.index()).is_some_and(|h| h.ended)
+        });
+        if self.closed.len() >= REMEMBERED {
+            self.closed.pop_front();
+        }
+        self.closed.push_back((id, by));
+    }
+
+    /// What is known of a stream that is not open, for a frame of `sender`.
+    pub(crate) fn past(&self, id: u32, sender: Side) -> Past {
+        if let Some((_, by)) = self.closed.iter().rev().find(|(closed, _)| *closed == id) {
+            return Past::Closed { by_sender: by.get(sender.index()).copied().unwrap_or(false) };
+        }
+        let highest = self.highest.get(initiator(id).index()).copied().unwrap_or(0);
+        if id > highest { Past::Idle } else { Past::Skipped }
+    }
+
+    /// The open streams in ascending order.
+    pub(crate) fn ids(&self) -> Vec<u32> {
+        let mut v: Vec<u32> = self.open.keys().copied().collect();
+        v.sort_unstable();
+        v
+    }
+
+    /// Memory held, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.open.capacity() * (size_of::<(u32, Stream)>() + 1)
+            + self.closed.capacity() * size_of::<(u32, [bool; 2])>()
+    }
+}

@@ -1,0 +1,99 @@
+//! What can be wrong with a WebSocket connection.
+
+use crate::finding::FindingSpec;
+
+/// Declares the findings and the list of them all, so that none is forgotten.
+macro_rules! findings {
+    ($($name:ident = $severity:ident($code:literal, $reference:literal, $meaning:literal);)*) => {
+        $(
+            #[doc = $meaning]
+            pub static $name: FindingSpec = FindingSpec::$severity($code, $reference, $meaning);
+        )*
+        /// All of them.
+        pub static FINDINGS: &[&FindingSpec] = &[$(&$name),*];
+    };
+}
+
+findings! {
+    // The handshake.
+    BAD_KEY = error("websocket.bad-key", "RFC 6455 §4.1",
+        "Sec-WebSocket-Key is missing, or is not 16 bytes in base64.");
+    BAD_VERSION = error("websocket.bad-version", "RFC 6455 §4.1",
+        "Sec-WebSocket-Version is not 13.");
+    ACCEPT_MISMATCH = error("websocket.accept-mismatch", "RFC 6455 §4.2.2",
+        "Sec-WebSocket-Accept is missing, or is not what follows from the client's key.");
+    BAD_STATUS = warning("websocket.bad-status", "RFC 6455 §4.2.2",
+        "The server's answer does not switch to WebSocket, and yet frames follow.");
+    SUBPROTOCOL_NOT_OFFERED = error("websocket.subprotocol-not-offered", "RFC 6455 §4.1",
+        "The server chose a subprotocol that the client had not offered.");
+    EXTENSION_NOT_OFFERED = error("websocket.extension-not-offered", "RFC 6455 §4.1",
+        "The server agreed to an extension that the client had not offered.");
+    BAD_EXTENSION = error("websocket.bad-extension", "RFC 7692 §7.1",
+        "The server's permessage-deflate has parameters that the RFC does not allow.");
+    UNKNOWN_EXTENSION = note("websocket.unknown-extension", "RFC 6455 §9",
+        "An extension was agreed that is not decoded: payloads may not be what they seem.");
+    EXTENSIONS_UNKNOWN = warning("websocket.extensions-unknown", "RFC 6455 §9.1",
+        "RSV1 is set, and the handshake that would say what it means was not captured: the message is shown as it was sent.");
+    // Frames.
+    CLIENT_UNMASKED = error("websocket.client-unmasked", "RFC 6455 §5.1",
+        "A frame of the client is not masked; the server must close the connection.");
+    SERVER_MASKED = error("websocket.server-masked", "RFC 6455 §5.1",
+        "A frame of the server is masked; the client must close the connection.");
+    RSV_WITHOUT_EXTENSION = error("websocket.rsv-without-extension", "RFC 6455 §5.2",
+        "A reserved bit is set to which no agreed extension gives a meaning.");
+    RSV1_MISPLACED = error("websocket.rsv1-misplaced", "RFC 7692 §6.1",
+        "RSV1 is set on a control frame, or on a frame that does not begin a message.");
+    RESERVED_OPCODE = error("websocket.reserved-opcode", "RFC 6455 §5.2",
+        "The opcode is reserved; the receiver must fail the connection.");
+    FRAGMENTED_CONTROL = error("websocket.fragmented-control", "RFC 6455 §5.5",
+        "A control frame has FIN clear; control frames must not be fragmented.");
+    CONTROL_TOO_LONG = error("websocket.control-too-long", "RFC 6455 §5.5",
+        "A control frame has more than 125 bytes of payload.");
+    LENGTH_NOT_MINIMAL = error("websocket.length-not-minimal", "RFC 6455 §5.2",
+        "The payload length is not written in the fewest bytes that hold it.");
+    LENGTH_TOP_BIT = error("websocket.length-top-bit", "RFC 6455 §5.2",
+        "The top bit of the 64-bit payload length is set.");
+    ORPHAN_CONTINUATION = error("websocket.orphan-continuation", "RFC 6455 §5.4",
+        "A continuation frame where no message is open.");
+    INTERLEAVED_MESSAGE = error("websocket.interleaved-message", "RFC 6455 §5.4",
+        "A new message begins while a fragmented one is still open.");
+    UNFINISHED_MESSAGE = warning("websocket.unfinished-message", "RFC 6455 §5.4",
+        "Another message began before the last fragment of this one.");
+    FRAME_AFTER_CLOSE = error("websocket.frame-after-close", "RFC 6455 §5.5.1",
+        "A frame after the sender's close frame; the peer discards it.");
+    // Messages.
+    BAD_CLOSE_CODE = error("websocket.bad-close-code", "RFC 6455 §7.4",
+        "A close code that must not be sent.");
+    UNASSIGNED_CLOSE_CODE = warning("websocket.unassigned-close-code", "RFC 6455 §7.4.2",
+        "A close code that is reserved for the protocol and not assigned.");
+    CLOSE_ONE_BYTE = error("websocket.close-one-byte", "RFC 6455 §5.5.1",
+        "A close frame with one byte of payload: half a status code.");
+    BAD_UTF8 = error("websocket.bad-utf8", "RFC 6455 §8.1",
+        "Text that is not UTF-8; the receiver must fail the connection.");
+    INFLATE_ERROR = error("websocket.inflate-error", "RFC 7692 §7.2.2",
+        "A compressed message that is no DEFLATE data: it is shown as it was sent.");
+    INFLATE_LIMIT = error("websocket.inflate-limit", "RFC 7692 §8",
+        "A compressed message that inflates beyond the limit: it is shown as it was sent.");
+    CONTEXT_LOST = warning("websocket.context-lost", "RFC 7692 §7.2.2",
+        "A compressed message that builds on earlier ones that could not be inflated: it is shown as it was sent.");
+    // What is missing.
+    TRUNCATED = warning("websocket.truncated", "RFC 6455 §7.1.7",
+        "The connection or the capture ended before the frame or the message did.");
+    GAP = warning("websocket.gap", "RFC 6455 §5.2",
+        "Bytes of the frame or the message were not captured.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_ours() {
+        let mut codes: Vec<_> = FINDINGS.iter().map(|f| f.code).collect();
+        assert!(codes.iter().all(|c| c.starts_with("websocket.")));
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), FINDINGS.len());
+        assert!(FINDINGS.iter().all(|f| f.reference.starts_with("RFC ")));
+    }
+}

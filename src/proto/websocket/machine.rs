@@ -1,0 +1,549 @@
+//! The state of one WebSocket connection: frames to messages, both directions.
+
+use super::fields::opcode_name;
+use super::findings::{
+    CLIENT_UNMASKED, CONTEXT_LOST, CONTROL_TOO_LONG, EXTENSIONS_UNKNOWN, FRAGMENTED_CONTROL,
+    FRAME_AFTER_CLOSE, GAP, INTERLEAVED_MESSAGE, LENGTH_NOT_MINIMAL, LENGTH_TOP_BIT,
+    ORPHAN_CONTINUATION, RESERVED_OPCODE, RSV_WITHOUT_EXTENSION, RSV1_MISPLACED, SERVER_MASKED,
+    TRUNCATED, UNFINISHED_MESSAGE,
+};
+use super::frame::{OpenFrame, Role};
+use super::handshake::{Extensions, Handshake};
+use super::inflate::Inflater;
+use super::mask::unmask;
+use super::message::{Coding, OpenMessage};
+use super::session::Session;
+use super::wire::{self, FrameHead, RSV1_BIT, opcode};
+use crate::base::{BufferId, Moment, Side, Span};
+use crate::field::{In, NoSink};
+use crate::finding::{Finding, FindingSpec};
+use crate::proto::{Chunk, Input, Machine, Out, Progress};
+
+/// Bytes unmasked at a time: small enough for the first-level cache.
+const STEP: usize = 8 << 10;
+
+/// A fresh machine.
+pub(super) fn start() -> Box<dyn Machine> {
+    Box::new(WebSocket::new())
+}
+
+/// One connection.
+#[derive(Debug)]
+struct WebSocket {
+    handshake: Handshake,
+    session: Session,
+    client: Half,
+    server: Half,
+    scratch: Vec<u8>,
+}
+
+/// One direction.
+#[derive(Debug)]
+struct Half {
+    side: Side,
+    frame: Option<OpenFrame>,
+    /// A data message is open, in `data`.
+    open: bool,
+    data: OpenMessage,
+    control: OpenMessage,
+    inflater: Option<Inflater>,
+    /// Where the next frame begins is not known any more.
+    lost: bool,
+}
+
+/// What both directions share, while one of them is worked on.
+struct Shared<'a> {
+    extensions: Extensions,
+    session: &'a mut Session,
+    scratch: &'a mut Vec<u8>,
+}
+
+impl WebSocket {
+    fn new() -> Self {
+        Self {
+            handshake: Handshake::default(),
+            session: Session::default(),
+            client: Half::new(Side::Client),
+            server: Half::new(Side::Server),
+            scratch: Vec::new(),
+        }
+    }
+
+    fn half(&mut self, side: Side) -> (&mut Half, Shared<'_>) {
+        let shared = Shared {
+            extensions: self.handshake.extensions,
+            session: &mut self.session,
+            scratch: &mut self.scratch,
+        };
+        match side {
+            Side::Client => (&mut self.client, shared),
+            Side::Server => (&mut self.server, shared),
+        }
+    }
+
+    /// Tells the session, once, where it is over.
+    fn settle(&mut self, out: &mut dyn Out) {
+        if self.session.is_over() {
+            self.session.emit(&self.handshake, out);
+        }
+    }
+}
+
+impl Machine for WebSocket {
+    fn feed(&mut self, input: Input<'_>, out: &mut dyn Out) -> Progress {
+        match input {
+            Input::Bytes(chunk) => {
+                let (half, mut shared) = self.half(chunk.side);
+                return half.bytes(chunk, &mut shared, out);
+            }
+            Input::Head(head) => {
+                self.session.begin(head.start);
+                let found = &mut |f| out.finding(f);
+                match head.side {
+                    Side::Client => self.handshake.request(&head, found),
+                    Side::Server => {
+                        self.handshake.response(&head, found);
+                        if let Extensions::Agreed { deflate: Some(d), .. } =
+                            self.handshake.extensions
+                        {
+                            for side in Side::BOTH {
+                                let inflater = Inflater::new(d.takeover(side));
+                                self.half(side).0.inflater = Some(inflater);
+                            }
+                        }
+                    }
+                }
+            }
+            Input::Gap { side, len, .. } => {
+                let (half, mut shared) = self.half(side);
+                half.gap(len, &mut shared, out);
+                if half.lost {
+                    return Progress::nothing(0);
+                }
+            }
+            Input::End { side, cause } => {
+                let (half, mut shared) = self.half(side);
+                half.flush(&TRUNCATED, &mut shared, out);
+                self.session.end(side, cause);
+                self.settle(out);
+            }
+            Input::Reset { side, .. } => {
+                let (half, mut shared) = self.half(side);
+                half.flush(&TRUNCATED, &mut shared, out);
+                self.session.reset(side);
+                self.settle(out);
+            }
+            // None of WebSocket's.
+            Input::Trailers(_) | Input::Datagram { .. } => {}
+        }
+        Progress::took(0)
+    }
+
+    fn fork(&self) -> Option<Box<dyn Machine>> {
+        Some(Box::new(Self {
+            handshake: self.handshake.clone(),
+            session: self.session.clone(),
+            client: self.client.fork()?,
+            server: self.server.fork()?,
+            scratch: Vec::new(),
+        }))
+    }
+
+    fn memory(&self) -> usize {
+        size_of::<Self>()
+            + self.handshake.memory()
+            + self.client.memory()
+            + self.server.memory()
+            + self.scratch.capacity()
+    }
+}
+
+impl Half {
+    fn new(side: Side) -> Self {
+        Self {
+            side,
+            frame: None,
+            open: false,
+            data: OpenMessage::default(),
+            control: OpenMessage::default(),
+            inflater: None,
+            lost: false,
+        }
+    }
+
+    fn fork(&self) -> Option<Self> {
+        let inflater = match &self.inflater {
+            Some(i) => Some(i.fork()?),
+            None => None,
+        };
+        Some(Self {
+            side: self.side,
+            frame: self.frame.clone(),
+            open: self.open,
+            data: self.data.clone(),
+            control: self.control.clone(),
+            inflater,
+            lost: self.lost,
+        })
+    }
+
+    fn memory(&self) -> usize {
+        self.frame.as_ref().map_or(0, OpenFrame::memory)
+            + self.data.memory()
+            + self.control.memory()
+            + self.inflater.as_ref().map_or(0, Inflater::memory)
+    }
+
+    fn bytes(&mut self, chunk: Chunk<'_>, shared: &mut Shared<'_>, out: &mut dyn Out) -> Progress {
+        if self.lost || self.frame.as_ref().is_some_and(|f| f.head_cut) {
+            return Progress::nothing(0);
+        }
+        let mut rest = chunk.data;
+        loop {
+            let took = chunk.data.len() - rest.len();
+            let at = chunk.offset.saturating_add(took as u64);
+            if self.frame.is_some() {
+                let n = self.payload(rest, at, shared, out);
+                rest = rest.get(n..).unwrap_or_default();
+                if self.frame.is_some() {
+                    return Progress::took(chunk.data.len());
+                }
+                continue;
+            }
+            if rest.is_empty() {
+                return Progress::took(took);
+            }
+            match wire::head(In::new(rest, BufferId(0), 0, &NoSink)) {
+                Ok((i, head)) => {
+                    let (bytes, after) =
+                        rest.split_at_checked(usize::from(head.wire_len())).unwrap_or((rest, &[]));
+                    debug_assert_eq!(i.data().len(), after.len());
+                    self.begin(head, bytes, at, shared, out);
+                    rest = after;
+                }
+                Err(nom::Err::Incomplete(nom::Needed::Size(n))) if !chunk.last => {
+                    return Progress::need(took, n.get());
+                }
+                Err(_) => {
+                    self.cut_head(rest, at, shared, out);
+                    return Progress::took(chunk.data.len());
+                }
+            }
+        }
+    }
+
+    /// A head of which no more will come: what it is cut by is told next.
+    fn cut_head(&mut self, bytes: &[u8], at: u64, shared: &mut Shared<'_>, out: &mut dyn Out) {
+        let first = bytes.first().copied().unwrap_or_default();
+        let head = FrameHead {
+            fin: first & 0x80 != 0,
+            rsv: first >> 4 & 0b111,
+            opcode: first & 0x0f,
+            ..FrameHead::default()
+        };
+        let mut frame = OpenFrame::new(head, Role::Stray, bytes, self.side, at, out);
+        frame.head_cut = true;
+        frame.end = out.ready(self.side, at.saturating_add(bytes.len() as u64).saturating_sub(1));
+        shared.session.begin(frame.start);
+        self.frame = Some(frame);
+    }
+
+    /// A frame begins.
+    fn begin(
+        &mut self,
+        head: FrameHead,
+        bytes: &[u8],
+        at: u64,
+        shared: &mut Shared<'_>,
+        out: &mut dyn Out,
+    ) {
+        let last = at.saturating_add(bytes.len() as u64).saturating_sub(1);
+        let mut frame = OpenFrame::new(head, Role::Stray, bytes, self.side, at, out);
+        frame.end = out.ready(self.side, last);
+        shared.session.begin(frame.start);
+        self.judge(&head, shared, &mut frame.findings);
+        match head.opcode {
+            opcode::TEXT | opcode::BINARY => {
+                if self.open {
+                    frame.findings.push(opcode_finding(&INTERLEAVED_MESSAGE));
+                    self.data.findings.push(Finding::new(&UNFINISHED_MESSAGE));
+                    self.abandon(frame.start, shared, out);
+                }
+                self.begin_message(&head, &frame, shared.extensions, out);
+                frame.role = Role::Data;
+            }
+            opcode::CONTINUATION if self.open => frame.role = Role::Data,
+            opcode::CONTINUATION => frame.findings.push(opcode_finding(&ORPHAN_CONTINUATION)),
+            opcode::CLOSE | opcode::PING | opcode::PONG => {
+                self.control.begin(&head, Coding::Plain, frame.start, out);
+                frame.role = Role::Control;
+            }
+            _ => frame.findings.push(opcode_finding(&RESERVED_OPCODE)),
+        }
+        match frame.role {
+            Role::Data => self.data.frame(&head, bytes, self.side, at, out),
+            Role::Control => self.control.frame(&head, bytes, self.side, at, out),
+            Role::Stray => {}
+        }
+        self.frame = Some(frame);
+    }
+
+    /// What is wrong with a head by itself (RFC 6455 §5.1, §5.2, §5.5).
+    fn judge(&self, h: &FrameHead, shared: &Shared<'_>, findings: &mut Vec<Finding>) {
+        let mask_bit = Span::bit_field(BufferId(0), 1, 0, 1);
+        match (self.side, h.key.is_some()) {
+            (Side::Client, false) => findings.push(Finding::new(&CLIENT_UNMASKED).at(mask_bit)),
+            (Side::Server, true) => findings.push(Finding::new(&SERVER_MASKED).at(mask_bit)),
+            _ => {}
+        }
+        if h.rsv != 0 {
+            judge_rsv(h, shared.extensions, findings);
+        }
+        if h.is_control() && opcode_name(u64::from(h.opcode)) != Some("reserved") {
+            if !h.fin {
+                let fin = Span::bit_field(BufferId(0), 0, 0, 1);
+                findings.push(Finding::new(&FRAGMENTED_CONTROL).at(fin));
+            }
+            if h.length > 125 {
+                let f = Finding::new(&CONTROL_TOO_LONG).with(format!("{} bytes", h.length));
+                findings.push(f.at(length_span(h)));
+            }
+        }
+        if h.is_length_wasteful() {
+            let f = Finding::new(&LENGTH_NOT_MINIMAL);
+            let f = f.with(format!("{} written behind {}", h.length, h.length7));
+            findings.push(f.at(length_span(h)));
+        }
+        if h.length >> 63 != 0 {
+            findings.push(Finding::new(&LENGTH_TOP_BIT).at(length_span(h)));
+        }
+        // The peer discards pings and pongs as well, but they are not forbidden.
+        if shared.session.has_closed(self.side) && !matches!(h.opcode, opcode::PING | opcode::PONG)
+        {
+            findings.push(opcode_finding(&FRAME_AFTER_CLOSE));
+        }
+    }
+
+    /// A data message begins (RFC 7692 §7.2.3: RSV1 of the first frame says
+    /// whether it is compressed).
+    fn begin_message(
+        &mut self,
+        head: &FrameHead,
+        frame: &OpenFrame,
+        extensions: Extensions,
+        out: &mut dyn Out,
+    ) {
+        let rsv1 = head.rsv & RSV1_BIT != 0;
+        let (coding, finding) = match (rsv1, &mut self.inflater, extensions) {
+            (false, ..) => (Coding::Plain, None),
+            (true, Some(i), _) if i.is_lost() => (Coding::Undecoded, Some(&CONTEXT_LOST)),
+            (true, Some(i), _) => {
+                i.begin();
+                (Coding::Deflated, None)
+            }
+            (true, None, Extensions::Unknown) => (Coding::Undecoded, Some(&EXTENSIONS_UNKNOWN)),
+            // The frame says what is wrong.
+            (true, None, Extensions::Agreed { .. }) => (Coding::Undecoded, None),
+        };
+        self.data.begin(head, coding, frame.start, out);
+        self.data.findings.extend(finding.map(Finding::new));
+        self.open = true;
+    }
+
+    /// Takes what belongs to the open frame from the front of `data`; finishes
+    /// the frame if that is all of it.
+    fn payload(
+        &mut self,
+        data: &[u8],
+        at: u64,
+        shared: &mut Shared<'_>,
+        out: &mut dyn Out,
+    ) -> usize {
+        let Some(frame) = &mut self.frame else {
+            return 0;
+        };
+        let n = usize::try_from(frame.remaining()).unwrap_or(usize::MAX).min(data.len());
+        let data = data.get(..n).unwrap_or_default();
+        if n > 0 {
+            frame.wire(data, self.side, at, out);
+            let mut message = match frame.role {
+                Role::Data => Some(&mut self.data),
+                Role::Control => Some(&mut self.control),
+                Role::Stray => None,
+            };
+            if let Some(m) = &mut message {
+                m.wire(data, self.side, at, out);
+            }
+            let mut plain = |frame: &mut OpenFrame, part: &[u8], out: &mut dyn Out| {
+                frame.plain(part, out);
+                if let Some(m) = &mut message {
+                    m.plain(part, self.inflater.as_mut(), out);
+                }
+            };
+            match frame.head.key {
+                None => plain(frame, data, out),
+                Some(key) => {
+                    for (i, part) in data.chunks(STEP).enumerate() {
+                        shared.scratch.clear();
+                        shared.scratch.extend_from_slice(part);
+                        let phase = frame.passed.wrapping_add((i * STEP) as u64);
+                        unmask(key, phase, shared.scratch);
+                        plain(frame, shared.scratch, out);
+                    }
+                }
+            }
+            frame.passed += n as u64;
+            frame.end = out.ready(self.side, at.saturating_add(n as u64).saturating_sub(1));
+        }
+        if frame.remaining() == 0 {
+            self.finish(shared, out);
+        }
+        n
+    }
+
+    /// The open frame is whole.
+    fn finish(&mut self, shared: &mut Shared<'_>, out: &mut dyn Out) {
+        let Some(frame) = self.frame.take() else {
+            return;
+        };
+        let (side, role, head, end) = (self.side, frame.role, frame.head, frame.end);
+        let complete = !frame.holed;
+        frame.emit(side, complete, out);
+        match role {
+            Role::Data if head.fin => {
+                self.open = false;
+                self.data.finish(self.inflater.as_mut(), out);
+                tell(&mut self.data, side, end, true, shared.session, out);
+            }
+            Role::Control => tell(&mut self.control, side, end, true, shared.session, out),
+            Role::Data | Role::Stray => {}
+        }
+    }
+
+    /// The open data message will not be finished.
+    fn abandon(&mut self, end: Moment, shared: &mut Shared<'_>, out: &mut dyn Out) {
+        if std::mem::take(&mut self.open) {
+            if self.data.coding == Coding::Deflated
+                && let Some(i) = &mut self.inflater
+            {
+                i.lose();
+            }
+            tell(&mut self.data, self.side, end, false, shared.session, out);
+        }
+    }
+
+    /// Bytes are missing. Within a payload the next frame is still known.
+    fn gap(&mut self, len: u64, shared: &mut Shared<'_>, out: &mut dyn Out) {
+        if let Some(frame) = &mut self.frame
+            && !frame.head_cut
+            && frame.remaining() >= len
+        {
+            frame.passed += len;
+            if !std::mem::replace(&mut frame.holed, true) {
+                frame.findings.push(Finding::new(&GAP));
+            }
+            let message = match frame.role {
+                Role::Data => Some(&mut self.data),
+                Role::Control => Some(&mut self.control),
+                Role::Stray => None,
+            };
+            if let Some(m) = message {
+                if m.coding == Coding::Deflated
+                    && let Some(i) = &mut self.inflater
+                {
+                    i.lose();
+                }
+                if !m.holed {
+                    m.findings.push(Finding::new(&GAP).with(format!("{len} bytes")));
+                }
+                m.hole();
+            }
+            if frame.remaining() == 0 {
+                self.finish(shared, out);
+            }
+            return;
+        }
+        self.flush(&GAP, shared, out);
+        self.lost = true;
+        if let Some(i) = &mut self.inflater {
+            i.lose();
+        }
+    }
+
+    /// No more comes: what is open is told as it is.
+    fn flush(&mut self, why: &'static FindingSpec, shared: &mut Shared<'_>, out: &mut dyn Out) {
+        let mut end = out.now();
+        if let Some(mut frame) = self.frame.take() {
+            end = frame.end;
+            let missing = frame.remaining();
+            let finding = Finding::new(why);
+            frame.findings.push(if frame.head_cut {
+                finding
+            } else {
+                finding.with(format!("{missing} bytes are missing"))
+            });
+            let role = frame.role;
+            frame.emit(self.side, false, out);
+            if role == Role::Control {
+                self.control.findings.push(Finding::new(why));
+                tell(&mut self.control, self.side, end, false, shared.session, out);
+            }
+        }
+        if self.open {
+            self.data.findings.push(Finding::new(why));
+            self.abandon(end, shared, out);
+        }
+    }
+}
+
+/// Emits a message and counts it.
+fn tell(
+    message: &mut OpenMessage,
+    side: Side,
+    end: Moment,
+    complete: bool,
+    session: &mut Session,
+    out: &mut dyn Out,
+) {
+    let opcode = message.opcode;
+    message.emit(side, end, complete, out, &mut |told| {
+        session.message(side, opcode, told.length);
+        if let Some((code, reason)) = told.close {
+            session.close(side, code, reason);
+        }
+    });
+}
+
+/// Reserved bits that are set (RFC 6455 §5.2, RFC 7692 §6).
+fn judge_rsv(h: &FrameHead, extensions: Extensions, findings: &mut Vec<Finding>) {
+    let place = Span::bit_field(BufferId(0), 0, 1, 3);
+    let stray = match extensions {
+        // RSV1 is told with the message.
+        Extensions::Unknown => h.rsv & !RSV1_BIT,
+        Extensions::Agreed { others: true, .. } => 0,
+        Extensions::Agreed { deflate: None, .. } => h.rsv,
+        Extensions::Agreed { deflate: Some(_), .. } => {
+            let begins = matches!(h.opcode, opcode::TEXT | opcode::BINARY);
+            if h.rsv & RSV1_BIT != 0 && !begins {
+                findings.push(Finding::new(&RSV1_MISPLACED).at(place));
+            }
+            h.rsv & !RSV1_BIT
+        }
+    };
+    if stray != 0 {
+        findings.push(Finding::new(&RSV_WITHOUT_EXTENSION).at(place));
+    }
+}
+
+fn opcode_finding(spec: &'static FindingSpec) -> Finding {
+    Finding::new(spec).at(Span::bit_field(BufferId(0), 0, 4, 4))
+}
+
+/// Where the length is written.
+const fn length_span(h: &FrameHead) -> Span {
+    match h.length7 {
+        126 => Span::bytes(BufferId(0), 2, 2),
+        127 => Span::bytes(BufferId(0), 2, 8),
+        _ => Span::bit_field(BufferId(0), 1, 1, 7),
+    }
+}

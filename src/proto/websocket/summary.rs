@@ -1,0 +1,125 @@
+//! One line for people. Control characters are left as they are: views clean them.
+
+use std::fmt::Write as _;
+
+use super::close;
+use super::wire::FrameHead;
+
+/// Characters of a text that a line shows.
+const TEXT_CHARS: usize = 200;
+/// Bytes that a line shows in hex.
+const HEX_BYTES: usize = 16;
+
+/// `text FIN 5 bytes masked 37fa213d`
+pub(super) fn frame(h: &FrameHead) -> String {
+    let mut s = String::from(h.kind());
+    if h.kind() == "reserved" {
+        let _ = write!(s, " {:#x}", h.opcode);
+    }
+    if h.fin {
+        s.push_str(" FIN");
+    }
+    for (bit, name) in [(0b100, " RSV1"), (0b010, " RSV2"), (0b001, " RSV3")] {
+        if h.rsv & bit != 0 {
+            s.push_str(name);
+        }
+    }
+    let _ = write!(s, " {}", bytes(h.length));
+    if let Some(key) = h.key {
+        let _ = write!(s, " masked {:08x}", u32::from_be_bytes(key));
+    }
+    s
+}
+
+/// The first characters of a text; bytes that are no UTF-8 are replaced.
+pub(super) fn text(data: &[u8], len: u64) -> String {
+    // Four bytes a character at most.
+    let head = data.get(..TEXT_CHARS * 4).unwrap_or(data);
+    let whole = match std::str::from_utf8(head) {
+        Err(e) if e.error_len().is_none() => head.get(..e.valid_up_to()).unwrap_or(head),
+        _ => head,
+    };
+    let whole = String::from_utf8_lossy(whole);
+    let mut s: String = whole.chars().take(TEXT_CHARS).collect();
+    if (s.len() as u64) < len && s.len() < whole.len() || (head.len() as u64) < len {
+        s.push('…');
+    }
+    s
+}
+
+/// `12 bytes: 08 2a …`
+pub(super) fn binary(data: &[u8], len: u64) -> String {
+    let mut s = bytes(len);
+    for (i, b) in data.iter().take(HEX_BYTES).enumerate() {
+        let _ = write!(s, "{} {b:02x}", if i == 0 { ":" } else { "" });
+    }
+    if len > HEX_BYTES as u64 {
+        s.push_str(" …");
+    }
+    s
+}
+
+/// Text where it is UTF-8 without control characters, else bytes.
+pub(super) fn either(data: &[u8], len: u64) -> String {
+    match std::str::from_utf8(data) {
+        Ok(t) if !t.is_empty() && !t.chars().any(char::is_control) => text(data, len),
+        _ => binary(data, len),
+    }
+}
+
+/// `1000 normal closure "bye"`
+pub(super) fn close(code: Option<u16>, reason: &[u8]) -> String {
+    let Some(code) = code else {
+        return String::from("no status code");
+    };
+    let mut s = code.to_string();
+    if let Some(name) = close::name(u64::from(code)) {
+        let _ = write!(s, " {name}");
+    }
+    if !reason.is_empty() {
+        let _ = write!(s, " \"{}\"", String::from_utf8_lossy(reason));
+    }
+    s
+}
+
+/// `1 byte`, `5 bytes`
+pub(super) fn bytes(n: u64) -> String {
+    if n == 1 { String::from("1 byte") } else { format!("{n} bytes") }
+}
+
+/// `350 ms`, `3.2 s`, `4 min 5 s`
+pub(super) fn duration(ns: u64) -> String {
+    let (us, ms) = (ns / 1_000, ns / 1_000_000);
+    if ms == 0 {
+        format!("{us} µs")
+    } else if ms < 1_000 {
+        format!("{ms} ms")
+    } else if ms < 60_000 {
+        format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)
+    } else {
+        format!("{} min {} s", ms / 60_000, ms % 60_000 / 1_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_cut_between_characters() {
+        let t = "€".repeat(300);
+        let s = text(t.as_bytes(), t.len() as u64);
+        assert_eq!(s.chars().count(), TEXT_CHARS + 1);
+        assert!(s.ends_with("€…"));
+        assert_eq!(text(b"hello", 5), "hello");
+        assert_eq!(text(b"hello", 50), "hello…");
+        assert_eq!(text("é".as_bytes(), 2), "é");
+        assert_eq!(binary(&[8, 42], 2), "2 bytes: 08 2a");
+        assert_eq!(binary(&[], 0), "0 bytes");
+        assert_eq!(either(b"\x00\x01", 2), "2 bytes: 00 01");
+        assert_eq!(close(Some(1000), b"bye"), "1000 normal closure \"bye\"");
+        assert_eq!(close(Some(3001), b""), "3001");
+        assert_eq!(duration(3_270_000_000), "3.2 s");
+        assert_eq!(duration(65_000_000_000), "1 min 5 s");
+    }
+}

@@ -1,0 +1,137 @@
+//! Sessions: how they began, what they came to and how they ended.
+
+use super::*;
+use crate::field::Value;
+
+fn session(r: &Recorder) -> &crate::event::Draft {
+    let mut all = r.events.iter().filter(|e| e.level == Level::Exchange);
+    let one = all.next().expect("a session");
+    assert!(all.next().is_none(), "two sessions");
+    one
+}
+
+fn text(r: &Recorder, name: &str) -> Option<String> {
+    match &session(r).detail.as_ref().unwrap().tree.find(name)?.value {
+        Value::Text(t) => Some(t.to_string()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn number(r: &Recorder, name: &str) -> Option<u64> {
+    session(r).detail.as_ref().unwrap().tree.number(name)
+}
+
+fn once(extensions: &str, acts: &[Act]) -> Recorder {
+    let mut r = Recorder::new();
+    let mut m = start();
+    shake(&mut r, &mut *m, extensions);
+    act(&mut r, &mut *m, acts, 1460);
+    r
+}
+
+#[test]
+fn a_close_handshake() {
+    let close = [&1000_u16.to_be_bytes()[..], b"done"].concat();
+    let r = once(
+        "permessage-deflate",
+        &[
+            Bytes(C, up(0x81, b"one")),
+            Bytes(S, down(0x81, b"two")),
+            Bytes(S, hex("c1 07 f2 48 cd c9 c9 07 00")),
+            Bytes(C, up(0x89, b"")),
+            Bytes(S, down(0x8a, b"")),
+            Bytes(C, up(0x88, &close)),
+            Bytes(S, down(0x88, &close)),
+            End(S, EndCause::Finished),
+            End(C, EndCause::Finished),
+        ],
+    );
+    let e = session(&r);
+    assert_eq!((e.kind, e.sender, e.length, e.complete), ("session", None, 11, true));
+    assert_eq!(
+        e.detail.as_ref().unwrap().summary,
+        "/chat: 1 message up, 2 down, closed by client 1000 (normal closure) after 11 µs"
+    );
+    assert_eq!(text(&r, "websocket.uri").as_deref(), Some("/chat"));
+    assert_eq!(text(&r, "websocket.host").as_deref(), Some("example.com"));
+    assert_eq!(text(&r, "websocket.extensions").as_deref(), Some("permessage-deflate"));
+    assert_eq!(text(&r, "websocket.closed_by").as_deref(), Some("client"));
+    assert_eq!(text(&r, "websocket.close_reason").as_deref(), Some("done"));
+    assert_eq!(text(&r, "websocket.ended").as_deref(), Some("close handshake"));
+    for (name, n) in [
+        ("websocket.client_messages", 1),
+        ("websocket.server_messages", 2),
+        ("websocket.client_bytes", 3),
+        ("websocket.server_bytes", 8),
+        ("websocket.pings", 1),
+        ("websocket.pongs", 1),
+        ("websocket.close_code", 1000),
+        ("duration_ns", 11_000),
+    ] {
+        assert_eq!(number(&r, name), Some(n), "{name}");
+    }
+}
+
+#[test]
+fn other_ends() {
+    let fin = [End(S, EndCause::Finished), End(C, EndCause::Finished)];
+    let r = once("", &fin);
+    assert_eq!(text(&r, "websocket.ended").as_deref(), Some("fin without close"));
+    assert_eq!(text(&r, "websocket.closed_by").as_deref(), Some("server"));
+    assert_eq!(number(&r, "websocket.close_code"), Some(1006));
+    let line = &session(&r).detail.as_ref().unwrap().summary;
+    assert!(line.contains("fin without close by server, 1006 (abnormal closure)"), "{line}");
+
+    let r = once("", &[Bytes(S, down(0x88, b"")), fin[0].clone(), fin[1].clone()]);
+    assert_eq!(text(&r, "websocket.ended").as_deref(), Some("close without reply"));
+    assert_eq!(number(&r, "websocket.close_code"), Some(1005));
+
+    let r = once("", &[Bytes(C, up(0x81, b"x")), Reset(C), End(S, EndCause::CaptureEnded)]);
+    assert_eq!(text(&r, "websocket.ended").as_deref(), Some("reset"));
+    assert_eq!(number(&r, "websocket.close_code"), Some(1006));
+    assert!(session(&r).complete);
+
+    let cut = [End(C, EndCause::CaptureEnded), End(S, EndCause::CaptureEnded)];
+    let r = once("", &cut);
+    assert_eq!(text(&r, "websocket.ended").as_deref(), Some("capture ended"));
+    assert_eq!(text(&r, "websocket.closed_by"), None);
+    assert_eq!(number(&r, "websocket.close_code"), None);
+    assert!(!session(&r).complete);
+
+    let r = once("", &[End(C, EndCause::Evicted), End(S, EndCause::Evicted)]);
+    assert_eq!(text(&r, "websocket.ended").as_deref(), Some("state let go"));
+}
+
+#[test]
+fn a_one_way_capture_is_read_all_the_same() {
+    let mut r = Recorder::new();
+    let mut m = start();
+    head(&mut r, &mut *m, S, &[(":status", "101"), ("Sec-WebSocket-Accept", ACCEPT)]);
+    act(
+        &mut r,
+        &mut *m,
+        &[
+            Bytes(S, down(0x81, b"alone")),
+            End(S, EndCause::CaptureEnded),
+            End(C, EndCause::CaptureEnded),
+        ],
+        1460,
+    );
+    assert_eq!(r.codes(), [""; 0]);
+    assert_eq!(lines(&r, Level::Message), ["alone"]);
+    assert!(!session(&r).complete);
+}
+
+#[test]
+fn a_handshake_that_does_not_fit_is_found_once() {
+    let mut r = Recorder::new();
+    let mut m = start();
+    head(
+        &mut r,
+        &mut *m,
+        C,
+        &[(":path", "/"), ("Sec-WebSocket-Key", KEY), ("Sec-WebSocket-Version", "13")],
+    );
+    head(&mut r, &mut *m, S, &[(":status", "101"), ("Sec-WebSocket-Accept", "no")]);
+    assert_eq!(r.codes(), ["websocket.accept-mismatch"]);
+}

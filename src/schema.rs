@@ -1,0 +1,104 @@
+//! Reads schemas from files: `--proto`, `-I` and `--descriptors`.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use crate::proto::protobuf::{Schema, SchemaError};
+
+/// Depth of folders that a search for .proto files goes into.
+const MAX_FOLDER_DEPTH: usize = 32;
+
+/// Loads what the command line names; `None` where it names nothing.
+///
+/// A folder under `protos` stands for all .proto files below it, and is searched
+/// for imports, as the folder of a file is. `includes` come first.
+///
+/// # Errors
+/// One line that names the file and says what to do.
+pub fn load(
+    protos: &[PathBuf],
+    includes: &[PathBuf],
+    descriptors: &[PathBuf],
+) -> Result<Option<Schema>, SchemaError> {
+    let mut schema: Option<Schema> = None;
+    let mut add = |s: Schema| {
+        schema = Some(match schema.take() {
+            Some(old) => old.and(&s),
+            None => s,
+        });
+    };
+    for path in protos {
+        let is_dir = path.is_dir();
+        let home = match path.parent() {
+            _ if is_dir => path.clone(),
+            Some(p) if !p.as_os_str().is_empty() => p.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let mut roots = includes.to_vec();
+        roots.push(home);
+        let mut files = Vec::new();
+        if is_dir {
+            find(path, MAX_FOLDER_DEPTH, &mut files)?;
+            if files.is_empty() {
+                return Err(error(path, "no .proto file below this folder"));
+            }
+        } else {
+            fs::metadata(path).map_err(|e| error(path, &e.to_string()))?;
+            files.push(path.clone());
+        }
+        let names = files.iter().map(|f| name_of(f, &roots)).collect::<Result<Vec<_>, _>>()?;
+        let search = roots.clone();
+        let sources = move |name: &str| open(name, &search);
+        add(Schema::compile(&names, Box::new(sources))?);
+    }
+    for path in descriptors {
+        let bytes = fs::read(path).map_err(|e| error(path, &e.to_string()))?;
+        add(Schema::from_descriptors(&path.display().to_string(), &bytes)?);
+    }
+    Ok(schema)
+}
+
+fn error(path: &Path, what: &str) -> SchemaError {
+    SchemaError(format!("{}: {what}", path.display()))
+}
+
+/// All .proto files below a folder, sorted.
+fn find(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), SchemaError> {
+    let wrong = |e: std::io::Error| error(dir, &e.to_string());
+    let mut paths = fs::read_dir(dir)
+        .and_then(|list| list.map(|e| Ok(e?.path())).collect::<Result<Vec<_>, _>>())
+        .map_err(wrong)?;
+    paths.sort();
+    for p in paths {
+        if p.is_dir() && depth > 0 {
+            find(&p, depth - 1, files)?;
+        } else if p.extension().is_some_and(|x| x == "proto") {
+            files.push(p);
+        }
+    }
+    Ok(())
+}
+
+/// What imports call a file: its path below the first root that it is in.
+fn name_of(file: &Path, roots: &[PathBuf]) -> Result<String, SchemaError> {
+    let plain = |p: &Path| -> PathBuf {
+        p.components().filter(|c| *c != Component::CurDir).collect()
+    };
+    let file_path = plain(file);
+    let inside = roots.iter().find_map(|r| file_path.strip_prefix(plain(r)).ok());
+    let name = inside.unwrap_or(&file_path).to_str();
+    let name = name.ok_or_else(|| error(file, "its name is not UTF-8"))?;
+    Ok(name.replace('\\', "/"))
+}
+
+fn open(name: &str, roots: &[PathBuf]) -> Result<Option<String>, String> {
+    for root in roots {
+        let path = root.join(name);
+        match fs::read_to_string(&path) {
+            Ok(s) => return Ok(Some(s)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(format!("{}: {e}", path.display())),
+        }
+    }
+    Ok(None)
+}

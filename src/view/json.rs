@@ -1,0 +1,396 @@
+//! One JSON object an event, one a line (`docs/JSON.md`).
+//!
+//! Written straight into a byte buffer: a value tree in between would cost more
+//! than the dissection.
+
+use std::io::Write;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::base::PacketId;
+use crate::engine::{ConversationInfo, FindingEvent};
+use crate::event::{Detail, Event, Level, Payload};
+use crate::field::{Datum, Kind, Node, Tree, Value};
+use crate::view::clean::is_unsafe;
+
+/// Appends the event and a line feed.
+pub fn event(out: &mut Vec<u8>, event: &Event, conversation: Option<&ConversationInfo>) {
+    let draft = &event.draft;
+    if event.id.0 == 0 {
+        out.extend_from_slice(b"{\"event\":null");
+    } else {
+        put(out, format_args!("{{\"event\":{}", event.id));
+    }
+    put(out, format_args!(",\"time\":\"{}\"", draft.end.time));
+    if draft.level != Level::Packet {
+        put(out, format_args!(",\"start_time\":\"{}\"", draft.start.time));
+    }
+    if draft.level == Level::Exchange {
+        put(
+            out,
+            format_args!(
+                ",\"first_packet\":{},\"last_packet\":{}",
+                draft.start.packet, draft.end.packet
+            ),
+        );
+    } else {
+        packets(out, &event.packets());
+    }
+    match conversation {
+        Some(c) => put(out, format_args!(",\"conversation\":{}", c.id)),
+        None => out.extend_from_slice(b",\"conversation\":null"),
+    }
+    match draft.stream {
+        Some(s) => put(out, format_args!(",\"stream\":{s}")),
+        None => out.extend_from_slice(b",\"stream\":null"),
+    }
+    let known = conversation.is_some_and(|c| c.roles_known);
+    match draft.sender {
+        Some(s) if known => put(out, format_args!(",\"sender\":\"{s}\"")),
+        _ => out.extend_from_slice(b",\"sender\":null"),
+    }
+    ends(out, event, conversation);
+    put(
+        out,
+        format_args!(
+            ",\"level\":\"{}\",\"protocol\":\"{}\",\"kind\":\"{}\"",
+            draft.level.name(),
+            draft.protocol,
+            draft.kind
+        ),
+    );
+    if draft.level == Level::Exchange || !draft.complete {
+        put(out, format_args!(",\"complete\":{}", draft.complete));
+    }
+    if draft.inferred {
+        out.extend_from_slice(b",\"inferred\":true");
+    }
+    let empty = Detail::default();
+    let detail = draft.detail.as_deref().unwrap_or(&empty);
+    out.extend_from_slice(b",\"summary\":");
+    string(out, &detail.summary);
+    out.extend_from_slice(b",\"fields\":");
+    fields(out, &detail.tree);
+    out.extend_from_slice(b",\"payload\":");
+    payload(out, detail, draft.level);
+    out.extend_from_slice(b",\"findings\":[");
+    for (i, f) in draft.findings.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        string(out, f.spec.code);
+    }
+    out.extend_from_slice(b"]}\n");
+}
+
+/// Appends a finding and a line feed.
+pub fn finding(out: &mut Vec<u8>, found: &FindingEvent, conversation: Option<&ConversationInfo>) {
+    match found.event {
+        Some(id) => put(out, format_args!("{{\"event\":{id}")),
+        None => out.extend_from_slice(b"{\"event\":null"),
+    }
+    put(out, format_args!(",\"time\":\"{}\"", found.at.time));
+    packets(out, &found.packets);
+    match conversation {
+        Some(c) => put(out, format_args!(",\"conversation\":{}", c.id)),
+        None => out.extend_from_slice(b",\"conversation\":null"),
+    }
+    match found.stream {
+        Some(s) => put(out, format_args!(",\"stream\":{s}")),
+        None => out.extend_from_slice(b",\"stream\":null"),
+    }
+    match found.sender {
+        Some(s) if conversation.is_some_and(|c| c.roles_known) => {
+            put(out, format_args!(",\"sender\":\"{s}\""));
+        }
+        _ => out.extend_from_slice(b",\"sender\":null"),
+    }
+    let spec = found.finding.spec;
+    put(
+        out,
+        format_args!(
+            ",\"level\":\"finding\",\"protocol\":\"{}\",\"code\":\"{}\",\"severity\":\"{}\"",
+            found.protocol, spec.code, spec.severity
+        ),
+    );
+    out.extend_from_slice(b",\"summary\":");
+    string(out, spec.meaning);
+    out.extend_from_slice(b",\"detail\":");
+    match &found.finding.detail {
+        Some(d) => string(out, d),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(b",\"reference\":");
+    string(out, spec.reference);
+    out.extend_from_slice(b"}\n");
+}
+
+fn put(out: &mut Vec<u8>, args: std::fmt::Arguments<'_>) {
+    // Writing into a vector does not fail.
+    let _ = out.write_fmt(args);
+}
+
+fn packets(out: &mut Vec<u8>, packets: &[PacketId]) {
+    out.extend_from_slice(b",\"packets\":[");
+    for (i, p) in packets.iter().enumerate() {
+        put(out, format_args!("{}{p}", if i > 0 { "," } else { "" }));
+    }
+    out.push(b']');
+}
+
+fn ends(out: &mut Vec<u8>, event: &Event, conversation: Option<&ConversationInfo>) {
+    let (from, to) = match conversation {
+        Some(c) => {
+            let (a, b) = c.from_to(event.draft.sender);
+            (Some(a), Some(b))
+        }
+        None => (None, None),
+    };
+    for (name, end) in [("from", from), ("to", to)] {
+        match end {
+            Some(e) => put(out, format_args!(",\"{name}\":\"{e}\"")),
+            None => put(out, format_args!(",\"{name}\":null")),
+        }
+    }
+}
+
+/// The leaves by name; a name that comes more than once, or whose field is
+/// declared repeated, has an array.
+fn fields(out: &mut Vec<u8>, tree: &Tree) {
+    let mut names: Vec<&'static str> = Vec::new();
+    let mut values: Vec<Vec<&Node>> = Vec::new();
+    let mut place: hashbrown::HashMap<&'static str, usize> = hashbrown::HashMap::new();
+    for n in tree.nodes() {
+        // A group has no value; one that has (a header's value over its parts)
+        // counts as a leaf does.
+        if n.value == Value::None || n.spec.kind == Kind::Data {
+            continue;
+        }
+        let at = *place.entry(n.spec.name).or_insert_with(|| {
+            names.push(n.spec.name);
+            values.push(Vec::new());
+            names.len() - 1
+        });
+        if let Some(v) = values.get_mut(at) {
+            v.push(n);
+        }
+    }
+    out.push(b'{');
+    for (i, (name, nodes)) in names.iter().zip(&values).enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        put(out, format_args!("\"{name}\":"));
+        match nodes.as_slice() {
+            [one] if !one.spec.repeated => value(out, &one.value),
+            many => {
+                out.push(b'[');
+                for (i, n) in many.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    value(out, &n.value);
+                }
+                out.push(b']');
+            }
+        }
+    }
+    out.push(b'}');
+}
+
+fn value(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::None => out.extend_from_slice(b"null"),
+        Value::Bool(b) => put(out, format_args!("{b}")),
+        Value::U64(v) => put(out, format_args!("{v}")),
+        Value::I64(v) => put(out, format_args!("{v}")),
+        Value::F64(v) => float(out, *v),
+        Value::Bytes(b) => hex(out, b),
+        Value::Text(t) => string(out, t),
+    }
+}
+
+fn float(out: &mut Vec<u8>, v: f64) {
+    if v.is_finite() {
+        put(out, format_args!("{v:?}"));
+    } else {
+        put(out, format_args!("\"{v}\""));
+    }
+}
+
+fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    for b in bytes {
+        out.push(DIGITS[usize::from(b >> 4)]);
+        out.push(DIGITS[usize::from(b & 15)]);
+    }
+    out.push(b'"');
+}
+
+fn payload(out: &mut Vec<u8>, detail: &Detail, level: Level) {
+    match &detail.payload {
+        Payload::None => {
+            out.extend_from_slice(b"null");
+            return;
+        }
+        Payload::Bytes(bytes) => {
+            let text = (level != Level::Frame).then(|| as_text(bytes, detail.truncated)).flatten();
+            if let Some(text) = text {
+                out.extend_from_slice(b"{\"text\":");
+                string(out, text);
+                if detail.truncated.is_none() && is_json(text) {
+                    out.extend_from_slice(b",\"content\":\"json\"");
+                }
+            } else {
+                out.extend_from_slice(b"{\"base64\":\"");
+                base64(out, bytes);
+                out.push(b'"');
+            }
+        }
+        Payload::Protobuf { type_name: Some(name), value } => {
+            out.extend_from_slice(b"{\"protobuf\":");
+            datum(out, value);
+            out.extend_from_slice(b",\"type\":");
+            string(out, name);
+        }
+        Payload::Protobuf { type_name: None, value } => {
+            out.extend_from_slice(b"{\"protobuf_fields\":");
+            datum(out, value);
+        }
+    }
+    if let Some(length) = detail.truncated {
+        put(out, format_args!(",\"length\":{length},\"truncated\":true"));
+    }
+    out.push(b'}');
+}
+
+/// The bytes as text, where they are UTF-8; one that a limit cut in the middle
+/// of a character loses that character.
+#[must_use]
+pub fn as_text(bytes: &[u8], truncated: Option<u64>) -> Option<&str> {
+    match simdutf8::compat::from_utf8(bytes) {
+        Ok(t) => Some(t),
+        Err(e) if truncated.is_some() && e.error_len().is_none() => {
+            bytes.get(..e.valid_up_to()).and_then(|b| std::str::from_utf8(b).ok())
+        }
+        Err(_) => None,
+    }
+}
+
+/// Whether the text is a JSON object or array. Any number or quoted string is
+/// JSON too, but nobody means that by "the payload is JSON".
+#[must_use]
+pub fn is_json(text: &str) -> bool {
+    text.trim_ascii_start().starts_with(['{', '['])
+        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    let n = STANDARD.encode_slice(bytes, &mut out[start..]).unwrap_or(0);
+    out.truncate(start + n);
+}
+
+/// Appends a datum as JSON; bytes as `{"base64":…}`-less base64 strings.
+pub fn datum(out: &mut Vec<u8>, value: &Datum) {
+    match value {
+        Datum::Null => out.extend_from_slice(b"null"),
+        Datum::Bool(b) => put(out, format_args!("{b}")),
+        Datum::U64(v) => put(out, format_args!("{v}")),
+        Datum::I64(v) => put(out, format_args!("{v}")),
+        Datum::F64(v) => float(out, *v),
+        Datum::Text(t) => string(out, t),
+        Datum::Bytes(b) => {
+            out.push(b'"');
+            base64(out, b);
+            out.push(b'"');
+        }
+        Datum::List(items) => {
+            out.push(b'[');
+            for (i, v) in items.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                datum(out, v);
+            }
+            out.push(b']');
+        }
+        Datum::Map(entries) => {
+            out.push(b'{');
+            for (i, (k, v)) in entries.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                string(out, k);
+                out.push(b':');
+                datum(out, v);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+/// Appends a JSON string. Escapes what JSON demands, and what a terminal would
+/// obey (C1 controls, direction marks), since this goes to terminals as well.
+pub fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut clean_from = 0;
+    for (at, c) in text.char_indices() {
+        let escape: &[u8] = match c {
+            '"' => b"\\\"",
+            '\\' => b"\\\\",
+            '\n' => b"\\n",
+            '\r' => b"\\r",
+            '\t' => b"\\t",
+            c if is_unsafe(c) => b"",
+            _ => continue,
+        };
+        out.extend_from_slice(&text.as_bytes()[clean_from..at]);
+        if escape.is_empty() {
+            // Everything unsafe is in the basic plane: one unit of UTF-16.
+            put(out, format_args!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.extend_from_slice(escape);
+        }
+        clean_from = at + c.len_utf8();
+    }
+    out.extend_from_slice(&text.as_bytes()[clean_from..]);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> String {
+        let mut out = Vec::new();
+        string(&mut out, text);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn strings_survive_and_are_harmless() {
+        for t in ["", "plain", "q\"b\\n\n\r\t", "\u{9b}2J\x1b[0m", "ünï\u{202e}✓😀"] {
+            let j = json(t);
+            assert_eq!(serde_json::from_str::<String>(&j).unwrap(), t);
+            assert!(!j.chars().any(is_unsafe), "{j}");
+        }
+    }
+
+    #[test]
+    fn text_cut_in_a_character_is_text_still() {
+        let bytes = &"aé".as_bytes()[..2];
+        assert_eq!(as_text(bytes, None), None);
+        assert_eq!(as_text(bytes, Some(3)), Some("a"));
+    }
+
+    #[test]
+    fn only_objects_and_arrays_count_as_json() {
+        assert!(is_json(" {\"a\":1}"));
+        assert!(!is_json("42"));
+        assert!(!is_json("{a}"));
+    }
+}

@@ -1,0 +1,6 @@
+//! Views: events as strings. No terminal types: the terminal interface and the
+//! command line decide where the strings go.
+
+pub mod clean;
+pub mod json;
+pub mod text;
