@@ -10,5 +10,5 @@ use crate::proto::PayloadDecoder;
 pub(super) fn decoders(args: &SchemaArgs) -> Result<Arc<Vec<Box<dyn PayloadDecoder>>>, Failure> {
     let schema = crate::schema::load(&args.proto, &args.include, &args.descriptors)
         .map_err(|e| Failure::Input(e.to_string()))?;
-    Ok(Arc::new(vec![Box::new(crate::proto::protobuf::Decoder::new(schema))]))
+    Ok(Arc::new(vec![Box::new(crate::proto::protobuf::Decoder { schema })]))
 }

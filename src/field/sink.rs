@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 
 use crate::base::Span;
-use crate::field::{FieldSpec, Tree, Value};
+use crate::field::{FieldSpec, Node, NodeId, Tree, Value};
 
 /// A listener to fields.
 pub trait Sink {
@@ -27,9 +27,6 @@ pub trait Sink {
 
     /// Something to say about the last field.
     fn note(&self, _text: &str) {}
-
-    /// A field that is computed and lies nowhere.
-    fn computed(&self, _spec: &'static FieldSpec, _value: Value) {}
 
     /// The name of the last field or group, where the wire or a schema gives one.
     fn name(&self, _text: &str) {}
@@ -91,27 +88,23 @@ impl Sink for TreeSink {
         self.tree.borrow_mut().close_at(end);
     }
 
-    fn computed(&self, spec: &'static FieldSpec, value: Value) {
-        self.tree.borrow_mut().add(spec, None, value);
-    }
-
     fn note(&self, text: &str) {
-        let mut t = self.tree.borrow_mut();
-        if let Some(last) = t.nodes().len().checked_sub(1)
-            && let Ok(last) = u32::try_from(last)
-            && let Some(n) = t.get_mut(crate::field::NodeId(last))
-        {
-            n.note = Some(text.into());
-        }
+        self.last(|n| n.note = Some(text.into()));
     }
 
     fn name(&self, text: &str) {
-        let mut t = self.tree.borrow_mut();
-        if let Some(last) = t.nodes().len().checked_sub(1)
+        self.last(|n| n.name = Some(text.into()));
+    }
+}
+
+impl TreeSink {
+    fn last(&self, change: impl FnOnce(&mut Node)) {
+        let mut tree = self.tree.borrow_mut();
+        if let Some(last) = tree.nodes().len().checked_sub(1)
             && let Ok(last) = u32::try_from(last)
-            && let Some(n) = t.get_mut(crate::field::NodeId(last))
+            && let Some(node) = tree.get_mut(NodeId(last))
         {
-            n.name = Some(text.into());
+            change(node);
         }
     }
 }

@@ -24,5 +24,5 @@ pub fn protocol(name: &str) -> Option<&'static Protocol> {
 /// The payload decoders that need no configuration.
 #[must_use]
 pub fn decoders() -> Vec<Box<dyn PayloadDecoder>> {
-    Vec::new()
+    vec![Box::new(protobuf::Decoder::default())]
 }

@@ -115,7 +115,7 @@ pub fn options(levels: &[Level]) -> Options {
 pub fn with_schema(levels: &[Level]) -> Options {
     let schema = framescope::schema::load(&[root().join("fixtures/proto")], &[], &[]).unwrap();
     let decoders: Vec<Box<dyn PayloadDecoder>> =
-        vec![Box::new(framescope::proto::protobuf::Decoder::new(schema))];
+        vec![Box::new(framescope::proto::protobuf::Decoder { schema })];
     Options { decoders: Arc::new(decoders), ..options(levels) }
 }
 
