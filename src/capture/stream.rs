@@ -144,6 +144,8 @@ impl Stream {
         let rest = self.chunk.get(self.at..).unwrap_or_default();
         let carried = rest.len();
         let goal = if self.live { need } else { need.max(BATCH_BYTES) };
+        // Always at least one byte more, or the end: whoever asks gets on.
+        let goal = goal.max(carried.saturating_add(1));
         let mut next = Vec::with_capacity(if self.live {
             carried + PIPE_BYTES
         } else {

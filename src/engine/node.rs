@@ -447,7 +447,7 @@ impl Node {
                     }
                     shared.roles_known |= client.is_some();
                     self.run(p, shared);
-                    for side in Side::BOTH {
+                    for side in self.as_captured() {
                         self.pump(side, false, shared);
                         self.wake_peer(side, shared);
                     }
@@ -463,6 +463,17 @@ impl Node {
                 let held = std::mem::take(&mut self.lanes[side.index()].held);
                 self.skip(side, &held, shared);
             }
+        }
+    }
+
+    /// Both sides, the one first whose held bytes were captured first: a server
+    /// may have spoken before the client.
+    fn as_captured(&self) -> [Side; 2] {
+        let [client, server] =
+            [0, 1].map(|i| self.maps[i].moment(self.lanes[i].at).map(|m| m.packet));
+        match (client, server) {
+            (Some(c), Some(s)) if s < c => [Side::Server, Side::Client],
+            _ => Side::BOTH,
         }
     }
 

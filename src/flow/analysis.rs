@@ -135,6 +135,23 @@ impl Analysis {
             notes.set(Note::Conflict);
         }
 
+        let fills = scale_known
+            && acked.is_some_and(|a| {
+                seen.p.saturating_add(len) == a.saturating_add(u64::from(peer_window))
+            });
+        let same_ack = me.ack == Some(seg.ack) && seg.flags.has(TcpFlags::ACK);
+        if placed.is_none() && len > 1 && plain && seg.window != 0 {
+            // The usual case: the next bytes, and nothing to say.
+            if fills {
+                notes.set(Note::WindowFull);
+            }
+            if !same_ack {
+                me.dup_acks = 0;
+            }
+            (me.keep_alive, me.probe, me.advanced) = (false, false, at.time);
+            return;
+        }
+
         let mine = print(seg);
         let twice = me
             .recent
@@ -147,7 +164,6 @@ impl Analysis {
             return;
         }
 
-        let same_ack = me.ack == Some(seg.ack) && seg.flags.has(TcpFlags::ACK);
         let at_top = seen.known && seen.p == seen.top;
         let (mut keep_alive, mut probe, mut dup_ack) = (false, false, false);
         if len == 1 && at_top && plain && peer.window == Some(0) {
@@ -164,13 +180,7 @@ impl Analysis {
                 notes.set(Note::KeepAlive);
                 keep_alive = true;
             }
-            if len > 0
-                && plain
-                && scale_known
-                && acked.is_some_and(|a| {
-                    seen.p.saturating_add(len) == a.saturating_add(u64::from(peer_window))
-                })
-            {
+            if len > 0 && plain && fills {
                 notes.set(Note::WindowFull);
             }
             if len == 0 && plain && at_top && same_ack {

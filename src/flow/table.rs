@@ -322,7 +322,7 @@ impl<T: Default> FlowTable<T> {
             last: at,
             packets: 1,
             flow: match transport {
-                Transport::Tcp => Flow::Tcp(Box::default()),
+                Transport::Tcp => Flow::Tcp(Box::new(TcpFlow::begun(reused))),
                 Transport::Udp => Flow::Udp(UdpFlow::default()),
             },
             state: T::default(),

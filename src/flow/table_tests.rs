@@ -3,6 +3,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::*;
 use crate::base::PacketId;
 use crate::flow::testing::{A, F, R, S, Tape, seg};
+use crate::flow::{Note, SegmentNotes};
 
 struct Desk {
     table: FlowTable<u32>,
@@ -11,6 +12,7 @@ struct Desk {
     now: i64,
     /// Conversation of the last packet that had a live one.
     last: u32,
+    notes: SegmentNotes,
 }
 
 fn v4(last: u8, port: u16) -> (IpAddr, u16) {
@@ -24,7 +26,14 @@ fn ends(source: (IpAddr, u16), destination: (IpAddr, u16)) -> Endpoints {
 impl Desk {
     fn new(capacity: usize) -> Self {
         let table = FlowTable::with_capacity(capacity);
-        Self { table, tape: Tape::default(), packet: 0, now: 0, last: 0 }
+        Self {
+            table,
+            tape: Tape::default(),
+            packet: 0,
+            now: 0,
+            last: 0,
+            notes: SegmentNotes::default(),
+        }
     }
 
     fn at(&mut self) -> Moment {
@@ -40,7 +49,7 @@ impl Desk {
             let conversation = self.table.get_mut(slot).expect("live");
             self.last = conversation.id.0;
             let (tcp, _) = conversation.tcp().expect("TCP");
-            tcp.segment(from_a, s, at, &mut self.tape);
+            self.notes = tcp.segment(from_a, s, at, &mut self.tape);
             self.table.fed(slot, at);
         }
         found
@@ -143,6 +152,7 @@ fn a_closed_connection_lingers_and_leaves() {
     // The next connection.
     assert_eq!(d.client(S, 7000, 0, b""), (2, true, true));
     assert!(d.table.iter().next().unwrap().reused);
+    assert!(d.notes.has(Note::ReusedPorts));
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub struct TcpFlow {
     a: Half,
     b: Half,
     client: Option<Dir>,
+    /// The ends had another connection before.
+    reused: bool,
     packets: u64,
     from: [u64; 2],
     pub(super) analysis: Analysis,
@@ -26,6 +28,11 @@ impl TcpFlow {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, where its ends may have had another connection before.
+    pub(super) fn begun(reused: bool) -> Self {
+        Self { reused, ..Self::default() }
     }
 
     fn half(&mut self, dir: Dir) -> &mut Half {
@@ -83,16 +90,20 @@ impl TcpFlow {
             mine.disregard(seg.payload.len() as u64);
             return SegmentNotes::default();
         }
+        let begins_anew = self.reused && self.packets == 1;
         let (mine, theirs) = self.pair(dir);
         let known = spoke && mine.is_known();
         let p = mine.position(first);
+        let seen = Seen { p, next: mine.next, top: mine.sent(), known };
+        let acked = mine.acked;
         let mut notes = SegmentNotes::default();
         notes.seq = relative(p);
         if syn {
             notes.seq = notes.seq.saturating_sub(1);
+            if begins_anew {
+                notes.set(Note::ReusedPorts);
+            }
         }
-        let seen = Seen { p, next: mine.next, top: mine.sent(), known };
-        let acked = mine.acked;
 
         // The acknowledgement first: it tells what is missing before data is placed.
         if ack {

@@ -1,10 +1,12 @@
 //! From captured bytes to a segment or datagram: the hot path.
 
+use std::net::IpAddr;
+
 use crate::base::{BufferId, Moment, PacketId, PacketRange, Piece, PieceSource};
 use crate::field::{In, NoSink};
 use crate::finding::Finding;
 use crate::link::defrag::{Defragmenter, Fragment, FragmentKey, Joined, cut_pieces};
-use crate::link::outline::{End, Extent, FragmentInfo, Outline};
+use crate::link::outline::{Addresses, End, Extent, FragmentInfo, Outline};
 use crate::link::walk::Walk;
 use crate::link::{
     Content, Decoded, Endpoints, PayloadOrigin, TcpFlags, TcpSegment, UdpDatagram, names,
@@ -48,6 +50,18 @@ impl Decoder {
         let End::Fragment(fragment) = walk.out.end else {
             return decoded(&walk.out, data, |e| PayloadOrigin::Packet(e.at), walk.findings);
         };
+        self.decode_fragment(walk, fragment, data, moment)
+    }
+
+    /// The rare path, kept out of the other one's way.
+    #[inline(never)]
+    fn decode_fragment<'a>(
+        &'a mut self,
+        walk: Walk,
+        fragment: FragmentInfo,
+        data: &'a [u8],
+        moment: Moment,
+    ) -> Decoded<'a> {
         let Walk { out, mut findings } = walk;
         let Some(out) = self.fragment(out, fragment, data, moment, &mut findings) else {
             return decoded(&out, data, |e| PayloadOrigin::Packet(e.at), findings);
@@ -146,13 +160,17 @@ fn decoded<'a>(
     let bytes = |e: Extent| {
         data.get(e.at as usize..).and_then(|d| d.get(..e.len as usize)).unwrap_or_default()
     };
-    let endpoints = out.addresses.pair().map(|(source, destination)| Endpoints {
+    let between = |source, destination| Endpoints {
         source: (source, out.ports.0),
         destination: (destination, out.ports.1),
         path: out.path,
-    });
+    };
     Decoded {
-        endpoints,
+        endpoints: match out.addresses {
+            Addresses::None => None,
+            Addresses::V4(s, d) => Some(between(IpAddr::V4(s), IpAddr::V4(d))),
+            Addresses::V6(s, d) => Some(between(IpAddr::V6(s), IpAddr::V6(d))),
+        },
         content: match &out.end {
             End::Tcp { head, options, payload } => Content::Tcp(TcpSegment {
                 seq: head.seq,

@@ -224,6 +224,28 @@ proptest! {
         prop_assert_eq!(covered as usize, payload.len());
     }
 
+    /// The first copy of each byte wins, whatever overlaps.
+    #[test]
+    fn the_first_copy_wins(
+        parts in proptest::collection::vec((0_usize..12, 1_usize..6, any::<u8>()), 0..20),
+    ) {
+        const LEN: usize = 18 * 8;
+        let bytes: Vec<Vec<u8>> = parts.iter().map(|p| vec![p.2; p.1 * 8]).collect();
+        let mut list: Vec<_> =
+            parts.iter().zip(&bytes).map(|(p, b)| (p.0 as u32 * 8, b.as_slice(), true)).collect();
+        let last = [0xff; LEN];
+        list.push((0, &last, false));
+        let mut model = [None; LEN];
+        for (offset, bytes, _) in &list {
+            for (at, b) in (*offset as usize..).zip(*bytes) {
+                model[at].get_or_insert(*b);
+            }
+        }
+        let model: Vec<u8> = model.into_iter().flatten().collect();
+        let (out, _) = run(false, &list);
+        prop_assert_eq!(&out[0].bytes, &model);
+    }
+
     /// Whatever comes: no panic, the sum of memory stays right, the first copy of
     /// each byte wins.
     #[test]

@@ -46,6 +46,7 @@ fields! {
     SLL_HATYPE: "sll.hatype", "Link-layer address type", 16, Unsigned, "LINKTYPE_LINUX_SLL", "ARPHRD number of the device.";
     SLL_HALEN: "sll.halen", "Link-layer address length", 0, Unsigned, "LINKTYPE_LINUX_SLL", "Bytes of the address that count.";
     SLL_SRC: "sll.src.other", "Source", 0, Address, "LINKTYPE_LINUX_SLL", "Link-layer address of the sender.";
+    SLL_SRC_ETH: "sll.src.eth", "Source", 48, Address, "LINKTYPE_LINUX_SLL", "Hardware address of the sender.";
     SLL_UNUSED: "sll.unused", "Unused", 0, Bytes, "LINKTYPE_LINUX_SLL", "Fills the address field.";
     SLL_ETYPE: "sll.etype", "Protocol", 16, Enumerated, "LINKTYPE_LINUX_SLL", "What follows.", names::ethertype_value;
     SLL_RESERVED: "sll.reserved", "Reserved", 16, Unsigned, "LINKTYPE_LINUX_SLL2", "Must be 0.";
@@ -56,9 +57,9 @@ fields! {
     IP: "ip", "IPv4", 0, Group, "RFC 791 §3.1", "The IPv4 header.";
     IP_VERSION: "ip.version", "Version", 4, Unsigned, "RFC 791 §3.1", "4.";
     IP_HDR_LEN: "ip.hdr_len", "Header length", 4, Unsigned, "RFC 791 §3.1", "Length of the header in bytes (in units of 4 on the wire).";
+    IP_DSFIELD: "ip.dsfield", "Differentiated services", 0, Group, "RFC 2474 §3", "Class of service and congestion.";
     IP_DSFIELD_DSCP: "ip.dsfield.dscp", "DSCP", 6, Unsigned, "RFC 2474 §3", "Class of service.";
     IP_DSFIELD_ECN: "ip.dsfield.ecn", "ECN", 2, Enumerated, "RFC 3168 §5", "Explicit congestion notification.", names::ecn;
-    IP_DSFIELD: "ip.dsfield", "Differentiated services", 0, Group, "RFC 2474 §3", "Class of service and congestion.";
     IP_LEN: "ip.len", "Total length", 16, Unsigned, "RFC 791 §3.1", "Header and payload in bytes; 0 where the device was to segment.";
     IP_ID: "ip.id", "Identification", 16, Unsigned, "RFC 791 §3.1", "Tells the fragments of one datagram.";
     IP_FLAGS_RB: "ip.flags.rb", "Reserved", 1, Flag, "RFC 791 §3.1", "Must be 0.";
@@ -76,6 +77,7 @@ fields! {
     IP_OPT_DATA: "ip.opt.data", "Data", 0, Bytes, "RFC 791 §3.1", "What the option says.";
     IPV6: "ipv6", "IPv6", 0, Group, "RFC 8200 §3", "The IPv6 header.";
     IPV6_VERSION: "ipv6.version", "Version", 4, Unsigned, "RFC 8200 §3", "6.";
+    IPV6_TCLASS: "ipv6.tclass", "Traffic class", 0, Group, "RFC 8200 §7", "Class of service and congestion.";
     IPV6_DSCP: "ipv6.tclass.dscp", "DSCP", 6, Unsigned, "RFC 2474 §3", "Class of service.";
     IPV6_ECN: "ipv6.tclass.ecn", "ECN", 2, Enumerated, "RFC 3168 §5", "Explicit congestion notification.", names::ecn;
     IPV6_FLOW: "ipv6.flow", "Flow label", 20, Unsigned, "RFC 8200 §6", "Tells packets of one flow.";
@@ -88,9 +90,17 @@ fields! {
     IPV6_DSTOPTS: "ipv6.dstopts", "Destination options", 0, Group, "RFC 8200 §4.6", "Options for the destination.";
     IPV6_ROUTING: "ipv6.routing", "Routing header", 0, Group, "RFC 8200 §4.4", "Nodes on the way.";
     IPV6_EXT: "ipv6.ext", "Extension header", 0, Group, "RFC 6564 §4", "An extension header of the common shape.";
-    IPV6_EXT_NXT: "ipv6.ext.nxt", "Next header", 8, Enumerated, "RFC 8200 §4", "What follows.", names::ip_protocol_value;
-    IPV6_EXT_LEN: "ipv6.ext.len", "Length", 8, Unsigned, "RFC 8200 §4", "Length in units of 8 bytes, without the first 8.";
-    IPV6_EXT_DATA: "ipv6.ext.data", "Data", 0, Bytes, "RFC 8200 §4", "What the header says.";
+    IPV6_HOPOPTS_NXT: "ipv6.hopopts.nxt", "Next header", 8, Enumerated, "RFC 8200 §4.3", "What follows.", names::ip_protocol_value;
+    IPV6_HOPOPTS_LEN: "ipv6.hopopts.len", "Length", 8, Unsigned, "RFC 8200 §4.3", "Length in units of 8 bytes, without the first 8.";
+    IPV6_DSTOPTS_NXT: "ipv6.dstopts.nxt", "Next header", 8, Enumerated, "RFC 8200 §4.6", "What follows.", names::ip_protocol_value;
+    IPV6_DSTOPTS_LEN: "ipv6.dstopts.len", "Length", 8, Unsigned, "RFC 8200 §4.6", "Length in units of 8 bytes, without the first 8.";
+    IPV6_ROUTING_NXT: "ipv6.routing.nxt", "Next header", 8, Enumerated, "RFC 8200 §4.4", "What follows.", names::ip_protocol_value;
+    IPV6_ROUTING_LEN: "ipv6.routing.len", "Length", 8, Unsigned, "RFC 8200 §4.4", "Length in units of 8 bytes, without the first 8.";
+    IPV6_ROUTING_TYPE: "ipv6.routing.type", "Type", 8, Unsigned, "RFC 8200 §4.4", "Which sort of routing.";
+    IPV6_ROUTING_LEFT: "ipv6.routing.segleft", "Segments left", 8, Unsigned, "RFC 8200 §4.4", "Nodes still to be visited.";
+    IPV6_EXT_NXT: "ipv6.ext.nxt", "Next header", 8, Enumerated, "RFC 6564 §4", "What follows.", names::ip_protocol_value;
+    IPV6_EXT_LEN: "ipv6.ext.len", "Length", 8, Unsigned, "RFC 6564 §4", "Length in units of 8 bytes, without the first 8.";
+    IPV6_EXT_DATA: "ipv6.ext.data", "Data", 0, Bytes, "RFC 6564 §4", "What the header says.";
     IPV6_OPT: "ipv6.opt", "Option", 0, Group, "RFC 8200 §4.2", "An option.";
     IPV6_OPT_TYPE: "ipv6.opt.type", "Type", 8, Unsigned, "RFC 8200 §4.2", "Which option.";
     IPV6_OPT_LEN: "ipv6.opt.length", "Length", 8, Unsigned, "RFC 8200 §4.2", "Bytes of data.";
@@ -193,7 +203,7 @@ fields! {
     VXLAN_FLAGS: "vxlan.flags", "Flags", 8, Unsigned, "RFC 7348 §5", "Bit 4 says that the network id is valid.";
     VXLAN_RESERVED_24: "vxlan.reserved_24", "Reserved", 24, Unsigned, "RFC 7348 §5", "Must be 0.";
     VXLAN_VNI: "vxlan.vni", "Network", 24, Unsigned, "RFC 7348 §5", "The VXLAN network identifier.";
-    VXLAN_RESERVED_8: "vxlan.reserved_8", "Reserved", 8, Unsigned, "RFC 7348 §5", "Must be 0.";
+    VXLAN_RESERVED_8: "vxlan.reserved8", "Reserved", 8, Unsigned, "RFC 7348 §5", "Must be 0.";
     DATA: "data", "Data", 0, Data, "-", "Bytes that this program looks at no further.";
     TRAILER: "data.trailer", "Trailer", 0, Data, "-", "Bytes behind the end that a length field gives.";
 }

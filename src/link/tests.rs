@@ -352,9 +352,10 @@ fn a_snapped_packet_says_what_is_missing() {
     with_len(1, &whole[..40], len32(&whole), |d| {
         assert!(matches!(&d.content, Content::Other(n) if n == "tcp"));
     });
-    // The same without snapping: the length lies.
+    // The same without snapping: the length lies, and the finding marks the header.
     with(1, &whole[..60], |d| {
         assert_eq!(codes(d), ["ip.bad-length"]);
+        assert_eq!(d.findings[0].span, Some(crate::base::Span::bytes(BufferId(0), 14, 20)));
         let Content::Tcp(t) = &d.content else { panic!("{d:?}") };
         assert_eq!((t.payload, t.missing), (&HELLO[..2], 10));
     });

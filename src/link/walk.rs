@@ -7,6 +7,7 @@
 //! Each layer is handed its bytes and how many more were on the wire but not
 //! captured, and gives back what lies behind its own end: padding.
 
+use crate::base::BufferId;
 use crate::base::limits::MAX_TUNNEL_DEPTH;
 use crate::field::{FieldSpec, In, Sink, Value};
 use crate::finding::{Finding, FindingSpec};
@@ -79,8 +80,19 @@ impl Walk {
         Self { out, findings: Vec::new() }
     }
 
-    fn find(&mut self, spec: &'static FindingSpec, detail: String) {
-        self.findings.push(Finding::new(spec).with(detail));
+    /// A finding about the bytes from `from` to `to`. A span is of the packet: in
+    /// a datagram that was put together there is none to give.
+    #[cold]
+    fn find<S: Sink>(
+        &mut self,
+        spec: &'static FindingSpec,
+        from: In<'_, S>,
+        to: In<'_, S>,
+        detail: String,
+    ) {
+        let finding = Finding::new(spec).with(detail);
+        let packet = from.buffer() == BufferId(0);
+        self.findings.push(if packet { finding.at(from.span_to(&to)) } else { finding });
     }
 
     /// A header that is not all there. Where the packet was snapped this has been
@@ -93,7 +105,12 @@ impl Walk {
         what: &str,
     ) -> In<'a, S> {
         if missing == 0 || std::ptr::eq(spec, &raw const x::LINK_CUT_SHORT) {
-            self.find(spec, format!("{what} ends after {} bytes", i.data().len()));
+            self.find(
+                spec,
+                i,
+                part(i, usize::MAX).1,
+                format!("{what} ends after {} bytes", i.data().len()),
+            );
         }
         data(i)
     }
@@ -238,7 +255,7 @@ impl Walk {
     fn ip<'a, S: Sink + 'a>(&mut self, i: In<'a, S>, missing: u32, announced: u8) -> In<'a, S> {
         let version = i.data().first().map_or(announced, |b| b >> 4);
         if version != announced || !matches!(version, 4 | 6) {
-            self.find(&x::IP_BAD_HEADER, format!("the version is {version}"));
+            self.find(&x::IP_BAD_HEADER, i, part(i, 1).1, format!("the version is {version}"));
         }
         match version {
             4 => self.ip4(i, missing),
@@ -261,14 +278,14 @@ impl Walk {
         let header_len = usize::from(head.header_len);
         if header_len < 20 {
             self.out.end = End::Named("ipv4");
-            self.find(&x::IP_BAD_HEADER, format!("the header length is {header_len}"));
+            self.find(&x::IP_BAD_HEADER, i, rest, format!("the header length is {header_len}"));
             return data(rest);
         }
         let total = usize::from(head.total_len);
         let (body, behind, missing) = if total == 0 || total < header_len {
             if total != 0 {
                 let what = format!("total length {total} with a header of {header_len}");
-                self.find(&x::IP_BAD_LENGTH, what);
+                self.find(&x::IP_BAD_LENGTH, i, rest, what);
             }
             // 0: the device was to segment it, the length did not fit or was not
             // yet known. All that is there is payload.
@@ -276,7 +293,7 @@ impl Walk {
             let (body, behind) = part(rest, usize::MAX);
             (body, behind, missing.saturating_sub(len32(cut)))
         } else {
-            self.bound(rest, have, header_len, total, missing)
+            self.bound(i, rest, header_len, total, missing)
         };
         if head.more || head.offset > 0 {
             self.out.end = End::Fragment(FragmentInfo {
@@ -295,7 +312,6 @@ impl Walk {
     }
 
     fn ip6<'a, S: Sink + 'a>(&mut self, i: In<'a, S>, missing: u32) -> In<'a, S> {
-        let have = i.data().len();
         let Ok((rest, head)) = wire::ipv6(i) else {
             self.out.end = End::Named("ipv6");
             return self.ip_cut(i, missing, "the IPv6 header");
@@ -307,32 +323,44 @@ impl Walk {
             let (body, behind) = part(rest, usize::MAX);
             (body, behind, missing)
         } else {
-            self.bound(rest, have, 40, 40 + usize::from(head.payload_len), missing)
+            self.bound(i, rest, 40, 40 + usize::from(head.payload_len), missing)
         };
         self.payload(head.next, true, body, missing);
         behind
     }
 
     /// Splits what is behind an IP header where the packet ends by its length
-    /// field: payload, padding, and bytes of payload that are missing. `have`
-    /// bytes of `total` are there, header included.
+    /// field: payload, padding, and bytes of payload that are missing. The header
+    /// begins at `start`; `total` counts it.
+    #[inline(always)]
     fn bound<'a, S: Sink>(
         &mut self,
+        start: In<'a, S>,
         rest: In<'a, S>,
-        have: usize,
         header_len: usize,
         total: usize,
         missing: u32,
     ) -> (In<'a, S>, In<'a, S>, u32) {
+        let have = start.data().len();
         let (body, behind) = part(rest, total.saturating_sub(header_len));
         let Some(short) = total.checked_sub(have).filter(|n| *n > 0) else {
             return (body, behind, 0);
         };
         if len32(short) <= missing {
-            self.find(&x::IP_CUT_SHORT, format!("{short} of {total} bytes were not captured"));
+            self.find(
+                &x::IP_CUT_SHORT,
+                start,
+                rest,
+                format!("{short} of {total} bytes were not captured"),
+            );
         } else {
             let wire = len32(have).saturating_add(missing);
-            self.find(&x::IP_BAD_LENGTH, format!("length {total}, {wire} bytes on the wire"));
+            self.find(
+                &x::IP_BAD_LENGTH,
+                start,
+                rest,
+                format!("length {total}, {wire} bytes on the wire"),
+            );
         }
         // The length field is what a receiver goes by: what it says is missing.
         (body, behind, len32(short.min(total.saturating_sub(header_len))))
@@ -341,7 +369,12 @@ impl Walk {
     /// An IP header that is not all there.
     fn ip_cut<'a, S: Sink>(&mut self, i: In<'a, S>, missing: u32, what: &str) -> In<'a, S> {
         let spec = if missing > 0 { &x::IP_CUT_SHORT } else { &x::IP_BAD_LENGTH };
-        self.find(spec, format!("{what} ends after {} bytes", i.data().len()));
+        self.find(
+            spec,
+            i,
+            part(i, usize::MAX).1,
+            format!("{what} ends after {} bytes", i.data().len()),
+        );
         data(i)
     }
 
@@ -400,7 +433,7 @@ impl Walk {
             protocol::UDP => self.udp(i, missing),
             protocol::ICMP if !v6 => self.icmp(i, missing, false),
             protocol::ICMPV6 if v6 => self.icmp(i, missing, true),
-            protocol::IPV4 | protocol::IPV6 if self.enter() => {
+            protocol::IPV4 | protocol::IPV6 if self.enter(i) => {
                 let version = if next == protocol::IPV4 { 4 } else { 6 };
                 let behind = self.ip(i, missing, version);
                 leaf(behind, &f::TRAILER);
@@ -413,9 +446,14 @@ impl Walk {
     }
 
     /// Whether one more tunnel may be looked through.
-    fn enter(&mut self) -> bool {
+    fn enter<S: Sink>(&mut self, i: In<'_, S>) -> bool {
         if usize::from(self.out.tunnels) >= MAX_TUNNEL_DEPTH {
-            self.find(&x::TUNNEL_TOO_DEEP, format!("more than {MAX_TUNNEL_DEPTH}"));
+            self.find(
+                &x::TUNNEL_TOO_DEEP,
+                i,
+                part(i, usize::MAX).1,
+                format!("more than {MAX_TUNNEL_DEPTH}"),
+            );
             return false;
         }
         self.out.tunnels += 1;
@@ -437,7 +475,7 @@ impl Walk {
                     | ethertype::QINQ
                     | ethertype::ARP
             );
-        if !inside || !self.enter() {
+        if !inside || !self.enter(i) {
             data(i);
             return;
         }
@@ -465,7 +503,7 @@ impl Walk {
         let Some(options_len) = options_len.filter(|_| u32::from(head.header_len) <= wire_len)
         else {
             let what = format!("{} of {wire_len} bytes", head.header_len);
-            self.find(&x::TCP_BAD_HEADER, what);
+            self.find(&x::TCP_BAD_HEADER, segment, i, what);
             data(i);
             return;
         };
@@ -483,7 +521,7 @@ impl Walk {
             TcpOption::Bad => bad = true,
         });
         if bad && cut == 0 {
-            self.findings.push(Finding::new(&x::TCP_BAD_OPTION));
+            self.find(&x::TCP_BAD_OPTION, i, rest, format!("{} bytes of options", options_len));
         }
         leaf(rest, &f::TCP_PAYLOAD);
         let payload = extent(rest, missing.saturating_sub(cut));
@@ -503,7 +541,12 @@ impl Walk {
         let wire_len = have.saturating_add(missing);
         // 0: a jumbogram (RFC 2675 §4), or the device was to segment it.
         if (len < 8 && len != 0) || len > wire_len {
-            self.find(&x::UDP_BAD_LENGTH, format!("length {len}, {wire_len} bytes in the packet"));
+            self.find(
+                &x::UDP_BAD_LENGTH,
+                datagram,
+                i,
+                format!("length {len}, {wire_len} bytes in the packet"),
+            );
         }
         let (body, behind, missing) = if len < 8 {
             let (body, behind) = part(i, usize::MAX);
@@ -518,7 +561,7 @@ impl Walk {
             && body.data().len() >= 22
             && body.data().first().is_some_and(|b| b & 0x08 != 0);
         if vxlan
-            && self.enter()
+            && self.enter(body)
             && let Ok((i, vni)) = wire::vxlan(body)
         {
             self.path(PATH_VXLAN, vni);

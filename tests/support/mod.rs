@@ -1,6 +1,6 @@
 //! What the tests over fixtures share: captures in memory, events as JSON, and
 //! captures made anew from the segments of old ones.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{address4, address6, four, note_checksum, one, scaled, two, whole};
+use crate::base::Span;
 use crate::field::input::{bytes, group, word};
 use crate::field::{FieldSpec, In, Parsed, Sink};
 use crate::link::fields as f;
@@ -45,17 +46,22 @@ pub(in crate::link) struct Ipv4Head {
 /// |                        destination                         |
 /// +------------------------------------------------------------+
 /// ```
+#[inline(always)]
 pub(in crate::link) fn ipv4<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, Ipv4Head> {
     whole(i, 20)?;
-    group(&f::IP, |i| {
+    group(&f::IP, |i: In<'a, S>| {
         let (start, whole_header) = (i.at(), i.data());
         let (rest, w) = word(2)(i)?;
         w.bits(&f::IP_VERSION, 0);
         // Four bits times four: up to 60.
         let header_len = ((w.value() >> 8 & 0x0f) * 4) as u8;
         scaled(i, &f::IP_HDR_LEN, 4, u64::from(header_len));
-        w.bits(&f::IP_DSFIELD_DSCP, 8);
-        w.bits(&f::IP_DSFIELD_ECN, 14);
+        if S::ON {
+            i.sink().open(&f::IP_DSFIELD, Span::bytes(i.buffer(), i.at().saturating_add(1), 1));
+            w.bits(&f::IP_DSFIELD_DSCP, 8);
+            w.bits(&f::IP_DSFIELD_ECN, 14);
+            i.sink().close(i.at().saturating_add(2));
+        }
         let (i, total_len) = two(&f::IP_LEN)(rest)?;
         let (i, id) = two(&f::IP_ID)(i)?;
         let (rest, w) = word(2)(i)?;
@@ -150,12 +156,18 @@ pub(in crate::link) struct Ipv6Head {
 /// ```
 pub(in crate::link) fn ipv6<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, Ipv6Head> {
     whole(i, 40)?;
-    group(&f::IPV6, |i| {
-        let (i, w) = word(4)(i)?;
+    group(&f::IPV6, |i: In<'a, S>| {
+        let (rest, w) = word(4)(i)?;
         w.bits(&f::IPV6_VERSION, 0);
-        w.bits(&f::IPV6_DSCP, 4);
-        w.bits(&f::IPV6_ECN, 10);
+        if S::ON {
+            // It begins in the middle of a byte.
+            i.sink().open(&f::IPV6_TCLASS, Span::bit_field(i.buffer(), i.at(), 4, 8));
+            w.bits(&f::IPV6_DSCP, 4);
+            w.bits(&f::IPV6_ECN, 10);
+            i.sink().close(i.at().saturating_add(2));
+        }
         w.bits(&f::IPV6_FLOW, 12);
+        let i = rest;
         let (i, payload_len) = two(&f::IPV6_PLEN)(i)?;
         let (i, next) = one(&f::IPV6_NXT)(i)?;
         let (i, _) = one(&f::IPV6_HLIM)(i)?;
@@ -171,17 +183,22 @@ pub(in crate::link) fn extension<'a, S: Sink + 'a>(i: In<'a, S>, which: u8) -> P
     let (_, [_, second]) = super::array::<S, 2>(i)?;
     let len = usize::from(second) * 8 + 8;
     whole(i, len)?;
-    let spec: &'static FieldSpec = match which {
-        protocol::HOP_BY_HOP => &f::IPV6_HOPOPTS,
-        protocol::DESTINATION => &f::IPV6_DSTOPTS,
-        protocol::ROUTING => &f::IPV6_ROUTING,
-        _ => &f::IPV6_EXT,
+    let [spec, nxt, length]: [&'static FieldSpec; 3] = match which {
+        protocol::HOP_BY_HOP => [&f::IPV6_HOPOPTS, &f::IPV6_HOPOPTS_NXT, &f::IPV6_HOPOPTS_LEN],
+        protocol::DESTINATION => [&f::IPV6_DSTOPTS, &f::IPV6_DSTOPTS_NXT, &f::IPV6_DSTOPTS_LEN],
+        protocol::ROUTING => [&f::IPV6_ROUTING, &f::IPV6_ROUTING_NXT, &f::IPV6_ROUTING_LEN],
+        _ => [&f::IPV6_EXT, &f::IPV6_EXT_NXT, &f::IPV6_EXT_LEN],
     };
     group(spec, |i| {
-        let (i, next) = one(&f::IPV6_EXT_NXT)(i)?;
-        let (i, _) = one(&f::IPV6_EXT_LEN)(i)?;
+        let (i, next) = one(nxt)(i)?;
+        let (i, _) = one(length)(i)?;
         let (i, ()) = match which {
             protocol::HOP_BY_HOP | protocol::DESTINATION => options6(i, len - 2)?,
+            protocol::ROUTING => {
+                let (i, _) = one(&f::IPV6_ROUTING_TYPE)(i)?;
+                let (i, _) = one(&f::IPV6_ROUTING_LEFT)(i)?;
+                bytes(&f::IPV6_EXT_DATA, len - 4)(i).map(|(i, _)| (i, ()))?
+            }
             _ => bytes(&f::IPV6_EXT_DATA, len - 2)(i).map(|(i, _)| (i, ()))?,
         };
         Ok((i, next))

@@ -114,7 +114,7 @@ pub(in crate::link) fn sll2<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, u16
 /// The address field of a cooked header: 8 bytes, of which `halen` count.
 fn cooked_address<'a, S: Sink + 'a>(i: In<'a, S>, halen: u16) -> Parsed<'a, S, ()> {
     let n = usize::from(halen).min(8);
-    let (i, _) = hardware(i, n, &f::SLL_SRC)?;
+    let (i, _) = hardware(i, n, if n == 6 { &f::SLL_SRC_ETH } else { &f::SLL_SRC })?;
     let (i, _) = bytes(&f::SLL_UNUSED, 8 - n)(i)?;
     Ok((i, ()))
 }

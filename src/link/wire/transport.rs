@@ -44,6 +44,7 @@ pub struct TcpHead {
 /// |           checksum            |        urgent pointer         |
 /// +-------------------------------+-------------------------------+
 /// ```
+#[inline(always)]
 pub(in crate::link) fn tcp<'a, S: Sink + 'a>(
     i: In<'a, S>,
     right: Option<bool>,

@@ -254,3 +254,79 @@ fn a_large_body_is_cut_and_counted() {
     assert_eq!(r.events[0].detail.as_ref().unwrap().truncated, Some(100));
     assert!(m.memory() > 0 && m.fork().is_some());
 }
+
+#[test]
+fn chunks_do_not_show() {
+    let one = |size: usize| {
+        let (mut r, mut m) = (Recorder::new(), Http::new());
+        let post: &[_] =
+            &[(":method", "POST"), (":path", "/"), ("content-type", "application/x-thing")];
+        head(&mut r, &mut m, Client, 1, false, post);
+        r.bytes(&mut m, Client, &[b'q'; 300], size);
+        r.end(&mut m, Client, EndCause::Finished);
+        head(&mut r, &mut m, Server, 2, false, &[(":status", "500"), ("content-length", "200")]);
+        r.bytes(&mut m, Server, &[b'a'; 150], size);
+        r.end(&mut m, Server, EndCause::CaptureEnded);
+        // Times differ with the number of packets: the exchange's are left out.
+        r.events.pop();
+        r.gist()
+    };
+    let whole = one(1460);
+    assert!(whole[0].contains("POST / HTTP/1.1 application/x-thing 300 bytes"));
+    for size in [1, 2, 3, 7] {
+        assert_eq!(one(size), whole);
+    }
+}
+
+#[test]
+fn head_and_trailer_trees_come_with_their_buffers() {
+    use crate::base::{Buffer, BufferId, Piece, PieceSource, Span};
+    use crate::event::Detail;
+    use crate::field::{FieldSpec, Kind};
+
+    static NAME: FieldSpec = FieldSpec::new("x.name", "Name", 0, Kind::Text, "-", "A name.");
+    let part = |label, text: &str| {
+        let mut d = Detail::default();
+        let mut b = Buffer::new(label);
+        b.push(text.len() as u32, PieceSource::Nowhere, true);
+        b.bytes = text.into();
+        let id = d.origins.add(b);
+        assert_eq!(id, BufferId(0));
+        d.tree.add(&NAME, Some(Span::bytes(id, 0, text.len() as u32)), Value::Text(text.into()));
+        d
+    };
+    let (first, last) = (part("head", "HEAD"), part("trailers", "TRAIL"));
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    let h = headers(&[(":status", "200")]);
+    let section = |detail| Head {
+        side: Server,
+        headers: &h,
+        version: 20,
+        end: false,
+        start: moment(1),
+        ready: moment(1),
+        wire_len: 4,
+        detail,
+    };
+    r.input(&mut m, Input::Head(section(Some(&first))));
+    r.bytes(&mut m, Server, b"body", 4);
+    r.input(&mut m, Input::Trailers(section(Some(&last))));
+    r.end(&mut m, Server, EndCause::Finished);
+    let d = r.events[0].detail.as_ref().unwrap();
+    assert_eq!(d.summary, "200 OK 4 bytes");
+    let labels: Vec<_> = d.origins.buffers().iter().map(|b| b.label).collect();
+    assert_eq!(labels, ["head", "body", "trailers"]);
+    let places: Vec<_> =
+        d.tree.nodes().iter().map(|n| (n.spec.name, n.span.map(|s| s.buffer.0))).collect();
+    assert_eq!(
+        places,
+        [
+            ("x.name", Some(0)),
+            ("http.response.code", None),
+            ("http.file_data", Some(1)),
+            ("x.name", Some(2)),
+        ]
+    );
+    let exact = |p: &Piece| p.exact;
+    assert!(d.origins.buffers()[1].pieces.iter().all(exact));
+}

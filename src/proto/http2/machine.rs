@@ -32,7 +32,7 @@ enum Phase {
     /// Between two frames.
     Frames,
     /// Within a frame whose payload streams through.
-    Within(Box<Streaming>),
+    Within(Streaming),
     /// Bytes are missing, or these are no frames: nothing more is read. Only
     /// this direction is affected.
     Lost,
@@ -165,7 +165,7 @@ impl Http2 {
         if streams {
             let head_bytes = data.get(..HEAD_LEN).unwrap_or_default();
             let s = Streaming::begin(side, offset, head, head_bytes, &mut self.connection, out);
-            *self.phase(side) = Phase::Within(Box::new(s));
+            *self.phase(side) = Phase::Within(s);
             self.finish_streaming(side, out);
             return Step::Took(HEAD_LEN);
         }
@@ -243,6 +243,11 @@ impl Http2 {
     fn end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
         self.cut(side, Finding::new(&findings::TRUNCATED), out);
         self.connection.end(side, cause, out);
+        self.over(side, out);
+    }
+
+    /// Nothing more comes from `side`; after both, the streams are closed.
+    fn over(&mut self, side: Side, out: &mut dyn Out) {
         if let Some(e) = self.ended.get_mut(side.index()) {
             *e = true;
         }
@@ -271,6 +276,7 @@ impl Machine for Http2 {
             Input::Reset { side, code } => {
                 self.cut(side, Finding::new(&findings::TRUNCATED), out);
                 self.connection.reset(side, code, out);
+                self.over(side, out);
             }
             Input::End { side, cause } => self.end(side, cause, out),
             Input::Trailers(_) | Input::Datagram { .. } => {}

@@ -63,7 +63,7 @@ pub(crate) const fn is_first_settings(head: &FrameHead) -> bool {
     head.kind == frame::SETTINGS
         && head.flags == 0
         && head.stream == 0
-        && head.length % 6 == 0
+        && head.length.is_multiple_of(6)
         && head.length <= MAX_FIRST_SETTINGS
 }
 

@@ -111,11 +111,16 @@ impl Streams {
 
     /// What is known of a stream that is not open, for a frame of `sender`.
     pub(crate) fn past(&self, id: u32, sender: Side) -> Past {
-        if let Some((_, by)) = self.closed.iter().rev().find(|(closed, _)| *closed == id) {
-            return Past::Closed { by_sender: by.get(sender.index()).copied().unwrap_or(false) };
-        }
         let highest = self.highest.get(initiator(id).index()).copied().unwrap_or(0);
-        if id > highest { Past::Idle } else { Past::Skipped }
+        if id > highest {
+            return Past::Idle;
+        }
+        match self.closed.iter().rev().find(|(closed, _)| *closed == id) {
+            Some((_, by)) => {
+                Past::Closed { by_sender: by.get(sender.index()).copied().unwrap_or(false) }
+            }
+            None => Past::Skipped,
+        }
     }
 
     /// The open streams in ascending order.

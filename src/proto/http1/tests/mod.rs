@@ -533,3 +533,32 @@ fn resets_gaps_and_bodies_cut_off() {
         assert_eq!(r.codes(), codes);
     }
 }
+
+#[test]
+fn a_response_long_before_a_request_did_not_answer_it() {
+    let (mut r, mut m) = (Recorder::new(), Http1::new());
+    r.bytes(&mut m, Server, b"HTTP/1.1 204 No Content\r\n\r\n", 1460);
+    // 21 ms of other packets.
+    for _ in 0..21_000 {
+        r.input(&mut m, Input::Datagram { side: Client, offset: 0, data: b"" });
+    }
+    r.bytes(&mut m, Client, GET, 1460);
+    r.bytes(&mut m, Server, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 1460);
+    check(
+        &r,
+        &[
+            "1 exchange",
+            "> GET /a",
+            "> end",
+            "< 200",
+            "< end",
+            "closed",
+            "2 exchange",
+            "< 204",
+            "< end",
+            "> cut",
+            "closed",
+        ],
+        &["http1.response-without-request"],
+    );
+}

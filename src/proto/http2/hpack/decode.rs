@@ -203,6 +203,12 @@ impl Decoder {
         self.table.lose();
     }
 
+    /// The table, for tests.
+    #[cfg(test)]
+    pub(crate) const fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// Memory held, in bytes.
     pub(crate) fn memory(&self) -> usize {
         self.table.memory() + self.scratch.name.capacity() + self.scratch.value.capacity()

@@ -1,23 +1,22 @@
 //! What a connection knows beyond its bytes: settings, header blocks under way,
 //! and the streams with their children (RFC 9113 §5, §6).
 
+mod blocks;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::base::limits::MAX_HEADER_BYTES;
-use crate::base::{Buffer, BufferId, Moment, Side};
-use crate::event::{Detail, Level};
-use crate::field::{In, NoSink, TreeSink};
+use self::blocks::{Pending, Section};
+use crate::base::{Moment, Side};
+use crate::event::Detail;
 use crate::finding::{Finding, FindingSpec};
 use crate::proto::http2::codes::{self, frame, settings};
 use crate::proto::http2::findings;
-use crate::proto::http2::hpack::{Decoder, FieldList};
+use crate::proto::http2::hpack::Decoder;
 use crate::proto::http2::streams::{Past, Streams, initiator};
 use crate::proto::http2::summary;
-use crate::proto::http2::wire::{
-    ACK, Body, BodyFault, Content, END_HEADERS, END_STREAM, Fragment, FrameHead, Settings,
-};
-use crate::proto::{Carries, Child, EndCause, Head, Headers, Input, Out, Trace};
+use crate::proto::http2::wire::{ACK, Body, BodyFault, Content, END_STREAM, FrameHead, Settings};
+use crate::proto::{Carries, Child, EndCause, Head, Headers, Input, Out};
 
 /// What both ends start with (§6.5.2).
 const DEFAULT_MAX_FRAME: u32 = 16_384;
@@ -50,30 +49,6 @@ impl Default for End {
             push: true,
         }
     }
-}
-
-/// A header block whose frames are still coming (§4.3).
-#[derive(Clone, Debug)]
-struct Pending {
-    stream: u32,
-    promised: Option<u32>,
-    end_stream: bool,
-    start: Moment,
-    bytes: Vec<u8>,
-    /// It grew beyond what is read.
-    too_large: bool,
-    trace: Trace,
-}
-
-/// A decoded header section and what it is for.
-pub(super) struct Section {
-    headers: Headers,
-    detail: Option<Box<Detail>>,
-    promised: Option<u32>,
-    stream: u32,
-    end_stream: bool,
-    start: Moment,
-    wire_len: u64,
 }
 
 /// What a frame does beyond its own event, done once that is emitted.
@@ -254,11 +229,11 @@ impl Connection {
                 if priority.is_some_and(|p| p.dependency == head.stream) {
                     find(findings, &findings::SELF_DEPENDENCY, String::new());
                 }
-                self.begin_block(side, offset, head, None, fragment, findings, out)
+                self.begin_block(side, offset, head, (None, fragment), findings, out)
             }
             Content::PushPromise { promised, fragment } => {
                 self.check_push(side, promised, findings);
-                self.begin_block(side, offset, head, Some(promised), fragment, findings, out)
+                self.begin_block(side, offset, head, (Some(promised), fragment), findings, out)
             }
             Content::Continuation(fragment) => {
                 self.continue_block(side, offset, head, fragment, findings, out)
@@ -361,153 +336,6 @@ impl Connection {
         }
     }
 
-    fn begin_block(
-        &mut self,
-        side: Side,
-        offset: u64,
-        head: &FrameHead,
-        promised: Option<u32>,
-        fragment: Fragment<'_>,
-        findings: &mut Vec<Finding>,
-        out: &mut dyn Out,
-    ) -> Effect {
-        let end = self.end_of(side);
-        if end.block.take().is_some() {
-            // The unfinished one may have inserted anything.
-            end.hpack.lose();
-        }
-        let wanted = out.wants(Level::Frame) || out.wants(Level::Message);
-        let mut trace = Trace::new(wanted, "header block");
-        let at = offset + u64::from(fragment.at);
-        trace.add(out, side, at..at + fragment.octets.len() as u64);
-        let mut pending = Pending {
-            stream: head.stream,
-            promised,
-            end_stream: promised.is_none() && head.has(END_STREAM),
-            start: out.moment(side, offset),
-            bytes: Vec::new(),
-            too_large: false,
-            trace,
-        };
-        if head.has(END_HEADERS) {
-            return self.section(side, pending, fragment.octets, findings);
-        }
-        pending.bytes.extend_from_slice(fragment.octets);
-        self.end_of(side).block = Some(Box::new(pending));
-        Effect::default()
-    }
-
-    fn continue_block(
-        &mut self,
-        side: Side,
-        offset: u64,
-        head: &FrameHead,
-        fragment: Fragment<'_>,
-        findings: &mut Vec<Finding>,
-        out: &mut dyn Out,
-    ) -> Effect {
-        let end = self.end_of(side);
-        let Some(pending) = end.block.as_mut().filter(|b| b.stream == head.stream) else {
-            find(findings, &findings::CONTINUATION, String::new());
-            end.hpack.lose();
-            return Effect::default();
-        };
-        let at = offset + u64::from(fragment.at);
-        pending.trace.add(out, side, at..at + fragment.octets.len() as u64);
-        if pending.bytes.len() + fragment.octets.len() > MAX_HEADER_BYTES {
-            pending.too_large = true;
-            pending.bytes = Vec::new();
-        } else if !pending.too_large {
-            pending.bytes.extend_from_slice(fragment.octets);
-        }
-        if !head.has(END_HEADERS) {
-            return Effect::default();
-        }
-        let Some(mut pending) = end.block.take() else { return Effect::default() };
-        if pending.too_large {
-            end.hpack.lose();
-            let detail = format!("a block of more than {MAX_HEADER_BYTES} bytes");
-            find(findings, &findings::SECTION_TOO_LARGE, detail);
-            return Effect { ends: pending.end_stream, ..Effect::default() };
-        }
-        let bytes = std::mem::take(&mut pending.bytes);
-        self.section(side, *pending, &bytes, findings)
-    }
-
-    /// A whole block: decodes it, with its tree where it is wanted.
-    fn section(
-        &mut self,
-        side: Side,
-        mut pending: Pending,
-        octets: &[u8],
-        findings: &mut Vec<Finding>,
-    ) -> Effect {
-        let mut headers = std::mem::take(&mut self.spare);
-        headers.clear();
-        let hpack = &mut self.end_of(side).hpack;
-        let (block, list) = (BufferId(0), BufferId(1));
-        let detail = if pending.trace.is_kept() {
-            let sink = TreeSink::new();
-            let mut list = FieldList::new(list);
-            let i = In::new(octets, block, 0, &sink);
-            hpack.block(i, &mut headers, Some(&mut list), findings);
-            let mut d = Detail { tree: sink.into_tree(), ..Detail::default() };
-            let wire = pending.trace.take().unwrap_or_default();
-            d.origins.add(Buffer { bytes: octets.to_vec(), ..wire });
-            d.origins.add(list.buffer);
-            Some(Box::new(d))
-        } else {
-            hpack.block(In::new(octets, block, 0, &NoSink), &mut headers, None, findings);
-            None
-        };
-        let section = Section {
-            headers,
-            detail,
-            promised: pending.promised,
-            stream: pending.stream,
-            end_stream: pending.end_stream,
-            start: pending.start,
-            wire_len: octets.len() as u64,
-        };
-        self.place(side, &section, findings);
-        Effect { section: Some(section), ..Effect::default() }
-    }
-
-    /// What is wrong with where a section stands (§5.1, §8.1).
-    fn place(&mut self, side: Side, s: &Section, findings: &mut Vec<Finding>) {
-        if s.promised.is_some() || s.stream == 0 {
-            return;
-        }
-        let id = s.stream;
-        let unsure = self.ends.iter().any(|e| e.lost);
-        let both = self.ends.iter().all(|e| e.seen);
-        if let Some(stream) = self.streams.get(id) {
-            let half = *stream.half(side);
-            if half.ended {
-                find(findings, &findings::STREAM_CLOSED, format!("stream {id}"));
-            } else if half.head && !s.end_stream {
-                find(findings, &findings::TRAILERS_OPEN, String::new());
-            }
-            return;
-        }
-        match self.streams.past(id, side) {
-            Past::Closed { by_sender: true } => {
-                find(findings, &findings::STREAM_CLOSED, format!("stream {id}"));
-            }
-            Past::Closed { .. } => {}
-            Past::Skipped if initiator(id) == side && !unsure => {
-                find(findings, &findings::STREAM_DECREASING, format!("stream {id}"));
-            }
-            Past::Idle if side == Side::Client && initiator(id) != side && !unsure => {
-                find(findings, &findings::STREAM_PARITY, format!("stream {id}"));
-            }
-            Past::Idle if initiator(id) != side && both && !unsure => {
-                find(findings, &findings::STREAM_IDLE, format!("stream {id}"));
-            }
-            _ => {}
-        }
-    }
-
     /// Does what a frame does to the streams, once its event is emitted.
     pub(super) fn after(
         &mut self,
@@ -570,52 +398,6 @@ impl Connection {
         let child = out.open(Child { key, stream: Some(key), carries: Carries::Exchange });
         self.streams.open(id, child);
         child
-    }
-
-    fn tell_section(&mut self, side: Side, s: &Section, ready: Moment, out: &mut dyn Out) {
-        // The promised request is what the client would have sent: its stream
-        // reads as a request of the client and a response, as any other.
-        let (id, from, end) = match s.promised {
-            Some(promised) => (promised, Side::Client, true),
-            None => (s.stream, side, s.end_stream),
-        };
-        if id == 0 {
-            return;
-        }
-        if self.streams.get(id).is_none()
-            && (matches!(self.streams.past(id, from), Past::Closed { .. }))
-        {
-            return;
-        }
-        let child = self.ensure(id, out);
-        let Some(stream) = self.streams.get(id) else { return };
-        let half = stream.half(from);
-        if half.ended {
-            return;
-        }
-        let trailers = half.head;
-        let interim = from == Side::Server
-            && s.headers.get(":status").is_some_and(|v| v.len() == 3 && v.first() == Some(&b'1'));
-        if !interim {
-            half.head = true;
-        }
-        if child {
-            let head = Head {
-                side: from,
-                headers: &s.headers,
-                version: 20,
-                end,
-                start: s.start,
-                ready,
-                wire_len: s.wire_len,
-                detail: s.detail.as_deref(),
-            };
-            let input = if trailers { Input::Trailers(head) } else { Input::Head(head) };
-            out.tell(u64::from(id), input);
-        }
-        if end {
-            self.end_stream(from, id, out);
-        }
     }
 
     /// END_STREAM.
@@ -685,6 +467,10 @@ impl Connection {
 
     /// One direction of the connection ended.
     pub(super) fn end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
+        if self.end_of(side).block.take().is_some() {
+            let detail = "a header block without its last frame";
+            out.finding(Finding::new(&findings::TRUNCATED).with(detail));
+        }
         if cause == EndCause::Finished {
             let mut open = 0;
             for id in self.streams.ids() {
@@ -719,16 +505,14 @@ impl Connection {
 
     /// Memory held, in bytes.
     pub(super) fn memory(&self) -> usize {
-        let ends: usize =
-            self.ends
-                .iter()
-                .map(|e| {
-                    let block = e.block.as_ref().map_or(0, |b| {
-                        size_of::<Pending>() + b.bytes.capacity() + b.trace.memory()
-                    });
-                    e.hpack.memory() + block
-                })
-                .sum();
+        let ends: usize = self
+            .ends
+            .iter()
+            .map(|e| {
+                let block = e.block.as_ref().map_or(0, |b| b.memory());
+                e.hpack.memory() + block
+            })
+            .sum();
         ends + self.streams.memory() + self.spare.memory()
     }
 }
