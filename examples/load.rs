@@ -228,7 +228,7 @@ fn main() -> ExitCode {
         None => (kind.as_str(), true),
     };
     let out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
-    let out = PcapWriter::new(out, LinkType(1), ByteOrder::Little, PcapVariant::Nanoseconds)
+    let out = PcapWriter::new(out, LinkType(1), ByteOrder::Little, PcapVariant::Nanos)
         .expect("standard output takes it");
     let mut r = Recorder { out, now: 1_795_000_000_000_000_000, both };
     let mut connections: Vec<Connection> = (0..CONNECTIONS)

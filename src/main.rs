@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    framescope::cli::main()
+    framescope::cli::main(None)
 }

@@ -22,7 +22,9 @@ const LAYERS: &[&[&str]] = &[
     &["capture", "link", "proto"],
     &["flow"],
     // Schemas are read from files, so not by `proto`.
-    &["engine", "index", "schema"],
+    &["engine", "schema"],
+    // Runs conversations again: decision 0002.
+    &["index"],
     &["view"],
     &["tui", "cli"],
     &["main"],
