@@ -24,5 +24,7 @@ pub mod flow;
 pub mod index;
 pub mod link;
 pub mod proto;
-pub mod view;
 pub mod schema;
+#[cfg(feature = "tui")]
+pub mod tui;
+pub mod view;

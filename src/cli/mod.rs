@@ -27,11 +27,23 @@ pub enum Failure {
     ClosedPipe,
     /// Output cannot be written.
     Output(std::io::Error),
+    /// The terminal cannot be used.
+    Terminal(std::io::Error),
 }
 
 impl From<CaptureError> for Failure {
     fn from(e: CaptureError) -> Self {
         Self::Input(e.to_string())
+    }
+}
+
+#[cfg(feature = "tui")]
+impl From<crate::tui::TuiError> for Failure {
+    fn from(e: crate::tui::TuiError) -> Self {
+        match e {
+            crate::tui::TuiError::Capture(e) => e.into(),
+            crate::tui::TuiError::Io(e) => Self::Terminal(e),
+        }
     }
 }
 
@@ -69,6 +81,10 @@ pub fn main() -> ExitCode {
             eprintln!("framescope: {}", crate::view::clean::clean(&text));
             ExitCode::from(2)
         }
+        Err(Failure::Terminal(e)) => {
+            eprintln!("framescope: the terminal cannot be used: {e}");
+            ExitCode::from(2)
+        }
         Err(Failure::Output(e)) => {
             eprintln!("framescope: cannot write the output: {e}");
             ExitCode::from(2)
@@ -104,13 +120,14 @@ fn browse(paths: &[PathBuf], common: &args::Common) -> Result<ExitCode, Failure>
             "standard output is no terminal; `framescope print CAPTURE` writes text or JSON".into(),
         ));
     }
-    #[cfg(all(feature = "tui", any()))]
+    #[cfg(feature = "tui")]
     {
-        let decoders = schema::decoders(&common.schema)?;
-        crate::tui::run(paths, decoders, common.options())?;
+        let mut options = common.options();
+        options.decoders = schema::decoders(&common.schema)?;
+        crate::tui::run(paths, options)?;
         Ok(ExitCode::SUCCESS)
     }
-    #[cfg(not(all(feature = "tui", any())))]
+    #[cfg(not(feature = "tui"))]
     {
         let _ = common;
         Err(Failure::Input("this build has no terminal interface; use `framescope print`".into()))
