@@ -24,5 +24,5 @@ pub mod flow;
 pub mod index;
 pub mod link;
 pub mod proto;
-pub mod view;
 pub mod schema;
+pub mod view;

@@ -81,9 +81,8 @@ fn find(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Schema
 
 /// What imports call a file: its path below the first root that it is in.
 fn name_of(file: &Path, roots: &[PathBuf]) -> Result<String, SchemaError> {
-    let plain = |p: &Path| -> PathBuf {
-        p.components().filter(|c| *c != Component::CurDir).collect()
-    };
+    let plain =
+        |p: &Path| -> PathBuf { p.components().filter(|c| *c != Component::CurDir).collect() };
     let file_path = plain(file);
     let inside = roots.iter().find_map(|r| file_path.strip_prefix(plain(r)).ok());
     let name = inside.unwrap_or(&file_path).to_str();

@@ -34,7 +34,12 @@ fn by_conversation(packets: &[Owned], levels: &[Level]) -> BTreeMap<u32, Vec<Val
     map
 }
 
-fn assert_same(name: &str, what: &str, a: &BTreeMap<u32, Vec<Value>>, b: &BTreeMap<u32, Vec<Value>>) {
+fn assert_same(
+    name: &str,
+    what: &str,
+    a: &BTreeMap<u32, Vec<Value>>,
+    b: &BTreeMap<u32, Vec<Value>>,
+) {
     let keys: BTreeSet<_> = a.keys().chain(b.keys()).collect();
     for k in keys {
         let (x, y) = (a.get(k), b.get(k));
@@ -120,11 +125,8 @@ fn tiles(tree: &Tree, len: u32) -> Result<(), String> {
 fn reload() {
     let mut opened = 0;
     for (name, path) in fixtures() {
-        let straight: Vec<Event> = run(&packets(&path), options(&NUMBERED))
-            .events
-            .into_iter()
-            .map(|(e, _)| e)
-            .collect();
+        let straight: Vec<Event> =
+            run(&packets(&path), options(&NUMBERED)).events.into_iter().map(|(e, _)| e).collect();
         let index = Arc::new(RwLock::new(Index::new()));
         let source = open(&path, OpenOptions { reload: true }).unwrap();
         let store = source.store().expect("a store was asked for");
@@ -164,7 +166,8 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % below.max(1)
     }
 }
@@ -234,9 +237,8 @@ fn stir(all: &[Segment], dice: &mut Dice) -> Vec<Segment> {
     }
     for i in 1..out.len() {
         let (a, b) = (&out[i - 1], &out[i]);
-        let plain = |s: &Segment| {
-            s.flags & (TcpFlags::SYN | TcpFlags::FIN) == 0 && !s.data.is_empty()
-        };
+        let plain =
+            |s: &Segment| s.flags & (TcpFlags::SYN | TcpFlags::FIN) == 0 && !s.data.is_empty();
         if a.from == b.from && a.to == b.to && plain(a) && plain(b) && dice.roll(3) == 0 {
             out.swap(i - 1, i);
         }

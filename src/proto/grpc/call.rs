@@ -117,8 +117,7 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         let one_up = matches!(pattern, "unary" | "server_streaming");
         let one_down = matches!(pattern, "unary" | "client_streaming");
         if one_up && r.messages[0] > 1 || one_down && r.messages[1] > 1 {
-            let text =
-                format!("{pattern}, but {} up, {} down", r.messages[0], r.messages[1]);
+            let text = format!("{pattern}, but {} up, {} down", r.messages[0], r.messages[1]);
             r.findings.push(Finding::new(&findings::TOO_MANY_MESSAGES).with(text));
         }
     }

@@ -116,9 +116,10 @@ fn is_metadata(name: &[u8]) -> bool {
 }
 
 fn is_binary(name: &[u8]) -> bool {
-    name.len().checked_sub(4).and_then(|at| name.get(at..)).is_some_and(|s| {
-        s.eq_ignore_ascii_case(b"-bin")
-    })
+    name.len()
+        .checked_sub(4)
+        .and_then(|at| name.get(at..))
+        .is_some_and(|s| s.eq_ignore_ascii_case(b"-bin"))
 }
 
 /// Names of custom metadata, for a summary: what neither gRPC nor its libraries
@@ -290,8 +291,8 @@ impl Call {
         self.saw(head.start, head.ready);
         let detail = out.wants(Level::Message).then(|| {
             let mut s = Section::new(head);
-            let http = known(h, ":status")
-                .and_then(|(v, _)| std::str::from_utf8(v).ok()?.parse().ok());
+            let http =
+                known(h, ":status").and_then(|(v, _)| std::str::from_utf8(v).ok()?.parse().ok());
             s.number(&fields::HTTP_STATUS, http, ":status");
             s.text(&fields::CONTENT_TYPE, "content-type");
             if let Some(status) = &status {

@@ -2,9 +2,9 @@
 
 use crate::base::limits::MAX_GRPC_MESSAGE_BYTES;
 use crate::base::{BufferId, Moment, Side};
+use crate::event::Level;
 use crate::field::{In, NoSink};
 use crate::finding::Finding;
-use crate::event::Level;
 use crate::proto::grpc::call::{self, Ended, Report, Status};
 use crate::proto::grpc::encoding::Encoding;
 use crate::proto::grpc::metadata::Timeout;
@@ -170,12 +170,7 @@ impl Call {
     }
 
     /// Finishes the message in the making with the bytes that were kept of it.
-    pub(super) fn finish_kept(
-        &mut self,
-        side: Side,
-        cut: Option<Finding>,
-        out: &mut dyn Out,
-    ) {
+    pub(super) fn finish_kept(&mut self, side: Side, cut: Option<Finding>, out: &mut dyn Out) {
         let body = std::mem::take(&mut self.side(side).body);
         self.finish(side, &body, cut, out);
         self.side(side).body = body;

@@ -51,9 +51,9 @@ pub(super) fn timeout(value: &[u8]) -> Timeout {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Timeout::Malformed(None);
     }
-    let number = digits.iter().try_fold(0_u64, |n, d| {
-        n.checked_mul(10)?.checked_add(u64::from(d.saturating_sub(b'0')))
-    });
+    let number = digits
+        .iter()
+        .try_fold(0_u64, |n, d| n.checked_mul(10)?.checked_add(u64::from(d.saturating_sub(b'0'))));
     let nanos = number.and_then(|n| n.checked_mul(unit));
     if digits.len() > 8 {
         return Timeout::Malformed(Some(nanos.unwrap_or(u64::MAX)));

@@ -229,13 +229,12 @@ fn messages_split_and_joined_anywhere() {
         let mut w = World::new();
         w.size = size;
         w.request(&[]).response(&[]).send(Side::Server, &bytes).trailers(&[("grpc-status", "0")]);
-        let payloads: Vec<_> = w
-            .r
-            .events
-            .iter()
-            .filter(|e| e.kind == "message")
-            .map(|e| e.detail.as_ref().unwrap().payload.clone())
-            .collect();
+        let payloads: Vec<_> =
+            w.r.events
+                .iter()
+                .filter(|e| e.kind == "message")
+                .map(|e| e.detail.as_ref().unwrap().payload.clone())
+                .collect();
         let expected = [&b"one"[..], b"", b"three"].map(|b| Payload::Bytes(b.to_vec()));
         assert_eq!(payloads, expected);
         assert_eq!(w.number("call", "grpc.response_messages"), Some(3));
@@ -364,7 +363,11 @@ fn each_odd_head_is_found_once() {
         assert_eq!(w.r.codes(), [*code]);
     }
     let mut w = World::new();
-    w.head(Side::Client, &[(":method", "GET"), (":path", "/a/b"), ("content-type", "text/html")], false);
+    w.head(
+        Side::Client,
+        &[(":method", "GET"), (":path", "/a/b"), ("content-type", "text/html")],
+        false,
+    );
     assert_eq!(w.r.codes(), ["grpc.content-type", "grpc.method-not-post"]);
     let mut w = World::new();
     w.request(&[]).head(Side::Server, &[(":status", "503"), ("content-type", "text/html")], true);
@@ -426,7 +429,9 @@ fn a_large_message_keeps_its_length() {
     for size in [1 << 16, 1 << 26] {
         let mut w = World::new();
         w.size = size;
-        w.request(&[]).send(Side::Client, &framed(0, &data)).send(Side::Client, &framed(0, b"next"));
+        w.request(&[])
+            .send(Side::Client, &framed(0, &data))
+            .send(Side::Client, &framed(0, b"next"));
         assert_eq!(w.r.codes(), ["grpc.message-limit"]);
         let e = w.event("message");
         assert_eq!(e.length, data.len() as u64);

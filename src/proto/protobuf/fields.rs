@@ -59,13 +59,30 @@ pub static WIRE_TYPE: FieldSpec = FieldSpec::new(
 .named(wire_type_name);
 
 /// The number in a tag of one byte.
-pub static NUMBER_BITS: FieldSpec =
-    FieldSpec { bits: 5, ..FieldSpec::new(NUMBER.name, NUMBER.label, 5, Kind::Unsigned, S, NUMBER.meaning) };
+pub static NUMBER_BITS: FieldSpec = FieldSpec {
+    bits: 5,
+    ..FieldSpec::new(NUMBER.name, NUMBER.label, 5, Kind::Unsigned, S, NUMBER.meaning)
+};
 
 /// All of them.
 pub static FIELDS: &[&FieldSpec] = &[
-    &MESSAGE, &MESSAGE_NAME, &FIELD, &NUMBER, &WIRE_TYPE, &LENGTH, &VALUE, &DOUBLE, &FLOAT, &INT64,
-    &UINT64, &INT32, &UINT32, &BOOL, &STRING, &REPEATED, &UNKNOWN,
+    &MESSAGE,
+    &MESSAGE_NAME,
+    &FIELD,
+    &NUMBER,
+    &WIRE_TYPE,
+    &LENGTH,
+    &VALUE,
+    &DOUBLE,
+    &FLOAT,
+    &INT64,
+    &UINT64,
+    &INT32,
+    &UINT32,
+    &BOOL,
+    &STRING,
+    &REPEATED,
+    &UNKNOWN,
 ];
 
 fn wire_type_name(v: u64) -> Option<&'static str> {

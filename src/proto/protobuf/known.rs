@@ -85,7 +85,8 @@ pub(super) fn any(fields: Vec<(String, Datum)>) -> Datum {
 
 /// RFC 3339 in UTC, with 0, 3, 6 or 9 digits; years 1 to 9999.
 fn timestamp(seconds: i64, nanos: i64) -> Option<Datum> {
-    if !(-62_135_596_800..=253_402_300_799).contains(&seconds) || !(0..1_000_000_000).contains(&nanos)
+    if !(-62_135_596_800..=253_402_300_799).contains(&seconds)
+        || !(0..1_000_000_000).contains(&nanos)
     {
         return None;
     }

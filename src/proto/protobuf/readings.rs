@@ -60,7 +60,10 @@ pub(super) fn cut(data: &[u8], depth: usize) -> Option<(Cut<'_>, &[u8])> {
             let (rest, v) = wire::varint(rest).ok().filter(|(_, v)| v.form != Form::Endless)?;
             (Raw::Number(v.value), rest.data())
         }
-        1 => rest.data().split_first_chunk().map(|(v, r)| (Raw::Number(u64::from_le_bytes(*v)), r))?,
+        1 => rest
+            .data()
+            .split_first_chunk()
+            .map(|(v, r)| (Raw::Number(u64::from_le_bytes(*v)), r))?,
         5 => rest
             .data()
             .split_first_chunk()

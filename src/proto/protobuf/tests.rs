@@ -149,7 +149,8 @@ fn without_a_schema_all_readings() {
     let line = value.line(999);
     assert!(line.contains("message: [{number: 1, wire_type: 0, value: 1, readings: {uint64: 1, sint64: -1, bool: true}}]"), "{line}");
     assert!(line.contains("packed_varint: [8, 1]"), "{line}");
-    let (value, _) = untyped(&[0x0d, 0, 0, 0x80, 0x3f, 8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1]);
+    let (value, _) =
+        untyped(&[0x0d, 0, 0, 0x80, 0x3f, 8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1]);
     let line = value.line(999);
     assert!(line.contains("{fixed32: 1065353216, sfixed32: 1065353216, float: 1}"), "{line}");
     assert!(line.contains("int64: -1"), "{line}");
@@ -182,7 +183,10 @@ fn odd_bytes_are_findings_and_the_rest_stays() {
     assert_eq!(codes, ["protobuf.wrong-wire-type"]);
     // A nested message that is cut off inside does not touch what follows.
     let (line, codes) = typed(b"\x8a\x01\x03\x18\x01\x72\x68\x01");
-    assert_eq!((line.as_str(), &codes[..]), ("{child: {i32: 1}, b: true}", &["protobuf.truncated"][..]));
+    assert_eq!(
+        (line.as_str(), &codes[..]),
+        ("{child: {i32: 1}, b: true}", &["protobuf.truncated"][..])
+    );
     // Hundreds of oddities are not listed one by one.
     let (_, codes) = typed(&b"\x18\x81\x00".repeat(500));
     assert_eq!((codes.len(), codes.last()), (33, Some(&"protobuf.more-findings")));
@@ -193,7 +197,10 @@ fn lists_maps_oneofs_groups_extensions_and_unknown_fields() {
     // packed and unpacked of one field
     assert_eq!(typed(b"\x92\x01\x02\x01\x02\x90\x01\x03").0, "{packed: [1, 2, 3]}");
     assert_eq!(typed(b"\x9a\x01\x02\x01\x02").0, "{plain: [-1, 1]}");
-    assert_eq!(typed(b"\xaa\x01\x05\x0a\x01a\x10\x07\xaa\x01\x05\x0a\x01a\x10\x08").0, "{counts: {a: 8}}");
+    assert_eq!(
+        typed(b"\xaa\x01\x05\x0a\x01a\x10\x07\xaa\x01\x05\x0a\x01a\x10\x08").0,
+        "{counts: {a: 8}}"
+    );
     assert_eq!(typed(b"\xba\x01\x01x\xc0\x01\x05").0, "{right: 5}");
     assert_eq!(typed(b"\xcb\x01\x08\x05\xcc\x01").0, "{part: {x: 5}}");
     assert_eq!(typed(b"\xa2\x06\x02hi").0, "{[t.extra]: \"hi\"}");
@@ -229,7 +236,10 @@ fn well_known_types() {
     let mut data = vec![0x2a, any.len() as u8];
     data.extend(&any);
     assert_eq!(show(&data), "{any: {@type: \"type.googleapis.com/t.All\", i32: 7}}");
-    assert_eq!(show(b"\x2a\x07\x0a\x01x\x12\x02\x18\x07"), "{any: {type_url: \"x\", value: <2 bytes>}}");
+    assert_eq!(
+        show(b"\x2a\x07\x0a\x01x\x12\x02\x18\x07"),
+        "{any: {type_url: \"x\", value: <2 bytes>}}"
+    );
 }
 
 #[test]
@@ -291,7 +301,9 @@ fn schemas_that_cannot_be_used_say_so() {
     let set = prost_reflect::prost_types::FileDescriptorSet { file: vec![file] };
     let e = Schema::from_descriptors("x.pb", &set.encode_to_vec()).unwrap_err().0;
     assert!(e.starts_with("x.pb: new.proto: syntax \"editions\""), "{e}");
-    assert!(Schema::from_descriptors("x.pb", b"\xff\xff").unwrap_err().0.contains("FileDescriptorSet"));
+    assert!(
+        Schema::from_descriptors("x.pb", b"\xff\xff").unwrap_err().0.contains("FileDescriptorSet")
+    );
     let good = Schema::from_descriptors("x.pb", &pool().encode_to_vec()).unwrap();
     assert_eq!(good.and(&users()).methods(), 5);
 }

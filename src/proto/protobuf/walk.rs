@@ -150,7 +150,8 @@ impl<'t> Walk<'t> {
         opened: Option<&'t MessageType>,
         depth: usize,
     ) -> (Rest<'a, S>, Option<(bool, Datum)>) {
-        let numeric = |f: &&FieldType| !matches!(f.kind, Kind::String | Kind::Bytes | Kind::Message(_));
+        let numeric =
+            |f: &&FieldType| !matches!(f.kind, Kind::String | Kind::Bytes | Kind::Message(_));
         let fits = field.filter(|f| match tag.wire_type {
             2 => f.kind.wire_type() == 2 || f.list && numeric(f),
             3 => matches!(f.kind, Kind::Message(_)),
@@ -220,8 +221,7 @@ impl<'t> Walk<'t> {
             }
             return Some(datum);
         }
-        let cut =
-            Cut { number: tag.number, wire_type: tag.wire_type, value: Raw::Number(raw) };
+        let cut = Cut { number: tag.number, wire_type: tag.wire_type, value: Raw::Number(raw) };
         let datum = readings::one(&cut, 1, &mut self.budget);
         let spec = if tag.wire_type == 5 { &fields::UINT32 } else { &fields::UINT64 };
         from.sink().field(spec, span, Value::U64(raw));
@@ -329,7 +329,11 @@ impl<'t> Walk<'t> {
                 }
                 Ok(_) => None,
                 Err(_) => {
-                    self.found(&findings::BAD_UTF8, span, format!("{} at byte {}", f.name, at.at()));
+                    self.found(
+                        &findings::BAD_UTF8,
+                        span,
+                        format!("{} at byte {}", f.name, at.at()),
+                    );
                     tell(&fields::STRING, Value::Text(String::from_utf8_lossy(data).into()));
                     S::ON.then(|| Datum::Bytes(data.to_vec()))
                 }
@@ -379,7 +383,11 @@ impl<'t> Walk<'t> {
     fn untyped<S: Sink>(&mut self, i: In<'_, S>, tag: Tag, depth: usize) -> Datum {
         let data = i.data();
         let cut = Cut { number: tag.number, wire_type: 2, value: Raw::Bytes(data) };
-        let datum = readings::one(&cut, MAX_PROTOBUF_DEPTH - depth.min(MAX_PROTOBUF_DEPTH), &mut self.budget);
+        let datum = readings::one(
+            &cut,
+            MAX_PROTOBUF_DEPTH - depth.min(MAX_PROTOBUF_DEPTH),
+            &mut self.budget,
+        );
         if data.is_empty() {
             return datum;
         }
