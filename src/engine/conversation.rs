@@ -180,8 +180,6 @@ impl Deliver for ToNode<'_> {
         if *self.life != Life::Open {
             return;
         }
-        let text = format!("{len} bytes from the {side}");
-        self.shared.finding(Finding::new(&super::findings::GAP).with(text), "tcp");
         self.root.gap(side, len, self.shared);
     }
 
@@ -204,8 +202,13 @@ impl Deliver for ToNode<'_> {
         }
     }
 
-    fn finding(&mut self, _dir: Dir, finding: Finding) {
-        self.shared.finding(finding, "tcp");
+    fn finding(&mut self, dir: Dir, finding: Finding) {
+        let side = self.side(dir);
+        let text = match &finding.detail {
+            Some(d) => format!("{side}: {d}"),
+            None => side.to_string(),
+        };
+        self.shared.finding(finding.with(text), "tcp");
     }
 }
 

@@ -11,15 +11,6 @@ pub static OPAQUE_LENGTH: FieldSpec = FieldSpec::new(
     "framescope",
     "Bytes that no protocol claims, sent in one run.",
 );
-/// Bytes of an opaque run.
-pub static OPAQUE_DATA: FieldSpec = FieldSpec::new(
-    "tcp.payload",
-    "TCP payload",
-    0,
-    Kind::Data,
-    "RFC 9293 §3.1",
-    "The bytes of the stream.",
-);
 /// Wireshark's stream index.
 pub static TCP_STREAM: FieldSpec = FieldSpec::new(
     "tcp.stream",
@@ -116,7 +107,6 @@ pub static FIELDS: &[&FieldSpec] = &[
     &TCP_STREAM,
     &UDP_STREAM,
     &OPAQUE_LENGTH,
-    &OPAQUE_DATA,
     &CLIENT_BYTES,
     &SERVER_BYTES,
     &OPAQUE_BYTES,

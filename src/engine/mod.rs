@@ -23,7 +23,7 @@ use crate::event::{Event, Level};
 use crate::finding::Finding;
 use crate::flow::{Flow, FlowTable, Found as Place, Released, SegmentNotes, SlotId, Why};
 use crate::link::{Content, Decoded, Decoder, Endpoints, PayloadOrigin, TcpFlags};
-use crate::proto::{EndCause, PayloadDecoder};
+use crate::proto::{EndCause, PayloadDecoder, Protocol, REGISTRY};
 
 pub use conversation::{Birth, ConversationInfo};
 pub use replay::Replay;
@@ -45,6 +45,8 @@ pub struct Options {
     pub state_bytes: usize,
     /// Payload decoders.
     pub decoders: Arc<Vec<Box<dyn PayloadDecoder>>>,
+    /// The protocols that are asked who knows a stream, in this order.
+    pub registry: &'static [&'static Protocol],
     /// Keep checkpoints (see [`EventSink::checkpoint`]).
     pub checkpoints: bool,
 }
@@ -56,6 +58,7 @@ impl Default for Options {
             payload_cap: PAYLOAD_BYTES,
             state_bytes: DEFAULT_STATE_BYTES,
             decoders: Arc::new(crate::proto::decoders()),
+            registry: REGISTRY,
             checkpoints: false,
         }
     }

@@ -17,7 +17,7 @@ use crate::event::{Detail, Draft, Level};
 use crate::finding::Finding;
 use crate::proto::{
     Carries, Child, Chunk, EndCause, Input, Machine, Out, PayloadHint, Probe, Progress, Protocol,
-    REGISTRY, Verdict, Want,
+    Verdict, Want,
 };
 
 /// Who works on a stream.
@@ -357,7 +357,7 @@ impl Node {
     /// A datagram, whose run is in the map.
     pub(super) fn datagram(&mut self, side: Side, data: &[u8], shared: &mut Shared) {
         if matches!(self.state, State::Probing) {
-            match REGISTRY.iter().find(|p| p.datagram.is_some_and(|f| f(data))) {
+            match shared.registry.iter().find(|p| p.datagram.is_some_and(|f| f(data))) {
                 Some(p) => self.run(p, shared),
                 None => self.state = State::Opaque,
             }
@@ -376,7 +376,7 @@ impl Node {
     /// Any input but bytes, from the parent.
     fn tell(&mut self, input: Input<'_>, shared: &mut Shared) {
         if let (State::Waiting, Input::Head(head)) = (&self.state, &input) {
-            let claimed = REGISTRY.iter().find(|p| p.claims.is_some_and(|f| f(head)));
+            let claimed = shared.registry.iter().find(|p| p.claims.is_some_and(|f| f(head)));
             match claimed {
                 Some(p) => self.run(p, shared),
                 None => self.state = State::Opaque,
@@ -435,7 +435,7 @@ impl Node {
             return;
         }
         let mut undecided = false;
-        for p in REGISTRY {
+        for p in shared.registry {
             match p.probe.map_or(Verdict::No, |f| f(&probe)) {
                 Verdict::Yes { client } => {
                     // Only a conversation itself may turn round: a child's sides
@@ -598,7 +598,7 @@ impl Out for NodeOut<'_> {
         let mut node = Node::new(state, child.stream.or(self.stream), self.depth + 1);
         node.counted = self.counted;
         if let Carries::Named(token) = child.carries
-            && let Some(p) = REGISTRY.iter().find(|p| p.tokens.contains(&token))
+            && let Some(p) = self.shared.registry.iter().find(|p| p.tokens.contains(&token))
         {
             node.run(p, self.shared);
         }

@@ -77,7 +77,7 @@ impl OpaqueRun {
             let mut tree = Tree::new();
             tree.add(&fields::OPAQUE_LENGTH, None, Value::U64(r.len));
             let span = Span::bytes(BufferId(0), 0, buffer.len);
-            tree.add(&fields::OPAQUE_DATA, Some(span), Value::None);
+            tree.add(&crate::link::fields::TCP_PAYLOAD, Some(span), Value::None);
             detail.tree = tree;
             detail.origins.add(buffer);
             Box::new(detail)

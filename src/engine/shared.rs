@@ -6,7 +6,7 @@ use crate::base::{ConversationId, Moment};
 use crate::engine::Options;
 use crate::event::{Draft, Level};
 use crate::finding::Finding;
-use crate::proto::PayloadDecoder;
+use crate::proto::{PayloadDecoder, Protocol};
 
 /// Bytes of one conversation, by what became of them; pairs by side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,7 @@ pub(super) struct Shared {
     pub wanted: [bool; 5],
     pub payload_cap: usize,
     pub decoders: Arc<Vec<Box<dyn PayloadDecoder>>>,
+    pub registry: &'static [&'static Protocol],
     /// In the order in which they came; the conversation is the current one.
     pub found: Vec<Found>,
     /// Inflated bytes of the current conversation since this was last taken.
@@ -64,6 +65,7 @@ impl Shared {
             wanted: options.wanted,
             payload_cap: options.payload_cap,
             decoders: Arc::clone(&options.decoders),
+            registry: options.registry,
             found: Vec::new(),
             inflated: 0,
             ledger: Ledger::default(),

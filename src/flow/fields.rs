@@ -12,15 +12,6 @@ const fn flag(
     FieldSpec::new(name, label, 0, Kind::Flag, section, meaning)
 }
 
-/// Number of the TCP connection.
-pub static STREAM: FieldSpec = FieldSpec::new(
-    "tcp.stream",
-    "Stream",
-    0,
-    Kind::Unsigned,
-    "-",
-    "Number of the TCP connection in the capture, counted from 0.",
-);
 /// Relative sequence number.
 pub static SEQ: FieldSpec = FieldSpec::new(
     "tcp.seq",
@@ -178,7 +169,6 @@ pub static SNAPPED: FieldSpec = flag(
 
 /// All of them.
 pub static FIELDS: &[&FieldSpec] = &[
-    &STREAM,
     &SEQ,
     &ACK,
     &WINDOW,

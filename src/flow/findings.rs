@@ -13,7 +13,7 @@ pub static OVERLAP_CONFLICT: FindingSpec = FindingSpec::warning(
      Bytes that were handed on long ago are no longer there to compare with.",
 );
 /// Bytes of the stream were not captured.
-pub static GAP: FindingSpec = FindingSpec::warning(
+pub static GAP: FindingSpec = FindingSpec::error(
     "tcp.gap",
     "RFC 9293 §3.4",
     "Bytes of the stream were not captured, or so late that they could no longer be put in place.",

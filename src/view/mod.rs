@@ -3,4 +3,5 @@
 
 pub mod clean;
 pub mod json;
+pub mod reference;
 pub mod text;
