@@ -117,7 +117,7 @@ pub fn run(paths: &[PathBuf], options: Options) -> Result<(), TuiError> {
     // A source that was asked for one has one; without it, nothing can be opened.
     let store = source.store().unwrap_or_else(|| Arc::new(PacketStore::new()));
     let index = Arc::new(RwLock::new(Index::new()));
-    let reader = Reader::new(source, like(&options), Arc::clone(&index));
+    let reader = Reader::new(source, options.clone(), Arc::clone(&index));
     let reloader = Reloader::new(Arc::clone(&index), store, options);
     let worker = Worker::new(Opener::new(Arc::clone(&index), reloader));
     let mut screen = Screen::take()?;
@@ -132,16 +132,6 @@ pub fn run(paths: &[PathBuf], options: Options) -> Result<(), TuiError> {
     result.map_err(TuiError::Io)
 }
 
-/// The same options for another user.
-fn like(o: &Options) -> Options {
-    Options {
-        wanted: o.wanted,
-        payload_cap: o.payload_cap,
-        state_bytes: o.state_bytes,
-        decoders: Arc::clone(&o.decoders),
-        checkpoints: o.checkpoints,
-    }
-}
 
 fn name(paths: &[PathBuf]) -> String {
     let first = match paths.first() {
