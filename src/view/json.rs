@@ -183,20 +183,33 @@ fn fields(out: &mut Vec<u8>, tree: &Tree) {
         }
         put(out, format_args!("\"{name}\":"));
         match nodes.as_slice() {
-            [one] if !one.spec.repeated => value(out, &one.value),
+            [one] if !one.spec.repeated => named(out, one),
             many => {
                 out.push(b'[');
                 for (i, n) in many.iter().enumerate() {
                     if i > 0 {
                         out.push(b',');
                     }
-                    value(out, &n.value);
+                    named(out, n);
                 }
                 out.push(b']');
             }
         }
     }
     out.push(b'}');
+}
+
+/// A field whose name is on the wire (a header, metadata) is one string with its
+/// value: `x-request-id: 7f3a`.
+fn named(out: &mut Vec<u8>, node: &Node) {
+    match (&node.name, &node.value) {
+        (Some(name), Value::Text(t)) => string(out, &format!("{name}: {t}")),
+        (Some(name), Value::Bytes(b)) => {
+            let hex: String = b.iter().map(|b| format!("{b:02x}")).collect();
+            string(out, &format!("{name}: {hex}"));
+        }
+        _ => value(out, &node.value),
+    }
 }
 
 fn value(out: &mut Vec<u8>, value: &Value) {

@@ -242,7 +242,8 @@ pub(crate) static SETTING_ID: FieldSpec = spec(
     "RFC 9113 §6.5.1",
     "Which setting it is.",
 )
-.named(codes::setting);
+.named(codes::setting)
+.repeated();
 pub(crate) static SET_TABLE: FieldSpec = spec(
     "http2.settings.header_table_size",
     "Header table size",
@@ -491,7 +492,8 @@ pub(crate) static REPR: FieldSpec = spec(
     Text,
     "RFC 7541 §6",
     "How the field is written: the first bits.",
-);
+)
+.repeated();
 pub(crate) static INDEX: FieldSpec = spec(
     "http2.header.index",
     "Index",
@@ -499,7 +501,8 @@ pub(crate) static INDEX: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §2.3.3",
     "Position in the tables, the static one first; 0 where the name is spelt out.",
-);
+)
+.repeated();
 pub(crate) static NAME_HUFFMAN: FieldSpec = spec(
     "http2.header.name.huffman",
     "Huffman",
@@ -507,7 +510,8 @@ pub(crate) static NAME_HUFFMAN: FieldSpec = spec(
     Flag,
     "RFC 7541 §5.2",
     "The name is Huffman-coded.",
-);
+)
+.repeated();
 pub(crate) static NAME_CODED_LENGTH: FieldSpec = spec(
     "http2.header.name.coded_length",
     "Coded Name Length",
@@ -515,7 +519,8 @@ pub(crate) static NAME_CODED_LENGTH: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §5.2",
     "Bytes of the name on the wire.",
-);
+)
+.repeated();
 pub(crate) static NAME_OCTETS: FieldSpec = spec(
     "http2.header.name.octets",
     "Coded Name",
@@ -523,7 +528,8 @@ pub(crate) static NAME_OCTETS: FieldSpec = spec(
     Data,
     "RFC 7541 §5.2",
     "The name on the wire.",
-);
+)
+.repeated();
 pub(crate) static NAME_LENGTH: FieldSpec = spec(
     "http2.header.name.length",
     "Name Length",
@@ -531,9 +537,11 @@ pub(crate) static NAME_LENGTH: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §5.2",
     "Bytes of the name.",
-);
+)
+.repeated();
 pub(crate) static NAME: FieldSpec =
-    spec("http2.header.name", "Name", 0, Text, "RFC 7541 §1.3", "The name of the field.");
+    spec("http2.header.name", "Name", 0, Text, "RFC 7541 §1.3", "The name of the field.")
+        .repeated();
 pub(crate) static VALUE_HUFFMAN: FieldSpec = spec(
     "http2.header.value.huffman",
     "Huffman",
@@ -541,7 +549,8 @@ pub(crate) static VALUE_HUFFMAN: FieldSpec = spec(
     Flag,
     "RFC 7541 §5.2",
     "The value is Huffman-coded.",
-);
+)
+.repeated();
 pub(crate) static VALUE_CODED_LENGTH: FieldSpec = spec(
     "http2.header.value.coded_length",
     "Coded Value Length",
@@ -549,7 +558,8 @@ pub(crate) static VALUE_CODED_LENGTH: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §5.2",
     "Bytes of the value on the wire.",
-);
+)
+.repeated();
 pub(crate) static VALUE_OCTETS: FieldSpec = spec(
     "http2.header.value.octets",
     "Coded Value",
@@ -557,7 +567,8 @@ pub(crate) static VALUE_OCTETS: FieldSpec = spec(
     Data,
     "RFC 7541 §5.2",
     "The value on the wire.",
-);
+)
+.repeated();
 pub(crate) static VALUE_LENGTH: FieldSpec = spec(
     "http2.header.value.length",
     "Value Length",
@@ -565,9 +576,11 @@ pub(crate) static VALUE_LENGTH: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §5.2",
     "Bytes of the value.",
-);
+)
+.repeated();
 pub(crate) static VALUE: FieldSpec =
-    spec("http2.header.value", "Value", 0, Text, "RFC 7541 §1.3", "The value of the field.");
+    spec("http2.header.value", "Value", 0, Text, "RFC 7541 §1.3", "The value of the field.")
+        .repeated();
 pub(crate) static SIZE_UPDATE: FieldSpec = spec(
     "http2.header_table_size_update",
     "Header table size update",
