@@ -20,12 +20,6 @@ pub static EVICTED: FindingSpec = FindingSpec::warning(
     "framescope",
     "State of the oldest conversation was let go to stay within --mem; what it was in the middle of is cut off.",
 );
-/// See the text.
-pub static GAP: FindingSpec = FindingSpec::error(
-    "tcp.gap",
-    "RFC 9293 §3.4",
-    "Bytes of the stream are missing from the capture.",
-);
 
 /// All of them.
-pub static FINDINGS: &[&FindingSpec] = &[&PENDING_LIMIT, &CHILD_LIMIT, &EVICTED, &GAP];
+pub static FINDINGS: &[&FindingSpec] = &[&PENDING_LIMIT, &CHILD_LIMIT, &EVICTED];
