@@ -203,8 +203,9 @@ impl Deliver for ToNode<'_> {
         }
     }
 
-    fn finding(&mut self, _dir: Dir, finding: Finding) {
-        self.shared.finding(finding, "tcp");
+    fn finding(&mut self, dir: Dir, finding: Finding) {
+        let side = self.side(dir);
+        self.shared.finding_of(Some(side), finding, "tcp");
     }
 }
 
@@ -391,7 +392,11 @@ impl Stack {
         tree.add(&fields::ENDED_BY, none, Value::Text(end.into()));
         tree.add(&fields::PROTOCOLS, none, Value::Text(i.protocols.join(" ").into()));
         tree.add(&fields::DURATION, none, Value::U64(duration));
-        let on = if i.protocols.is_empty() { "opaque".into() } else { i.protocols.join(", ") };
+        let on = match (i.protocols.as_slice(), up + down) {
+            ([], 0) => "no data".into(),
+            ([], _) => "opaque".into(),
+            (all, _) => all.join(", "),
+        };
         Detail {
             summary: format!("{i}: {on}, {up} bytes up, {down} down, {end}"),
             tree,

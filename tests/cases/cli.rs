@@ -211,7 +211,12 @@ fn schemas_that_cannot_be_read() {
         assert_eq!(text.lines().count(), 1, "{text}");
         let short = file.file_name().unwrap().to_string_lossy();
         assert!(text.contains(&*short), "{text}");
+        assert!(!text.contains('"'), "no text is quoted twice: {text}");
     }
+    let edition = folder.file("edition.proto", b"edition = '2023';\n");
+    let out = run(&["print", "--proto", &edition.to_string_lossy(), CAPTURE]);
+    let said = "framescope: edition.proto: edition = '2023' is not supported";
+    assert!(stderr(&out).starts_with(said), "{}", stderr(&out));
     let out = run(&["print", "--proto", "fixtures/proto", "fixtures/grpc-tonic/capture.pcap"]);
     assert!(out.status.success() && stdout(&out).contains("GetUserRequest {id: 42}"));
 }

@@ -85,7 +85,9 @@ impl Schema {
         for name in names {
             compiler.open_file(name).map_err(|e| {
                 let text = format!("{e:?}");
-                let text = if text.is_empty() { e.to_string() } else { text };
+                // A text of our own comes back quoted.
+                let quoted = text.is_empty() || text.starts_with('"');
+                let text = if quoted { e.to_string() } else { text };
                 let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
                 let file = e.file().unwrap_or(name);
                 let line = if line.contains(file) { line } else { format!("{file}: {line}") };

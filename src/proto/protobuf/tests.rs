@@ -188,7 +188,7 @@ fn odd_bytes_are_findings_and_the_rest_stays() {
         (b"\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "{}", "protobuf.bad-varint"),
         (b"\x18\x81\x00\x68\x01", "{i32: 1, b: true}", "protobuf.overlong-varint"),
         (b"\x18\x01\x24", "{i32: 1}", "protobuf.bad-group"),
-        (b"\x18\x01\xcb\x01\x08\x05", "{i32: 1}", "protobuf.bad-group"),
+        (b"\x18\x01\xcb\x01\x08\x05", "{i32: 1, part: {x: 5}}", "protobuf.bad-group"),
         (b"\x72\x02\xff\xfe\x18\x01", "{s: <2 bytes>, i32: 1}", "protobuf.bad-utf8"),
     ] {
         let (seen, codes) = typed(data);
