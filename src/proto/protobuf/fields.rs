@@ -8,7 +8,7 @@ const S: &str = "Protocol Buffers, Encoding";
 macro_rules! fields {
     ($($(#[$doc:meta])* $id:ident = $name:literal, $label:literal, $kind:ident, $meaning:literal;)*) => {
         $($(#[$doc])* pub static $id: FieldSpec =
-            FieldSpec::new($name, $label, 0, Kind::$kind, S, $meaning);)*
+            FieldSpec::new($name, $label, 0, Kind::$kind, S, $meaning).repeated();)*
     };
 }
 
@@ -56,12 +56,13 @@ pub static WIRE_TYPE: FieldSpec = FieldSpec::new(
     S,
     "The low three bits of the tag: how long the value is.",
 )
-.named(wire_type_name);
+.named(wire_type_name)
+.repeated();
 
 /// The number in a tag of one byte.
 pub static NUMBER_BITS: FieldSpec = FieldSpec {
     bits: 5,
-    ..FieldSpec::new(NUMBER.name, NUMBER.label, 5, Kind::Unsigned, S, NUMBER.meaning)
+    ..FieldSpec::new(NUMBER.name, NUMBER.label, 5, Kind::Unsigned, S, NUMBER.meaning).repeated()
 };
 
 /// All of them.
