@@ -150,6 +150,17 @@ fn checked(page: &Path) -> String {
             }
             commands += 1;
         }
+        for (mark, fence) in [("<!-- rust: ", "```rust"), ("<!-- text: ", "```text")] {
+            let Some(what) = line.strip_prefix(mark).and_then(|l| l.strip_suffix(" -->")) else {
+                continue;
+            };
+            let _ = write!(out, "{fence}\n{}```\n", excerpt(what));
+            if lines.peek() == Some(&fence) {
+                while lines.next_if(|l| *l != "```").is_some() {}
+                lines.next();
+            }
+            commands += 1;
+        }
         if line != "```console" {
             continue;
         }
@@ -186,6 +197,27 @@ fn checked(page: &Path) -> String {
     }
     assert!(commands > 0, "{} shows nothing", page.display());
     out
+}
+
+/// A file of the project, or what stands in it from one line to the next that
+/// begins with something, both included: `PATH`, `PATH :: FROM :: TO`. The last
+/// line is indented as the first.
+fn excerpt(what: &str) -> String {
+    let mut parts = what.split(" :: ");
+    let path = parts.next().unwrap_or_default();
+    let text = fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let (from, to) = (parts.next(), parts.next());
+    let Some(from) = from else { return text };
+    let begins = |l: &&str| l.trim_start().starts_with(from);
+    let lines: Vec<&str> = text.lines().skip_while(|l| !begins(l)).collect();
+    assert!(!lines.is_empty(), "{path} has no line {from:?}");
+    let indent = lines[0].len() - lines[0].trim_start().len();
+    let is_last = |l: &&str| {
+        to.is_none_or(|to| l.get(indent..).is_some_and(|l| l.starts_with(to)))
+    };
+    let len = 1 + lines.iter().position(|l| is_last(&l)).expect("the last line");
+    let cut = |l: &str| l.get(indent..).unwrap_or("").to_owned() + "\n";
+    lines[..len].iter().map(|l| cut(l)).collect()
 }
 
 /// One JSON object over several lines: broken between its members.

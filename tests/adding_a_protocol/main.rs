@@ -105,3 +105,16 @@ fn nothing_else_is_taken_for_it() {
         assert!(run.events.iter().all(|(e, _)| e.draft.protocol != "modbus"), "{name}");
     }
 }
+
+/// Whatever the bytes are: no panic, and nothing shown that was not there.
+#[test]
+fn damage() {
+    let whole = segments(&packets(&fixture("capture.pcap"))).unwrap();
+    for (i, segment) in whole.iter().enumerate() {
+        for at in 0..segment.data.len() {
+            let mut bent = whole.clone();
+            bent[i].data[at] ^= 0xff;
+            run(&pack(&bent), with_modbus(&NUMBERED));
+        }
+    }
+}
