@@ -25,4 +25,6 @@ pub mod index;
 pub mod link;
 pub mod proto;
 pub mod schema;
+#[cfg(feature = "tui")]
+pub mod tui;
 pub mod view;

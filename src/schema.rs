@@ -101,3 +101,84 @@ fn open(name: &str, roots: &[PathBuf]) -> Result<Option<String>, String> {
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Side;
+    use crate::event::Level;
+    use crate::proto::harness::Recorder;
+    use crate::proto::{Head, Headers, Input, Out as _};
+
+    fn fixtures() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/proto")
+    }
+
+    #[test]
+    fn folders_files_and_what_is_missing() {
+        let all = load(&[fixtures()], &[], &[]).unwrap().unwrap();
+        assert_eq!(all.methods(), 8);
+        let one = load(&[fixtures().join("user.proto")], &[fixtures()], &[]).unwrap().unwrap();
+        assert_eq!(one.methods(), 4);
+        assert!(load(&[], &[], &[]).unwrap().is_none());
+        let gone = load(&["nowhere.proto".into()], &[], &[]).unwrap_err().0;
+        assert!(gone.starts_with("nowhere.proto: ") && !gone.contains('\n'), "{gone}");
+        let gone = load(&[], &[], &["nowhere.pb".into()]).unwrap_err().0;
+        assert!(gone.starts_with("nowhere.pb: "), "{gone}");
+        let odd = load(&[], &[], &[fixtures().join("user.proto")]).unwrap_err().0;
+        assert!(odd.contains("user.proto") && odd.contains("FileDescriptorSet"), "{odd}");
+    }
+
+    /// gRPC and protobuf together, as the engine joins them.
+    #[test]
+    fn a_call_is_told_by_its_schema() {
+        let start = crate::proto::grpc::PROTOCOL.start.unwrap();
+        for (schema, up, down) in [
+            (
+                load(&[fixtures()], &[], &[]).unwrap(),
+                "GetUserRequest {id: 42}",
+                "User {id: 42, name: \"Alice\"}",
+            ),
+            (None, "~{1: 42}", "~{1: 42, 2: \"Alice\"}"),
+        ] {
+            let mut r = Recorder::new();
+            r.decoder = Some(Box::new(crate::proto::protobuf::Decoder { schema }));
+            let mut m = start();
+            let mut unary = Headers::new();
+            unary.push(b":method", b"POST");
+            unary.push(b":path", b"/user.UserService/GetUser");
+            unary.push(b"content-type", b"application/grpc");
+            let now = r.now();
+            let head = Head {
+                side: Side::Client,
+                headers: &unary,
+                version: 20,
+                end: false,
+                start: now,
+                ready: now,
+                wire_len: 0,
+                detail: None,
+            };
+            r.input(&mut *m, Input::Head(head));
+            r.bytes(&mut *m, Side::Client, b"\0\0\0\0\x02\x08\x2a", 3);
+            r.bytes(&mut *m, Side::Server, b"\0\0\0\0\x09\x08\x2a\x12\x05Alice", 4);
+            r.input(&mut *m, Input::Reset { side: Side::Client, code: 8 });
+            let lines: Vec<_> = r
+                .events
+                .iter()
+                .filter(|e| e.kind == "message")
+                .map(|e| e.detail.as_ref().unwrap().summary.as_str())
+                .collect();
+            assert_eq!(lines, [up, down]);
+            // The name's bytes lie in the packets that carried them, byte for byte.
+            let d = r.events[2].detail.as_ref().unwrap();
+            let name = d.tree.find("protobuf.field.value.string").unwrap().span.unwrap();
+            let place = d.origins.locate(name);
+            assert!(place.exact);
+            assert_eq!(place.ranges.iter().map(|r| r.len).sum::<u32>(), 5);
+            let call = r.events.iter().find(|e| e.level == Level::Exchange).unwrap();
+            let pattern = &call.detail.as_ref().unwrap().tree.find("grpc.pattern").unwrap().value;
+            assert_eq!(*pattern, crate::field::Value::Text("unary".into()));
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Imports go one way: checked by reading the sources.
 //!
 //! `base ← field, finding ← event ← {capture, link, proto} ← flow ←
-//! {engine, index} ← view ← {tui, cli} ← main`. Siblings do not import each
+//! {engine, index, schema} ← view ← {tui, cli} ← main`. Siblings do not import each
 //! other; no protocol imports another; `proto` does no I/O, reads no clock and
 //! spawns no thread; what comes from outside stays where it belongs; `unsafe`
 //! stands only in a file that says why. Test code is exempt.
@@ -21,7 +21,10 @@ const LAYERS: &[&[&str]] = &[
     &["event"],
     &["capture", "link", "proto"],
     &["flow"],
-    &["engine", "index"],
+    // Schemas are read from files, so not by `proto`.
+    &["engine", "schema"],
+    // Runs conversations again: decision 0002.
+    &["index"],
     &["view"],
     &["tui", "cli"],
     &["main"],

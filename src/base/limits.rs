@@ -114,6 +114,9 @@ pub const MAX_HPACK_TABLE: usize = 1 << 20;
 
 /// Output of one inflated message; a bomb is named, not run.
 pub const MAX_INFLATED_BYTES: usize = 64 << 20;
+/// Final DEFLATE blocks in one WebSocket message: senders that flush with them
+/// write one a flush, and each costs a copy of the 32 KiB window here.
+pub const MAX_FINAL_BLOCKS: u32 = 1024;
 
 /// Nodes in the field tree of one event.
 pub const MAX_TREE_NODES: usize = 1 << 17;

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::capture::CaptureError;
+use crate::engine::Options;
 use args::{Args, Command};
 
 /// Why the program could not do what was asked: one line for people.
@@ -47,9 +48,14 @@ pub fn command() -> clap::Command {
     Args::command()
 }
 
+/// Opens captures in the terminal until the user leaves. Given by `main`, since
+/// the command line and the terminal interface do not know each other. An error
+/// is one line for people.
+pub type Browser = fn(&[PathBuf], Options) -> Result<(), String>;
+
 /// Runs the program with the process's arguments.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(browser: Option<Browser>) -> ExitCode {
     let matches = match Args::command().try_get_matches() {
         Ok(m) => m,
         Err(e) => {
@@ -62,7 +68,7 @@ pub fn main() -> ExitCode {
         Ok(a) => a,
         Err(e) => e.exit(),
     };
-    match run(args) {
+    match run(args, browser) {
         Ok(code) => code,
         Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Err(Failure::Input(text)) => {
@@ -76,7 +82,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(args: Args) -> Result<ExitCode, Failure> {
+fn run(args: Args, browser: Option<Browser>) -> Result<ExitCode, Failure> {
     match args.command {
         Some(Command::Print(p)) => print::run(&p),
         Some(Command::Completions { shell }) => {
@@ -89,30 +95,31 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         }
         None => {
             let paths: Vec<PathBuf> = args.read.into_iter().chain(args.capture).collect();
-            browse(&paths, &args.common)
+            browse(&paths, &args.common, browser)
         }
     }
 }
 
-fn browse(paths: &[PathBuf], common: &args::Common) -> Result<ExitCode, Failure> {
+fn browse(
+    paths: &[PathBuf],
+    common: &args::Common,
+    browser: Option<Browser>,
+) -> Result<ExitCode, Failure> {
     if paths.is_empty() {
         let _ = command().print_help();
         return Ok(ExitCode::from(2));
     }
+    let Some(browser) = browser else {
+        return Err(Failure::Input(
+            "this build has no terminal interface; use `framescope print CAPTURE`".into(),
+        ));
+    };
     if !std::io::stdout().is_terminal() {
         return Err(Failure::Input(
             "standard output is no terminal; `framescope print CAPTURE` writes text or JSON".into(),
         ));
     }
-    #[cfg(all(feature = "tui", any()))]
-    {
-        let decoders = schema::decoders(&common.schema)?;
-        crate::tui::run(paths, decoders, common.options())?;
-        Ok(ExitCode::SUCCESS)
-    }
-    #[cfg(not(all(feature = "tui", any())))]
-    {
-        let _ = common;
-        Err(Failure::Input("this build has no terminal interface; use `framescope print`".into()))
-    }
+    let decoders = schema::decoders(&common.schema)?;
+    browser(paths, Options { decoders, ..common.options() }).map_err(Failure::Input)?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -36,6 +36,7 @@ use shared::{Found, Shared};
 const MEASURE_EVERY: u64 = 256;
 
 /// What the engine is to do.
+#[derive(Clone)]
 pub struct Options {
     /// Levels whose events carry a detail, by `Level as usize`.
     pub wanted: [bool; 5],

@@ -10,6 +10,8 @@ mod reader;
 mod reload;
 mod row;
 
+use std::sync::Mutex;
+
 use hashbrown::HashMap;
 
 use crate::base::limits::CHECKPOINT_MEMORY_BYTES;
@@ -49,7 +51,12 @@ pub struct Indexed {
 
 /// A checkpoint and how many events came before it.
 struct Kept {
-    state: Checkpoint,
+    /// Machines may be sent from thread to thread but not shared: whoever runs
+    /// one again takes it for the time of the copy.
+    state: Mutex<Checkpoint>,
+    /// The last packet that went into it.
+    after: PacketId,
+    memory: usize,
     events: usize,
 }
 
@@ -199,9 +206,9 @@ impl Index {
     fn add_checkpoint(&mut self, state: Checkpoint) {
         let index = state.conversation().0.saturating_sub(1) as usize;
         let Some(c) = self.conversations.get_mut(index) else { return };
-        self.checkpoint_bytes += state.memory();
-        let events = c.rows.len();
-        c.checkpoints.push(Kept { state, events });
+        let (after, memory, events) = (state.after, state.memory(), c.rows.len());
+        self.checkpoint_bytes += memory;
+        c.checkpoints.push(Kept { state: Mutex::new(state), after, memory, events });
         // Over the budget: every second one of all goes, and opening an event
         // costs twice as much at most.
         if self.checkpoint_bytes > CHECKPOINT_MEMORY_BYTES {
@@ -212,7 +219,7 @@ impl Index {
                     n += 1;
                     n.is_multiple_of(2)
                 });
-                left += c.checkpoints.iter().map(|k| k.state.memory()).sum::<usize>();
+                left += c.checkpoints.iter().map(|k| k.memory).sum::<usize>();
             }
             self.checkpoint_bytes = left;
         }

@@ -65,6 +65,8 @@ impl Reloader {
             rows.iter().filter_map(|r| Some((index.row(*r)?.conversation, *r))).collect()
         };
         sorted.sort_unstable();
+        // A row asked for twice would be waited for behind itself.
+        sorted.dedup();
         let mut opened = Vec::new();
         for group in sorted.chunk_by(|a, b| a.0 == b.0) {
             let mut left: Vec<RowId> = group.iter().map(|(_, r)| *r).collect();
@@ -87,15 +89,18 @@ impl Reloader {
         // A checkpoint serves an event that begins behind it.
         let serves = |row: RowId| {
             let begins = index.row(row).map_or(0, |r| u64::from(r.first_packet));
-            c.checkpoints.partition_point(|k| k.state.after.0 < begins)
+            c.checkpoints.partition_point(|k| k.after.0 < begins)
         };
         let best = serves(*rows.first()?);
         let (mine, rest): (Vec<_>, Vec<_>) = rows.iter().partition(|r| serves(**r) == best);
         let kept = best.checked_sub(1).and_then(|i| c.checkpoints.get(i));
         let (replay, after, events) = match kept {
             Some(k) => (
-                Replay::from_checkpoint(&k.state, &self.options)?,
-                u32::try_from(k.state.after.0).unwrap_or(u32::MAX),
+                Replay::from_checkpoint(
+                    &k.state.lock().unwrap_or_else(PoisonError::into_inner),
+                    &self.options,
+                )?,
+                u32::try_from(k.after.0).unwrap_or(u32::MAX),
                 k.events,
             ),
             None => (Replay::from_start(&c.info, &self.options), 0, 0),

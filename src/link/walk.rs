@@ -346,24 +346,24 @@ impl Walk {
         let Some(short) = total.checked_sub(have).filter(|n| *n > 0) else {
             return (body, behind, 0);
         };
-        if len32(short) <= missing {
-            self.find(
-                &x::IP_CUT_SHORT,
-                start,
-                rest,
-                format!("{short} of {total} bytes were not captured"),
-            );
-        } else {
-            let wire = len32(have).saturating_add(missing);
-            self.find(
-                &x::IP_BAD_LENGTH,
-                start,
-                rest,
-                format!("length {total}, {wire} bytes on the wire"),
-            );
-        }
+        self.short(start, rest, total, missing);
         // The length field is what a receiver goes by: what it says is missing.
         (body, behind, len32(short.min(total.saturating_sub(header_len))))
+    }
+
+    /// Says that a packet is shorter than its `total`: snapped, or a lie.
+    #[cold]
+    fn short<S: Sink>(&mut self, start: In<'_, S>, rest: In<'_, S>, total: usize, missing: u32) {
+        let have = len32(start.data().len());
+        let short = len32(total).saturating_sub(have);
+        if short <= missing {
+            let what = format!("{short} of {total} bytes were not captured");
+            self.find(&x::IP_CUT_SHORT, start, rest, what);
+        } else {
+            let what =
+                format!("length {total}, {} bytes on the wire", have.saturating_add(missing));
+            self.find(&x::IP_BAD_LENGTH, start, rest, what);
+        }
     }
 
     /// An IP header that is not all there.

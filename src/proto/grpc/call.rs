@@ -10,6 +10,7 @@ use crate::proto::grpc::{fields, findings};
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::enum_variant_names, reason = "that the capture ended is one of them")]
 pub(super) enum Ended {
     /// With a status from the server.
     Status,
@@ -97,9 +98,9 @@ pub(super) struct Report<'a> {
 /// instead of a response, a client that gave up before its request). In a call
 /// that ended with OK both sides of a unary call have sent one: none at all is
 /// then an empty stream.
-pub(super) const fn observed(messages: [u64; 2], ok: bool) -> &'static str {
-    let many_up = messages[0] > 1 || ok && messages[0] == 0;
-    let many_down = messages[1] > 1 || ok && messages[1] == 0;
+pub(super) const fn observed([up, down]: [u64; 2], ok: bool) -> &'static str {
+    let many_up = up > 1 || ok && up == 0;
+    let many_down = down > 1 || ok && down == 0;
     match (many_up, many_down) {
         (false, false) => "unary",
         (false, true) => "server_streaming",
@@ -111,13 +112,15 @@ pub(super) const fn observed(messages: [u64; 2], ok: bool) -> &'static str {
 /// Emits the event of the call.
 pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
     let code = r.status.and_then(|s| s.code);
+    let ([up, down], [bytes_up, bytes_down]) = (r.messages, r.bytes);
+    let [encoding_up, encoding_down] = r.encodings;
     let seen = observed(r.messages, code == Some(0));
     let known = r.path.and_then(|p| out.method_pattern(p));
     if let Some(pattern) = known {
         let one_up = matches!(pattern, "unary" | "server_streaming");
         let one_down = matches!(pattern, "unary" | "client_streaming");
-        if one_up && r.messages[0] > 1 || one_down && r.messages[1] > 1 {
-            let text = format!("{pattern}, but {} up, {} down", r.messages[0], r.messages[1]);
+        if one_up && up > 1 || one_down && down > 1 {
+            let text = format!("{pattern}, but {} up, {} down", up, down);
             r.findings.push(Finding::new(&findings::TOO_MANY_MESSAGES).with(text));
         }
     }
@@ -133,12 +136,12 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         number(&mut tree, &fields::STATUS_CODE, code);
         text(&mut tree, &fields::STATUS_MESSAGE, r.status.and_then(|s| s.message.as_deref()));
         number(&mut tree, &fields::TIMEOUT, r.timeout);
-        number(&mut tree, &fields::REQUEST_MESSAGES, Some(r.messages[0]));
-        number(&mut tree, &fields::RESPONSE_MESSAGES, Some(r.messages[1]));
-        number(&mut tree, &fields::REQUEST_BYTES, Some(r.bytes[0]));
-        number(&mut tree, &fields::RESPONSE_BYTES, Some(r.bytes[1]));
-        text(&mut tree, &fields::ENCODING, Some(r.encodings[0]).filter(|e| !e.is_empty()));
-        text(&mut tree, &fields::RESPONSE_ENCODING, Some(r.encodings[1]).filter(|e| !e.is_empty()));
+        number(&mut tree, &fields::REQUEST_MESSAGES, Some(up));
+        number(&mut tree, &fields::RESPONSE_MESSAGES, Some(down));
+        number(&mut tree, &fields::REQUEST_BYTES, Some(bytes_up));
+        number(&mut tree, &fields::RESPONSE_BYTES, Some(bytes_down));
+        text(&mut tree, &fields::ENCODING, Some(encoding_up).filter(|e| !e.is_empty()));
+        text(&mut tree, &fields::RESPONSE_ENCODING, Some(encoding_down).filter(|e| !e.is_empty()));
         number(&mut tree, &fields::FIRST_RESPONSE, r.first_response);
         text(&mut tree, &fields::ENDED, Some(&r.ended.text()));
         number(&mut tree, &fields::DURATION, Some(duration));
@@ -146,7 +149,7 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         Box::new(Detail { summary: summary(&r, duration), tree, ..Detail::default() })
     });
     out.emit(Draft {
-        length: r.bytes[0].saturating_add(r.bytes[1]),
+        length: bytes_up.saturating_add(bytes_down),
         complete: !matches!(r.ended, Ended::CaptureEnded | Ended::Evicted),
         inferred: r.inferred,
         findings: r.findings,

@@ -8,7 +8,7 @@ use super::*;
 use crate::base::{Moment, Side, Span};
 use crate::event::{Draft, Level, Payload};
 use crate::proto::harness::Recorder;
-use crate::proto::{EndCause, Headers, Input, Machine};
+use crate::proto::{EndCause, Headers, Input};
 
 fn headers(list: &[(&str, &str)]) -> Headers {
     let mut h = Headers::new();
@@ -388,7 +388,8 @@ fn each_odd_message_is_found_once() {
     broken.truncate(12);
     let mut longer = packed.clone();
     longer.push(0);
-    let cases: &[(&[(&str, &str)], Vec<u8>, &[&str])] = &[
+    type Case<'a> = (&'a [(&'a str, &'a str)], Vec<u8>, &'a [&'a str]);
+    let cases: &[Case<'_>] = &[
         (&[], framed(1, &packed), &["grpc.compressed-without-encoding"]),
         (&[("grpc-encoding", "identity")], framed(1, b"x"), &["grpc.compressed-without-encoding"]),
         (&[("grpc-encoding", "snappy")], framed(1, b"x"), &["grpc.unknown-encoding"]),

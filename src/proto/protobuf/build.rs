@@ -14,6 +14,7 @@ pub(super) struct Build {
     /// of the oneof came later.
     fields: Vec<(String, Option<Datum>)>,
     place: HashMap<u32, usize>,
+    others: HashMap<u32, usize>,
     oneofs: HashMap<u32, u32>,
     keys: HashMap<(u32, String), usize>,
 }
@@ -72,21 +73,26 @@ impl Build {
         }
     }
 
-    /// A field that the schema does not know, under its number: a list of wire
-    /// fields with their readings.
+    /// A field that the schema does not know, or that came with another wire
+    /// type, under its number: a list of wire fields with their readings.
     pub(super) fn unknown(&mut self, number: u32, value: Datum) {
-        let Some(slot) = self.slot(number, &number.to_string()) else { return };
-        match slot {
-            Some(Datum::List(list)) => list.push(value),
-            // The number of a known field that came with another wire type.
-            Some(_) => {}
-            None => *slot = Some(Datum::List(vec![value])),
+        let at = *self.others.entry(number).or_insert_with(|| {
+            self.fields.push((number.to_string(), Some(Datum::List(Vec::new()))));
+            self.fields.len() - 1
+        });
+        if let Some((_, Some(Datum::List(list)))) = self.fields.get_mut(at) {
+            list.push(value);
         }
     }
 
     /// The message; well-known types as people write them.
     pub(super) fn finish(self, ty: Option<&MessageType>) -> Datum {
-        let map = self.map();
+        let mut map = self.map();
+        for (name, absent) in ty.iter().flat_map(|t| &t.absent) {
+            if !map.iter().any(|(n, _)| n == name) {
+                map.push(((*name).to_owned(), absent.clone()));
+            }
+        }
         match ty.and_then(|t| known::show(&t.name, &map)) {
             Some(d) => d,
             None => match ty {
@@ -102,8 +108,7 @@ impl Build {
     }
 }
 
-/// Key and value of a map's entry; what is absent has its type's default, which
-/// is not known here for the value: null then.
+/// Key and value of a map's entry.
 fn entry(value: Datum) -> (String, Datum) {
     let Datum::Map(fields) = value else { return (String::new(), value) };
     let (mut key, mut value) = (String::new(), Datum::Null);

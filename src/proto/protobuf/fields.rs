@@ -19,8 +19,8 @@ fields! {
     FIELD = "protobuf.field", "Field", Group, "One field on the wire: tag, length where it has one, value.";
     /// Name of the message type.
     MESSAGE_NAME = "protobuf.message.name", "Message type", Text, "Full name of the message's type, from the schema.";
-    /// The tag of more than one byte.
-    NUMBER = "protobuf.field.number", "Field number", Unsigned, "Which field of the message this is; the tag is the number times eight and the wire type, as a varint.";
+    /// What a tag of more than one byte has behind the first.
+    NUMBER_HIGH = "protobuf.field.number_high", "Field number, high bits", Bytes, "The bits of the field number beyond the lowest four, in groups of seven, the low one first.";
     /// Length of a length-delimited value.
     LENGTH = "protobuf.field.value.length", "Length", Unsigned, "Bytes of the value, as a varint.";
     /// A value as bytes.
@@ -59,11 +59,16 @@ pub static WIRE_TYPE: FieldSpec = FieldSpec::new(
 .named(wire_type_name)
 .repeated();
 
-/// The number in a tag of one byte.
-pub static NUMBER_BITS: FieldSpec = FieldSpec {
-    bits: 5,
-    ..FieldSpec::new(NUMBER.name, NUMBER.label, 5, Kind::Unsigned, S, NUMBER.meaning).repeated()
-};
+/// The number of a field.
+pub static NUMBER: FieldSpec = FieldSpec::new(
+    "protobuf.field.number",
+    "Field number",
+    5,
+    Kind::Unsigned,
+    S,
+    "Which field of the message this is: the tag without its low three bits, as a varint.",
+)
+.repeated();
 
 /// All of them.
 pub static FIELDS: &[&FieldSpec] = &[
@@ -71,6 +76,7 @@ pub static FIELDS: &[&FieldSpec] = &[
     &MESSAGE_NAME,
     &FIELD,
     &NUMBER,
+    &NUMBER_HIGH,
     &WIRE_TYPE,
     &LENGTH,
     &VALUE,

@@ -12,6 +12,10 @@ use crate::proto::protobuf::wire::{self, Form, zigzag};
 /// Numbers of one packed reading at most; more than that is hardly read.
 const MAX_PACKED: usize = 4096;
 
+/// Text from this length on (in bytes) is not read as numbers in a row, too:
+/// thirty-two numbers that all happen to be printable characters are nobody's list.
+const PLAINLY_TEXT: usize = 32;
+
 /// What may still be built.
 pub(super) struct Budget {
     nodes: usize,
@@ -176,7 +180,8 @@ pub(super) fn one(field: &Cut<'_>, depth: usize, budget: &mut Budget) -> Datum {
             Datum::Bytes(b.to_vec())
         }
         Raw::Bytes(b) => {
-            if let Some(t) = text(b) {
+            let text = text(b);
+            if let Some(t) = text {
                 add("string", Datum::Text(t.to_owned()));
             }
             add("bytes", Datum::Bytes(b.to_vec()));
@@ -185,7 +190,9 @@ pub(super) fn one(field: &Cut<'_>, depth: usize, budget: &mut Budget) -> Datum {
             {
                 add("message", Datum::List(message(b, deeper, budget)));
             }
-            packed(b, budget, &mut add);
+            if text.is_none() || b.len() < PLAINLY_TEXT {
+                packed(b, budget, &mut add);
+            }
             Datum::Bytes(b.to_vec())
         }
     };

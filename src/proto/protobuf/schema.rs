@@ -84,8 +84,9 @@ impl Schema {
         let mut compiler = protox::Compiler::with_file_resolver(resolver);
         for name in names {
             compiler.open_file(name).map_err(|e| {
+                // With the line where there is one; our own refusals as they are.
                 let text = format!("{e:?}");
-                let text = if text.is_empty() { e.to_string() } else { text };
+                let text = if text.starts_with('"') { e.to_string() } else { text };
                 let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
                 let file = e.file().unwrap_or(name);
                 let line = if line.contains(file) { line } else { format!("{file}: {line}") };

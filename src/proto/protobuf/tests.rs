@@ -172,7 +172,7 @@ fn odd_bytes_are_findings_and_the_rest_stays() {
         (b"\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "{}", "protobuf.bad-varint"),
         (b"\x18\x81\x00\x68\x01", "{i32: 1, b: true}", "protobuf.overlong-varint"),
         (b"\x18\x01\x24", "{i32: 1}", "protobuf.bad-group"),
-        (b"\x18\x01\xcb\x01\x08\x05", "{i32: 1}", "protobuf.bad-group"),
+        (b"\x18\x01\xcb\x01\x08\x05", "{i32: 1, part: {x: 5}}", "protobuf.bad-group"),
         (b"\x72\x02\xff\xfe\x18\x01", "{s: <2 bytes>, i32: 1}", "protobuf.bad-utf8"),
     ] {
         let (seen, codes) = typed(data);
@@ -201,6 +201,8 @@ fn lists_maps_oneofs_groups_extensions_and_unknown_fields() {
         typed(b"\xaa\x01\x05\x0a\x01a\x10\x07\xaa\x01\x05\x0a\x01a\x10\x08").0,
         "{counts: {a: 8}}"
     );
+    assert_eq!(typed(b"\xaa\x01\x03\x0a\x01a").0, "{counts: {a: 0}}");
+    assert_eq!(typed(b"\xb2\x01\x00").0, "{by_number: {0: {}}}");
     assert_eq!(typed(b"\xba\x01\x01x\xc0\x01\x05").0, "{right: 5}");
     assert_eq!(typed(b"\xcb\x01\x08\x05\xcc\x01").0, "{part: {x: 5}}");
     assert_eq!(typed(b"\xa2\x06\x02hi").0, "{[t.extra]: \"hi\"}");
@@ -273,6 +275,30 @@ fn depth_and_readings_are_bounded() {
     }
     assert_eq!(typed(&data).1, ["protobuf.too-deep"]);
     untyped(&data);
+    // Anys within one another.
+    let url = b"\x0a\x15x/google.protobuf.Any";
+    let mut data = vec![];
+    for _ in 0..1000 {
+        let mut next = url.to_vec();
+        let mut n = data.len();
+        next.push(0x12);
+        while n > 127 {
+            next.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        next.push(n as u8);
+        next.extend(&data);
+        data = next;
+    }
+    let mut walk = Walk::new(None);
+    let s = schema(TEST);
+    let ty = s.types.by_name.get("google.protobuf.Any").and_then(|i| s.types.message(*i));
+    walk.types = Some(&s.types);
+    walk.message(In::new(&data, BufferId(0), 0, &NoSink), ty, None, 0);
+    assert_eq!(
+        walk.findings.iter().map(|f| f.spec.code).collect::<Vec<_>>(),
+        ["protobuf.too-deep"]
+    );
     // Groups that never end.
     assert_eq!(typed(&[0x0b; 5000]).1.last(), Some(&"protobuf.too-deep"));
     untyped(&[0x0b; 5000]);

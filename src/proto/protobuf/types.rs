@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::field::Datum;
 use prost_reflect::{Cardinality, DescriptorPool, ExtensionDescriptor, FieldDescriptor};
 
 /// Type of a field's value.
@@ -58,6 +59,8 @@ pub(super) struct FieldType {
 pub(super) struct MessageType {
     pub(super) name: String,
     pub(super) fields: HashMap<u32, FieldType>,
+    /// What the key and the value of a map's entry are where they are absent.
+    pub(super) absent: Vec<(&'static str, Datum)>,
 }
 
 /// A method: what it takes and gives.
@@ -102,6 +105,13 @@ impl Types {
             }
             for x in m.extensions() {
                 message.fields.entry(x.number()).or_insert_with(|| t.extension(&x, &enums));
+            }
+            if m.is_map_entry() {
+                for (number, name) in [(1, "key"), (2, "value")] {
+                    let kind = message.fields.get(&number).map(|f| f.kind);
+                    let datum = kind.map_or(Datum::Null, |k| t.absent(k));
+                    message.absent.push((name, datum));
+                }
             }
             t.messages.push(message);
         }
@@ -148,6 +158,21 @@ impl Types {
                 self.by_name.get(m.full_name()).map_or(Kind::Bytes, |i| Kind::Message(*i))
             }
             K::Enum(e) => enums.get(e.full_name()).map_or(Kind::Int32, |i| Kind::Enum(*i)),
+        }
+    }
+
+    /// What proto3 takes for a value that is absent.
+    fn absent(&self, kind: Kind) -> Datum {
+        match kind {
+            Kind::Double | Kind::Float => Datum::F64(0.0),
+            Kind::Bool => Datum::Bool(false),
+            Kind::String => Datum::Text(String::new()),
+            Kind::Bytes => Datum::Bytes(Vec::new()),
+            Kind::Enum(e) => {
+                self.enum_name(e, 0).map_or(Datum::U64(0), |n| Datum::Text(n.to_owned()))
+            }
+            Kind::Message(_) => Datum::Map(Vec::new()),
+            _ => Datum::U64(0),
         }
     }
 

@@ -338,6 +338,10 @@ impl<'t> Walk<'t> {
                     S::ON.then(|| Datum::Bytes(data.to_vec()))
                 }
             },
+            Kind::Bytes if opened.is_some() && depth >= MAX_PROTOBUF_DEPTH => {
+                self.bad(inner, &findings::TOO_DEEP, &f.name);
+                S::ON.then(|| Datum::Bytes(data.to_vec()))
+            }
             Kind::Bytes if opened.is_some() => {
                 let (_, build) = self.message(inner, opened, None, depth + 1);
                 S::ON.then(|| build.finish(opened))

@@ -87,8 +87,8 @@ impl Tag {
     }
 }
 
-/// Reads a tag. In one byte number and type are told as bits (the number with
-/// the continuation bit, which is 0); in more, the number has all bytes.
+/// Reads a tag. The number is told where its low bits are, with the
+/// continuation bit; its high bits, if any, are the bytes that follow.
 ///
 /// # Errors
 /// `Incomplete` where it does not end.
@@ -96,18 +96,13 @@ pub fn tag<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, Tag> {
     let (rest, v) = varint(i)?;
     let tag = Tag { number: v.value >> 3, wire_type: (v.value & 7) as u8, form: v.form };
     if S::ON {
-        let (number, kind) = (Value::U64(tag.number), Value::U64(u64::from(tag.wire_type)));
-        let span = i.span_to(&rest);
-        if span.len == 1 {
-            let at = span.start;
-            let bits = |first, width| Span::bit_field(span.buffer, at, first, width);
-            i.sink().field(&fields::NUMBER_BITS, bits(0, 5), number);
-            i.sink().field(&fields::WIRE_TYPE, bits(5, 3), kind);
-        } else {
-            // The number's bits do not lie together: its leaf is the whole tag,
-            // and the type, which is part of it, has an empty place in it.
-            i.sink().field(&fields::NUMBER, span, number);
-            i.sink().field(&fields::WIRE_TYPE, Span::bytes(span.buffer, span.start, 0), kind);
+        let (sink, span) = (i.sink(), i.span_to(&rest));
+        let bits = |first, width| Span::bit_field(span.buffer, span.start, first, width);
+        sink.field(&fields::NUMBER, bits(0, 5), Value::U64(tag.number));
+        sink.field(&fields::WIRE_TYPE, bits(5, 3), Value::U64(u64::from(tag.wire_type)));
+        if let Some(high) = i.data().get(1..span.len as usize).filter(|h| !h.is_empty()) {
+            let place = Span::bytes(span.buffer, span.start.saturating_add(1), span.len - 1);
+            sink.field(&fields::NUMBER_HIGH, place, Value::Bytes(high.into()));
         }
     }
     Ok((rest, tag))

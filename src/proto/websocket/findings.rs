@@ -73,7 +73,7 @@ findings! {
     INFLATE_ERROR = error("websocket.inflate-error", "RFC 7692 §7.2.2",
         "A compressed message that is no DEFLATE data: it is shown as it was sent.");
     INFLATE_LIMIT = error("websocket.inflate-limit", "RFC 7692 §8",
-        "A compressed message that inflates beyond the limit: it is shown as it was sent.");
+        "A compressed message that inflates beyond the limit, or has too many final blocks: it is shown as it was sent.");
     CONTEXT_LOST = warning("websocket.context-lost", "RFC 7692 §7.2.2",
         "A compressed message that builds on earlier ones that could not be inflated: it is shown as it was sent.");
     // What is missing.

@@ -2,7 +2,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use crate::base::limits::MAX_INFLATED_BYTES;
+use crate::base::limits::{MAX_FINAL_BLOCKS, MAX_INFLATED_BYTES};
 
 /// The largest distance of DEFLATE (RFC 1951 §2): what a later message can refer to.
 const WINDOW: usize = 32 << 10;
@@ -19,7 +19,8 @@ const STEP: usize = 16 << 10;
 pub(super) enum Failure {
     /// It is no DEFLATE data.
     Corrupt,
-    /// It inflates beyond [`MAX_INFLATED_BYTES`].
+    /// It inflates beyond [`MAX_INFLATED_BYTES`], or has more final blocks than
+    /// [`MAX_FINAL_BLOCKS`].
     Limit,
 }
 
@@ -38,6 +39,8 @@ pub(super) struct Inflater {
     window: Vec<u8>,
     /// Output of the current message.
     produced: u64,
+    /// Final blocks in the current message.
+    finals: u32,
     /// In the middle of a message.
     open: bool,
     /// The current message had a byte.
@@ -75,6 +78,7 @@ impl Inflater {
     /// A message begins.
     pub(super) fn begin(&mut self) {
         self.produced = 0;
+        self.finals = 0;
         self.open = true;
         self.after_final = false;
         self.fed = false;
@@ -187,6 +191,10 @@ impl Inflater {
             if status == Status::StreamEnd {
                 self.stale = true;
                 self.after_final = true;
+                self.finals += 1;
+                if self.finals > MAX_FINAL_BLOCKS {
+                    return Err(Failure::Limit);
+                }
                 if data.is_empty() {
                     return Ok(());
                 }

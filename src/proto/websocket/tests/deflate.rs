@@ -248,6 +248,18 @@ fn a_bomb_is_named_and_not_run() {
 }
 
 #[test]
+fn final_blocks_are_counted() {
+    // Empty final blocks of two bytes: each starts the codec afresh.
+    for (n, want) in [(1000, &[][..]), (5000, &["websocket.inflate-limit"])] {
+        let mut r = Recorder::new();
+        let mut m = start();
+        shake(&mut r, &mut *m, TAKEOVER);
+        r.bytes(&mut *m, C, &up(0xc2, &hex("03 00").repeat(n)), 1460);
+        assert_eq!(r.codes(), want);
+    }
+}
+
+#[test]
 fn without_the_answer_nothing_is_inflated() {
     let mut r = Recorder::new();
     let mut m = start();

@@ -1,0 +1,215 @@
+//! Opens what is looked at: the detail of an event or packet, and its bytes.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::base::{Buffer, PieceSource};
+use crate::base::{BufferId, CaptureTime, Moment, Origins, PacketId, PacketRange, Side, Span};
+use crate::engine::ConversationInfo;
+use crate::event::{Detail, Draft, Event, Level, Payload};
+use crate::index::{Index, Reloader};
+use crate::link::{Content, Decoder, SeqBase, dissect, summary};
+use crate::tui::rows::Item;
+
+/// Bytes of a buffer that are shown: more than anybody reads in hex.
+const SHOWN_BYTES: u32 = 1 << 20;
+/// Characters of a summary that are kept for the list.
+const SUMMARY_CHARS: usize = 400;
+
+/// An event or packet as opened.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    /// What was asked for.
+    pub(super) item: Item,
+    /// The event.
+    pub(super) event: Event,
+    /// Its detail.
+    pub(super) detail: Detail,
+    /// Its buffers.
+    pub(super) buffers: Vec<Bytes>,
+    /// Its conversation.
+    pub(super) conversation: Option<ConversationInfo>,
+}
+
+/// A buffer of an event, its bytes read again where they were not kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Bytes {
+    /// What it is.
+    pub(super) label: &'static str,
+    /// Its length; `bytes` may be shorter.
+    pub(super) len: u32,
+    /// From its beginning.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What the list shows of an event besides its row.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Line {
+    /// Protocol and kind, of a packet.
+    pub(super) what: Option<(&'static str, &'static str)>,
+    /// Who sent it, of a packet.
+    pub(super) sender: Option<Side>,
+    /// One line.
+    pub(super) summary: String,
+    /// Codes of its findings.
+    pub(super) codes: Vec<&'static str>,
+}
+
+/// See the module.
+pub(super) struct Opener {
+    index: Arc<RwLock<Index>>,
+    reloader: Reloader,
+}
+
+impl Opener {
+    /// Opens events of `index`.
+    pub(super) const fn new(index: Arc<RwLock<Index>>, reloader: Reloader) -> Self {
+        Self { index, reloader }
+    }
+
+    /// The index.
+    pub(super) const fn index(&self) -> &Arc<RwLock<Index>> {
+        &self.index
+    }
+
+    /// Opens one; `None` where the capture cannot be read again.
+    pub(super) fn open(&mut self, item: Item) -> Option<Shown> {
+        let (mut event, conversation) = match item {
+            Item::Row(row) => (self.reloader.open(row)?.event, self.reloader.conversation(row)),
+            Item::Packet(number) => self.packet(number)?,
+        };
+        let detail = *event.draft.detail.take()?;
+        let buffers = (0..detail.origins.buffers().len())
+            .filter_map(|i| self.bytes(&detail.origins, BufferId(u16::try_from(i).ok()?)))
+            .collect();
+        Some(Shown { item, event, detail, buffers, conversation })
+    }
+
+    /// The lines of several; those that cannot be had are left out.
+    pub(super) fn lines(&mut self, items: &[Item]) -> Vec<(Item, Line)> {
+        self.events(items)
+            .into_iter()
+            .filter_map(|(item, mut e)| Some((item, line(&mut e, item)?)))
+            .collect()
+    }
+
+    /// Opens several without their bytes.
+    pub(super) fn events(&mut self, items: &[Item]) -> Vec<(Item, Event)> {
+        let rows: Vec<_> = items
+            .iter()
+            .filter_map(|i| match i {
+                Item::Row(r) => Some(*r),
+                Item::Packet(_) => None,
+            })
+            .collect();
+        let mut all: Vec<(Item, Event)> = self
+            .reloader
+            .open_all(&rows)
+            .into_iter()
+            .map(|o| (Item::Row(o.row), o.event))
+            .collect();
+        for i in items {
+            if let Item::Packet(p) = i
+                && let Some((event, _)) = self.packet(*p)
+            {
+                all.push((*i, event));
+            }
+        }
+        all
+    }
+
+    /// A packet as an event. Sequence numbers are as on the wire: what they are
+    /// relative to is known to the engine alone.
+    fn packet(&self, number: u32) -> Option<(Event, Option<ConversationInfo>)> {
+        let id = PacketId(u64::from(number));
+        let (meta, data) = self.reloader.packet(id)?;
+        let at = Moment { packet: id, time: meta.time };
+        let mut decoder = Decoder::new();
+        let decoded = decoder.decode(meta.link.0, &data, meta.original_len, at);
+        let dissection = dissect(meta.link.0, &data, meta.original_len);
+        let (protocol, kind) = match &decoded.content {
+            Content::Tcp(_) => ("tcp", "segment"),
+            Content::Udp(_) => ("udp", "datagram"),
+            Content::Icmp(_) => ("icmp", "message"),
+            Content::Fragment => ("ip", "fragment"),
+            Content::Other(_) => ("other", "packet"),
+        };
+        let conversation = {
+            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+            let of = index.packet(id).map_or(0, |p| p.conversation).checked_sub(1);
+            of.and_then(|c| index.conversations().get(c as usize)).map(|c| c.info.clone())
+        };
+        let mut draft = Draft::new(Level::Packet, protocol, kind, at, at);
+        draft.length = data.len() as u64;
+        draft.findings.clone_from(&decoded.findings);
+        draft.sender = conversation.as_ref().zip(decoded.endpoints).and_then(|(c, e)| {
+            let from =
+                |s: Side| c.ends.get(s.index()).is_some_and(|a| (a.ip(), a.port()) == e.source);
+            Side::BOTH.into_iter().find(|s| from(*s))
+        });
+        let mut wire = Buffer::new("packet");
+        let range = PacketRange { packet: id, start: 0, len: meta.captured_len };
+        wire.push(meta.captured_len, PieceSource::Packet(range), true);
+        let text = summary(&decoded, &dissection.outline, SeqBase::default());
+        drop(decoded);
+        wire.bytes = data;
+        let mut origins = Origins::new();
+        origins.add(wire);
+        let (tree, payload) = (dissection.tree, Payload::None);
+        draft.detail =
+            Some(Box::new(Detail { summary: text, tree, origins, payload, truncated: None }));
+        let event = Event {
+            id: crate::base::EventId(0),
+            conversation: conversation.as_ref().map(|c| c.id),
+            draft,
+        };
+        Some((event, conversation))
+    }
+
+    /// The bytes of a buffer: those kept, or those of the packets where every
+    /// byte of it is one of a packet.
+    fn bytes(&self, origins: &Origins, id: BufferId) -> Option<Bytes> {
+        let b = origins.get(id)?;
+        let mut out = Bytes { label: b.label, len: b.len, bytes: Vec::new() };
+        let shown = b.len.min(SHOWN_BYTES);
+        let kept = b.bytes.get(..shown as usize).unwrap_or(&b.bytes);
+        out.bytes.extend_from_slice(kept);
+        let have = u32::try_from(out.bytes.len()).unwrap_or(u32::MAX);
+        if have < shown {
+            let located = origins.locate(Span::bytes(id, have, shown - have));
+            if located.exact {
+                let mut last: Option<(PacketId, Vec<u8>)> = None;
+                for r in located.ranges {
+                    if last.as_ref().is_none_or(|l| l.0 != r.packet) {
+                        last = self.reloader.packet(r.packet).map(|(_, data)| (r.packet, data));
+                    }
+                    let (from, len) = (r.start as usize, r.len as usize);
+                    let piece = last.as_ref().and_then(|l| l.1.get(from..from.checked_add(len)?));
+                    // Behind a hole every offset would be wrong.
+                    let Some(piece) = piece else { break };
+                    out.bytes.extend_from_slice(piece);
+                }
+            }
+        }
+        Some(out)
+    }
+}
+
+/// What the list shows of an opened event.
+pub(super) fn line(event: &mut Event, item: Item) -> Option<Line> {
+    let detail = event.draft.detail.take()?;
+    let d = &event.draft;
+    Some(Line {
+        what: matches!(item, Item::Packet(_)).then_some((d.protocol, d.kind)),
+        sender: d.sender,
+        summary: detail.summary.chars().take(SUMMARY_CHARS).collect(),
+        codes: d.findings.iter().map(|f| f.spec.code).collect(),
+    })
+}
+
+/// Time of an item: when it was complete.
+pub(super) fn time(index: &Index, item: Item) -> CaptureTime {
+    match item {
+        Item::Row(r) => index.row(r).map_or(CaptureTime(0), |r| index.end_time(r)),
+        Item::Packet(p) => index.time_of(p),
+    }
+}

@@ -1,0 +1,108 @@
+//! Looks for text in summaries, fields and payloads, a few rows at a time.
+
+use std::sync::PoisonError;
+
+use crate::event::{Event, Payload};
+use crate::tui::opener::Opener;
+use crate::tui::rows::{Filter, Item, Walk};
+use crate::tui::values;
+
+/// Items opened at a time: the screen's own wishes wait no longer than that.
+const ITEMS: usize = 128;
+/// Bytes of payload opened at a time.
+const BYTES: u64 = 4 << 20;
+/// Rows passed at a time under the lock.
+const ROWS: usize = 1 << 16;
+/// Hits that are kept; who has more asks for something rarer.
+pub(super) const MAX_HITS: usize = 100_000;
+
+/// What is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Query {
+    /// Tells one search from the next.
+    pub(super) id: u64,
+    /// The text; upper and lower case are the same.
+    pub(super) text: String,
+    /// The levels that are looked through.
+    pub(super) filter: Filter,
+}
+
+/// A search under way.
+pub(super) struct Search {
+    /// What is looked for.
+    pub(super) query: Query,
+    needle: String,
+    walk: Walk,
+    hits: usize,
+}
+
+/// What one step found.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Step {
+    /// Items with the text, in the list's order.
+    pub(super) hits: Vec<Item>,
+    /// Rows looked through so far, of how many.
+    pub(super) done: (u32, u32),
+    /// There is nothing more to look through.
+    pub(super) finished: bool,
+}
+
+impl Search {
+    /// From the beginning of the capture.
+    pub(super) fn new(query: Query) -> Self {
+        let needle = query.text.to_lowercase();
+        let walk = Walk::new(query.filter);
+        Self { query, needle, walk, hits: 0 }
+    }
+
+    /// Looks through some more.
+    pub(super) fn step(&mut self, opener: &mut Opener) -> Step {
+        let (items, all, ended) = {
+            let index = opener.index().read().unwrap_or_else(PoisonError::into_inner);
+            let (mut items, mut bytes, mut budget) = (Vec::new(), 0, ROWS);
+            while items.len() < ITEMS && bytes < BYTES {
+                let Some(item) = self.walk.next(&index, &mut budget) else { break };
+                if let Item::Row(r) = item {
+                    bytes += index.row(r).map_or(0, |r| u64::from(r.length));
+                }
+                items.push(item);
+            }
+            let all = u32::try_from(index.len()).unwrap_or(u32::MAX);
+            let at_end = items.is_empty() && budget > 0;
+            (items, all, at_end && index.is_ended())
+        };
+        let mut hits: Vec<Item> = opener
+            .events(&items)
+            .into_iter()
+            .filter(|(_, e)| matches(e, &self.needle))
+            .map(|(i, _)| i)
+            .collect();
+        hits.sort_by_key(|h| items.iter().position(|i| i == h));
+        self.hits += hits.len();
+        let finished = ended || self.hits >= MAX_HITS;
+        Step { hits, done: (self.walk.passed(), all), finished }
+    }
+}
+
+/// Whether the event has the text (in lower case) anywhere that people can see.
+fn matches(event: &Event, needle: &str) -> bool {
+    let Some(detail) = &event.draft.detail else { return false };
+    let has = |text: &str| text.to_lowercase().contains(needle);
+    if has(&detail.summary) || has(event.draft.protocol) || has(event.draft.kind) {
+        return true;
+    }
+    let payload = match &detail.payload {
+        Payload::None => false,
+        Payload::Bytes(b) => has(&String::from_utf8_lossy(b)),
+        Payload::Protobuf { type_name, value } => {
+            type_name.as_deref().is_some_and(has) || has(&value.line(1 << 16))
+        }
+    };
+    payload
+        || event.draft.findings.iter().any(|f| has(f.spec.code))
+        || detail
+            .tree
+            .nodes()
+            .iter()
+            .any(|n| has(values::label(n)) || has(n.spec.name) || has(&values::value(n, None)))
+}

@@ -1,0 +1,461 @@
+//! The pane of time: a lane for each conversation and stream, messages as marks,
+//! exchanges as bars.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+
+use crate::base::{CaptureTime, Side};
+use crate::event::Level;
+use crate::index::{Index, Lane, Row, RowId};
+use crate::tui::app::{App, Pane, scroll};
+use crate::tui::canvas::{Canvas, width};
+use crate::tui::opener::time;
+use crate::tui::rows::{Filter, Item};
+use crate::tui::scale::{View, marks};
+
+/// Rows of a lane that are looked at one by one; of more, one a column.
+const ROWS: usize = 4096;
+/// Rows looked at behind the view, for bars that reach into it.
+const AHEAD: usize = 512;
+
+/// A bar: an exchange from its first to its last column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bar {
+    /// Column of its first byte; negative before the view.
+    pub(super) from: i64,
+    /// Column of its end, included; `width` or more behind the view.
+    pub(super) to: i64,
+    /// The exchange.
+    pub(super) row: RowId,
+    complete: bool,
+    thin: bool,
+}
+
+/// A mark: a message or frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tick {
+    /// Column of its end.
+    pub(super) column: u16,
+    /// The event.
+    pub(super) row: RowId,
+    sender: Option<Side>,
+    frame: bool,
+}
+
+/// A lane as drawn.
+#[derive(Clone, Debug)]
+pub(super) struct Drawn {
+    /// Which of [`Index::lanes`].
+    pub(super) lane: u32,
+    label: String,
+    /// The call whose summary names the lane.
+    name: Option<RowId>,
+    protocol: &'static str,
+    /// Its bars, longest first.
+    pub(super) bars: Vec<Bar>,
+    /// Its marks, by column.
+    pub(super) ticks: Vec<Tick>,
+}
+
+/// What is seen of time.
+#[derive(Debug, Default)]
+pub(super) struct Timeline {
+    /// `None`: all.
+    view: Option<View>,
+    /// The view as drawn.
+    pub(super) shown: Option<View>,
+    /// Time of the first packet.
+    origin: CaptureTime,
+    /// Lanes by conversation and stream.
+    order: Vec<u32>,
+    top: usize,
+    /// Lanes on the screen.
+    pub(super) drawn: Vec<Drawn>,
+    /// Columns of the labels.
+    pub(super) labels: u16,
+    /// Columns of time.
+    pub(super) width: u16,
+    cursor: Option<CaptureTime>,
+    selected_lane: Option<usize>,
+    following: bool,
+}
+
+impl Timeline {
+    /// The selection has moved: it is scrolled into view.
+    pub(super) const fn follow(&mut self) {
+        self.following = true;
+    }
+
+    /// Exchanges that name the lanes on the screen.
+    pub(super) fn named(&self) -> impl Iterator<Item = Item> + '_ {
+        self.drawn.iter().filter_map(|d| d.name.map(Item::Row))
+    }
+
+    /// Shows all of it.
+    pub(super) const fn fit(&mut self) {
+        self.view = None;
+    }
+
+    /// Shows a `by/of` of the time that is shown, about the cursor, or about a
+    /// column.
+    pub(super) fn zoom(&mut self, by: u64, of: u64, column: Option<u16>) {
+        let Some(v) = self.shown else { return };
+        let middle = || v.moment(i64::from(self.width / 2), self.width);
+        let visible =
+            |t: &CaptureTime| (0..i64::from(self.width)).contains(&v.column(*t, self.width));
+        let anchor = match column {
+            Some(c) => v.moment(i64::from(c), self.width),
+            None => self.cursor.filter(visible).unwrap_or_else(middle),
+        };
+        self.view = Some(v.zoomed(anchor, by, of, self.width));
+    }
+
+    /// Shows what is so many columns later.
+    pub(super) fn pan(&mut self, columns: i64) {
+        if let Some(v) = self.shown {
+            self.view = Some(v.panned(columns, self.width));
+        }
+    }
+
+    /// Scrolls by lanes.
+    pub(super) fn scroll(&mut self, by: isize) {
+        self.top = self.top.saturating_add_signed(by);
+    }
+
+    /// Works out what is to be drawn.
+    pub(super) fn layout(
+        &mut self,
+        area: Rect,
+        index: &Index,
+        selected: Option<Item>,
+        filter: Filter,
+    ) {
+        self.drawn.clear();
+        self.shown = None;
+        let Some((first, last)) = index.times() else { return };
+        if area.height < 2 || area.width < 8 {
+            return;
+        }
+        self.origin = first;
+        self.labels = match area.width {
+            0..40 => 0,
+            40..100 => 18,
+            _ => (area.width / 5).min(44),
+        };
+        self.width = area.width - self.labels;
+        let all = View::all(first, last);
+        // Zooming out ends with the whole.
+        if self.view.is_some_and(|v| v.span >= all.span) {
+            self.view = None;
+        }
+        self.cursor = selected.map(|i| time(index, i));
+        if let (Some(v), Some(t), true) = (self.view, self.cursor, self.following) {
+            let column = v.column(t, self.width);
+            if !(0..i64::from(self.width)).contains(&column) {
+                self.view =
+                    Some(v.panned(column.saturating_sub(i64::from(self.width / 2)), self.width));
+            }
+        }
+        let view = *self.shown.insert(self.view.unwrap_or(all));
+        let lanes = index.lanes();
+        if self.order.len() != lanes.len() {
+            self.order = (0..u32::try_from(lanes.len()).unwrap_or(u32::MAX)).collect();
+            let key = |i: &u32| lanes.get(*i as usize).map(|l| (l.conversation, l.stream));
+            self.order.sort_by_key(key);
+        }
+        let of = |i: &u32| lanes.get(*i as usize).map(|l| (l.conversation, l.stream));
+        let home = selected.and_then(|i| home(index, i));
+        self.selected_lane = home.map(|h| {
+            let at = self.order.partition_point(|i| of(i) < Some(h));
+            at.min(self.order.len().saturating_sub(1))
+        });
+        let height = usize::from(area.height).saturating_sub(2).max(1);
+        if let (true, Some(at)) = (self.following, self.selected_lane) {
+            self.top = scroll(self.top, at, height, self.order.len());
+        }
+        self.following = false;
+        self.top = self.top.min(self.order.len().saturating_sub(height));
+        for i in self.order.iter().skip(self.top).take(height) {
+            if let Some(lane) = lanes.get(*i as usize) {
+                self.drawn.push(draw_lane(index, *i, lane, view, self.width, filter));
+            }
+        }
+    }
+
+    /// The event at a place of the pane, and the column of time.
+    pub(super) fn hit(&self, area: Rect, x: u16, y: u16) -> (Option<Item>, Option<u16>) {
+        let column = x.checked_sub(area.x + self.labels).filter(|c| *c < self.width);
+        let lane = y.checked_sub(area.y + 2).and_then(|l| self.drawn.get(usize::from(l)));
+        let (Some(lane), Some(c)) = (lane, column) else { return (None, column) };
+        let near = |t: &&Tick| t.column.abs_diff(c) <= 1;
+        let wide = i64::from(c);
+        let end = lane.bars.iter().rev().find(|b| b.from == wide || b.to == wide);
+        let tick = lane.ticks.iter().filter(near).min_by_key(|t| t.column.abs_diff(c));
+        let over = lane.bars.iter().rev().find(|b| b.from <= wide && wide <= b.to);
+        let exact = tick.filter(|t| t.column == c);
+        let row = exact
+            .map(|t| t.row)
+            .or(end.map(|b| b.row))
+            .or(tick.map(|t| t.row))
+            .or(over.map(|b| b.row));
+        (row.map(Item::Row), Some(c))
+    }
+
+    /// The event of the same lane before or behind the selected one; or that of
+    /// the lane above or below which is nearest in time.
+    pub(super) fn neighbour(
+        &self,
+        index: &Index,
+        from: Item,
+        filter: Filter,
+        by: (i32, i32),
+    ) -> Option<Item> {
+        let at = self.selected_lane?;
+        let lane = |at: usize| self.order.get(at).and_then(|i| index.lanes().get(*i as usize));
+        let shown = |r: &&u32| index.row(RowId(**r)).is_some_and(|r| filter.has(r.level()));
+        let (right, down) = by;
+        let row = if down == 0 {
+            let Item::Row(RowId(row)) = from else { return None };
+            let rows = &lane(at)?.rows;
+            let place = rows.partition_point(|r| *r < row);
+            if right > 0 {
+                rows.get(place + 1..)?.iter().find(shown)
+            } else {
+                rows.get(..place)?.iter().rev().find(shown)
+            }
+        } else {
+            let rows = &lane(at.checked_add_signed(down as isize)?)?.rows;
+            let now = time(index, from);
+            let place = rows.partition_point(|r| time(index, Item::Row(RowId(*r))) < now);
+            let behind = rows.get(place..)?.iter().find(shown);
+            behind.or_else(|| rows.get(..place)?.iter().rev().find(shown))
+        };
+        row.map(|r| Item::Row(RowId(*r)))
+    }
+}
+
+/// The lane of an item.
+fn home(index: &Index, item: Item) -> Option<(u32, Option<u32>)> {
+    match item {
+        Item::Row(r) => index.row(r).map(|r| (r.conversation, r.stream())),
+        Item::Packet(p) => {
+            let c = index.packet(crate::base::PacketId(u64::from(p)))?.conversation;
+            Some((c.checked_sub(1)?, None))
+        }
+    }
+}
+
+fn draw_lane(
+    index: &Index,
+    number: u32,
+    lane: &Lane,
+    view: View,
+    width: u16,
+    filter: Filter,
+) -> Drawn {
+    let row = |r: &u32| index.row(RowId(*r));
+    let end = |r: &u32| row(r).map_or(CaptureTime(0), |x| index.end_time(x));
+    let rows = lane.rows.as_slice();
+    let first = rows.partition_point(|r| view.column(end(r), width) < 0);
+    let last = rows.partition_point(|r| view.column(end(r), width) < i64::from(width));
+    let mut bars = Vec::new();
+    let mut ticks: Vec<Tick> = Vec::new();
+    let mut add = |r: u32, x: &Row| {
+        let (from, to) =
+            (view.column(index.start_time(x), width), view.column(index.end_time(x), width));
+        if x.level() == Level::Exchange {
+            let thin = index.kind(x).0 == "tcp";
+            if from < i64::from(width) && to >= 0 {
+                bars.push(Bar {
+                    from,
+                    to: to.max(from),
+                    row: RowId(r),
+                    complete: x.is_complete(),
+                    thin,
+                });
+            }
+        } else if let Ok(column) = u16::try_from(to)
+            && column < width
+            && (x.level() == Level::Message || filter.has(Level::Frame))
+        {
+            let frame = x.level() == Level::Frame;
+            ticks.push(Tick { column, row: RowId(r), sender: x.sender(), frame });
+        }
+    };
+    let seen = rows.get(first..last).unwrap_or_default();
+    if seen.len() <= ROWS {
+        for r in seen {
+            if let Some(x) = row(r) {
+                add(*r, x);
+            }
+        }
+    } else {
+        // One a column is all that can be seen.
+        for c in 0..width {
+            let from = seen.partition_point(|r| view.column(end(r), width) < i64::from(c));
+            for r in seen.iter().skip(from).take(ROWS / usize::from(width) + 1) {
+                if let Some(x) = row(r) {
+                    add(*r, x);
+                }
+            }
+        }
+    }
+    let behind = rows.get(last..).unwrap_or_default();
+    let sampled = behind.len() > AHEAD * 2;
+    let near = behind.iter().take(if sampled { AHEAD } else { usize::MAX });
+    let far = behind.iter().skip(behind.len() - if sampled { AHEAD } else { 0 });
+    for r in near.chain(far) {
+        if let Some(x) = row(r).filter(|x| x.level() == Level::Exchange) {
+            add(*r, x);
+        }
+    }
+    bars.sort_by_key(|b| (b.from - b.to, b.row));
+    bars.dedup();
+    ticks.sort_by_key(|t| (t.column, t.frame, t.row));
+    ticks.dedup();
+    let name =
+        rows.iter().rev().take(64).find(|r| {
+            row(r).is_some_and(|x| x.level() == Level::Exchange && index.kind(x).0 != "tcp")
+        });
+    let info = index.conversations().get(lane.conversation as usize).map(|c| &c.info);
+    let number_of = lane.conversation + 1;
+    let label = match (lane.stream, info) {
+        (Some(s), _) => format!("#{number_of}/{s}"),
+        (None, Some(i)) => {
+            let [client, server] = i.ends;
+            format!("#{number_of} {client}→:{}", server.port())
+        }
+        (None, None) => format!("#{number_of}"),
+    };
+    let protocol = name.and_then(row).map_or("tcp", |x| index.kind(x).0);
+    let name = name.map(|r| RowId(*r)).filter(|_| lane.stream.is_some());
+    Drawn { lane: number, label, name, protocol, bars, ticks }
+}
+
+/// Draws the pane.
+pub(super) fn draw(app: &App, buffer: &mut Buffer) {
+    let focused = app.focus == Pane::Timeline;
+    let area = app.panes.timeline;
+    let theme = app.theme;
+    let mut c = Canvas::new(buffer, area);
+    let t = &app.timeline;
+    let Some(view) = t.shown else {
+        c.title("Timeline", theme.title(focused), theme.quiet());
+        return;
+    };
+    let zoomed = if t.view.is_some() { ", 0: all" } else { "" };
+    let span = crate::base::time::human(view.span.saturating_sub(1));
+    c.title(&format!("Timeline, {span}{zoomed}"), theme.title(focused), theme.quiet());
+    let start = t.labels;
+    for x in start..c.width() {
+        c.text(x, 1, "─", theme.quiet());
+    }
+    for (column, label) in marks(view, t.width, t.origin) {
+        let x = start + column;
+        if x + width(&label) < c.width() {
+            let end = c.text(x, 1, "┬", theme.quiet());
+            c.text(end, 1, &label, Style::new());
+        } else {
+            c.text(x, 1, "┬", theme.quiet());
+        }
+    }
+    if let Some(column) = t.cursor.and_then(|x| on_screen(view.column(x, t.width), t.width)) {
+        c.text(start + column, 1, "▼", theme.notice());
+    }
+    let lanes = app.timeline.order.len();
+    let hidden = lanes.saturating_sub(t.top + t.drawn.len());
+    if t.labels > 8 {
+        let text = match (t.top, hidden) {
+            (0, 0) if lanes == 1 => "1 lane".to_owned(),
+            (0, 0) => format!("{lanes} lanes"),
+            (above, below) => format!("{lanes} lanes, ↑{above} ↓{below}"),
+        };
+        c.clipped(0, 1, &text, t.labels - 1, theme.quiet());
+    }
+    for (y, lane) in (2_u16..).zip(&t.drawn) {
+        draw_one(app, &mut c, y, lane);
+    }
+}
+
+fn on_screen(column: i64, width: u16) -> Option<u16> {
+    u16::try_from(column).ok().filter(|c| *c < width)
+}
+
+fn draw_one(app: &App, c: &mut Canvas<'_>, y: u16, lane: &Drawn) {
+    let t = &app.timeline;
+    let theme = app.theme;
+    let style = theme.protocol(lane.protocol);
+    let at = t.selected_lane.and_then(|at| t.order.get(at)).copied();
+    if t.labels > 1 {
+        let mut label = lane.label.clone();
+        if let Some(line) = lane.name.and_then(|r| app.lines.get(&Item::Row(r))) {
+            label = format!("{label} {}", short(&line.summary));
+        }
+        let bold = if at == Some(lane.lane) {
+            Style::new().add_modifier(Modifier::BOLD)
+        } else {
+            theme.quiet()
+        };
+        c.clipped(0, y, &label, t.labels - 1, bold);
+    }
+    let start = t.labels;
+    let last = t.width.saturating_sub(1);
+    let clip = |column: i64| u16::try_from(column.clamp(0, i64::from(last))).unwrap_or(0);
+    for b in &lane.bars {
+        let style = if b.thin { theme.quiet() } else { style };
+        let (from, to) = (clip(b.from), clip(b.to));
+        for column in from..=to {
+            c.text(start + column, y, if b.thin { "─" } else { "━" }, style);
+        }
+    }
+    for tick in &lane.ticks {
+        let both = lane
+            .ticks
+            .iter()
+            .any(|o| o.column == tick.column && o.sender != tick.sender && !o.frame && !tick.frame);
+        let sign = match (tick.frame, tick.sender, both) {
+            (true, ..) => "·",
+            (_, _, true) => "↕",
+            (_, Some(Side::Client), _) => "↑",
+            (_, Some(Side::Server), _) => "↓",
+            _ => "│",
+        };
+        c.text(start + tick.column, y, sign, style.add_modifier(Modifier::BOLD));
+    }
+    // Ends lie above everything: a bar is where its times are.
+    for b in &lane.bars {
+        let style = if b.thin { theme.quiet() } else { style.add_modifier(Modifier::BOLD) };
+        if b.from == b.to {
+            if let Some(column) = on_screen(b.from, t.width) {
+                c.text(start + column, y, if b.thin { "┼" } else { "◆" }, style);
+            }
+            continue;
+        }
+        if let Some(column) = on_screen(b.from, t.width) {
+            c.text(start + column, y, if b.thin { "├" } else { "┣" }, style);
+        }
+        if let Some(column) = on_screen(b.to, t.width) {
+            let end = match (b.thin, b.complete) {
+                (_, false) => "╌",
+                (true, _) => "┤",
+                (false, _) => "┫",
+            };
+            c.text(start + column, y, end, style);
+        }
+    }
+    let selected = |row: RowId| app.selected == Some(Item::Row(row));
+    if let Some(b) = lane.bars.iter().find(|b| selected(b.row)) {
+        let (from, to) = (clip(b.from), clip(b.to));
+        c.style(start + from, y, to - from + 1, theme.marked());
+    }
+    if let Some(tick) = lane.ticks.iter().find(|t| selected(t.row)) {
+        c.style(start + tick.column, y, 1, theme.marked());
+    }
+}
+
+/// What a call is called: `user.UserService/GetUser → OK, …` is `GetUser`.
+fn short(summary: &str) -> &str {
+    let head = summary.split(" → ").next().unwrap_or(summary);
+    head.rsplit('/').next().filter(|s| !s.is_empty()).unwrap_or(head)
+}

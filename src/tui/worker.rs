@@ -1,0 +1,140 @@
+//! The worker: opens what the screen wishes for, on a thread of its own.
+//!
+//! Wishes are not queued: the latest ones count. What is selected comes first,
+//! then the lines that are visible, then the search.
+
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::tui::opener::{Line, Opener, Shown};
+use crate::tui::rows::Item;
+use crate::tui::search::{Query, Search, Step};
+
+/// Lines opened before the wishes are looked at again.
+const LINES: usize = 64;
+/// A search that has caught up with the reader waits so long.
+const CAUGHT_UP: Duration = Duration::from_millis(50);
+
+/// What the screen wants to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wishes {
+    /// To be opened with its bytes.
+    pub(super) selected: Option<Item>,
+    /// To be opened for their line.
+    pub(super) visible: Vec<Item>,
+    /// To be looked for; `None` cancels.
+    pub(super) search: Option<Query>,
+}
+
+/// What the worker found out.
+pub(super) enum Reply {
+    /// An event was opened, or cannot be (`None`).
+    Opened(Item, Option<Box<Shown>>),
+    /// Lines; an item that cannot be opened has an empty one.
+    Lines(Vec<(Item, Line)>),
+    /// A search came further.
+    Search(u64, Step),
+}
+
+/// Does one thing after another; a thread runs it, and so do tests.
+pub(super) struct Worker {
+    opener: Opener,
+    search: Option<Search>,
+    searched: Option<u64>,
+}
+
+impl Worker {
+    /// A worker with nothing to do.
+    pub(super) const fn new(opener: Opener) -> Self {
+        Self { opener, search: None, searched: None }
+    }
+
+    /// Grants the most urgent wish and takes it off the list; `None` where there
+    /// is none that can be granted.
+    pub(super) fn step(&mut self, wishes: &mut Wishes) -> Option<Reply> {
+        if let Some(item) = wishes.selected.take() {
+            return Some(Reply::Opened(item, self.opener.open(item).map(Box::new)));
+        }
+        if !wishes.visible.is_empty() {
+            let rest = wishes.visible.split_off(wishes.visible.len().min(LINES));
+            let items = std::mem::replace(&mut wishes.visible, rest);
+            let mut lines = self.opener.lines(&items);
+            for i in items {
+                if !lines.iter().any(|l| l.0 == i) {
+                    lines.push((i, Line::default()));
+                }
+            }
+            return Some(Reply::Lines(lines));
+        }
+        let Some(query) = &wishes.search else {
+            self.search = None;
+            return None;
+        };
+        if self.searched == Some(query.id) {
+            return None;
+        }
+        if self.search.as_ref().is_none_or(|s| s.query != *query) {
+            self.search = Some(Search::new(query.clone()));
+        }
+        let search = self.search.as_mut()?;
+        let (id, step) = (query.id, search.step(&mut self.opener));
+        if step.finished {
+            self.searched = Some(id);
+            self.search = None;
+        }
+        Some(Reply::Search(id, step))
+    }
+}
+
+/// Where the screen lays down its wishes.
+#[derive(Default)]
+pub(super) struct Desk {
+    wishes: Mutex<Wishes>,
+    wake: Condvar,
+}
+
+impl Desk {
+    /// Replaces what is wished for.
+    pub(super) fn lay(&self, wishes: Wishes) {
+        *self.wishes.lock().unwrap_or_else(PoisonError::into_inner) = wishes;
+        self.wake.notify_one();
+    }
+}
+
+/// Works until nobody listens.
+pub(super) fn work<M>(
+    mut worker: Worker,
+    desk: &Arc<Desk>,
+    replies: &Sender<M>,
+    wrap: fn(Reply) -> M,
+) {
+    loop {
+        let mut wishes = {
+            let mut laid = desk.wishes.lock().unwrap_or_else(PoisonError::into_inner);
+            loop {
+                let searching = laid.search.as_ref().is_some_and(|q| worker.searched != Some(q.id));
+                if laid.selected.is_some() || !laid.visible.is_empty() || searching {
+                    break;
+                }
+                laid = desk.wake.wait(laid).unwrap_or_else(PoisonError::into_inner);
+            }
+            // One wish is taken; newer ones replace the rest in the meantime.
+            let now = laid.clone();
+            if laid.selected.take().is_none() {
+                let taken = laid.visible.len().min(LINES);
+                laid.visible.drain(..taken);
+            }
+            now
+        };
+        let Some(reply) = worker.step(&mut wishes) else { continue };
+        let idle = matches!(&reply, Reply::Search(_, s) if s.hits.is_empty() && s.done.0 >= s.done.1 && !s.finished);
+        if replies.send(wrap(reply)).is_err() {
+            return;
+        }
+        if idle {
+            let laid = desk.wishes.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(desk.wake.wait_timeout(laid, CAUGHT_UP));
+        }
+    }
+}
