@@ -6,6 +6,9 @@
 
 #[path = "docs/schema.rs"]
 mod schema;
+#[cfg(all(unix, feature = "tui"))]
+#[path = "docs/screen.rs"]
+mod screen;
 mod support;
 
 use std::collections::BTreeMap;
@@ -64,7 +67,7 @@ fn framescope(args: &[&str], stdin: Option<&Path>) -> String {
     text
 }
 
-/// Runs the line of a console: `[cat FILE |] framescope ARGS… [| head -n N]`.
+/// Runs the line of a console: `[cat FILE |] framescope ARGS… [| head -n N | tail -n 1]`.
 fn run(line: &str) -> String {
     let mut stages: Vec<&str> = line.split(" | ").map(str::trim).collect();
     let mut stdin = None;
@@ -77,15 +80,18 @@ fn run(line: &str) -> String {
         heads = n.parse().unwrap();
         stages.pop();
     }
+    let mut last_only = false;
+    if stages.last() == Some(&"tail -n 1") {
+        last_only = true;
+        stages.pop();
+    }
     let [one] = stages[..] else { panic!("`{line}` is more than this test can run") };
     let words = shell_words(one);
     assert_eq!(words[0], "framescope", "`{line}` runs something else");
     let args: Vec<&str> = words[1..].iter().map(String::as_str).collect();
-    framescope(&args, stdin.as_deref()).lines().take(heads).fold(String::new(), |mut all, l| {
-        all.push_str(l.trim_end());
-        all.push('\n');
-        all
-    })
+    let printed = framescope(&args, stdin.as_deref());
+    let skip = if last_only { printed.lines().count().saturating_sub(1) } else { 0 };
+    printed.lines().skip(skip).take(heads).fold(String::new(), |all, l| all + l.trim_end() + "\n")
 }
 
 /// Words of a command line; single quotes hold a word together.
@@ -150,6 +156,19 @@ fn checked(page: &Path) -> String {
             }
             commands += 1;
         }
+        if let Some(what) = line.strip_prefix("<!-- screen: ").and_then(|l| l.strip_suffix(" -->"))
+        {
+            let mut old = String::new();
+            if lines.next_if(|l| *l == "```text").is_some() {
+                while let Some(l) = lines.next_if(|l| *l != "```") {
+                    old += l;
+                    old.push('\n');
+                }
+                lines.next();
+            }
+            let _ = write!(out, "```text\n{}```\n", screen_like(what, old));
+            commands += 1;
+        }
         for (mark, fence) in [("<!-- rust: ", "```rust"), ("<!-- text: ", "```text")] {
             let Some(what) = line.strip_prefix(mark).and_then(|l| l.strip_suffix(" -->")) else {
                 continue;
@@ -197,6 +216,31 @@ fn checked(page: &Path) -> String {
     }
     assert!(commands > 0, "{} shows nothing", page.display());
     out
+}
+
+/// The screen after some keys, `ARGS :: KEYS`, 100 columns wide; `old` where there
+/// is no terminal interface. A machine under load may be seen too early.
+fn screen_like(what: &str, old: String) -> String {
+    #[cfg(all(unix, feature = "tui"))]
+    {
+        let (args, keys) = what.split_once(" :: ").unwrap_or((what, ""));
+        let args: Vec<&str> = args.split(' ').collect();
+        let keys: Vec<&str> =
+            keys.split_whitespace().map(|k| if k == "Tab" { "\t" } else { k }).collect();
+        let mut seen = screen::screen(&args, &keys, 100, 28);
+        for _ in 0..2 {
+            if seen == old || is_blessing() {
+                break;
+            }
+            seen = screen::screen(&args, &keys, 100, 28);
+        }
+        seen
+    }
+    #[cfg(not(all(unix, feature = "tui")))]
+    {
+        let _ = what;
+        old
+    }
 }
 
 /// A file of the project, or what stands in it from one line to the next that
