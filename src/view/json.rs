@@ -183,14 +183,14 @@ fn fields(out: &mut Vec<u8>, tree: &Tree) {
         }
         put(out, format_args!("\"{name}\":"));
         match nodes.as_slice() {
-            [one] if !one.spec.repeated => named(out, one),
+            [one] if !one.spec.repeated => leaf(out, one),
             many => {
                 out.push(b'[');
                 for (i, n) in many.iter().enumerate() {
                     if i > 0 {
                         out.push(b',');
                     }
-                    named(out, n);
+                    leaf(out, n);
                 }
                 out.push(b']');
             }
@@ -199,16 +199,18 @@ fn fields(out: &mut Vec<u8>, tree: &Tree) {
     out.push(b'}');
 }
 
-/// A field whose name is on the wire (a header, metadata) is one string with its
-/// value: `x-request-id: 7f3a`.
-fn named(out: &mut Vec<u8>, node: &Node) {
-    match (&node.name, &node.value) {
+/// The value; of a header, `name: value`, since the name is not in the key.
+fn leaf(out: &mut Vec<u8>, node: &Node) {
+    let name = node.name.as_deref().filter(|_| node.spec.header);
+    match (name, &node.value) {
         (Some(name), Value::Text(t)) => string(out, &format!("{name}: {t}")),
         (Some(name), Value::Bytes(b)) => {
-            let hex: String = b.iter().map(|b| format!("{b:02x}")).collect();
-            string(out, &format!("{name}: {hex}"));
+            string(out, &format!("{name}: "));
+            out.pop();
+            hex_digits(out, b);
+            out.push(b'"');
         }
-        _ => value(out, &node.value),
+        (_, v) => value(out, v),
     }
 }
 
@@ -233,13 +235,17 @@ fn float(out: &mut Vec<u8>, v: f64) {
 }
 
 fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
+    hex_digits(out, bytes);
+    out.push(b'"');
+}
+
+fn hex_digits(out: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for b in bytes {
         out.push(DIGITS[usize::from(b >> 4)]);
         out.push(DIGITS[usize::from(b & 15)]);
     }
-    out.push(b'"');
 }
 
 fn payload(out: &mut Vec<u8>, detail: &Detail, level: Level) {

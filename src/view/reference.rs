@@ -59,7 +59,8 @@ pub fn fields() -> String {
          A name is Wireshark's where Wireshark has the field. *Bits* is the width on the wire\n\
          where it is fixed. *In JSON* is the type there: `number` of an enumerated field, and\n\
          `hex` for bytes in lower-case hexadecimal; `[]` marks a field that may come several\n\
-         times in one event and is always an array. A group has no value of its own and is in\n\
+         times in one event and is always an array. Any other is an array only where it comes\n\
+         again all the same: the headers of a tunnel, a header field sent twice. A group has no value of its own and is in\n\
          the tree alone; data is the event's `payload`. `duration_ns` is stated by everything that\n\
          has exchanges; every other name stands once.\n",
     );
@@ -75,7 +76,7 @@ pub fn fields() -> String {
                 out,
                 "| `{}` | {bits} | {}{} | **{}.** {} | {} |",
                 f.name,
-                in_json(f.kind),
+                if f.header { "string" } else { in_json(f.kind) },
                 if f.repeated { " []" } else { "" },
                 cell(f.label),
                 cell(f.meaning),

@@ -121,12 +121,7 @@ fn informational_responses_are_messages() {
     r.end(&mut m, Server, EndCause::Finished);
     assert_eq!(
         summaries(&r),
-        [
-            "100 Continue",
-            "GET /a HTTP/1.1 1 byte",
-            "204 No Content",
-            "GET /a → 204, 0 bytes, 3 µs"
-        ]
+        ["100 Continue", "GET /a HTTP/1.1 1 byte", "204 No Content", "GET /a → 204, 0 bytes, 3 µs"]
     );
     assert_eq!(r.codes(), [""; 0]);
 }

@@ -109,7 +109,7 @@ pub static HEADER: FieldSpec = text(
     "RFC 9110 §5",
     "A header field; its name is as on the wire.",
 )
-.repeated();
+.header();
 /// A field of a trailer section.
 pub static TRAILER: FieldSpec = text(
     "http.trailer",
@@ -117,7 +117,7 @@ pub static TRAILER: FieldSpec = text(
     "RFC 9112 §7.1.2",
     "A field sent behind a chunked body; its name is as on the wire.",
 )
-.repeated();
+.header();
 /// A line that is no field line.
 pub static BAD_LINE: FieldSpec = text(
     "http.bad_line",

@@ -106,7 +106,8 @@ pub(crate) static UNUSED_SETTINGS: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §4.1",
     "Flags that mean nothing here: sent as zero and ignored.",
-);
+)
+.repeated();
 pub(crate) static UNUSED_PING: FieldSpec = spec(
     "http2.flags.unused_ping",
     "Unused",
@@ -114,7 +115,8 @@ pub(crate) static UNUSED_PING: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §4.1",
     "Flags that mean nothing here: sent as zero and ignored.",
-);
+)
+.repeated();
 pub(crate) static UNUSED_CONTINUATION: FieldSpec = spec(
     "http2.flags.unused_continuation",
     "Unused",
@@ -122,7 +124,8 @@ pub(crate) static UNUSED_CONTINUATION: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §4.1",
     "Flags that mean nothing here: sent as zero and ignored.",
-);
+)
+.repeated();
 pub(crate) static UNUSED_PUSH_PROMISE: FieldSpec = spec(
     "http2.flags.unused_push_promise",
     "Unused",
@@ -130,7 +133,8 @@ pub(crate) static UNUSED_PUSH_PROMISE: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §4.1",
     "Flags that mean nothing here: sent as zero and ignored.",
-);
+)
+.repeated();
 pub(crate) static UNUSED_DATA: FieldSpec = spec(
     "http2.flags.unused_data",
     "Unused",
@@ -138,7 +142,8 @@ pub(crate) static UNUSED_DATA: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §4.1",
     "Flags that mean nothing here: sent as zero and ignored.",
-);
+)
+.repeated();
 pub(crate) static UNUSED_HEADERS: FieldSpec = spec(
     "http2.flags.unused_headers",
     "Unused",
@@ -146,7 +151,8 @@ pub(crate) static UNUSED_HEADERS: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §4.1",
     "Flags that mean nothing here: sent as zero and ignored.",
-);
+)
+.repeated();
 pub(crate) static RESERVED: FieldSpec = spec(
     "http2.r",
     "Reserved",
@@ -251,7 +257,8 @@ pub(crate) static SET_TABLE: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "The largest HPACK table that the sender can decode with, in bytes.",
-);
+)
+.repeated();
 pub(crate) static SET_PUSH: FieldSpec = spec(
     "http2.settings.enable_push",
     "Enable PUSH",
@@ -259,7 +266,8 @@ pub(crate) static SET_PUSH: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "Whether the peer may push.",
-);
+)
+.repeated();
 pub(crate) static SET_STREAMS: FieldSpec = spec(
     "http2.settings.max_concurrent_streams",
     "Max concurrent streams",
@@ -267,7 +275,8 @@ pub(crate) static SET_STREAMS: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "Streams that the peer may have open.",
-);
+)
+.repeated();
 pub(crate) static SET_WINDOW: FieldSpec = spec(
     "http2.settings.initial_window_size",
     "Initial window size",
@@ -275,7 +284,8 @@ pub(crate) static SET_WINDOW: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "Flow-control window that new streams start with, in bytes.",
-);
+)
+.repeated();
 pub(crate) static SET_FRAME: FieldSpec = spec(
     "http2.settings.max_frame_size",
     "Max frame size",
@@ -283,7 +293,8 @@ pub(crate) static SET_FRAME: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "The largest payload that the sender takes, in bytes.",
-);
+)
+.repeated();
 pub(crate) static SET_LIST: FieldSpec = spec(
     "http2.settings.max_header_list_size",
     "Max header list size",
@@ -291,7 +302,8 @@ pub(crate) static SET_LIST: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "The largest header section that the sender is prepared to take, in bytes.",
-);
+)
+.repeated();
 pub(crate) static SET_CONNECT: FieldSpec = spec(
     "http2.settings.extended_connect",
     "Extended CONNECT",
@@ -299,7 +311,8 @@ pub(crate) static SET_CONNECT: FieldSpec = spec(
     Unsigned,
     "RFC 8441 §3",
     "Whether extended CONNECT may be used.",
-);
+)
+.repeated();
 pub(crate) static SET_NO_PRIORITIES: FieldSpec = spec(
     "http2.settings.no_rfc7540_priorities",
     "No RFC 7540 priorities",
@@ -307,7 +320,8 @@ pub(crate) static SET_NO_PRIORITIES: FieldSpec = spec(
     Unsigned,
     "RFC 9218 §2.1",
     "Whether the sender leaves out the priorities of RFC 7540.",
-);
+)
+.repeated();
 pub(crate) static SET_UNKNOWN: FieldSpec = spec(
     "http2.settings.unknown",
     "Unknown Settings",
@@ -315,7 +329,8 @@ pub(crate) static SET_UNKNOWN: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "The value of a setting that has no name here.",
-);
+)
+.repeated();
 pub(crate) static PROMISED_R: FieldSpec =
     spec("http2.push_promise.r", "Reserved", 1, Flag, "RFC 9113 §6.6", "A reserved bit.");
 pub(crate) static PROMISED: FieldSpec = spec(
@@ -430,9 +445,11 @@ pub(crate) static ORIGIN_LEN: FieldSpec = spec(
     Unsigned,
     "RFC 8336 §2",
     "Bytes of the origin.",
-);
+)
+.repeated();
 pub(crate) static ORIGIN: FieldSpec =
-    spec("http2.origin.origin", "Origin", 0, Text, "RFC 8336 §2", "The origin in ASCII.");
+    spec("http2.origin.origin", "Origin", 0, Text, "RFC 8336 §2", "The origin in ASCII.")
+        .repeated();
 pub(crate) static UPDATE_R: FieldSpec =
     spec("http2.priority_update.r", "Reserved", 1, Flag, "RFC 9218 §7.1", "A reserved bit.");
 pub(crate) static UPDATE_STREAM: FieldSpec = spec(
@@ -474,7 +491,8 @@ pub(crate) static HEADER_LENGTH: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §3.2",
     "Bytes of all names and values and eight for each field.",
-);
+)
+.repeated();
 pub(crate) static HEADER_COUNT: FieldSpec = spec(
     "http2.header.count",
     "Header Count",
@@ -482,7 +500,8 @@ pub(crate) static HEADER_COUNT: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §3.2",
     "Fields in the block.",
-);
+)
+.repeated();
 pub(crate) static HEADER: FieldSpec =
     spec("http2.header", "Header", 0, Group, "RFC 7541 §6", "A field of the block.");
 pub(crate) static REPR: FieldSpec = spec(
@@ -596,7 +615,8 @@ pub(crate) static TABLE_SIZE: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §6.3",
     "The size in bytes.",
-);
+)
+.repeated();
 
 /// All of them, for `docs/FIELDS.md` and the filter language.
 pub(crate) static FIELDS: &[&FieldSpec] = &[

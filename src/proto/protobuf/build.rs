@@ -35,7 +35,8 @@ impl Build {
         if let Some(o) = f.oneof
             && let Some(old) = self.oneofs.insert(o, number)
             && old != number
-            && let Some(slot) = self.place.get(&(old, true)).copied().and_then(|i| self.fields.get_mut(i))
+            && let Some(slot) =
+                self.place.get(&(old, true)).copied().and_then(|i| self.fields.get_mut(i))
         {
             slot.1 = None;
         }

@@ -68,10 +68,8 @@ fn is_protobuf(media_type: &str) -> bool {
 /// JSON as `application/grpc`, without saying so with `+json`.
 fn looks_like_json(data: &[u8]) -> bool {
     let text = data.trim_ascii();
-    let ends = matches!(
-        (text.first(), text.last()),
-        (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']'))
-    );
+    let ends =
+        matches!((text.first(), text.last()), (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')));
     ends && simdutf8::basic::from_utf8(text).is_ok()
 }
 
