@@ -365,10 +365,10 @@ impl App {
         // From the end on to the beginning.
         let hit = hit.or_else(|| f.hits.first().filter(|_| f.finished)).copied();
         let (finished, text) = (f.finished, f.query.text.clone());
-        if hit.is_some() || finished {
-            if let Some(f) = &mut self.found {
-                f.awaiting = None;
-            }
+        if (hit.is_some() || finished)
+            && let Some(f) = &mut self.found
+        {
+            f.awaiting = None;
         }
         match hit {
             Some(h) => self.select(h),

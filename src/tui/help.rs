@@ -31,6 +31,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("+ - 0", "closer, further, all (in any pane)"),
     ("h l or Shift-← →", "earlier, later"),
     ("↑ ↓ ↕", "a message of client, server, both"),
+    ("·", "a frame"),
     ("┣━━┫ ◆", "an exchange, from its first byte to its last"),
     ("├──┤ ┼", "the connection"),
     ("", ""),
@@ -46,7 +47,8 @@ fn popup<'a>(
     title: &str,
 ) -> Canvas<'a> {
     let all = app.panes.all;
-    let width = columns.min(all.width);
+    // What is left at the sides must be worth it.
+    let width = if columns + 8 > all.width { all.width } else { columns };
     let height = u16::try_from(lines + 2).unwrap_or(u16::MAX).min(all.height);
     let area = Rect {
         x: all.x + (all.width - width) / 2,

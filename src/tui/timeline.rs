@@ -191,7 +191,7 @@ impl Timeline {
         let near = |t: &&Tick| t.column.abs_diff(c) <= 1;
         let wide = i64::from(c);
         let end = lane.bars.iter().rev().find(|b| b.from == wide || b.to == wide);
-        let tick = lane.ticks.iter().filter(near).min_by_key(|t| t.column.abs_diff(c));
+        let tick = lane.ticks.iter().filter(near).min_by_key(|t| (t.column.abs_diff(c), t.frame));
         let over = lane.bars.iter().rev().find(|b| b.from <= wide && wide <= b.to);
         let exact = tick.filter(|t| t.column == c);
         let row = exact
@@ -312,7 +312,8 @@ fn draw_lane(
     }
     bars.sort_by_key(|b| (b.from - b.to, b.row));
     bars.dedup();
-    ticks.sort_by_key(|t| (t.column, t.frame, t.row));
+    // Messages above their frames.
+    ticks.sort_by_key(|t| (t.column, !t.frame, t.row));
     ticks.dedup();
     let name =
         rows.iter().rev().take(64).find(|r| {
