@@ -218,15 +218,20 @@ fn checked(page: &Path) -> String {
     out
 }
 
-/// The screen after some keys, `ARGS :: KEYS`, 100 columns wide; `old` where there
+/// The screen after some keys, `ARGS :: KEYS` (`j*3`: three times), 100 columns wide; `old` where there
 /// is no terminal interface. A machine under load may be seen too early.
 fn screen_like(what: &str, old: String) -> String {
     #[cfg(all(unix, feature = "tui"))]
     {
         let (args, keys) = what.split_once(" :: ").unwrap_or((what, ""));
         let args: Vec<&str> = args.split(' ').collect();
-        let keys: Vec<&str> =
-            keys.split_whitespace().map(|k| if k == "Tab" { "\t" } else { k }).collect();
+        let keys: Vec<String> = keys
+            .split_whitespace()
+            .map(|k| match k.split_once('*') {
+                Some((key, times)) => key.repeat(times.parse().unwrap()),
+                None => k.replace("Tab", "\t"),
+            })
+            .collect();
         let mut seen = screen::screen(&args, &keys, 100, 28);
         for _ in 0..2 {
             if seen == old || is_blessing() {

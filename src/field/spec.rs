@@ -38,7 +38,8 @@ pub struct FieldSpec {
     pub bits: u16,
     /// What sort of value it has.
     pub kind: Kind,
-    /// The section of its source: `RFC 6455 §5.2`.
+    /// The section of its source: `RFC 6455 §5.2`; `framescope` where it is worked
+    /// out here.
     pub section: &'static str,
     /// One sentence.
     pub meaning: &'static str,

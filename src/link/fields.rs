@@ -205,8 +205,8 @@ fields! {
     VXLAN_RESERVED_24: "vxlan.reserved_24", "Reserved", 24, Unsigned, "RFC 7348 §5", "Must be 0.";
     VXLAN_VNI: "vxlan.vni", "Network", 24, Unsigned, "RFC 7348 §5", "The VXLAN network identifier.";
     VXLAN_RESERVED_8: "vxlan.reserved8", "Reserved", 8, Unsigned, "RFC 7348 §5", "Must be 0.";
-    DATA: "data", "Data", 0, Data, "-", "Bytes that this program looks at no further.";
-    TRAILER: "data.trailer", "Trailer", 0, Data, "-", "Bytes behind the end that a length field gives.";
+    DATA: "data", "Data", 0, Data, "framescope", "Bytes that this program looks at no further.";
+    TRAILER: "data.trailer", "Trailer", 0, Data, "framescope", "Bytes behind the end that a length field gives.";
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ pub fn fields() -> String {
                 if f.repeated { " []" } else { "" },
                 cell(f.label),
                 cell(f.meaning),
-                source(f.section),
+                cell(f.section),
             );
         }
     }
@@ -96,6 +96,7 @@ pub fn findings() -> String {
          A finding says that something is wrong, odd or cut off. Codes are stable: a code is\n\
          never given another meaning. `framescope print --level finding` shows each with its\n\
          packets; events carry the codes of theirs.\n\n\
+         A source of `framescope` is none but this program: its limits, and what it cannot do.\n\n\
          *note*: worth knowing, nothing is wrong. *warning*: unusual, or risky. *error*: against\n\
          the specification, or lost.\n",
     );
@@ -112,7 +113,7 @@ pub fn findings() -> String {
                 f.code,
                 f.severity,
                 cell(f.meaning),
-                source(f.reference)
+                cell(f.reference)
             );
         }
     }
@@ -130,11 +131,6 @@ const fn in_json(kind: Kind) -> &'static str {
         Kind::Group => "(group)",
         Kind::Data => "(data)",
     }
-}
-
-/// What has no source elsewhere is this program's own.
-fn source(section: &str) -> String {
-    if section == "-" { "framescope".to_owned() } else { cell(section) }
 }
 
 /// Text for a cell of a table.
@@ -176,7 +172,7 @@ mod tests {
             .filter(|f| {
                 !(f.code.contains('.')
                     && f.code.chars().all(plain)
-                    && !f.reference.is_empty()
+                    && !["", "-"].contains(&f.reference)
                     && is_sentence(f.meaning))
             })
             .collect();
@@ -194,7 +190,9 @@ mod tests {
         let bad: Vec<_> = all
             .iter()
             .flat_map(|s| &s.fields)
-            .filter(|f| f.section.is_empty() || f.label.is_empty() || !is_sentence(f.meaning))
+            .filter(|f| {
+                ["", "-"].contains(&f.section) || f.label.is_empty() || !is_sentence(f.meaning)
+            })
             .map(|f| (f.name, f.section, f.label, f.meaning))
             .collect();
         assert!(bad.is_empty(), "{bad:#?}");

@@ -13,7 +13,7 @@ const QUIET: Duration = Duration::from_millis(400);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The screen after these keys, as text, without the blanks at the ends of lines.
-pub(crate) fn screen(args: &[&str], keys: &[&str], columns: u16, rows: u16) -> String {
+pub(crate) fn screen(args: &[&str], keys: &[String], columns: u16, rows: u16) -> String {
     let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
     let pair = native_pty_system().openpty(size).unwrap();
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
@@ -35,7 +35,7 @@ pub(crate) fn screen(args: &[&str], keys: &[&str], columns: u16, rows: u16) -> S
         }
     });
     let mut parser = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
-    let mut settle = |parser: &mut vt100::Parser| {
+    let settle = |parser: &mut vt100::Parser| {
         let begun = Instant::now();
         let mut seen = false;
         while begun.elapsed() < PATIENCE {

@@ -6,7 +6,7 @@ const PROTOCOL: &str = "gRPC over HTTP/2";
 const MESSAGE: &str = "gRPC over HTTP/2, Length-Prefixed-Message";
 const REQUEST: &str = "gRPC over HTTP/2, Requests";
 const RESPONSE: &str = "gRPC over HTTP/2, Responses";
-const OURS: &str = "-";
+const OURS: &str = "framescope";
 
 macro_rules! fields {
     ($($(#[$doc:meta])* $id:ident = $spec:expr;)*) => {

@@ -21,7 +21,7 @@ pub static BAD_HEAD: FindingSpec = FindingSpec::error(
 );
 pub static CUT: FindingSpec = FindingSpec::warning(
     "modbus.cut",
-    "-",
+    "framescope",
     "Bytes of the stream are missing; this direction is not followed further.",
 );
 
