@@ -564,7 +564,8 @@ fn planted_defects_are_found() {
         ("capture/mod.rs", "use super::proto::Machine;", "siblings"),
         ("view/text.rs", "use crate::tui;", "above it"),
         ("flow/tcp.rs", "use crate::engine::*;", "above it"),
-        ("index/mod.rs", "use crate::engine::Engine;", "siblings"),
+        ("engine/mod.rs", "use crate::schema::load;", "siblings"),
+        ("engine/mod.rs", "use crate::index::Index;", "above it"),
         ("proto/grpc/machine.rs", "use crate::proto::http2::Frame;", "must not import proto/http2"),
         ("proto/grpc/machine.rs", "use super::super::http2;", "must not import proto/http2"),
         (
