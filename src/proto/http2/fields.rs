@@ -257,7 +257,8 @@ pub(crate) static SET_TABLE: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "The largest HPACK table that the sender can decode with, in bytes.",
-);
+)
+.repeated();
 pub(crate) static SET_PUSH: FieldSpec = spec(
     "http2.settings.enable_push",
     "Enable PUSH",
@@ -265,7 +266,8 @@ pub(crate) static SET_PUSH: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "Whether the peer may push.",
-);
+)
+.repeated();
 pub(crate) static SET_STREAMS: FieldSpec = spec(
     "http2.settings.max_concurrent_streams",
     "Max concurrent streams",
@@ -273,7 +275,8 @@ pub(crate) static SET_STREAMS: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "Streams that the peer may have open.",
-);
+)
+.repeated();
 pub(crate) static SET_WINDOW: FieldSpec = spec(
     "http2.settings.initial_window_size",
     "Initial window size",
@@ -281,7 +284,8 @@ pub(crate) static SET_WINDOW: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "Flow-control window that new streams start with, in bytes.",
-);
+)
+.repeated();
 pub(crate) static SET_FRAME: FieldSpec = spec(
     "http2.settings.max_frame_size",
     "Max frame size",
@@ -289,7 +293,8 @@ pub(crate) static SET_FRAME: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "The largest payload that the sender takes, in bytes.",
-);
+)
+.repeated();
 pub(crate) static SET_LIST: FieldSpec = spec(
     "http2.settings.max_header_list_size",
     "Max header list size",
@@ -297,7 +302,8 @@ pub(crate) static SET_LIST: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "The largest header section that the sender is prepared to take, in bytes.",
-);
+)
+.repeated();
 pub(crate) static SET_CONNECT: FieldSpec = spec(
     "http2.settings.extended_connect",
     "Extended CONNECT",
@@ -305,7 +311,8 @@ pub(crate) static SET_CONNECT: FieldSpec = spec(
     Unsigned,
     "RFC 8441 §3",
     "Whether extended CONNECT may be used.",
-);
+)
+.repeated();
 pub(crate) static SET_NO_PRIORITIES: FieldSpec = spec(
     "http2.settings.no_rfc7540_priorities",
     "No RFC 7540 priorities",
@@ -313,7 +320,8 @@ pub(crate) static SET_NO_PRIORITIES: FieldSpec = spec(
     Unsigned,
     "RFC 9218 §2.1",
     "Whether the sender leaves out the priorities of RFC 7540.",
-);
+)
+.repeated();
 pub(crate) static SET_UNKNOWN: FieldSpec = spec(
     "http2.settings.unknown",
     "Unknown Settings",
