@@ -3,5 +3,10 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    framescope::cli::main()
+    #[cfg(feature = "tui")]
+    return framescope::cli::main(Some(|paths, options| {
+        framescope::tui::run(paths, options).map_err(|e| e.to_string())
+    }));
+    #[cfg(not(feature = "tui"))]
+    framescope::cli::main(None)
 }

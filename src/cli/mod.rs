@@ -27,23 +27,11 @@ pub enum Failure {
     ClosedPipe,
     /// Output cannot be written.
     Output(std::io::Error),
-    /// The terminal cannot be used.
-    Terminal(std::io::Error),
 }
 
 impl From<CaptureError> for Failure {
     fn from(e: CaptureError) -> Self {
         Self::Input(e.to_string())
-    }
-}
-
-#[cfg(feature = "tui")]
-impl From<crate::tui::TuiError> for Failure {
-    fn from(e: crate::tui::TuiError) -> Self {
-        match e {
-            crate::tui::TuiError::Capture(e) => e.into(),
-            crate::tui::TuiError::Io(e) => Self::Terminal(e),
-        }
     }
 }
 
@@ -59,9 +47,15 @@ pub fn command() -> clap::Command {
     Args::command()
 }
 
-/// Runs the program with the process's arguments.
+/// Shows captures in the terminal until the user leaves; the error is one line for
+/// people. The command line does not know the terminal interface (they are
+/// siblings): `main` hands it in.
+pub type Browse = fn(&[PathBuf], crate::engine::Options) -> Result<(), String>;
+
+/// Runs the program with the process's arguments; without `browse`, this build has
+/// no terminal interface.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(browse: Option<Browse>) -> ExitCode {
     let matches = match Args::command().try_get_matches() {
         Ok(m) => m,
         Err(e) => {
@@ -74,15 +68,11 @@ pub fn main() -> ExitCode {
         Ok(a) => a,
         Err(e) => e.exit(),
     };
-    match run(args) {
+    match run(args, browse) {
         Ok(code) => code,
         Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Err(Failure::Input(text)) => {
             eprintln!("framescope: {}", crate::view::clean::clean(&text));
-            ExitCode::from(2)
-        }
-        Err(Failure::Terminal(e)) => {
-            eprintln!("framescope: the terminal cannot be used: {e}");
             ExitCode::from(2)
         }
         Err(Failure::Output(e)) => {
@@ -92,7 +82,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(args: Args) -> Result<ExitCode, Failure> {
+fn run(args: Args, show: Option<Browse>) -> Result<ExitCode, Failure> {
     match args.command {
         Some(Command::Print(p)) => print::run(&p),
         Some(Command::Completions { shell }) => {
@@ -105,12 +95,16 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         }
         None => {
             let paths: Vec<PathBuf> = args.read.into_iter().chain(args.capture).collect();
-            browse(&paths, &args.common)
+            browse(&paths, &args.common, show)
         }
     }
 }
 
-fn browse(paths: &[PathBuf], common: &args::Common) -> Result<ExitCode, Failure> {
+fn browse(
+    paths: &[PathBuf],
+    common: &args::Common,
+    show: Option<Browse>,
+) -> Result<ExitCode, Failure> {
     if paths.is_empty() {
         let _ = command().print_help();
         return Ok(ExitCode::from(2));
@@ -120,16 +114,12 @@ fn browse(paths: &[PathBuf], common: &args::Common) -> Result<ExitCode, Failure>
             "standard output is no terminal; `framescope print CAPTURE` writes text or JSON".into(),
         ));
     }
-    #[cfg(feature = "tui")]
-    {
-        let mut options = common.options();
-        options.decoders = schema::decoders(&common.schema)?;
-        crate::tui::run(paths, options)?;
-        Ok(ExitCode::SUCCESS)
-    }
-    #[cfg(not(feature = "tui"))]
-    {
-        let _ = common;
-        Err(Failure::Input("this build has no terminal interface; use `framescope print`".into()))
-    }
+    let Some(show) = show else {
+        let text = "this build has no terminal interface; use `framescope print`";
+        return Err(Failure::Input(text.into()));
+    };
+    let mut options = common.options();
+    options.decoders = schema::decoders(&common.schema)?;
+    show(paths, options).map_err(Failure::Input)?;
+    Ok(ExitCode::SUCCESS)
 }

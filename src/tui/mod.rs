@@ -26,6 +26,7 @@ mod tree;
 mod values;
 mod worker;
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,6 +62,17 @@ pub enum TuiError {
     /// The terminal cannot be used (any more).
     Io(io::Error),
 }
+
+impl fmt::Display for TuiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Capture(e) => e.fmt(f),
+            Self::Io(e) => write!(f, "the terminal cannot be used: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for TuiError {}
 
 impl From<CaptureError> for TuiError {
     fn from(e: CaptureError) -> Self {
