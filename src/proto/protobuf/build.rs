@@ -13,16 +13,15 @@ pub(super) struct Build {
     /// In the order in which fields first came; taken out where another member
     /// of the oneof came later.
     fields: Vec<(String, Option<Datum>)>,
-    /// By number, and whether it is the field of the schema: a known field may also
-    /// come with a wire type that is not its own.
-    place: HashMap<(u32, bool), usize>,
+    place: HashMap<u32, usize>,
+    others: HashMap<u32, usize>,
     oneofs: HashMap<u32, u32>,
     keys: HashMap<(u32, String), usize>,
 }
 
 impl Build {
-    fn slot(&mut self, number: u32, known: bool, name: &str) -> Option<&mut Option<Datum>> {
-        let at = *self.place.entry((number, known)).or_insert_with(|| {
+    fn slot(&mut self, number: u32, name: &str) -> Option<&mut Option<Datum>> {
+        let at = *self.place.entry(number).or_insert_with(|| {
             self.fields.push((name.to_owned(), None));
             self.fields.len() - 1
         });
@@ -35,15 +34,14 @@ impl Build {
         if let Some(o) = f.oneof
             && let Some(old) = self.oneofs.insert(o, number)
             && old != number
-            && let Some(slot) =
-                self.place.get(&(old, true)).copied().and_then(|i| self.fields.get_mut(i))
+            && let Some(slot) = self.place.get(&old).copied().and_then(|i| self.fields.get_mut(i))
         {
             slot.1 = None;
         }
         if f.map {
             let (key, value) = entry(value);
             let seen = self.keys.get(&(number, key.clone())).copied();
-            let Some(slot) = self.slot(number, true, &f.name) else { return };
+            let Some(slot) = self.slot(number, &f.name) else { return };
             let Datum::Map(map) = slot.get_or_insert_with(|| Datum::Map(Vec::new())) else {
                 return;
             };
@@ -57,7 +55,7 @@ impl Build {
             }
             return;
         }
-        let Some(slot) = self.slot(number, true, &f.name) else { return };
+        let Some(slot) = self.slot(number, &f.name) else { return };
         if f.list {
             let Datum::List(list) = slot.get_or_insert_with(|| Datum::List(Vec::new())) else {
                 return;
@@ -75,20 +73,26 @@ impl Build {
         }
     }
 
-    /// A field that the schema does not know, under its number: a list of wire
-    /// fields with their readings.
+    /// A field that the schema does not know, or that came with another wire
+    /// type, under its number: a list of wire fields with their readings.
     pub(super) fn unknown(&mut self, number: u32, value: Datum) {
-        let Some(slot) = self.slot(number, false, &number.to_string()) else { return };
-        match slot {
-            Some(Datum::List(list)) => list.push(value),
-            Some(_) => {}
-            None => *slot = Some(Datum::List(vec![value])),
+        let at = *self.others.entry(number).or_insert_with(|| {
+            self.fields.push((number.to_string(), Some(Datum::List(Vec::new()))));
+            self.fields.len() - 1
+        });
+        if let Some((_, Some(Datum::List(list)))) = self.fields.get_mut(at) {
+            list.push(value);
         }
     }
 
     /// The message; well-known types as people write them.
     pub(super) fn finish(self, ty: Option<&MessageType>) -> Datum {
-        let map = self.map();
+        let mut map = self.map();
+        for (name, absent) in ty.iter().flat_map(|t| &t.absent) {
+            if !map.iter().any(|(n, _)| n == name) {
+                map.push(((*name).to_owned(), absent.clone()));
+            }
+        }
         match ty.and_then(|t| known::show(&t.name, &map)) {
             Some(d) => d,
             None => match ty {
@@ -104,8 +108,7 @@ impl Build {
     }
 }
 
-/// Key and value of a map's entry; what is absent has its type's default, which
-/// is not known here for the value: null then.
+/// Key and value of a map's entry.
 fn entry(value: Datum) -> (String, Datum) {
     let Datum::Map(fields) = value else { return (String::new(), value) };
     let (mut key, mut value) = (String::new(), Datum::Null);
