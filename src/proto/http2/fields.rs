@@ -106,8 +106,7 @@ pub(crate) static UNUSED_SETTINGS: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §4.1",
     "Flags that mean nothing here: sent as zero and ignored.",
-)
-.repeated();
+);
 pub(crate) static UNUSED_PING: FieldSpec = spec(
     "http2.flags.unused_ping",
     "Unused",
@@ -115,8 +114,7 @@ pub(crate) static UNUSED_PING: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §4.1",
     "Flags that mean nothing here: sent as zero and ignored.",
-)
-.repeated();
+);
 pub(crate) static UNUSED_CONTINUATION: FieldSpec = spec(
     "http2.flags.unused_continuation",
     "Unused",
