@@ -156,7 +156,8 @@ fn ends(out: &mut Vec<u8>, event: &Event, conversation: Option<&ConversationInfo
 }
 
 /// The leaves by name; a name that comes more than once, or whose field is
-/// declared repeated, has an array.
+/// declared repeated, has an array. Where leaves have names of their own (metadata,
+/// header fields) these stand beside the values in the same order: `grpc.metadata.name`.
 fn fields(out: &mut Vec<u8>, tree: &Tree) {
     let mut names: Vec<&'static str> = Vec::new();
     let mut values: Vec<Vec<&Node>> = Vec::new();
@@ -181,22 +182,35 @@ fn fields(out: &mut Vec<u8>, tree: &Tree) {
         if i > 0 {
             out.push(b',');
         }
-        put(out, format_args!("\"{name}\":"));
-        match nodes.as_slice() {
-            [one] if !one.spec.repeated => value(out, &one.value),
-            many => {
-                out.push(b'[');
-                for (i, n) in many.iter().enumerate() {
-                    if i > 0 {
-                        out.push(b',');
-                    }
-                    value(out, &n.value);
-                }
-                out.push(b']');
-            }
+        if nodes.iter().any(|n| n.name.is_some()) {
+            put(out, format_args!("\"{name}.name\":"));
+            each(out, nodes, |out, n| match &n.name {
+                Some(own) => string(out, own),
+                None => out.extend_from_slice(b"null"),
+            });
+            out.push(b',');
         }
+        put(out, format_args!("\"{name}\":"));
+        each(out, nodes, |out, n| value(out, &n.value));
     }
     out.push(b'}');
+}
+
+/// One value, or an array of them.
+fn each(out: &mut Vec<u8>, nodes: &[&Node], write: impl Fn(&mut Vec<u8>, &Node)) {
+    match nodes {
+        [one] if !one.spec.repeated => write(out, one),
+        many => {
+            out.push(b'[');
+            for (i, n) in many.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                write(out, n);
+            }
+            out.push(b']');
+        }
+    }
 }
 
 fn value(out: &mut Vec<u8>, value: &Value) {
