@@ -312,7 +312,8 @@ fn draw_lane(
             add(*r, x);
         }
     }
-    bars.sort_by_key(|b| (b.from - b.to, b.row));
+    // The connection below what it carried.
+    bars.sort_by_key(|b| (b.from.saturating_sub(b.to), !b.thin, b.row));
     bars.dedup();
     // Messages above their frames.
     ticks.sort_by_key(|t| (t.column, !t.frame, t.row));
