@@ -10,6 +10,7 @@ mod draw;
 mod help;
 mod hex;
 mod keys;
+mod lanes;
 mod layout;
 mod list;
 mod opener;
