@@ -225,3 +225,32 @@ fn a_file_that_is_none_leaves_the_terminal_alone() {
     s.sees("Cargo.toml");
     assert!(!s.look(vt100::Screen::alternate_screen));
 }
+
+/// How long a key takes while `FRAMESCOPE_LARGE`, a capture of a gigabyte or so,
+/// is being read. Not run unless asked for: it measures the machine.
+#[test]
+#[ignore = "measures; FRAMESCOPE_LARGE names a large capture"]
+fn keys_are_answered_while_a_large_capture_is_read() {
+    let path = std::env::var_os("FRAMESCOPE_LARGE").expect("FRAMESCOPE_LARGE");
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
+    command.arg(path);
+    let mut s = Session::run(200, 60, command);
+    s.sees("? help");
+    let mut worst = Duration::ZERO;
+    let mut presses = 0;
+    let begun = Instant::now();
+    while s.look(|s| s.contents().contains("reading")) && begun.elapsed() < DEADLINE {
+        for (key, shown) in [("?", true), ("?", false)] {
+            let pressed = Instant::now();
+            s.press(key);
+            s.until("answer", |s| s.contents().contains("next, previous pane") == shown);
+            worst = worst.max(pressed.elapsed());
+            presses += 1;
+        }
+        // And one that moves far: a row at the end must be opened.
+        s.press("G");
+    }
+    eprintln!("{presses} keys, the slowest answered after {worst:?}, in {:?}", begun.elapsed());
+    s.quit();
+    assert!(presses > 0 && worst < Duration::from_millis(50), "{presses} keys, {worst:?}");
+}

@@ -46,8 +46,10 @@ use terminal::Screen;
 use theme::Theme;
 use worker::{Desk, Reply, Wishes, Worker};
 
-/// Time between two pictures at least.
+/// Time between two pictures at least, where the reader alone brought something.
 const FRAME: Duration = Duration::from_millis(33);
+/// And where the user did.
+const ANSWER: Duration = Duration::from_millis(8);
 /// So long a picture waits for the event that was just selected: less than
 /// anybody notices, more than most take to open.
 const PATIENCE: Duration = Duration::from_millis(25);
@@ -71,6 +73,8 @@ impl fmt::Display for TuiError {
         }
     }
 }
+
+impl std::error::Error for TuiError {}
 
 impl From<CaptureError> for TuiError {
     fn from(e: CaptureError) -> Self {
@@ -210,18 +214,23 @@ fn show(
     let mut laid = Wishes::default();
     let mut dirty = true;
     let mut drawn: Option<Instant> = None;
-    let mut touched = Instant::now();
+    let mut touched = false;
+    let mut selected = (app.selected, Instant::now());
     loop {
         let now = Instant::now();
         if dirty {
-            let mut due = drawn.map_or(now, |d| d + FRAME);
+            if selected.0 != app.selected {
+                selected = (app.selected, now);
+            }
+            let mut due = drawn.map_or(now, |d| d + if touched { ANSWER } else { FRAME });
             if app.selected.is_some() && !app.is_open() && app.unreadable != app.selected {
-                due = due.max(touched + PATIENCE);
+                due = due.max(selected.1 + PATIENCE);
             }
             if due <= now {
                 app.grow();
                 screen.terminal.draw(|f| draw::draw(app, f))?;
                 drawn = Some(now);
+                touched = false;
                 // The list takes up a large file in several pictures.
                 dirty = app.behind;
             }
@@ -231,7 +240,7 @@ fn show(
             desk.lay(wishes.clone());
             laid = wishes;
         }
-        let wait = if dirty { FRAME / 4 } else { Duration::from_secs(3600) };
+        let wait = if dirty { ANSWER / 2 } else { Duration::from_secs(3600) };
         let mut next = match messages.recv_timeout(wait) {
             Ok(m) => Some(m),
             Err(RecvTimeoutError::Timeout) => None,
@@ -242,7 +251,6 @@ fn show(
         while let Some(m) = next {
             match m {
                 Message::Input(input) => {
-                    touched = Instant::now();
                     let action = match input? {
                         Input::Key(key) => app.key(key),
                         Input::Mouse(mouse) => app.mouse(mouse),
@@ -251,7 +259,7 @@ fn show(
                     };
                     match action {
                         Action::Quit => return Ok(()),
-                        Action::Draw => dirty = true,
+                        Action::Draw => (dirty, touched) = (true, true),
                         Action::None => {}
                     }
                 }

@@ -160,7 +160,9 @@ impl Timeline {
         let view = *self.shown.insert(self.view.unwrap_or(all));
         let lanes = index.lanes();
         if self.order.len() != lanes.len() {
-            self.order = (0..u32::try_from(lanes.len()).unwrap_or(u32::MAX)).collect();
+            // What is there is in order: the new ones are sorted and merged.
+            let from = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
+            self.order.extend(from..u32::try_from(lanes.len()).unwrap_or(u32::MAX));
             let key = |i: &u32| lanes.get(*i as usize).map(|l| (l.conversation, l.stream));
             self.order.sort_by_key(key);
         }

@@ -395,12 +395,12 @@ fn bad_segments() {
     assert_eq!(
         request["fields"]["http.header"],
         json!([
-            "1st",
-            "2nd",
-            "extra data--",
-            "this is delayed",
-            "second delayed",
-            "extend fragment"
+            "X-Swapped: 1st",
+            "X-Swapped: 2nd",
+            "X-Overlap-Packet: extra data--",
+            "X-OoO-Overlap: this is delayed",
+            "X-OoO-Overlap2: second delayed",
+            "X-OoO-Overlap3: extend fragment"
         ])
     );
     assert_eq!(request["packets"], json!([4, 5, 6, 7, 9, 11, 13, 14, 15, 16, 17]));
