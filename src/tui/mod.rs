@@ -132,7 +132,6 @@ pub fn run(paths: &[PathBuf], options: Options) -> Result<(), TuiError> {
     result.map_err(TuiError::Io)
 }
 
-
 fn name(paths: &[PathBuf]) -> String {
     let first = match paths.first() {
         Some(p) if p.as_os_str() == "-" => "standard input".to_owned(),
