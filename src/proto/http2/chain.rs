@@ -1,0 +1,238 @@
+//! HTTP/2 known by frame headers that lead from one to the next, where the
+//! beginning of a connection was not captured (RFC 9113 §4.1, §6).
+
+use crate::base::{BufferId, Side};
+use crate::field::{In, NoSink};
+use crate::proto::http2::codes::frame;
+use crate::proto::http2::streams::initiator;
+use crate::proto::http2::wire::{
+    self, ACK, END_HEADERS, END_STREAM, FrameHead, HEAD_LEN, PADDED, PRIORITY,
+};
+
+/// The largest payload that is believed: more must have been agreed on, which
+/// hardly anybody does for frames other than DATA, and few for those.
+const MAX_LENGTH: u32 = 16_384;
+/// Settings of one frame that are believed.
+const MAX_SETTINGS: u32 = 64 * 6;
+/// Headers by which a chain is believed though nothing tells who is the client.
+const ENOUGH_HEADS: u32 = 4;
+/// The highest stream of a header that stands alone.
+const MAX_LONE_STREAM: u32 = 1 << 20;
+/// Bytes of a direction that are searched for the first frame: two frames of
+/// the default size and their headers.
+const SEARCHED: usize = 40 << 10;
+
+/// The frame header that `data` begins with, if it is one that may be sent: a
+/// known type with its flags, on a stream that it may have, with a length that
+/// it may have. `None` below nine bytes.
+pub(super) fn plausible(data: &[u8]) -> Option<FrameHead> {
+    // Most bytes fail here: no frame is longer than 0x004000.
+    if data.first()? != &0 || data.get(1)? > &0x40 || data.get(5)? & 0x80 != 0 {
+        return None;
+    }
+    let (_, h) = wire::frame_head(In::new(data, BufferId(0), 0, &NoSink)).ok()?;
+    let FrameHead { length, stream, .. } = h;
+    let of_stream = stream != 0;
+    let padding = u32::from(h.has(PADDED));
+    let (flags, fits) = match h.kind {
+        frame::DATA => {
+            // An empty frame says nothing but the end.
+            let some = length > padding || h.has(END_STREAM);
+            (END_STREAM | PADDED, of_stream && some && length >= padding)
+        }
+        frame::HEADERS => {
+            let least = 1 + padding + if h.has(PRIORITY) { 5 } else { 0 };
+            let flags = END_STREAM | END_HEADERS | PADDED | PRIORITY;
+            (flags, of_stream && length >= least)
+        }
+        frame::PRIORITY => (0, of_stream && length == 5),
+        frame::RST_STREAM => (0, of_stream && length == 4),
+        frame::SETTINGS => {
+            let size = if h.has(ACK) { length == 0 } else { length.is_multiple_of(6) };
+            (ACK, !of_stream && size && length <= MAX_SETTINGS)
+        }
+        frame::PUSH_PROMISE => {
+            let fits = initiator(stream) == Side::Client && length >= 5 + padding;
+            (END_HEADERS | PADDED, of_stream && fits)
+        }
+        frame::PING => (ACK, !of_stream && length == 8),
+        frame::GOAWAY => (0, !of_stream && length >= 8),
+        frame::WINDOW_UPDATE => (0, length == 4),
+        frame::CONTINUATION => (END_HEADERS, of_stream && length >= 1),
+        frame::ALTSVC => (0, length >= 2),
+        frame::ORIGIN => (0, !of_stream && length >= 2),
+        frame::PRIORITY_UPDATE => (0, !of_stream && length >= 4),
+        _ => return None,
+    };
+    (fits && h.flags & !flags == 0 && length <= MAX_LENGTH).then_some(h)
+}
+
+/// Whether the payload of a whole frame, which is plausible by its header, is so
+/// too.
+fn payload_fits(head: &FrameHead, payload: &[u8]) -> bool {
+    let word = |at: usize| {
+        let b = payload.get(at..at + 4).and_then(|b| <[u8; 4]>::try_from(b).ok());
+        b.map(u32::from_be_bytes)
+    };
+    match head.kind {
+        frame::WINDOW_UPDATE => word(0).is_some_and(|w| w & 0x7fff_ffff != 0),
+        frame::RST_STREAM => word(0).is_some_and(|w| w <= 0xff),
+        frame::GOAWAY => word(4).is_some_and(|w| w <= 0xff),
+        frame::DATA if head.has(PADDED) => {
+            payload.first().is_some_and(|pad| u32::from(*pad) < head.length)
+        }
+        _ => true,
+    }
+}
+
+/// Whether a HEADERS frame was sent by the client: a section begins with
+/// pseudo-header fields, and their names stand in the static table
+/// (RFC 9113 §8.3, RFC 7541 Appendix A).
+fn sent_by(head: &FrameHead, payload: &[u8]) -> Option<Side> {
+    if head.kind == frame::PUSH_PROMISE {
+        return Some(Side::Server);
+    }
+    if head.kind != frame::HEADERS {
+        return None;
+    }
+    let mut at = usize::from(head.has(PADDED));
+    if head.has(PRIORITY) {
+        at += 5;
+    }
+    // A block may begin with updates of the table's size.
+    let first = payload.get(at..)?.iter().find(|b| !(0x20..=0x3f).contains(*b))?;
+    let index = match *first {
+        b @ 0x80.. => b & 0x7f,
+        b @ 0x40..=0x7f => b & 0x3f,
+        b => b & 0x0f,
+    };
+    match index {
+        1..=7 => Some(Side::Client),
+        8..=14 => Some(Side::Server),
+        _ => None,
+    }
+}
+
+/// What the bytes of one direction say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chain {
+    /// These are frames; who sent them, where that can be told.
+    Frames(Option<Side>),
+    /// They may be.
+    Undecided,
+    /// They are not.
+    Broken,
+}
+
+/// Follows the chain from the first byte.
+///
+/// It is believed once two headers, the second where the first says, tell who
+/// is the client; or four; or at the end (`last`) with less that is strong.
+/// What is decided is decided by whole frames in order, so that it does not
+/// depend on how the bytes come.
+pub(super) fn follow(data: &[u8], last: bool) -> Chain {
+    let (mut at, mut heads, mut frames) = (0_usize, 0_u32, 0_u32);
+    let mut sender = None;
+    let mut lone = false;
+    let end = loop {
+        let rest = data.get(at..).unwrap_or_default();
+        if rest.len() < HEAD_LEN {
+            if !begins(rest) {
+                return Chain::Broken;
+            }
+            break frames > 0;
+        }
+        let Some(head) = plausible(rest) else { return Chain::Broken };
+        heads += 1;
+        if heads >= 2 && sender.is_some() || heads >= ENOUGH_HEADS {
+            return Chain::Frames(sender);
+        }
+        lone = head.stream <= MAX_LONE_STREAM;
+        let whole = HEAD_LEN + head.length as usize;
+        let Some(payload) = rest.get(HEAD_LEN..whole) else {
+            let payload = rest.get(HEAD_LEN..).unwrap_or_default();
+            break heads >= 2 || lone && begins_strongly(&head, payload);
+        };
+        if !payload_fits(&head, payload) {
+            return Chain::Broken;
+        }
+        sender = sender.or_else(|| sent_by(&head, payload));
+        frames += 1;
+        at += whole;
+    };
+    match last {
+        true if end && (lone || heads >= 2) => Chain::Frames(sender),
+        true => Chain::Broken,
+        false => Chain::Undecided,
+    }
+}
+
+/// Whether less than a header may be the beginning of one.
+fn begins(data: &[u8]) -> bool {
+    data.first().is_none_or(|b| *b == 0)
+        && data.get(1).is_none_or(|b| *b <= 0x40)
+        && data.get(3).is_none_or(|t| *t <= frame::PRIORITY_UPDATE)
+        && data.get(5).is_none_or(|b| *b < 0x80)
+}
+
+/// A single frame, longer than what is held, whose beginning leaves little doubt:
+/// DATA with the prefix of a gRPC message, or a section with its pseudo-headers.
+fn begins_strongly(head: &FrameHead, payload: &[u8]) -> bool {
+    match head.kind {
+        frame::DATA => payload.len() > 5 && payload.starts_with(&[0, 0]) && head.flags == 0,
+        frame::HEADERS => head.has(END_HEADERS) && sent_by(head, payload).is_some(),
+        _ => false,
+    }
+}
+
+/// Where in a direction that was joined in the middle the first frame begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// So many bytes belong to a frame whose header was not captured.
+    At(usize),
+    /// More is needed.
+    Undecided,
+    /// Not in what is searched.
+    Nowhere,
+}
+
+/// Finds the first frame: at the very beginning by one header, behind that by
+/// two in a chain. The earliest place that is not refuted decides, so that it
+/// does not depend on how the bytes come.
+pub(super) fn find(data: &[u8], last: bool) -> Found {
+    if plausible(data).is_some() {
+        return Found::At(0);
+    }
+    let searched = data.get(..SEARCHED).unwrap_or(data);
+    for at in 1..searched.len() {
+        let rest = searched.get(at..).unwrap_or_default();
+        if rest.len() < HEAD_LEN {
+            break;
+        }
+        let Some(head) = plausible(rest) else { continue };
+        let whole = HEAD_LEN + head.length as usize;
+        let Some(next) = rest.get(whole..) else {
+            if last || searched.len() == SEARCHED {
+                continue;
+            }
+            return Found::Undecided;
+        };
+        if !payload_fits(&head, rest.get(HEAD_LEN..whole).unwrap_or_default()) {
+            continue;
+        }
+        if next.len() >= HEAD_LEN {
+            if plausible(next).is_some() {
+                return Found::At(at);
+            }
+        } else if begins(next) {
+            if !last {
+                return Found::Undecided;
+            }
+            // A frame to the very end.
+            if next.is_empty() && head.stream <= MAX_LONE_STREAM {
+                return Found::At(at);
+            }
+        }
+    }
+    if last || searched.len() == SEARCHED { Found::Nowhere } else { Found::Undecided }
+}

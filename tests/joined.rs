@@ -1,0 +1,199 @@
+//! Connections whose beginning was not captured: each capture without its first
+//! packets, for every number of them.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use framescope::engine::ConversationInfo;
+use framescope::event::{Event, Level};
+use serde_json::Value;
+use support::{NUMBERED, Owned, as_json, corpus, fixtures, options, packets, run};
+
+/// The most runs over one capture: beyond it every second number is left out,
+/// and so on.
+const RUNS: usize = 120;
+
+/// Captures of HTTP/2 in the clear, by name.
+fn captures() -> Vec<(String, Vec<Owned>)> {
+    let all = fixtures().into_iter().chain(corpus());
+    all.filter(|(name, _)| {
+        ["grpc", "h2-", "http2"].iter().any(|p| name.starts_with(p)) && !name.contains("grpc_web")
+    })
+    .map(|(name, path)| (name, packets(&path)))
+    .filter(|(_, p)| p.len() > 1)
+    .collect()
+}
+
+/// How many first packets to drop: every number, as far as time allows.
+fn numbers(packets: usize) -> impl Iterator<Item = usize> {
+    (1..packets).step_by(packets.div_ceil(RUNS).max(1))
+}
+
+/// Where an event lies: its packets, and who sent it by address, since who is
+/// the client may be guessed wrongly.
+fn place(v: &Value) -> String {
+    format!("{} {} {} {}", v["packets"], v["level"], v["protocol"], v["stream"])
+}
+
+/// Names and values of header fields that are known, as a frame shows them.
+fn fields(e: &Event) -> Vec<(String, String)> {
+    let Some(d) = &e.draft.detail else { return Vec::new() };
+    let mut list = Vec::new();
+    let mut name = None;
+    for n in d.tree.nodes() {
+        let text = match (&n.value, &n.note) {
+            (framescope::field::Value::Text(t), None) => Some(t.to_string()),
+            _ => None,
+        };
+        match n.spec.name {
+            "http2.header.name" => name = Some(text),
+            "http2.header.value" => {
+                if let (Some(Some(n)), Some(v)) = (name.take(), text) {
+                    list.push((n, v));
+                }
+            }
+            _ => {}
+        }
+    }
+    list
+}
+
+/// The payload of a gRPC message as JSON.
+fn message(v: &Value) -> String {
+    format!("{} {} {}", v["packets"], v["stream"], v["payload"])
+}
+
+fn is_message(e: &Event) -> bool {
+    e.draft.protocol == "grpc" && e.draft.kind == "message" && e.draft.complete
+}
+
+/// The first packet of an event, by its number in the whole capture.
+fn first(v: &Value) -> u64 {
+    v["packets"][0].as_u64().unwrap_or(0)
+}
+
+/// Nothing wrong is shown of a connection that was joined late, and most of the
+/// messages are.
+#[test]
+fn nothing_wrong_is_shown() {
+    let (mut shown, mut there, mut values, mut runs) = (0_usize, 0_usize, 0_usize, 0);
+    for (name, all) in captures() {
+        let mut headers: HashMap<String, BTreeSet<(String, String)>> = HashMap::new();
+        let mut messages: HashSet<String> = HashSet::new();
+        let mut firsts: Vec<(u64, String)> = Vec::new();
+        let mut errors: BTreeSet<&str> = BTreeSet::new();
+        let whole = run(&all, options(&NUMBERED));
+        for (e, info) in &whole.events {
+            let v = as_json(e, info);
+            headers.entry(place(&v)).or_default().extend(fields(e));
+            if is_message(e) {
+                messages.insert(message(&v));
+                firsts.push((first(&v), message(&v)));
+            }
+            errors.extend(e.draft.findings.iter().map(|f| f.spec.code));
+        }
+        errors.extend(whole.findings.iter().map(|f| f.finding.spec.code));
+        let mut mine = (0, 0);
+        for n in numbers(all.len()) {
+            let joined = run(&all[n..], options(&NUMBERED));
+            let mut found: HashSet<String> = HashSet::new();
+            for (e, info) in &joined.events {
+                check(&name, n, e, info, &headers, &messages, &mut found, &mut values);
+                for f in &e.draft.findings {
+                    spurious(&name, n, f, &errors);
+                }
+            }
+            for f in &joined.findings {
+                spurious(&name, n, &f.finding, &errors);
+            }
+            let from = all[n].meta.id.0;
+            let complete: BTreeSet<&String> =
+                firsts.iter().filter(|(p, _)| *p >= from).map(|(_, m)| m).collect();
+            mine.0 += complete.iter().filter(|m| found.contains(**m)).count();
+            mine.1 += complete.len();
+            runs += 1;
+        }
+        println!("{name}: {} of {} messages", mine.0, mine.1);
+        shown += mine.0;
+        there += mine.1;
+    }
+    println!("{runs} runs, {values} header values, {shown} of {there} messages");
+    assert!(runs > 100 && values > 100 && there > 100);
+    assert!(shown * 100 >= there * SHARE, "only {shown} of {there} messages");
+}
+
+/// Of 100 messages whose bytes are all there, so many are shown.
+const SHARE: usize = 50;
+
+#[allow(clippy::too_many_arguments, reason = "one place, many books")]
+fn check(
+    name: &str,
+    n: usize,
+    e: &Event,
+    info: &ConversationInfo,
+    headers: &HashMap<String, BTreeSet<(String, String)>>,
+    messages: &HashSet<String>,
+    found: &mut HashSet<String>,
+    values: &mut usize,
+) {
+    let v = as_json(e, info);
+    if is_message(e) {
+        let m = message(&v);
+        assert!(messages.contains(&m), "{name} without {n}: a message of its own: {v}");
+        found.insert(m);
+    }
+    if e.draft.level == Level::Frame && e.draft.protocol == "http2" {
+        for field in fields(e) {
+            let known = headers.get(&place(&v)).is_some_and(|h| h.contains(&field));
+            assert!(known, "{name} without {n}: {field:?} in {v}");
+            *values += 1;
+        }
+    }
+}
+
+/// An error that the whole capture does not have is none of the sender's.
+fn spurious(name: &str, n: usize, f: &framescope::finding::Finding, errors: &BTreeSet<&str>) {
+    let is_error = f.spec.severity == framescope::finding::Severity::Error;
+    // What the end of a capture or a hole in it does to a frame may be new.
+    if is_error && !errors.contains(f.spec.code) {
+        panic!("{name} without {n}: {} {:?}", f.spec.code, f.detail);
+    }
+}
+
+/// No other protocol is taken for HTTP/2, wherever its capture begins.
+#[test]
+fn nothing_else_is_taken_for_it() {
+    let mut claimed: BTreeMap<String, usize> = BTreeMap::new();
+    let mut runs = 0;
+    for (name, path) in fixtures().into_iter().chain(corpus()) {
+        if framescope::capture::open(&path, framescope::capture::OpenOptions::default()).is_err() {
+            continue;
+        }
+        let all = packets(&path);
+        let whole: BTreeSet<String> = run(&all, options(&[]))
+            .ended
+            .iter()
+            .filter(|c| c.protocols.contains(&"http2"))
+            .map(ends)
+            .collect();
+        for n in numbers(all.len()) {
+            runs += 1;
+            for c in run(&all[n..], options(&[])).ended {
+                if c.protocols.contains(&"http2") && !whole.contains(&ends(&c)) {
+                    *claimed.entry(name.clone()).or_default() += 1;
+                }
+            }
+        }
+    }
+    assert!(runs > 1000, "only {runs} runs");
+    println!("{runs} runs");
+    assert!(claimed.is_empty(), "{claimed:?}");
+}
+
+/// The two ends of a conversation in an order of their own.
+fn ends(c: &ConversationInfo) -> String {
+    let mut two = c.ends.map(|e| format!("{e:?}"));
+    two.sort();
+    two.join(" ")
+}
