@@ -64,6 +64,7 @@ pub(super) fn on_screen(
     view: View,
     width: u16,
     filter: Filter,
+    wide: bool,
 ) -> Drawn {
     let row = |r: &u32| index.row(RowId(*r));
     let end = |r: &u32| row(r).map_or(CaptureTime(0), |x| index.end_time(x));
@@ -88,7 +89,7 @@ pub(super) fn on_screen(
             }
         } else if let Ok(column) = u16::try_from(to)
             && column < width
-            && (x.level() == Level::Message || filter.has(Level::Frame))
+            && has_tick(x.level(), filter)
         {
             let frame = x.level() == Level::Frame;
             ticks.push(Tick { column, row: RowId(r), sender: x.sender(), frame });
@@ -137,11 +138,27 @@ pub(super) fn on_screen(
         (Some(s), _) => format!("#{number_of}/{s}"),
         (None, Some(i)) => {
             let [client, server] = i.ends;
-            format!("#{number_of} {client}→:{}", server.port())
+            let (from, to) = (client.port(), server.port());
+            // Where there is little room the ports say more than half an address.
+            if wide {
+                format!("#{number_of} {client}→:{to}")
+            } else {
+                format!("#{number_of} :{from}→:{to}")
+            }
         }
         (None, None) => format!("#{number_of}"),
     };
     let protocol = name.and_then(row).map_or("tcp", |x| index.kind(x).0);
     let name = name.map(|r| RowId(*r)).filter(|_| lane.stream.is_some());
     Drawn { lane: number, label, name, protocol, bars, ticks }
+}
+
+/// Whether events of this level are marked: those of the list, or messages where
+/// the list has neither.
+const fn has_tick(level: Level, filter: Filter) -> bool {
+    match level {
+        Level::Frame => filter.has(Level::Frame),
+        Level::Message => filter.has(Level::Message) || !filter.has(Level::Frame),
+        _ => false,
+    }
 }

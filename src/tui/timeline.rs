@@ -136,7 +136,15 @@ impl Timeline {
         self.top = self.top.min(self.order.len().saturating_sub(height));
         for i in self.order.iter().skip(self.top).take(height) {
             if let Some(lane) = lanes.get(*i as usize) {
-                self.drawn.push(lanes::on_screen(index, *i, lane, view, self.width, filter));
+                self.drawn.push(lanes::on_screen(
+                    index,
+                    *i,
+                    lane,
+                    view,
+                    self.width,
+                    filter,
+                    self.labels >= 30,
+                ));
             }
         }
     }
