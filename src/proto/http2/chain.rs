@@ -3,10 +3,12 @@
 
 use crate::base::{BufferId, Side};
 use crate::field::{In, NoSink};
+use crate::proto::Headers;
 use crate::proto::http2::codes::frame;
+use crate::proto::http2::hpack::Decoder;
 use crate::proto::http2::streams::initiator;
 use crate::proto::http2::wire::{
-    self, ACK, END_HEADERS, END_STREAM, FrameHead, HEAD_LEN, PADDED, PRIORITY,
+    self, ACK, Content, END_HEADERS, END_STREAM, FrameHead, HEAD_LEN, PADDED, PRIORITY,
 };
 
 /// The largest payload that is believed: more must have been agreed on, which
@@ -15,7 +17,9 @@ const MAX_LENGTH: u32 = 16_384;
 /// Settings of one frame that are believed.
 const MAX_SETTINGS: u32 = 64 * 6;
 /// Headers by which a chain is believed though nothing tells who is the client.
-const ENOUGH_HEADS: u32 = 4;
+///
+/// Connections begin with settings, windows and pings.
+const ENOUGH_HEADS: u32 = 12;
 /// The highest stream of a header that stands alone.
 const MAX_LONE_STREAM: u32 = 1 << 20;
 /// Bytes of a direction that are searched for the first frame: two frames of
@@ -85,32 +89,28 @@ fn payload_fits(head: &FrameHead, payload: &[u8]) -> bool {
     }
 }
 
-/// Whether a HEADERS frame was sent by the client: a section begins with
-/// pseudo-header fields, and their names stand in the static table
-/// (RFC 9113 §8.3, RFC 7541 Appendix A).
-fn sent_by(head: &FrameHead, payload: &[u8]) -> Option<Side> {
+/// Who sent a frame: pseudo-header fields are either a request's or a response's
+/// (RFC 9113 §8.3), `grpc-status` is a response's, and only a server promises.
+///
+/// Most pseudo-header fields stand in the static table, so they are known though
+/// the blocks before were not captured.
+fn sent_by(head: &FrameHead, payload: &[u8], hpack: &mut Decoder) -> Option<Side> {
     if head.kind == frame::PUSH_PROMISE {
         return Some(Side::Server);
     }
-    if head.kind != frame::HEADERS {
+    if head.kind != frame::HEADERS || !head.has(END_HEADERS) {
         return None;
     }
-    let mut at = usize::from(head.has(PADDED));
-    if head.has(PRIORITY) {
-        at += 5;
-    }
-    // A block may begin with updates of the table's size.
-    let first = payload.get(at..)?.iter().find(|b| !(0x20..=0x3f).contains(*b))?;
-    let index = match *first {
-        b @ 0x80.. => b & 0x7f,
-        b @ 0x40..=0x7f => b & 0x3f,
-        b => b & 0x0f,
-    };
-    match index {
-        1..=7 => Some(Side::Client),
-        8..=14 => Some(Side::Server),
+    let body = wire::body(In::new(payload, BufferId(0), 0, &NoSink), head);
+    let Content::Headers { fragment, .. } = body.content else { return None };
+    let mut headers = Headers::new();
+    let block = In::new(fragment.octets, BufferId(0), 0, &NoSink);
+    hpack.block(block, &mut headers, None, &mut Vec::new());
+    headers.iter().find_map(|(name, _, _)| match name {
+        b":method" | b":path" | b":scheme" | b":authority" => Some(Side::Client),
+        b":status" | b"grpc-status" => Some(Side::Server),
         _ => None,
-    }
+    })
 }
 
 /// What the bytes of one direction say.
@@ -127,13 +127,15 @@ pub(super) enum Chain {
 /// Follows the chain from the first byte.
 ///
 /// It is believed once two headers, the second where the first says, tell who
-/// is the client; or four; or at the end (`last`) with less that is strong.
+/// is the client; or there are [`ENOUGH_HEADS`]; or at the end (`last`) with less that is strong.
 /// What is decided is decided by whole frames in order, so that it does not
 /// depend on how the bytes come.
 pub(super) fn follow(data: &[u8], last: bool) -> Chain {
     let (mut at, mut heads, mut frames) = (0_usize, 0_u32, 0_u32);
     let mut sender = None;
     let mut lone = false;
+    let mut hpack = Decoder::default();
+    hpack.join();
     let end = loop {
         let rest = data.get(at..).unwrap_or_default();
         if rest.len() < HEAD_LEN {
@@ -156,7 +158,7 @@ pub(super) fn follow(data: &[u8], last: bool) -> Chain {
         if !payload_fits(&head, payload) {
             return Chain::Broken;
         }
-        sender = sender.or_else(|| sent_by(&head, payload));
+        sender = sender.or_else(|| sent_by(&head, payload, &mut hpack));
         frames += 1;
         at += whole;
     };
@@ -176,13 +178,10 @@ fn begins(data: &[u8]) -> bool {
 }
 
 /// A single frame, longer than what is held, whose beginning leaves little doubt:
-/// DATA with the prefix of a gRPC message, or a section with its pseudo-headers.
+/// DATA with the prefix of a gRPC message.
 fn begins_strongly(head: &FrameHead, payload: &[u8]) -> bool {
-    match head.kind {
-        frame::DATA => payload.len() > 5 && payload.starts_with(&[0, 0]) && head.flags == 0,
-        frame::HEADERS => head.has(END_HEADERS) && sent_by(head, payload).is_some(),
-        _ => false,
-    }
+    let [0, 0, _, _, _, _, ..] = payload else { return false };
+    head.kind == frame::DATA && head.flags == 0
 }
 
 /// Where in a direction that was joined in the middle the first frame begins.
