@@ -108,7 +108,7 @@ fn sent_by(head: &FrameHead, payload: &[u8], hpack: &mut Decoder) -> Option<Side
     hpack.block(block, &mut headers, None, &mut Vec::new());
     headers.iter().find_map(|(name, _, _)| match name {
         b":method" | b":path" | b":scheme" | b":authority" => Some(Side::Client),
-        b":status" | b"grpc-status" => Some(Side::Server),
+        b":status" | b"grpc-status" | b"grpc-message" => Some(Side::Server),
         _ => None,
     })
 }
@@ -134,6 +134,7 @@ pub(super) fn follow(data: &[u8], last: bool) -> Chain {
     let (mut at, mut heads, mut frames) = (0_usize, 0_u32, 0_u32);
     let mut sender = None;
     let mut lone = false;
+    let mut data_of = 0;
     let mut hpack = Decoder::default();
     hpack.join();
     let end = loop {
@@ -158,7 +159,14 @@ pub(super) fn follow(data: &[u8], last: bool) -> Chain {
         if !payload_fits(&head, payload) {
             return Chain::Broken;
         }
-        sender = sender.or_else(|| sent_by(&head, payload, &mut hpack));
+        let told = sent_by(&head, payload, &mut hpack);
+        // Hardly any client sends trailers.
+        let trailers =
+            head.kind == frame::HEADERS && head.stream == data_of && head.has(END_STREAM);
+        sender = sender.or(told).or(trailers.then_some(Side::Server));
+        if head.kind == frame::DATA {
+            data_of = head.stream;
+        }
         frames += 1;
         at += whole;
     };
