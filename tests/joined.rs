@@ -107,6 +107,7 @@ fn nothing_wrong_is_shown() {
             for f in &joined.findings {
                 spurious(&name, n, &f.finding, &errors);
             }
+            if std::env::var("SHOW_MISSING").is_ok() { let from = all[n].meta.id.0; let m: Vec<_> = firsts.iter().filter(|(p, m)| *p >= from && !found.contains(m)).map(|(p,_)| *p).collect(); if !m.is_empty() { println!("{name} without {n}: {m:?}"); } }
             let from = all[n].meta.id.0;
             let complete: BTreeSet<&String> =
                 firsts.iter().filter(|(p, _)| *p >= from).map(|(_, m)| m).collect();
