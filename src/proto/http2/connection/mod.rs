@@ -458,10 +458,11 @@ impl Connection {
             return;
         }
         half.ended = true;
-        // The client of a call whose request was not captured may have ended it
-        // before, too.
+        // The client of an exchange whose request was not captured may have ended
+        // it before, too. A section says that this is the server; its data would not.
         let alone = self.joined
             && side == Side::Server
+            && stream.half(side).head
             && !stream.half(Side::Client).ended
             && !stream.half(Side::Client).head
             && !stream.half(Side::Client).data;
