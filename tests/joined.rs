@@ -5,10 +5,13 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use framescope::base::BufferId;
 use framescope::engine::ConversationInfo;
 use framescope::event::{Event, Level};
 use serde_json::Value;
-use support::{NUMBERED, Owned, as_json, corpus, fixtures, options, packets, run};
+use support::{
+    NUMBERED, Owned, as_json, corpus, cut, fixtures, gist, options, pack, packets, run, segments,
+};
 
 /// The most runs over one capture: beyond it every second number is left out,
 /// and so on.
@@ -197,4 +200,72 @@ fn ends(c: &ConversationInfo) -> String {
     let mut two = c.ends.map(|e| format!("{e:?}"));
     two.sort();
     two.join(" ")
+}
+
+/// Without what depends on packing, by level.
+fn gists(packets: &[Owned]) -> Vec<String> {
+    let mut list: Vec<String> = Vec::new();
+    for (e, info) in &run(packets, options(&NUMBERED)).events {
+        if NUMBERED.contains(&e.draft.level) {
+            list.push(format!("{} {} {}", info.id, e.draft.level.name(), gist(e, info)));
+        }
+    }
+    list.sort();
+    list
+}
+
+/// Events of a connection joined late do not depend on how its bytes were cut.
+#[test]
+fn chunking() {
+    let mut ran = 0;
+    for (name, all) in captures() {
+        let step = (all.len() / 12).max(1);
+        for n in (1..all.len()).step_by(step) {
+            let Some(whole) = segments(&all[n..]) else { continue };
+            let bytes: usize = whole.iter().map(|s| s.data.len()).sum();
+            let expected = gists(&pack(&whole));
+            for size in [1, 7, 1460] {
+                if bytes / size > 20_000 {
+                    continue;
+                }
+                let got = gists(&pack(&cut(&whole, size)));
+                for (a, b) in expected.iter().zip(&got) {
+                    assert_eq!(a, b, "{name} without {n}, cut into {size}");
+                }
+                assert_eq!(expected.len(), got.len(), "{name} without {n}, cut into {size}");
+                ran += 1;
+            }
+        }
+    }
+    assert!(ran > 100, "only {ran} runs");
+}
+
+/// Every bit of a frame has its leaf, and every byte its place in the books.
+#[test]
+fn every_byte_is_accounted_for() {
+    for (name, all) in captures() {
+        for n in numbers(all.len()).step_by(3) {
+            let r = run(&all[n..], options(&NUMBERED));
+            for (e, _) in r.events.iter().filter(|(e, _)| e.draft.level == Level::Frame) {
+                let d = e.draft.detail.as_ref().unwrap();
+                let mut spans: Vec<_> = d.tree.leaves().filter_map(|n| n.span).collect();
+                spans.retain(|s| s.buffer == BufferId(0) && s.bit_len() > 0);
+                spans.sort_by_key(framescope::base::Span::first_bit);
+                let mut at = 0;
+                for s in spans {
+                    assert_eq!(s.first_bit(), at, "{name} without {n}: {}", d.summary);
+                    at += s.bit_len();
+                }
+                let len = d.origins.get(BufferId(0)).map_or(0, |b| b.len);
+                assert_eq!(at, u64::from(len) * 8, "{name} without {n}: {}", d.summary);
+            }
+            for c in &r.ended {
+                let l = &c.ledger;
+                for i in 0..2 {
+                    let parts = l.dissected()[i] + l.opaque[i] + l.gap[i];
+                    assert_eq!(parts, l.stream[i], "{name} without {n}: {l:?}");
+                }
+            }
+        }
+    }
 }
