@@ -243,3 +243,106 @@ pub(super) fn find(data: &[u8], last: bool) -> Found {
     }
     if last || searched.len() == SEARCHED { Found::Nowhere } else { Found::Undecided }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let mut v = (payload.len() as u32).to_be_bytes()[1..].to_vec();
+        v.extend([kind, flags]);
+        v.extend(stream.to_be_bytes());
+        v.extend(payload);
+        v
+    }
+
+    const MESSAGE: &[u8] = b"\0\0\0\0\x07\x0a\x05Jason";
+
+    /// The verdict is the same however the bytes come: the first that is not
+    /// `Undecided` for a beginning is that of everything.
+    fn steady(data: &[u8]) -> Chain {
+        let whole = follow(data, false);
+        let first = (1..=data.len()).map(|n| follow(&data[..n], false));
+        let first = first.into_iter().find(|c| *c != Chain::Undecided);
+        assert_eq!(first.unwrap_or(Chain::Undecided), whole);
+        whole
+    }
+
+    #[test]
+    fn two_headers_and_a_sender_are_believed() {
+        let request = frame(frame::HEADERS, 4, 5, &[0xbe, 0x83, 0x86, 0xbf]);
+        let response = frame(frame::HEADERS, 4, 5, &[0x88, 0xbe]);
+        let data = frame(frame::DATA, 0, 5, MESSAGE);
+        assert_eq!(steady(&[request, data.clone()].concat()), Chain::Frames(Some(Side::Client)));
+        assert_eq!(steady(&[response, data.clone()].concat()), Chain::Frames(Some(Side::Server)));
+        // A section behind data that ends the stream is trailers: unknown, and yet.
+        let trailers = frame(frame::HEADERS, 5, 5, &[0xbe]);
+        let more = frame(frame::PING, 0, 0, &[0; 8]);
+        assert_eq!(
+            steady(&[data.clone(), trailers, more].concat()),
+            Chain::Frames(Some(Side::Server))
+        );
+        // Nobody can tell: many are needed, or the end.
+        assert_eq!(steady(&data.repeat(4)), Chain::Undecided);
+        assert_eq!(follow(&data.repeat(4), true), Chain::Frames(None));
+        assert_eq!(steady(&data.repeat(12)), Chain::Frames(None));
+        assert_eq!(follow(&data, true), Chain::Frames(None));
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        let data = frame(frame::DATA, 0, 5, MESSAGE);
+        let broken = [data.clone(), b"HTTP/1.1 ".to_vec()].concat();
+        assert_eq!(steady(&broken), Chain::Broken);
+        for head in [
+            [0, 0, 5, frame::DATA, 0, 0, 0, 0, 0],
+            [0, 0, 5, frame::DATA, 2, 0, 0, 0, 1],
+            [0, 0, 5, frame::DATA, 0, 0x80, 0, 0, 1],
+            [0, 0, 0, frame::DATA, 0, 0, 0, 0, 1],
+            [0, 0, 5, frame::SETTINGS, 0, 0, 0, 0, 0],
+            [0, 0, 6, frame::SETTINGS, 0, 0, 0, 0, 1],
+            [0, 0, 6, frame::SETTINGS, 1, 0, 0, 0, 0],
+            [0, 0, 7, frame::PING, 0, 0, 0, 0, 0],
+            [0, 0, 3, frame::WINDOW_UPDATE, 0, 0, 0, 0, 0],
+            [0, 0x40, 1, frame::DATA, 0, 0, 0, 0, 1],
+            [0, 0, 5, 11, 0, 0, 0, 0, 1],
+        ] {
+            assert_eq!(plausible(&head), None, "{head:?}");
+        }
+        assert_eq!(steady(&[0; 64]), Chain::Broken);
+        assert_eq!(follow(&frame(frame::WINDOW_UPDATE, 0, 0, &[0; 4]), true), Chain::Broken);
+    }
+
+    #[test]
+    fn the_first_frame_is_found_behind_the_rest_of_another() {
+        let two = frame(frame::DATA, 0, 5, MESSAGE).repeat(2);
+        let data = [b"rest of a frame".to_vec(), two].concat();
+        assert_eq!(find(&data, false), Found::At(15));
+        for n in 1..data.len() {
+            let found = find(&data[..n], false);
+            assert!(matches!(found, Found::Undecided | Found::At(15)), "{n}: {found:?}");
+        }
+        assert_eq!(find(b"no frame at all", true), Found::Nowhere);
+        assert_eq!(find(&vec![7; SEARCHED], false), Found::Nowhere);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn random_bytes_are_no_frames(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            small in proptest::collection::vec(0_u8..3, 0..200),
+            last in any::<bool>(),
+        ) {
+            prop_assert!(!matches!(follow(&bytes, last), Chain::Frames(_)));
+            // Many small numbers, as binary protocols have: only what is a chain.
+            if let Chain::Frames(_) = follow(&small, false) {
+                prop_assert!(plausible(&small).is_some());
+            }
+            find(&bytes, last);
+        }
+    }
+}

@@ -32,6 +32,8 @@ struct End {
     block: Option<Box<Pending>>,
     /// A frame of it has been read.
     seen: bool,
+    /// A header block of it has begun.
+    begun: bool,
     /// Bytes of it are missing: what it did is not known any more.
     lost: bool,
     /// The largest payload that it has ever allowed its peer.
@@ -46,6 +48,7 @@ impl Default for End {
             hpack: Decoder::default(),
             block: None,
             seen: false,
+            begun: false,
             lost: false,
             max_frame: DEFAULT_MAX_FRAME,
             push: true,
