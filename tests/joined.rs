@@ -6,9 +6,12 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use framescope::base::BufferId;
+use framescope::capture::{OpenOptions, open};
 use framescope::engine::ConversationInfo;
 use framescope::event::{Event, Level};
+use framescope::index::{Index, Progress, Reader, Reloader, RowId};
 use serde_json::Value;
+use std::sync::{Arc, RwLock};
 use support::{
     NUMBERED, Owned, as_json, corpus, cut, fixtures, gist, options, pack, packets, run, segments,
 };
@@ -171,7 +174,7 @@ fn nothing_else_is_taken_for_it() {
     let mut claimed: BTreeMap<String, usize> = BTreeMap::new();
     let mut runs = 0;
     for (name, path) in fixtures().into_iter().chain(corpus()) {
-        if framescope::capture::open(&path, framescope::capture::OpenOptions::default()).is_err() {
+        if open(&path, OpenOptions::default()).is_err() {
             continue;
         }
         let all = packets(&path);
@@ -270,4 +273,58 @@ fn every_byte_is_accounted_for() {
             }
         }
     }
+}
+
+/// A capture file without its first packets.
+fn late(name: &str, all: &[Owned]) -> std::path::PathBuf {
+    let mut out = 0xa1b2_3c4d_u32.to_le_bytes().to_vec();
+    out.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0]);
+    out.extend(u32::from(all[0].meta.link.0).to_le_bytes());
+    for p in all {
+        let time = u64::try_from(p.meta.time.0).unwrap();
+        out.extend(u32::try_from(time / 1_000_000_000).unwrap().to_le_bytes());
+        out.extend(u32::try_from(time % 1_000_000_000).unwrap().to_le_bytes());
+        out.extend(u32::try_from(p.data.len()).unwrap().to_le_bytes());
+        out.extend(p.meta.original_len.to_le_bytes());
+        out.extend(&p.data);
+    }
+    let file = format!("late-{}.pcap", name.replace('/', "-"));
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+    std::fs::write(&path, out).unwrap();
+    path
+}
+
+/// An event of a connection joined late, had again from the file, is the one of
+/// the stream.
+#[test]
+fn reload() {
+    let mut opened = 0;
+    for (name, all) in captures() {
+        if all.iter().any(|p| p.meta.link != all[0].meta.link) {
+            continue;
+        }
+        for part in 1..4 {
+            let path = late(&name, &all[all.len() * part / 4..]);
+            let straight: Vec<Event> = run(&packets(&path), options(&NUMBERED))
+                .events
+                .into_iter()
+                .map(|(e, _)| e)
+                .collect();
+            let index = Arc::new(RwLock::new(Index::new()));
+            let source = open(&path, OpenOptions { reload: true }).unwrap();
+            let store = source.store().expect("a store was asked for");
+            let mut reader = Reader::new(source, options(&[]), Arc::clone(&index));
+            while reader.step().unwrap() != Progress::Ended {}
+            assert_eq!(index.read().unwrap().len(), straight.len(), "{name}: rows");
+            let mut reloader = Reloader::new(Arc::clone(&index), store, options(&[]));
+            for (i, e) in straight.iter().enumerate().step_by(3) {
+                let id = RowId(u32::try_from(i).unwrap());
+                let again = reloader.open(id).unwrap_or_else(|| panic!("{name}: row {i}"));
+                assert_eq!(again.event.id, e.id);
+                assert_eq!(again.event.draft.detail, e.draft.detail, "{name}: event {}", e.id);
+                opened += 1;
+            }
+        }
+    }
+    assert!(opened > 300, "only {opened} events");
 }
