@@ -44,7 +44,8 @@ pub struct FindingSpec {
     pub code: &'static str,
     /// How bad it is.
     pub severity: Severity,
-    /// The section that it stands on: `RFC 6455 §5.1`.
+    /// The section that it stands on: `RFC 6455 §5.1`; `framescope` where that is
+    /// this program itself.
     pub reference: &'static str,
     /// One sentence: what it means.
     pub meaning: &'static str,

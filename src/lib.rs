@@ -11,6 +11,40 @@
 //!
 //! Every value knows its bytes ([`base::Origins`]), and every byte is accounted
 //! for.
+//!
+//! # As a library
+//!
+//! ```
+//! use framescope::capture::{OpenOptions, Polled, open};
+//! use framescope::engine::{ConversationInfo, Engine, EventSink, FindingEvent, Options};
+//! use framescope::event::{Event, Level};
+//! # use std::path::Path;
+//!
+//! /// Prints a line an exchange.
+//! struct Lines;
+//!
+//! impl EventSink for Lines {
+//!     fn event(&mut self, event: Event, _: Option<&ConversationInfo>) {
+//!         if let Some(detail) = event.draft.detail {
+//!             println!("{} {}", event.draft.end.time, detail.summary);
+//!         }
+//!     }
+//!     fn finding(&mut self, _: FindingEvent, _: Option<&ConversationInfo>) {}
+//! }
+//!
+//! let path = Path::new("fixtures/grpc-tonic/capture.pcap");
+//! let mut source = open(path, OpenOptions::default())?;
+//! let mut engine = Engine::new(Options::default().wanting(&[Level::Exchange]));
+//! loop {
+//!     match source.poll()? {
+//!         Polled::Batch(batch) => engine.batch(&batch, &mut Lines),
+//!         Polled::NothingYet => std::thread::yield_now(), // a pipe that is quiet
+//!         Polled::End => break,
+//!     }
+//! }
+//! engine.finish(&mut Lines);
+//! # Ok::<(), framescope::capture::CaptureError>(())
+//! ```
 
 pub mod base;
 pub mod capture;

@@ -49,24 +49,31 @@ impl fmt::Display for CaptureTime {
     }
 }
 
-/// A duration as people say it: `850 ns`, `4.20 ms`, `3.20 s`, `2 min 5 s`.
+/// A duration as people say it, with three digits: `850 ns`, `420 µs`, `3.2 ms`,
+/// `1.25 s`, `2 min 5 s`. JSON has all digits.
 #[must_use]
 pub fn human(ns: u64) -> String {
-    // Two digits behind the point are exact enough for reading; JSON has all.
-    #[allow(clippy::cast_precision_loss)]
-    let f = ns as f64;
-    match ns {
-        0..1_000 => format!("{ns} ns"),
-        1_000..1_000_000 => format!("{:.2} µs", f / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.2} ms", f / 1e6),
-        1_000_000_000..60_000_000_000 => format!("{:.2} s", f / 1e9),
+    const SECOND: u64 = 1_000_000_000;
+    let (unit, name) = match ns {
+        0..1_000 => return format!("{ns} ns"),
+        1_000..1_000_000 => (1_000, "µs"),
+        1_000_000..SECOND => (1_000_000, "ms"),
+        _ if ns < 60 * SECOND => (SECOND, "s"),
         _ => {
-            let s = ns / 1_000_000_000;
-            match s {
+            let s = ns / SECOND;
+            return match s {
                 0..3600 => format!("{} min {} s", s / 60, s % 60),
                 _ => format!("{} h {} min", s / 3600, s % 3600 / 60),
-            }
+            };
         }
+    };
+    let whole = ns / unit;
+    let hundredths = ns % unit * 100 / unit;
+    match (whole, hundredths) {
+        (100.., _) | (_, 0) => format!("{whole} {name}"),
+        (10.., h) => format!("{whole}.{} {name}", h / 10),
+        (_, h) if h % 10 == 0 => format!("{whole}.{} {name}", h / 10),
+        (_, h) => format!("{whole}.{h:02} {name}"),
     }
 }
 
@@ -96,5 +103,24 @@ mod tests {
         assert_eq!(CaptureTime(9).since(CaptureTime(5)), 4);
         assert_eq!(CaptureTime(-1).seconds(), -1);
         assert_eq!(CaptureTime(-1).subsec_nanos(), 999_999_999);
+    }
+
+    #[test]
+    fn durations_have_three_digits() {
+        for (n, text) in [
+            (0, "0 ns"),
+            (850, "850 ns"),
+            (420_000, "420 µs"),
+            (3_200_000, "3.2 ms"),
+            (3_250_000, "3.25 ms"),
+            (10_040_000, "10.0 ms"),
+            (12_345_678, "12.3 ms"),
+            (1_250_000_000, "1.25 s"),
+            (5_000_000_000, "5 s"),
+            (65_000_000_000, "1 min 5 s"),
+            (7_260_000_000_000, "2 h 1 min"),
+        ] {
+            assert_eq!(human(n), text);
+        }
     }
 }

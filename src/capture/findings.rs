@@ -61,7 +61,7 @@ pub static TOO_MANY_INTERFACES: FindingSpec = FindingSpec::error(
 /// More findings than are told.
 pub static MORE_FINDINGS: FindingSpec = FindingSpec::warning(
     "capture.more-findings",
-    "-",
+    "framescope",
     "So many packets or blocks of the file are odd that no more of them are told.",
 );
 
@@ -75,14 +75,14 @@ pub static BAD_COMPRESSION: FindingSpec = FindingSpec::error(
 /// The system refused to read on.
 pub static READ_FAILED: FindingSpec = FindingSpec::error(
     "capture.read-failed",
-    "-",
+    "framescope",
     "The system failed to read on in the middle of the capture.",
 );
 
 /// The copy that packets are read again from could not be written.
 pub static SPOOL_FAILED: FindingSpec = FindingSpec::error(
     "capture.spool-failed",
-    "-",
+    "framescope",
     "The temporary copy of this capture could not be written: packets from here on cannot be shown again.",
 );
 

@@ -9,12 +9,37 @@ use crate::event::Level;
 
 const EXAMPLES: &str = "\
 Examples:
-  framescope capture.pcap                        browse in the terminal
-  framescope print capture.pcapng.gz             one line a message
-  framescope print -l frame --format json a.pcap frames as JSON, one object a line
-  framescope print -l exchange a.pcap            calls, sessions, requests
-  framescope print --proto user.proto a.pcap     gRPC messages by name and type
-  tcpdump -i lo -U -w - | framescope print -     while it is being recorded";
+  framescope a.pcap                            browse in the terminal; ? shows the keys
+  framescope print a.pcapng.gz                 one line a message
+  framescope print -l exchange a.pcap          how each call, session and request went
+  framescope print -l finding a.pcap           what is wrong, odd or cut off
+  framescope print -l frame --format json a.pcap
+                                               frames as JSON, one object a line
+  framescope print --proto user.proto a.pcap   gRPC messages by name and type
+  tcpdump -i lo -U -w - | framescope print -   while it is being recorded";
+
+const LEVELS: &str = "\
+Levels:
+  packet    captured packets, in tcpdump's manner
+  frame     WebSocket and HTTP/2 frames
+  message   what a program sent: WebSocket messages, gRPC messages, requests, responses
+  exchange  what belongs together: calls, sessions, requests with their responses
+  finding   what is wrong, odd or cut off
+
+A line of text has the number of the event, the time (UTC), the conversation, who sent it,
+protocol and kind with the HTTP/2 stream in brackets, a summary, and codes of findings
+after !. Numbers are the same at every level.
+
+Examples:
+  framescope print a.pcap                      one line a message
+  framescope print -l exchange --time relative a.pcap
+                                               calls and sessions, by seconds
+  framescope print --proto api/ -I third_party a.pcap
+                                               protobuf by name and type
+  framescope print --format json a.pcap | jq .summary
+
+Exit status: 0 done, also after Ctrl-C and when the reader of the output has gone;
+2 the command line or the input is at fault.";
 
 /// Reads what was on the wire and shows what it meant, byte for byte.
 ///
@@ -33,9 +58,11 @@ Examples:
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
-    /// Capture to browse in the terminal; `-` is standard input.
-    pub(super) capture: Option<PathBuf>,
-    /// The same, as tcpdump and tshark have it.
+    /// Captures to browse in the terminal, one after another: pcap or pcapng, also in
+    /// gzip or zstd; `-` is standard input.
+    #[arg(value_name = "CAPTURE")]
+    pub(super) captures: Vec<PathBuf>,
+    /// The same as CAPTURE, for hands that know tcpdump and tshark.
     #[arg(short = 'r', value_name = "CAPTURE")]
     pub(super) read: Vec<PathBuf>,
     #[command(flatten)]
@@ -45,14 +72,15 @@ pub(super) struct Args {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Write events as text or JSON.
+    /// Write events as text or JSON: messages, or with --level packets, frames,
+    /// exchanges or findings.
     Print(Print),
-    /// Write a completion script for a shell.
+    /// Write a completion script for a shell to standard output.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Write the man page.
+    /// Write the man page to standard output: `framescope man > framescope.1`.
     Man,
 }
 
@@ -61,8 +89,8 @@ pub(super) enum Command {
 pub(super) struct Common {
     #[command(flatten)]
     pub(super) schema: SchemaArgs,
-    /// Memory for the state of open connections; beyond it the oldest is let go,
-    /// with a finding. Accepts K, M and G.
+    /// Memory for the state of open connections: 256M unless told otherwise. Beyond
+    /// it the oldest is let go, with a finding. Takes K, M and G.
     #[arg(long, value_name = "SIZE", value_parser = size, default_value_t = DEFAULT_STATE_BYTES, hide_default_value = true)]
     pub(super) mem: usize,
     /// Keep payloads whole (up to 256 MiB) instead of cutting them at 1 MiB.
@@ -73,43 +101,40 @@ pub(super) struct Common {
 /// Where protobuf schemas come from.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct SchemaArgs {
-    /// Protobuf schema: a .proto file, or a folder of them. May be repeated.
+    /// Protobuf schema: a .proto file, or a folder of them. May be given several times.
     #[arg(long, value_name = "FILE|DIR")]
     pub(super) proto: Vec<PathBuf>,
-    /// Folder in which imports of --proto files are looked up. May be repeated.
+    /// Folder in which imports of --proto files are looked up. May be given several
+    /// times.
     #[arg(short = 'I', long = "include", value_name = "DIR")]
     pub(super) include: Vec<PathBuf>,
-    /// Compiled schema: a FileDescriptorSet as protoc and buf write it.
+    /// Compiled schema: a FileDescriptorSet, as `protoc --descriptor_set_out` and `buf
+    /// build -o` write it. May be given several times.
     #[arg(long, value_name = "FILE")]
     pub(super) descriptors: Vec<PathBuf>,
 }
 
 /// `print`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Levels:
-  packet    captured packets, in tcpdump's manner
-  frame     WebSocket and HTTP/2 frames
-  message   what a program sent: WebSocket messages, gRPC messages, requests, responses
-  exchange  what belongs together: calls, sessions, requests with their responses
-  finding   what is wrong, odd or cut off")]
+#[command(after_help = LEVELS)]
 pub(super) struct Print {
-    /// Captures, one after another; `-` is standard input.
+    /// Captures, one after another: pcap or pcapng, also in gzip or zstd; `-` is
+    /// standard input.
     #[arg(value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
-    /// The same, as tcpdump and tshark have it.
+    /// The same as CAPTURE, for hands that know tcpdump and tshark.
     #[arg(short = 'r', value_name = "CAPTURE")]
     read: Vec<PathBuf>,
-    /// How closely to look.
+    /// How closely to look: exactly this level is written (see below).
     #[arg(short, long, value_enum, default_value_t = LevelArg::Message)]
     level: LevelArg,
-    /// Text for people, or JSON, one object a line.
+    /// Text for people, or JSON, one object a line (docs/JSON.md).
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
     /// Stop after so many events.
     #[arg(short, long, value_name = "N")]
     pub(super) count: Option<u64>,
-    /// How times are written in text.
+    /// How times are written in text; JSON always has them in full.
     #[arg(long, value_enum, default_value_t = Time::Absolute)]
     pub(super) time: Time,
     #[command(flatten)]
@@ -201,6 +226,16 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn captures_and_commands_are_told_apart() {
+        let of = |words: &[&str]| Args::try_parse_from([&["framescope"], words].concat());
+        let browse = of(&["a.pcap", "b.pcap", "--full"]).unwrap();
+        assert!(browse.command.is_none() && browse.common.full);
+        assert_eq!(browse.captures, [PathBuf::from("a.pcap"), PathBuf::from("b.pcap")]);
+        assert!(matches!(of(&["print", "a.pcap"]).unwrap().command, Some(Command::Print(_))));
+        assert_eq!(of(&["-r", "print"]).unwrap().read, [PathBuf::from("print")]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod print;
 mod progress;
 mod schema;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -86,7 +86,10 @@ fn run(args: Args, browser: Option<Browser>) -> Result<ExitCode, Failure> {
     match args.command {
         Some(Command::Print(p)) => print::run(&p),
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut command(), "framescope", &mut std::io::stdout());
+            // Into memory first: the generator panics where a pipe is closed.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command(), "framescope", &mut script);
+            std::io::stdout().write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Man) => {
@@ -94,7 +97,7 @@ fn run(args: Args, browser: Option<Browser>) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         None => {
-            let paths: Vec<PathBuf> = args.read.into_iter().chain(args.capture).collect();
+            let paths: Vec<PathBuf> = args.read.into_iter().chain(args.captures).collect();
             browse(&paths, &args.common, browser)
         }
     }
@@ -111,12 +114,13 @@ fn browse(
     }
     let Some(browser) = browser else {
         return Err(Failure::Input(
-            "this build has no terminal interface; use `framescope print CAPTURE`".into(),
+            "this build has no terminal interface; `framescope print CAPTURE` writes text or JSON"
+                .into(),
         ));
     };
     if !std::io::stdout().is_terminal() {
         return Err(Failure::Input(
-            "standard output is no terminal; `framescope print CAPTURE` writes text or JSON".into(),
+            "standard output is no terminal to browse in; `framescope print CAPTURE` writes text or JSON".into(),
         ));
     }
     let decoders = schema::decoders(&common.schema)?;

@@ -180,6 +180,7 @@ impl Deliver for ToNode<'_> {
         if *self.life != Life::Open {
             return;
         }
+        // The finding comes from reassembly, which counts gaps as well.
         self.root.gap(side, len, self.shared);
     }
 
@@ -204,11 +205,7 @@ impl Deliver for ToNode<'_> {
 
     fn finding(&mut self, dir: Dir, finding: Finding) {
         let side = self.side(dir);
-        let text = match &finding.detail {
-            Some(d) => format!("{side}: {d}"),
-            None => side.to_string(),
-        };
-        self.shared.finding(finding.with(text), "tcp");
+        self.shared.finding_of(Some(side), finding, "tcp");
     }
 }
 
@@ -395,7 +392,11 @@ impl Stack {
         tree.add(&fields::ENDED_BY, none, Value::Text(end.into()));
         tree.add(&fields::PROTOCOLS, none, Value::Text(i.protocols.join(" ").into()));
         tree.add(&fields::DURATION, none, Value::U64(duration));
-        let on = if i.protocols.is_empty() { "opaque".into() } else { i.protocols.join(", ") };
+        let on = match (i.protocols.as_slice(), up + down) {
+            ([], 0) => "no data".into(),
+            ([], _) => "opaque".into(),
+            (all, _) => all.join(", "),
+        };
         Detail {
             summary: format!("{i}: {on}, {up} bytes up, {down} down, {end}"),
             tree,

@@ -417,7 +417,7 @@ fn numbered(
                 };
                 hand_out(Event { id, conversation: info.map(|i| i.id), draft }, info, sink);
             }
-            Found::Finding { finding, protocol, at } => sink.finding(
+            Found::Finding { finding, protocol, sender, at } => sink.finding(
                 FindingEvent {
                     finding,
                     protocol,
@@ -425,7 +425,7 @@ fn numbered(
                     at,
                     packets: if at.packet.0 == 0 { Vec::new() } else { vec![at.packet] },
                     stream: None,
-                    sender: None,
+                    sender,
                 },
                 info,
             ),

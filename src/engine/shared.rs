@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{ConversationId, Moment};
+use crate::base::{ConversationId, Moment, Side};
 use crate::engine::Options;
 use crate::event::{Draft, Level};
 use crate::finding::Finding;
@@ -34,7 +34,7 @@ impl Ledger {
 /// What the packet being worked on has brought forth.
 pub(super) enum Found {
     Event(Draft),
-    Finding { finding: Finding, protocol: &'static str, at: Moment },
+    Finding { finding: Finding, protocol: &'static str, sender: Option<Side>, at: Moment },
 }
 
 pub(super) struct Shared {
@@ -93,6 +93,16 @@ impl Shared {
     }
 
     pub(super) fn finding(&mut self, finding: Finding, protocol: &'static str) {
-        self.found.push(Found::Finding { finding, protocol, at: self.now });
+        self.finding_of(None, finding, protocol);
+    }
+
+    /// A finding about what one side sent.
+    pub(super) fn finding_of(
+        &mut self,
+        sender: Option<Side>,
+        finding: Finding,
+        protocol: &'static str,
+    ) {
+        self.found.push(Found::Finding { finding, protocol, sender, at: self.now });
     }
 }

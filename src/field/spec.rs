@@ -38,7 +38,8 @@ pub struct FieldSpec {
     pub bits: u16,
     /// What sort of value it has.
     pub kind: Kind,
-    /// The section of its source: `RFC 6455 §5.2`.
+    /// The section of its source: `RFC 6455 §5.2`; `framescope` where it is worked
+    /// out here.
     pub section: &'static str,
     /// One sentence.
     pub meaning: &'static str,
@@ -46,6 +47,8 @@ pub struct FieldSpec {
     pub names: Option<fn(u64) -> Option<&'static str>>,
     /// May come several times in one event: always an array in JSON.
     pub repeated: bool,
+    /// A header: the wire names each (`Node::name`), and JSON has `name: value`.
+    pub header: bool,
 }
 
 impl FieldSpec {
@@ -59,7 +62,17 @@ impl FieldSpec {
         section: &'static str,
         meaning: &'static str,
     ) -> Self {
-        Self { name, label, bits, kind, section, meaning, names: None, repeated: false }
+        Self {
+            name,
+            label,
+            bits,
+            kind,
+            section,
+            meaning,
+            names: None,
+            repeated: false,
+            header: false,
+        }
     }
 
     /// The same with names for its values.
@@ -72,6 +85,13 @@ impl FieldSpec {
     #[must_use]
     pub const fn repeated(self) -> Self {
         Self { repeated: true, ..self }
+    }
+
+    /// The same for headers that have no field of their own: repeated, each with
+    /// its name from the wire.
+    #[must_use]
+    pub const fn header(self) -> Self {
+        Self { repeated: true, header: true, ..self }
     }
 
     /// The name of a value, where it has one.

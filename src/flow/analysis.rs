@@ -206,7 +206,8 @@ impl Analysis {
                     notes.set(Note::Retransmission);
                 } else if seen.p >= seen.next && at.time.since(me.advanced) > REORDER_NS {
                     notes.set(Note::Retransmission);
-                } else if seen.p >= seen.next {
+                } else if seen.p >= seen.next && placed.is_some_and(|p| p.fresh >= len) {
+                    // All of it is new: what repeats a byte was sent again.
                     notes.set(Note::OutOfOrder);
                 } else {
                     notes.set(Note::Retransmission);

@@ -72,7 +72,7 @@ pub static OUT_OF_ORDER: FieldSpec = flag(
 pub static DUPLICATE: FieldSpec = flag(
     "tcp.analysis.duplicate",
     "Duplicate packet",
-    "-",
+    "framescope",
     "The recorder saw the same packet twice, as happens on a loopback.",
 );
 /// See [`Note::KeepAlive`](crate::flow::Note::KeepAlive).
@@ -163,7 +163,7 @@ pub static CONFLICT: FieldSpec = flag(
 pub static SNAPPED: FieldSpec = flag(
     "tcp.analysis.snapped",
     "Cut short by the recorder",
-    "-",
+    "framescope",
     "Not all of the payload was captured.",
 );
 

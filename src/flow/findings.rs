@@ -28,7 +28,7 @@ pub static LATE_DATA: FindingSpec = FindingSpec::note(
 /// The buffer for segments out of order is full.
 pub static REORDER_LIMIT: FindingSpec = FindingSpec::warning(
     "tcp.reorder-limit",
-    "-",
+    "framescope",
     "So much data waits behind a hole that the hole was declared a gap (MAX_REORDER_BYTES).",
 );
 /// Data beyond the sequence number of FIN.
@@ -71,13 +71,13 @@ pub static SYN_IN_CONNECTION: FindingSpec = FindingSpec::warning(
 /// Packets were captured in part.
 pub static SNAPPED: FindingSpec = FindingSpec::note(
     "tcp.snapped",
-    "-",
+    "framescope",
     "The recorder kept only the beginning of a segment (snap length).",
 );
 /// The table of conversations is full.
 pub static CONVERSATION_LIMIT: FindingSpec = FindingSpec::warning(
     "flow.conversation-limit",
-    "-",
+    "framescope",
     "Too many conversations are open; the state of the one that was quiet longest was let go \
      (MAX_CONVERSATIONS, --mem).",
 );

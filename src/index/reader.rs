@@ -1,7 +1,7 @@
 //! Reads a capture into an index, batch by batch, on whatever thread it is
 //! called from.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use hashbrown::HashSet;
 
@@ -11,6 +11,9 @@ use crate::engine::{Checkpoint, ConversationInfo, Engine, EventSink, FindingEven
 use crate::event::{Event, Level};
 use crate::index::row::{PacketRow, Row};
 use crate::index::{Index, Indexed};
+
+/// Things taken up under one lock: well below a millisecond.
+const AT_ONCE: usize = 1024;
 
 /// How far a reader is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,20 +103,42 @@ impl Reader {
                 Progress::Ended
             }
         };
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        for info in self.engine.conversations().filter(|c| collected.touched.contains(&c.id)) {
-            index.know(info);
+        let live = self.engine.conversations().filter(|c| collected.touched.contains(&c.id));
+        let known: Vec<ConversationInfo> = live.cloned().chain(collected.ended).collect();
+        // A screen waits for the lock: it is held for a part of the batch at a
+        // time. A part ends behind a packet, so that no row is seen before the
+        // packets that it names. What the end brought forth can be had again only
+        // when the index knows of the end: one part.
+        let ended = progress == Progress::Ended;
+        for infos in known.chunks(AT_ONCE) {
+            let mut index = self.lock();
+            for info in infos {
+                index.know(info);
+            }
         }
-        for info in &collected.ended {
-            index.know(info);
+        let mut items = collected.items.into_iter().peekable();
+        while items.peek().is_some() {
+            let mut index = self.lock();
+            let mut taken = 0;
+            for item in items.by_ref() {
+                let between = !ended && matches!(item, Item::Packet(..));
+                index.take(item);
+                taken += 1;
+                if taken >= AT_ONCE && between {
+                    break;
+                }
+            }
+            index.ended = ended;
         }
-        for item in collected.items {
-            index.take(item);
-        }
-        if progress == Progress::Ended {
-            index.ended = true;
+        // Also where the end brought nothing forth.
+        if ended {
+            self.lock().ended = true;
         }
         Ok(progress)
+    }
+
+    fn lock(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes that were inflated so far.

@@ -2,7 +2,8 @@
 //! table that feeds the parsers of `wire`, the tree and the documentation.
 //!
 //! Names are Wireshark's. A row is: constant, name, label, width in bits (0 where
-//! it varies), kind, section, meaning, and the names of its values.
+//! it varies), kind, section, meaning, the names of its values, and `=> repeated` where it may come several times in
+//! one packet without a tunnel.
 
 use crate::field::FieldSpec;
 use crate::link::names;
@@ -10,12 +11,12 @@ use crate::link::names;
 /// Makes a static of every row, and the list of all.
 macro_rules! fields {
     ($($id:ident: $name:literal, $label:literal, $bits:literal, $kind:ident, $section:literal,
-       $meaning:literal $(, $names:path)?;)*) => {
+       $meaning:literal $(, $names:path)? $(=> $repeated:ident)?;)*) => {
         $(
             #[doc = $meaning]
             pub static $id: FieldSpec = FieldSpec::new(
                 $name, $label, $bits, crate::field::Kind::$kind, $section, $meaning,
-            )$(.named($names))?;
+            )$(.named($names))?$(.$repeated())?;
         )*
         /// All of them, in the order of the layers.
         pub static FIELDS: &[&FieldSpec] = &[$(&$id),*];
@@ -102,9 +103,9 @@ fields! {
     IPV6_EXT_LEN: "ipv6.ext.len", "Length", 8, Unsigned, "RFC 6564 §4", "Length in units of 8 bytes, without the first 8.";
     IPV6_EXT_DATA: "ipv6.ext.data", "Data", 0, Bytes, "RFC 6564 §4", "What the header says.";
     IPV6_OPT: "ipv6.opt", "Option", 0, Group, "RFC 8200 §4.2", "An option.";
-    IPV6_OPT_TYPE: "ipv6.opt.type", "Type", 8, Unsigned, "RFC 8200 §4.2", "Which option.";
-    IPV6_OPT_LEN: "ipv6.opt.length", "Length", 8, Unsigned, "RFC 8200 §4.2", "Bytes of data.";
-    IPV6_OPT_DATA: "ipv6.opt.data", "Data", 0, Bytes, "RFC 8200 §4.2", "What the option says.";
+    IPV6_OPT_TYPE: "ipv6.opt.type", "Type", 8, Unsigned, "RFC 8200 §4.2", "Which option." => repeated;
+    IPV6_OPT_LEN: "ipv6.opt.length", "Length", 8, Unsigned, "RFC 8200 §4.2", "Bytes of data." => repeated;
+    IPV6_OPT_DATA: "ipv6.opt.data", "Data", 0, Bytes, "RFC 8200 §4.2", "What the option says." => repeated;
     IPV6_FRAG: "ipv6.fraghdr", "Fragment header", 0, Group, "RFC 8200 §4.5", "Where a fragment lies.";
     IPV6_FRAG_NXT: "ipv6.fraghdr.nxt", "Next header", 8, Enumerated, "RFC 8200 §4.5", "What the fragments carry.", names::ip_protocol_value;
     IPV6_FRAG_RESERVED: "ipv6.fraghdr.reserved_octet", "Reserved", 8, Unsigned, "RFC 8200 §4.5", "Must be 0.";
@@ -141,22 +142,22 @@ fields! {
     TCP_URGENT: "tcp.urgent_pointer", "Urgent pointer", 16, Unsigned, "RFC 9293 §3.1", "Where urgent data end.";
     TCP_OPTIONS: "tcp.options", "Options", 0, Group, "RFC 9293 §3.1", "The options.";
     TCP_OPT_EOL: "tcp.options.eol", "End of options", 0, Bytes, "RFC 9293 §3.2", "The end of the options and what fills up behind it.";
-    TCP_OPT_NOP: "tcp.options.nop", "No operation", 8, Unsigned, "RFC 9293 §3.2", "Fills up.";
+    TCP_OPT_NOP: "tcp.options.nop", "No operation", 8, Unsigned, "RFC 9293 §3.2", "Fills up." => repeated;
     TCP_OPT_MSS: "tcp.options.mss", "Maximum segment size", 0, Group, "RFC 9293 §3.2", "The largest segment that the sender takes.";
     TCP_OPT_WSCALE: "tcp.options.wscale", "Window scale", 0, Group, "RFC 7323 §2.2", "How windows are scaled.";
     TCP_OPT_SACK_PERM: "tcp.options.sack_perm", "SACK permitted", 0, Group, "RFC 2018 §2", "Selective acknowledgements are understood.";
     TCP_OPT_SACK: "tcp.options.sack", "SACK", 0, Group, "RFC 2018 §3", "What was received behind a hole.";
     TCP_OPT_TIMESTAMP: "tcp.options.timestamp", "Timestamps", 0, Group, "RFC 7323 §3.2", "Clocks of both ends.";
     TCP_OPT_UNKNOWN: "tcp.options.unknown", "Option", 0, Group, "RFC 9293 §3.2", "An option that is not known here.";
-    TCP_OPT_KIND: "tcp.option_kind", "Kind", 8, Enumerated, "RFC 9293 §3.2", "Which option.", names::tcp_option;
-    TCP_OPT_LEN: "tcp.option_len", "Length", 8, Unsigned, "RFC 9293 §3.2", "Length with kind and length, in bytes.";
+    TCP_OPT_KIND: "tcp.option_kind", "Kind", 8, Enumerated, "RFC 9293 §3.2", "Which option.", names::tcp_option => repeated;
+    TCP_OPT_LEN: "tcp.option_len", "Length", 8, Unsigned, "RFC 9293 §3.2", "Length with kind and length, in bytes." => repeated;
     TCP_OPT_MSS_VAL: "tcp.options.mss_val", "MSS", 16, Unsigned, "RFC 9293 §3.2", "In bytes.";
     TCP_OPT_WSCALE_SHIFT: "tcp.options.wscale.shift", "Shift", 8, Unsigned, "RFC 7323 §2.2", "Windows count in units of 2 to this power.";
-    TCP_OPT_SACK_LE: "tcp.options.sack_le", "Left edge", 32, Unsigned, "RFC 2018 §3", "First sequence number of a block.";
-    TCP_OPT_SACK_RE: "tcp.options.sack_re", "Right edge", 32, Unsigned, "RFC 2018 §3", "Sequence number behind a block.";
+    TCP_OPT_SACK_LE: "tcp.options.sack_le", "Left edge", 32, Unsigned, "RFC 2018 §3", "First sequence number of a block." => repeated;
+    TCP_OPT_SACK_RE: "tcp.options.sack_re", "Right edge", 32, Unsigned, "RFC 2018 §3", "Sequence number behind a block." => repeated;
     TCP_OPT_TSVAL: "tcp.options.timestamp.tsval", "Value", 32, Unsigned, "RFC 7323 §3.2", "The sender's clock.";
     TCP_OPT_TSECR: "tcp.options.timestamp.tsecr", "Echo", 32, Unsigned, "RFC 7323 §3.2", "The peer's clock, sent back.";
-    TCP_OPT_DATA: "tcp.options.unknown.payload", "Data", 0, Bytes, "RFC 9293 §3.2", "What the option says.";
+    TCP_OPT_DATA: "tcp.options.unknown.payload", "Data", 0, Bytes, "RFC 9293 §3.2", "What the option says." => repeated;
     TCP_PAYLOAD: "tcp.payload", "Payload", 0, Data, "RFC 9293 §3.1", "Bytes of the stream.";
     UDP: "udp", "UDP", 0, Group, "RFC 768", "The UDP header.";
     UDP_SRCPORT: "udp.srcport", "Source port", 16, Unsigned, "RFC 768", "From which port.";
@@ -204,8 +205,8 @@ fields! {
     VXLAN_RESERVED_24: "vxlan.reserved_24", "Reserved", 24, Unsigned, "RFC 7348 §5", "Must be 0.";
     VXLAN_VNI: "vxlan.vni", "Network", 24, Unsigned, "RFC 7348 §5", "The VXLAN network identifier.";
     VXLAN_RESERVED_8: "vxlan.reserved8", "Reserved", 8, Unsigned, "RFC 7348 §5", "Must be 0.";
-    DATA: "data", "Data", 0, Data, "-", "Bytes that this program looks at no further.";
-    TRAILER: "data.trailer", "Trailer", 0, Data, "-", "Bytes behind the end that a length field gives.";
+    DATA: "data", "Data", 0, Data, "framescope", "Bytes that this program looks at no further.";
+    TRAILER: "data.trailer", "Trailer", 0, Data, "framescope", "Bytes behind the end that a length field gives.";
 }
 
 #[cfg(test)]

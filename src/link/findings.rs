@@ -5,13 +5,13 @@ use crate::finding::FindingSpec;
 /// A link-layer header, a VLAN tag or an LLC header that is not all there.
 pub static LINK_CUT_SHORT: FindingSpec = FindingSpec::note(
     "link.cut-short",
-    "-",
+    "framescope",
     "A header of the link layer is not all there; what is behind it cannot be known.",
 );
 /// The snap length cut a packet.
 pub static IP_CUT_SHORT: FindingSpec = FindingSpec::note(
     "ip.cut-short",
-    "-",
+    "framescope",
     "The packet was not captured whole; the rest of it is missing.",
 );
 /// A length field that cannot be true.
@@ -47,7 +47,7 @@ pub static FRAGMENT_MISSING: FindingSpec = FindingSpec::warning(
 /// Too much waits for reassembly.
 pub static FRAGMENT_LIMIT: FindingSpec = FindingSpec::warning(
     "ip.fragment-limit",
-    "-",
+    "framescope",
     "More fragments wait than there is room for; the oldest datagram was given up.",
 );
 /// A fragment that cannot be part of a datagram.
@@ -77,7 +77,7 @@ pub static UDP_BAD_LENGTH: FindingSpec = FindingSpec::warning(
 /// Tunnels in tunnels in tunnels.
 pub static TUNNEL_TOO_DEEP: FindingSpec = FindingSpec::warning(
     "tunnel.too-deep",
-    "-",
+    "framescope",
     "Tunnels are nested more deeply than is looked through.",
 );
 

@@ -322,6 +322,11 @@ impl App {
         self.shown.as_ref().map(|s| s.item) == self.selected
     }
 
+    /// Whether the selected event is about to be opened.
+    pub(super) fn is_opening(&self) -> bool {
+        self.selected.is_some() && !self.is_open() && self.unreadable != self.selected
+    }
+
     /// The opened event, if it is the selected one.
     pub(super) fn current(&self) -> Option<&Shown> {
         self.shown.as_deref().filter(|s| Some(s.item) == self.selected)
@@ -365,10 +370,10 @@ impl App {
         // From the end on to the beginning.
         let hit = hit.or_else(|| f.hits.first().filter(|_| f.finished)).copied();
         let (finished, text) = (f.finished, f.query.text.clone());
-        if hit.is_some() || finished {
-            if let Some(f) = &mut self.found {
-                f.awaiting = None;
-            }
+        if (hit.is_some() || finished)
+            && let Some(f) = &mut self.found
+        {
+            f.awaiting = None;
         }
         match hit {
             Some(h) => self.select(h),

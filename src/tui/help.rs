@@ -14,6 +14,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("Tab, Shift-Tab", "next, previous pane"),
     ("↑ ↓ or k j", "move"),
     ("PgUp PgDn, Home End or g G", "move far"),
+    ("Enter", "from an event to its fields"),
     ("z", "this pane alone, and back"),
     ("1 2 3 4", "show packets, frames, messages, exchanges"),
     ("v", "other levels together"),
@@ -31,6 +32,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("+ - 0", "closer, further, all (in any pane)"),
     ("h l or Shift-← →", "earlier, later"),
     ("↑ ↓ ↕", "a message of client, server, both"),
+    ("·", "a frame"),
     ("┣━━┫ ◆", "an exchange, from its first byte to its last"),
     ("├──┤ ┼", "the connection"),
     ("", ""),
@@ -46,7 +48,8 @@ fn popup<'a>(
     title: &str,
 ) -> Canvas<'a> {
     let all = app.panes.all;
-    let width = columns.min(all.width);
+    // What is left at the sides must be worth it.
+    let width = if columns + 8 > all.width { all.width } else { columns };
     let height = u16::try_from(lines + 2).unwrap_or(u16::MAX).min(all.height);
     let area = Rect {
         x: all.x + (all.width - width) / 2,

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::Style;
 
 use crate::base::{CaptureTime, Side};
+use crate::event::Level;
 use crate::index::Index;
 use crate::tui::app::{App, Pane};
 use crate::tui::canvas::Canvas;
@@ -23,6 +24,7 @@ struct Head {
     severity: Option<crate::finding::Severity>,
     incomplete: bool,
     exchange: bool,
+    frame: bool,
 }
 
 /// Draws the pane.
@@ -43,13 +45,14 @@ pub(super) fn draw(app: &App, index: &Index, buffer: &mut Buffer) {
         empty(app, index, &mut c);
         return;
     }
-    let first = index.times().map_or(CaptureTime(0), |t| t.0);
+    let (first, last) = index.times().unwrap_or_default();
+    let seconds = relative(last, first).len();
     let digits = index.len().max(index.packet_count()).to_string().len().max(3);
     for y in 1..c.height() {
         let at = app.top + usize::from(y) - 1;
         let Some(item) = app.rows.get(at) else { break };
         let Some(h) = head(app, index, item) else { continue };
-        line(app, &mut c, y, item, &h, first, digits);
+        line(app, &mut c, y, item, &h, first, (digits, seconds));
         if at == app.at {
             let width = c.width();
             c.style(0, y, width, theme.selected(focused));
@@ -64,18 +67,23 @@ fn line(
     item: Item,
     h: &Head,
     first: CaptureTime,
-    digits: usize,
+    (digits, seconds): (usize, usize),
 ) {
     let theme = app.theme;
     let plain = Style::new();
     if let Some(s) = h.severity {
         c.text(0, y, mark(s), theme.severity(s));
     }
-    let wide = c.width() >= 100;
+    let (wide, narrow) = (c.width() >= 100, c.width() < 60);
     let x = c.text(1, y, &format!("{:>digits$} ", h.number), theme.quiet());
-    let x = c.text(x, y, &format!("{:>11} ", relative(h.time, first)), plain);
     let columns = if wide { 8 } else { 5 };
-    let x = c.text(x, y, &format!("{:<columns$} ", h.conversation), theme.quiet());
+    // On a narrow screen the summary comes first, and the rest where it is open.
+    let x = if narrow {
+        x
+    } else {
+        let x = c.text(x, y, &format!("{:>seconds$} ", relative(h.time, first)), plain);
+        c.text(x, y, &format!("{:<columns$} ", h.conversation), theme.quiet())
+    };
     let arrow = match h.sender {
         Some(Side::Client) => "→",
         Some(Side::Server) => "←",
@@ -83,11 +91,14 @@ fn line(
         None => " ",
     };
     let x = c.text(x, y, arrow, plain);
+    // As on the timeline: what is a frame is marked with a dot.
+    c.text(x, y, if h.frame { "·" } else { " " }, plain);
     let what = format!("{} {}", h.protocol, h.kind);
     let columns = if wide { 24 } else { 16 };
     c.clipped(x + 1, y, &what, columns, theme.protocol(h.protocol));
     let x = x + columns + 2;
-    let x = c.text(x, y, &format!("{:>7}  ", size(h.length)), theme.quiet());
+    let length = if narrow { String::new() } else { format!("{:>7}  ", size(h.length)) };
+    let x = c.text(x, y, &length, theme.quiet());
     let Some(l) = app.lines.get(&item) else {
         c.text(x, y, "…", theme.quiet());
         return;
@@ -120,7 +131,8 @@ fn head(app: &App, index: &Index, item: Item) -> Option<Head> {
                 length: r.length,
                 severity: r.severity(),
                 incomplete: !r.is_complete(),
-                exchange: r.sender().is_none(),
+                exchange: r.level() == Level::Exchange,
+                frame: r.level() == Level::Frame,
             })
         }
         Item::Packet(p) => {
@@ -141,6 +153,7 @@ fn head(app: &App, index: &Index, item: Item) -> Option<Head> {
                 severity: None,
                 incomplete: false,
                 exchange: false,
+                frame: false,
             })
         }
     }

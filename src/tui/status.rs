@@ -5,13 +5,12 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Modifier, Style};
 
 use crate::base::{Located, Span};
-use crate::field::Node;
+use crate::field::{Kind, Node};
 use crate::index::{Index, Progress};
 use crate::tui::app::{App, Overlay};
 use crate::tui::canvas::{Canvas, width};
 use crate::tui::opener::Shown;
 use crate::tui::tree::Line;
-use crate::tui::values;
 
 /// Ranges that are written out.
 const RANGES: usize = 3;
@@ -106,30 +105,39 @@ fn field(app: &App) -> Option<(String, String)> {
 }
 
 fn place(s: &Shown, n: &Node) -> String {
-    let label = values::label(n);
-    let name = n.spec.name;
+    // The label stands in the tree; here is the name that filters and JSON have.
+    let name = match &n.name {
+        Some(own) if n.spec.name != &**own => format!("{} {own}", n.spec.name),
+        _ => n.spec.name.to_owned(),
+    };
     let Some(span) = n.span else {
-        return format!("{label} ({name}): worked out, not on the wire");
+        if n.spec.kind == Kind::Group {
+            return name;
+        }
+        return format!("{name} · worked out, not on the wire");
     };
     let buffer = s.buffers.get(usize::from(span.buffer.0)).map_or("", |b| b.label);
     let located = packets(&s.detail.origins.locate(span));
-    format!("{label} ({name}): {} of {buffer} · {located}", extent(span))
+    format!("{name} · {} of {buffer} · {located}", extent(span))
 }
 
-/// `bytes 2 to 5`, `byte 1`, `bits 4 to 7 of byte 0`: first and last.
+/// `bytes 2–5`, `byte 1`, `bits 4–7 of byte 0`: first and last.
 pub(super) fn extent(span: Span) -> String {
     let (first, last) = (span.start, span.end().saturating_sub(1));
     match (span.bits, span.len) {
         (0, 0) => format!("nothing, at byte {first}"),
         (0, 1) => format!("byte {first}"),
-        (0, _) => format!("bytes {first} to {last}"),
+        (0, _) => format!("bytes {first}–{last}"),
         (1, _) => format!("bit {} of byte {first}", span.bit),
-        (bits, 1) => format!("bits {} to {} of byte {first}", span.bit, span.bit + bits - 1),
-        (bits, _) => format!("{bits} bits from bit {} of byte {first} to byte {last}", span.bit),
+        (bits, len) if span.bit == 0 && u32::from(bits) == len.saturating_mul(8) => {
+            extent(Span { bits: 0, ..span })
+        }
+        (bits, 1) => format!("bits {}–{} of byte {first}", span.bit, span.bit + bits - 1),
+        (bits, _) => format!("{bits} bits from bit {} of bytes {first}–{last}", span.bit),
     }
 }
 
-/// `packet 12 bytes 66 to 67 (exact)`.
+/// `packet 12 bytes 66–67 (exact)`.
 pub(super) fn packets(located: &Located) -> String {
     let mut all: Vec<String> = located
         .ranges
@@ -140,7 +148,7 @@ pub(super) fn packets(located: &Located) -> String {
             1 => format!("packet {} byte {}", r.packet, r.start),
             _ => {
                 let last = r.start.saturating_add(r.len - 1);
-                format!("packet {} bytes {} to {last}", r.packet, r.start)
+                format!("packet {} bytes {}–{last}", r.packet, r.start)
             }
         })
         .collect();

@@ -176,7 +176,10 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer) {
             ((from, to), None) => format!(", {from} ↔ {to}"),
         }
     });
-    let title = format!("{number}: {} {} {}{cut}{ends}", d.protocol, d.kind, d.level.name());
+    // Not `grpc message message`.
+    let level = if d.kind == d.level.name() { "" } else { d.level.name() };
+    let what = format!("{} {} {level}", d.protocol, d.kind);
+    let title = format!("{number}: {}{cut}{ends}", what.trim_end());
     c.title(&title, theme.title(focused), theme.quiet());
     for (y, line) in (1..c.height()).zip(app.tree.lines.get(app.tree.top..).unwrap_or_default()) {
         match line {

@@ -183,20 +183,35 @@ fn fields(out: &mut Vec<u8>, tree: &Tree) {
         }
         put(out, format_args!("\"{name}\":"));
         match nodes.as_slice() {
-            [one] if !one.spec.repeated => value(out, &one.value),
+            [one] if !one.spec.repeated => leaf(out, one),
             many => {
                 out.push(b'[');
                 for (i, n) in many.iter().enumerate() {
                     if i > 0 {
                         out.push(b',');
                     }
-                    value(out, &n.value);
+                    leaf(out, n);
                 }
                 out.push(b']');
             }
         }
     }
     out.push(b'}');
+}
+
+/// The value; of a header, `name: value`, since the name is not in the key.
+fn leaf(out: &mut Vec<u8>, node: &Node) {
+    let name = node.name.as_deref().filter(|_| node.spec.header);
+    match (name, &node.value) {
+        (Some(name), Value::Text(t)) => string(out, &format!("{name}: {t}")),
+        (Some(name), Value::Bytes(b)) => {
+            string(out, &format!("{name}: "));
+            out.pop();
+            hex_digits(out, b);
+            out.push(b'"');
+        }
+        (_, v) => value(out, v),
+    }
 }
 
 fn value(out: &mut Vec<u8>, value: &Value) {
@@ -220,13 +235,17 @@ fn float(out: &mut Vec<u8>, v: f64) {
 }
 
 fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
+    hex_digits(out, bytes);
+    out.push(b'"');
+}
+
+fn hex_digits(out: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for b in bytes {
         out.push(DIGITS[usize::from(b >> 4)]);
         out.push(DIGITS[usize::from(b & 15)]);
     }
-    out.push(b'"');
 }
 
 fn payload(out: &mut Vec<u8>, detail: &Detail, level: Level) {

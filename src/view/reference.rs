@@ -59,9 +59,10 @@ pub fn fields() -> String {
          A name is Wireshark's where Wireshark has the field. *Bits* is the width on the wire\n\
          where it is fixed. *In JSON* is the type there: `number` of an enumerated field, and\n\
          `hex` for bytes in lower-case hexadecimal; `[]` marks a field that may come several\n\
-         times in one event and is always an array. A group has no value of its own and is in\n\
-         the tree alone; data is the event's `payload`. `duration_ns` is stated by everything that\n\
-         has exchanges; every other name stands once.\n",
+         times in one event and is always an array. Any other is an array only where it comes\n\
+         again all the same: the headers of a tunnel, a header field sent twice. A group has no\n\
+         value of its own and is in the tree alone; data is the event's `payload`. `duration_ns`\n\
+         is stated by everything that has exchanges; every other name stands once.\n",
     );
     for s in sections().iter().filter(|s| !s.fields.is_empty()) {
         let _ = write!(
@@ -75,11 +76,11 @@ pub fn fields() -> String {
                 out,
                 "| `{}` | {bits} | {}{} | **{}.** {} | {} |",
                 f.name,
-                in_json(f.kind),
+                if f.header { "string" } else { in_json(f.kind) },
                 if f.repeated { " []" } else { "" },
                 cell(f.label),
                 cell(f.meaning),
-                source(f.section),
+                cell(f.section),
             );
         }
     }
@@ -95,6 +96,7 @@ pub fn findings() -> String {
          A finding says that something is wrong, odd or cut off. Codes are stable: a code is\n\
          never given another meaning. `framescope print --level finding` shows each with its\n\
          packets; events carry the codes of theirs.\n\n\
+         A source of `framescope` is none but this program: its limits, and what it cannot do.\n\n\
          *note*: worth knowing, nothing is wrong. *warning*: unusual, or risky. *error*: against\n\
          the specification, or lost.\n",
     );
@@ -111,7 +113,7 @@ pub fn findings() -> String {
                 f.code,
                 f.severity,
                 cell(f.meaning),
-                source(f.reference)
+                cell(f.reference)
             );
         }
     }
@@ -129,11 +131,6 @@ const fn in_json(kind: Kind) -> &'static str {
         Kind::Group => "(group)",
         Kind::Data => "(data)",
     }
-}
-
-/// What has no source elsewhere is this program's own.
-fn source(section: &str) -> String {
-    if section == "-" { "framescope".to_owned() } else { cell(section) }
 }
 
 /// Text for a cell of a table.
@@ -175,7 +172,7 @@ mod tests {
             .filter(|f| {
                 !(f.code.contains('.')
                     && f.code.chars().all(plain)
-                    && !f.reference.is_empty()
+                    && !["", "-"].contains(&f.reference)
                     && is_sentence(f.meaning))
             })
             .collect();
@@ -193,7 +190,9 @@ mod tests {
         let bad: Vec<_> = all
             .iter()
             .flat_map(|s| &s.fields)
-            .filter(|f| f.section.is_empty() || f.label.is_empty() || !is_sentence(f.meaning))
+            .filter(|f| {
+                ["", "-"].contains(&f.section) || f.label.is_empty() || !is_sentence(f.meaning)
+            })
             .map(|f| (f.name, f.section, f.label, f.meaning))
             .collect();
         assert!(bad.is_empty(), "{bad:#?}");

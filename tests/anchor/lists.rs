@@ -55,7 +55,7 @@ impl Differences {
 
     pub(crate) fn unused(&self) -> Vec<String> {
         let unused = self.0.iter().filter(|(_, used)| !used);
-        unused.map(|(l, _)| format!("differences.txt: no longer so: {}", l.join(" | "))).collect()
+        unused.map(|(l, _)| format!("no longer so: {}", l.join(" | "))).collect()
     }
 }
 

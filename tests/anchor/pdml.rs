@@ -36,8 +36,9 @@ pub(crate) fn read(path: &Path, ports: &[(u16, &str)], more: &[&str]) -> Vec<Pac
         command.arg("-d").arg(format!("tcp.port=={port},{protocol}"));
     }
     let out = command.args(more).output().expect("tshark runs");
+    // A capture that is cut short is an error to tshark after its last packet.
     assert!(
-        out.status.success(),
+        out.status.success() || !out.stdout.is_empty(),
         "{}: tshark: {}",
         path.display(),
         String::from_utf8_lossy(&out.stderr)

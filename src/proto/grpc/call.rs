@@ -1,11 +1,12 @@
 //! The exchange: what is said of a call when it has ended.
 
 use crate::base::Moment;
+use crate::base::time::human;
 use crate::event::{Detail, Draft, Level};
 use crate::field::{FieldSpec, Tree, Value};
 use crate::finding::Finding;
 use crate::proto::Out;
-use crate::proto::grpc::metadata::{human, split_path};
+use crate::proto::grpc::metadata::split_path;
 use crate::proto::grpc::{fields, findings};
 
 /// How a call ended.

@@ -6,7 +6,7 @@ const PROTOCOL: &str = "gRPC over HTTP/2";
 const MESSAGE: &str = "gRPC over HTTP/2, Length-Prefixed-Message";
 const REQUEST: &str = "gRPC over HTTP/2, Requests";
 const RESPONSE: &str = "gRPC over HTTP/2, Responses";
-const OURS: &str = "-";
+const OURS: &str = "framescope";
 
 macro_rules! fields {
     ($($(#[$doc:meta])* $id:ident = $spec:expr;)*) => {
@@ -63,10 +63,10 @@ fields! {
         "How long the client waits for the call to end, in nanoseconds.");
     /// Custom metadata.
     METADATA = FieldSpec::new("grpc.metadata", "Metadata", 0, Kind::Text, REQUEST,
-        "A field of the application or of gRPC itself; text.");
+        "A field of the application or of gRPC itself; text.").header();
     /// Binary metadata.
     METADATA_BIN = FieldSpec::new("grpc.metadata_bin", "Binary metadata", 0, Kind::Bytes, REQUEST,
-        "The bytes of a field whose name ends in -bin, which travel as base64.");
+        "The bytes of a field whose name ends in -bin, which travel as base64.").header();
     /// `grpc-status`.
     STATUS_CODE = FieldSpec::new("grpc.status_code", "Status", 0, Kind::Enumerated, RESPONSE,
         "How the call ended, by the server's word; 0 is OK.").named(status_name);

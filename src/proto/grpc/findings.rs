@@ -58,5 +58,5 @@ findings! {
     /// Not POST.
     METHOD = warning("grpc.method-not-post", REQUEST, "The method of the request is not POST.");
     /// Not what the schema says.
-    TOO_MANY_MESSAGES = warning("grpc.too-many-messages", "-", "One side sent more than one message where the schema allows one.");
+    TOO_MANY_MESSAGES = warning("grpc.too-many-messages", "framescope", "One side sent more than one message where the schema allows one.");
 }

@@ -1,5 +1,6 @@
 //! The head of the request, the head of the response, and the trailers.
 
+use crate::base::time::human;
 use crate::base::{Side, Span};
 use crate::event::{Detail, Draft, Level};
 use crate::field::{FieldSpec, Tree, Value};
@@ -7,7 +8,7 @@ use crate::finding::{Finding, FindingSpec};
 use crate::proto::grpc::call::Status;
 use crate::proto::grpc::encoding::Encoding;
 use crate::proto::grpc::machine::{Call, Request};
-use crate::proto::grpc::metadata::{Timeout, binary, human, percent_decode, split_path, timeout};
+use crate::proto::grpc::metadata::{Timeout, binary, percent_decode, split_path, timeout};
 use crate::proto::grpc::{fields, findings, is_grpc};
 use crate::proto::{Head, Headers, Out};
 

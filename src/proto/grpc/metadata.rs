@@ -107,24 +107,6 @@ pub(super) fn split_path(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
-/// Nanoseconds as people write them: `850 ns`, `420 µs`, `3.2 ms`, `1.25 s`.
-pub(super) fn human(nanos: u64) -> String {
-    let (unit, name) = match nanos {
-        0..1_000 => return format!("{nanos} ns"),
-        1_000..1_000_000 => (1_000, "µs"),
-        1_000_000..1_000_000_000 => (1_000_000, "ms"),
-        _ => (1_000_000_000, "s"),
-    };
-    let whole = nanos / unit;
-    let hundredths = nanos % unit * 100 / unit;
-    match (whole, hundredths) {
-        (100.., _) | (_, 0) => format!("{whole} {name}"),
-        (10.., h) => format!("{whole}.{} {name}", h / 10),
-        (_, h) if h % 10 == 0 => format!("{whole}.{} {name}", h / 10),
-        (_, h) => format!("{whole}.{h:02} {name}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,22 +148,9 @@ mod tests {
     }
 
     #[test]
-    fn paths_and_durations() {
+    fn paths() {
         assert_eq!(split_path("/user.UserService/GetUser"), ("user.UserService", "GetUser"));
         assert_eq!(split_path("/a/b.C/D"), ("a/b.C", "D"));
         assert_eq!(split_path("odd"), ("", "odd"));
-        for (n, text) in [
-            (850, "850 ns"),
-            (420_000, "420 µs"),
-            (3_200_000, "3.2 ms"),
-            (3_250_000, "3.25 ms"),
-            (1_250_000_000, "1.25 s"),
-            (12_345_678, "12.3 ms"),
-            (5_000_000_000, "5 s"),
-            (1_040_000, "1.04 ms"),
-        ] {
-            assert_eq!(human(n), text);
-        }
-        assert_eq!(human(10_040_000), "10.0 ms");
     }
 }

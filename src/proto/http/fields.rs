@@ -84,7 +84,7 @@ pub static DURATION: FieldSpec = FieldSpec::new(
     "Duration",
     0,
     Kind::Duration,
-    "-",
+    "framescope",
     "From the first byte of the request to the last of the response.",
 );
 /// How long the server took to begin.
@@ -93,7 +93,7 @@ pub static FIRST_BYTE: FieldSpec = FieldSpec::new(
     "Time to first byte",
     0,
     Kind::Duration,
-    "-",
+    "framescope",
     "From the first byte of the request to the first of its final response.",
 );
 /// The body as people want it: decoded where it was compressed.

@@ -14,6 +14,7 @@
 //! protocol takes it by listing the media type among its `tokens`; where none
 //! does, nothing is opened.
 
+use crate::base::time::human;
 use crate::base::{Buffer, Moment, PieceSource, Side, Span};
 use crate::event::{Detail, Draft, Level, Payload};
 use crate::field::{FieldSpec, Value};
@@ -341,7 +342,7 @@ impl Http {
             let duration = a.last.time.since(q.start.time);
             add(&f::DURATION, Value::U64(duration));
             add(&f::FIRST_BYTE, Value::U64(a.start.time.since(q.start.time)));
-            what.push_str(&format!(", {}", text::duration(duration)));
+            what.push_str(&format!(", {}", human(duration)));
         }
         d.summary = what;
         d

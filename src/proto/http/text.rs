@@ -1,16 +1,5 @@
 //! The words of summaries.
 
-/// A duration as people say it: `850 ns`, `12.3 µs`, `4.2 ms`, `3.04 s`.
-pub(super) fn duration(ns: u64) -> String {
-    let n = ns as f64;
-    match ns {
-        0..1_000 => format!("{ns} ns"),
-        1_000..1_000_000 => format!("{:.1} µs", n / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} ms", n / 1e6),
-        _ => format!("{:.2} s", n / 1e9),
-    }
-}
-
 /// `1 byte`, `123 bytes`.
 pub(super) fn bytes(n: u64) -> String {
     if n == 1 { "1 byte".into() } else { format!("{n} bytes") }

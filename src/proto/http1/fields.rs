@@ -108,14 +108,16 @@ pub static HEADER: FieldSpec = text(
     "Header field",
     "RFC 9110 §5",
     "A header field; its name is as on the wire.",
-);
+)
+.header();
 /// A field of a trailer section.
 pub static TRAILER: FieldSpec = text(
     "http.trailer",
     "Trailer field",
     "RFC 9112 §7.1.2",
     "A field sent behind a chunked body; its name is as on the wire.",
-);
+)
+.header();
 /// A line that is no field line.
 pub static BAD_LINE: FieldSpec = text(
     "http.bad_line",

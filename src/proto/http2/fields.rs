@@ -122,7 +122,8 @@ pub(crate) static UNUSED_CONTINUATION: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §4.1",
     "Flags that mean nothing here: sent as zero and ignored.",
-);
+)
+.repeated();
 pub(crate) static UNUSED_PUSH_PROMISE: FieldSpec = spec(
     "http2.flags.unused_push_promise",
     "Unused",
@@ -130,7 +131,8 @@ pub(crate) static UNUSED_PUSH_PROMISE: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §4.1",
     "Flags that mean nothing here: sent as zero and ignored.",
-);
+)
+.repeated();
 pub(crate) static UNUSED_DATA: FieldSpec = spec(
     "http2.flags.unused_data",
     "Unused",
@@ -138,7 +140,8 @@ pub(crate) static UNUSED_DATA: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §4.1",
     "Flags that mean nothing here: sent as zero and ignored.",
-);
+)
+.repeated();
 pub(crate) static UNUSED_HEADERS: FieldSpec = spec(
     "http2.flags.unused_headers",
     "Unused",
@@ -146,7 +149,8 @@ pub(crate) static UNUSED_HEADERS: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §4.1",
     "Flags that mean nothing here: sent as zero and ignored.",
-);
+)
+.repeated();
 pub(crate) static RESERVED: FieldSpec = spec(
     "http2.r",
     "Reserved",
@@ -242,7 +246,8 @@ pub(crate) static SETTING_ID: FieldSpec = spec(
     "RFC 9113 §6.5.1",
     "Which setting it is.",
 )
-.named(codes::setting);
+.named(codes::setting)
+.repeated();
 pub(crate) static SET_TABLE: FieldSpec = spec(
     "http2.settings.header_table_size",
     "Header table size",
@@ -250,7 +255,8 @@ pub(crate) static SET_TABLE: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "The largest HPACK table that the sender can decode with, in bytes.",
-);
+)
+.repeated();
 pub(crate) static SET_PUSH: FieldSpec = spec(
     "http2.settings.enable_push",
     "Enable PUSH",
@@ -258,7 +264,8 @@ pub(crate) static SET_PUSH: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "Whether the peer may push.",
-);
+)
+.repeated();
 pub(crate) static SET_STREAMS: FieldSpec = spec(
     "http2.settings.max_concurrent_streams",
     "Max concurrent streams",
@@ -266,7 +273,8 @@ pub(crate) static SET_STREAMS: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "Streams that the peer may have open.",
-);
+)
+.repeated();
 pub(crate) static SET_WINDOW: FieldSpec = spec(
     "http2.settings.initial_window_size",
     "Initial window size",
@@ -274,7 +282,8 @@ pub(crate) static SET_WINDOW: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "Flow-control window that new streams start with, in bytes.",
-);
+)
+.repeated();
 pub(crate) static SET_FRAME: FieldSpec = spec(
     "http2.settings.max_frame_size",
     "Max frame size",
@@ -282,7 +291,8 @@ pub(crate) static SET_FRAME: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "The largest payload that the sender takes, in bytes.",
-);
+)
+.repeated();
 pub(crate) static SET_LIST: FieldSpec = spec(
     "http2.settings.max_header_list_size",
     "Max header list size",
@@ -290,7 +300,8 @@ pub(crate) static SET_LIST: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "The largest header section that the sender is prepared to take, in bytes.",
-);
+)
+.repeated();
 pub(crate) static SET_CONNECT: FieldSpec = spec(
     "http2.settings.extended_connect",
     "Extended CONNECT",
@@ -298,7 +309,8 @@ pub(crate) static SET_CONNECT: FieldSpec = spec(
     Unsigned,
     "RFC 8441 §3",
     "Whether extended CONNECT may be used.",
-);
+)
+.repeated();
 pub(crate) static SET_NO_PRIORITIES: FieldSpec = spec(
     "http2.settings.no_rfc7540_priorities",
     "No RFC 7540 priorities",
@@ -306,7 +318,8 @@ pub(crate) static SET_NO_PRIORITIES: FieldSpec = spec(
     Unsigned,
     "RFC 9218 §2.1",
     "Whether the sender leaves out the priorities of RFC 7540.",
-);
+)
+.repeated();
 pub(crate) static SET_UNKNOWN: FieldSpec = spec(
     "http2.settings.unknown",
     "Unknown Settings",
@@ -314,7 +327,8 @@ pub(crate) static SET_UNKNOWN: FieldSpec = spec(
     Unsigned,
     "RFC 9113 §6.5.2",
     "The value of a setting that has no name here.",
-);
+)
+.repeated();
 pub(crate) static PROMISED_R: FieldSpec =
     spec("http2.push_promise.r", "Reserved", 1, Flag, "RFC 9113 §6.6", "A reserved bit.");
 pub(crate) static PROMISED: FieldSpec = spec(
@@ -429,9 +443,11 @@ pub(crate) static ORIGIN_LEN: FieldSpec = spec(
     Unsigned,
     "RFC 8336 §2",
     "Bytes of the origin.",
-);
+)
+.repeated();
 pub(crate) static ORIGIN: FieldSpec =
-    spec("http2.origin.origin", "Origin", 0, Text, "RFC 8336 §2", "The origin in ASCII.");
+    spec("http2.origin.origin", "Origin", 0, Text, "RFC 8336 §2", "The origin in ASCII.")
+        .repeated();
 pub(crate) static UPDATE_R: FieldSpec =
     spec("http2.priority_update.r", "Reserved", 1, Flag, "RFC 9218 §7.1", "A reserved bit.");
 pub(crate) static UPDATE_STREAM: FieldSpec = spec(
@@ -473,7 +489,8 @@ pub(crate) static HEADER_LENGTH: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §3.2",
     "Bytes of all names and values and eight for each field.",
-);
+)
+.repeated();
 pub(crate) static HEADER_COUNT: FieldSpec = spec(
     "http2.header.count",
     "Header Count",
@@ -481,7 +498,8 @@ pub(crate) static HEADER_COUNT: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §3.2",
     "Fields in the block.",
-);
+)
+.repeated();
 pub(crate) static HEADER: FieldSpec =
     spec("http2.header", "Header", 0, Group, "RFC 7541 §6", "A field of the block.");
 pub(crate) static REPR: FieldSpec = spec(
@@ -491,7 +509,8 @@ pub(crate) static REPR: FieldSpec = spec(
     Text,
     "RFC 7541 §6",
     "How the field is written: the first bits.",
-);
+)
+.repeated();
 pub(crate) static INDEX: FieldSpec = spec(
     "http2.header.index",
     "Index",
@@ -499,7 +518,8 @@ pub(crate) static INDEX: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §2.3.3",
     "Position in the tables, the static one first; 0 where the name is spelt out.",
-);
+)
+.repeated();
 pub(crate) static NAME_HUFFMAN: FieldSpec = spec(
     "http2.header.name.huffman",
     "Huffman",
@@ -507,7 +527,8 @@ pub(crate) static NAME_HUFFMAN: FieldSpec = spec(
     Flag,
     "RFC 7541 §5.2",
     "The name is Huffman-coded.",
-);
+)
+.repeated();
 pub(crate) static NAME_CODED_LENGTH: FieldSpec = spec(
     "http2.header.name.coded_length",
     "Coded Name Length",
@@ -515,7 +536,8 @@ pub(crate) static NAME_CODED_LENGTH: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §5.2",
     "Bytes of the name on the wire.",
-);
+)
+.repeated();
 pub(crate) static NAME_OCTETS: FieldSpec = spec(
     "http2.header.name.octets",
     "Coded Name",
@@ -523,7 +545,8 @@ pub(crate) static NAME_OCTETS: FieldSpec = spec(
     Data,
     "RFC 7541 §5.2",
     "The name on the wire.",
-);
+)
+.repeated();
 pub(crate) static NAME_LENGTH: FieldSpec = spec(
     "http2.header.name.length",
     "Name Length",
@@ -531,9 +554,11 @@ pub(crate) static NAME_LENGTH: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §5.2",
     "Bytes of the name.",
-);
+)
+.repeated();
 pub(crate) static NAME: FieldSpec =
-    spec("http2.header.name", "Name", 0, Text, "RFC 7541 §1.3", "The name of the field.");
+    spec("http2.header.name", "Name", 0, Text, "RFC 7541 §1.3", "The name of the field.")
+        .repeated();
 pub(crate) static VALUE_HUFFMAN: FieldSpec = spec(
     "http2.header.value.huffman",
     "Huffman",
@@ -541,7 +566,8 @@ pub(crate) static VALUE_HUFFMAN: FieldSpec = spec(
     Flag,
     "RFC 7541 §5.2",
     "The value is Huffman-coded.",
-);
+)
+.repeated();
 pub(crate) static VALUE_CODED_LENGTH: FieldSpec = spec(
     "http2.header.value.coded_length",
     "Coded Value Length",
@@ -549,7 +575,8 @@ pub(crate) static VALUE_CODED_LENGTH: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §5.2",
     "Bytes of the value on the wire.",
-);
+)
+.repeated();
 pub(crate) static VALUE_OCTETS: FieldSpec = spec(
     "http2.header.value.octets",
     "Coded Value",
@@ -557,7 +584,8 @@ pub(crate) static VALUE_OCTETS: FieldSpec = spec(
     Data,
     "RFC 7541 §5.2",
     "The value on the wire.",
-);
+)
+.repeated();
 pub(crate) static VALUE_LENGTH: FieldSpec = spec(
     "http2.header.value.length",
     "Value Length",
@@ -565,9 +593,11 @@ pub(crate) static VALUE_LENGTH: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §5.2",
     "Bytes of the value.",
-);
+)
+.repeated();
 pub(crate) static VALUE: FieldSpec =
-    spec("http2.header.value", "Value", 0, Text, "RFC 7541 §1.3", "The value of the field.");
+    spec("http2.header.value", "Value", 0, Text, "RFC 7541 §1.3", "The value of the field.")
+        .repeated();
 pub(crate) static SIZE_UPDATE: FieldSpec = spec(
     "http2.header_table_size_update",
     "Header table size update",
@@ -583,7 +613,8 @@ pub(crate) static TABLE_SIZE: FieldSpec = spec(
     Unsigned,
     "RFC 7541 §6.3",
     "The size in bytes.",
-);
+)
+.repeated();
 
 /// All of them, for `docs/FIELDS.md` and the filter language.
 pub(crate) static FIELDS: &[&FieldSpec] = &[

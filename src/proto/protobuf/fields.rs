@@ -8,7 +8,7 @@ const S: &str = "Protocol Buffers, Encoding";
 macro_rules! fields {
     ($($(#[$doc:meta])* $id:ident = $name:literal, $label:literal, $kind:ident, $meaning:literal;)*) => {
         $($(#[$doc])* pub static $id: FieldSpec =
-            FieldSpec::new($name, $label, 0, Kind::$kind, S, $meaning);)*
+            FieldSpec::new($name, $label, 0, Kind::$kind, S, $meaning).repeated();)*
     };
 }
 
@@ -56,7 +56,8 @@ pub static WIRE_TYPE: FieldSpec = FieldSpec::new(
     S,
     "The low three bits of the tag: how long the value is.",
 )
-.named(wire_type_name);
+.named(wire_type_name)
+.repeated();
 
 /// The number of a field.
 pub static NUMBER: FieldSpec = FieldSpec::new(
@@ -66,7 +67,8 @@ pub static NUMBER: FieldSpec = FieldSpec::new(
     Kind::Unsigned,
     S,
     "Which field of the message this is: the tag without its low three bits, as a varint.",
-);
+)
+.repeated();
 
 /// All of them.
 pub static FIELDS: &[&FieldSpec] = &[

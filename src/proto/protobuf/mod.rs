@@ -65,6 +65,15 @@ fn is_protobuf(media_type: &str) -> bool {
     ["application/grpc", "application/grpc+proto"].iter().any(|m| base.eq_ignore_ascii_case(m))
 }
 
+/// Whether bytes that are no protobuf are JSON by the look of them. Some servers send
+/// JSON as `application/grpc`, without saying so with `+json`.
+fn looks_like_json(data: &[u8]) -> bool {
+    let text = data.trim_ascii();
+    let ends =
+        matches!((text.first(), text.last()), (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')));
+    ends && simdutf8::basic::from_utf8(text).is_ok()
+}
+
 impl PayloadDecoder for Decoder {
     fn decode(
         &self,
@@ -78,10 +87,14 @@ impl PayloadDecoder for Decoder {
         let ty = self.message_type(hint);
         let types = self.schema.as_ref().map(|s| &*s.types);
         let mut walk = Walk::new(types);
-        let Some((detail, buffer)) = detail else {
+        if detail.is_none() || ty.is_none() {
             walk.message(In::new(data, BufferId(0), 0, &NoSink), ty, None, 0);
-            return Some(walk.findings);
-        };
+            if ty.is_none() && !walk.findings.is_empty() && looks_like_json(data) {
+                return None;
+            }
+        }
+        let Some((detail, buffer)) = detail else { return Some(walk.findings) };
+        let mut walk = Walk::new(types);
         let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
         let sink = TreeSink::on(std::mem::take(&mut detail.tree));
         sink.open(&fields::MESSAGE, Span::bytes(buffer, 0, 0));

@@ -160,6 +160,23 @@ fn without_a_schema_all_readings() {
     assert_eq!(value.wire_line(99), "{1: {2: 7}}");
 }
 
+/// JSON that is sent as `application/grpc` is left to be shown as text; with a schema
+/// it is what the schema says, and faulty.
+#[test]
+fn json_is_no_protobuf() {
+    let hint = PayloadHint { media_type: "application/grpc", path: "/s.S/M", side: Side::Client };
+    let json = b" {\n \"name\": [\"Jason\"]\n}\n";
+    let plain = Decoder::default();
+    assert!(plain.decode(&hint, json, None).is_none());
+    let mut detail = Detail::default();
+    let buffer = detail.origins.add(crate::base::Buffer::new("message"));
+    assert!(plain.decode(&hint, json, Some((&mut detail, buffer))).is_none());
+    assert!(detail.tree.nodes().is_empty());
+    let d = Decoder { schema: Some(users()) };
+    let hint = PayloadHint { path: "/user.UserService/GetUser", ..hint };
+    assert!(d.decode(&hint, json, None).is_some_and(|f| !f.is_empty()));
+}
+
 #[test]
 fn odd_bytes_are_findings_and_the_rest_stays() {
     for (data, line, code) in [

@@ -6,8 +6,8 @@ use super::fields::{
     SERVER_BYTES, SERVER_MESSAGES, SESSION_CODE, SESSION_REASON, SUBPROTOCOL, URI,
 };
 use super::handshake::Handshake;
-use super::summary;
 use super::wire::opcode;
+use crate::base::time::human;
 use crate::base::{Moment, Side};
 use crate::event::{Detail, Draft, Level};
 use crate::field::{FieldSpec, Tree, Value};
@@ -265,7 +265,7 @@ impl Session {
             }
         }
         s.push_str(" after ");
-        s.push_str(&summary::duration(ns));
+        s.push_str(&human(ns));
         s
     }
 }

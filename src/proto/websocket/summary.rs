@@ -33,15 +33,20 @@ pub(super) fn frame(h: &FrameHead) -> String {
 
 /// The first characters of a text; bytes that are no UTF-8 are replaced.
 pub(super) fn text(data: &[u8], len: u64) -> String {
+    if len == 0 {
+        return bytes(0);
+    }
     // Four bytes a character at most.
     let head = data.get(..TEXT_CHARS * 4).unwrap_or(data);
+    let is_cut = (head.len() as u64) < len;
     let whole = match std::str::from_utf8(head) {
-        Err(e) if e.error_len().is_none() => head.get(..e.valid_up_to()).unwrap_or(head),
+        // The cut went through a character.
+        Err(e) if is_cut && e.error_len().is_none() => head.get(..e.valid_up_to()).unwrap_or(head),
         _ => head,
     };
     let whole = String::from_utf8_lossy(whole);
     let mut s: String = whole.chars().take(TEXT_CHARS).collect();
-    if (s.len() as u64) < len && s.len() < whole.len() || (head.len() as u64) < len {
+    if (s.len() as u64) < len && s.len() < whole.len() || is_cut {
         s.push('…');
     }
     s
@@ -87,20 +92,6 @@ pub(super) fn bytes(n: u64) -> String {
     if n == 1 { String::from("1 byte") } else { format!("{n} bytes") }
 }
 
-/// `350 ms`, `3.2 s`, `4 min 5 s`
-pub(super) fn duration(ns: u64) -> String {
-    let (us, ms) = (ns / 1_000, ns / 1_000_000);
-    if ms == 0 {
-        format!("{us} µs")
-    } else if ms < 1_000 {
-        format!("{ms} ms")
-    } else if ms < 60_000 {
-        format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)
-    } else {
-        format!("{} min {} s", ms / 60_000, ms % 60_000 / 1_000)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,12 +105,13 @@ mod tests {
         assert_eq!(text(b"hello", 5), "hello");
         assert_eq!(text(b"hello", 50), "hello…");
         assert_eq!(text("é".as_bytes(), 2), "é");
+        assert_eq!(text(b"caf\xc3", 4), "caf\u{fffd}");
+        assert_eq!(text(b"caf\xc3", 40), "caf…");
+        assert_eq!(text(b"", 0), "0 bytes");
         assert_eq!(binary(&[8, 42], 2), "2 bytes: 08 2a");
         assert_eq!(binary(&[], 0), "0 bytes");
         assert_eq!(either(b"\x00\x01", 2), "2 bytes: 00 01");
         assert_eq!(close(Some(1000), b"bye"), "1000 normal closure \"bye\"");
         assert_eq!(close(Some(3001), b""), "3001");
-        assert_eq!(duration(3_270_000_000), "3.2 s");
-        assert_eq!(duration(65_000_000_000), "1 min 5 s");
     }
 }

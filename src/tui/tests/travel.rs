@@ -1,0 +1,176 @@
+//! Moving, searching, filtering.
+
+use crossterm::event::{KeyCode, MouseButton, MouseEventKind};
+
+use super::Bench;
+use crate::event::Level;
+use crate::tui::app::Pane;
+use crate::tui::rows::{Filter, Item, Rows};
+
+#[test]
+fn the_list_holds_what_passes_the_filter() {
+    let b = Bench::open("ws-tungstenite", 80, 24);
+    let index = b.app.index.read().unwrap();
+    for bits in 0..16_u8 {
+        let levels: Vec<Level> =
+            Level::ALL.into_iter().take(4).filter(|l| bits & 1 << *l as u8 != 0).collect();
+        let filter = Filter::of(&levels);
+        let mut rows = Rows::new(filter);
+        // In small steps, as a large file would come.
+        while rows.extend(&index, 7) {}
+        let mut expected = 0;
+        for i in 0..index.len() {
+            let id = crate::index::RowId(u32::try_from(i).unwrap());
+            if filter.has(index.row(id).unwrap().level()) {
+                expected += 1;
+                assert_eq!(rows.get(rows.place(Item::Row(id))), Some(Item::Row(id)));
+            }
+        }
+        if filter.has(Level::Packet) {
+            for p in 1..=u32::try_from(index.packet_count()).unwrap() {
+                expected += 1;
+                assert_eq!(rows.get(rows.place(Item::Packet(p))), Some(Item::Packet(p)));
+            }
+        }
+        assert_eq!(rows.len(), expected, "{}", filter.describe());
+    }
+}
+
+#[test]
+fn a_packet_stands_before_what_it_completed() {
+    let mut b = Bench::open("ws-tungstenite", 80, 24);
+    b.type_in("1");
+    let index = b.app.index.read().unwrap();
+    let mut last = 0;
+    for at in 0..b.app.rows.len() {
+        match b.app.rows.get(at).unwrap() {
+            Item::Packet(p) => last = p,
+            Item::Row(r) => assert!(index.row(r).unwrap().last_packet <= last),
+        }
+    }
+}
+
+#[test]
+fn what_is_selected_stays_so_under_another_filter() {
+    let mut b = Bench::open("grpc-tonic", 80, 24);
+    b.go("Carol");
+    let row = b.row();
+    for keys in ["2", "1", "2", "1", "4"] {
+        b.type_in(keys);
+        assert_eq!(b.row(), row, "after {keys}");
+    }
+    // Its level is not shown any more: what comes next is selected.
+    b.type_in("43");
+    assert!(b.row() >= row);
+    // Packets alone: the packet that completed it.
+    b.type_in("v");
+    while b.app.rows.filter() != Filter::of(&[Level::Packet]) {
+        b.type_in("v");
+    }
+    assert!(matches!(b.app.selected, Some(Item::Packet(_))));
+}
+
+#[test]
+fn search_goes_round() {
+    let mut b = Bench::open("grpc-tonic", 100, 30);
+    b.type_in("/aLiCe");
+    b.press(&[KeyCode::Enter]);
+    assert!(b.summary().contains("Alice"), "{}", b.screen());
+    let first = b.row();
+    let hits = b.app.found.as_ref().unwrap().hits.len();
+    assert!(hits >= 2, "{hits}");
+    assert!(b.screen().contains(&format!("1 of {hits}")), "{}", b.screen());
+    b.type_in("n");
+    assert!(b.row() > first);
+    b.type_in("N");
+    assert_eq!(b.row(), first);
+    b.type_in("N");
+    assert!(b.row() > first, "round the beginning");
+    b.type_in("n");
+    assert_eq!(b.row(), first, "and round the end");
+    b.type_in("/no such text");
+    b.press(&[KeyCode::Enter]);
+    assert!(b.screen().contains("was not found"), "{}", b.screen());
+    assert_eq!(b.row(), first);
+}
+
+#[test]
+fn search_looks_into_fields_and_payloads() {
+    let mut b = Bench::open("ws-tungstenite", 100, 30);
+    // A header that no summary shows.
+    b.type_in("/sec-websocket-accept");
+    b.press(&[KeyCode::Enter]);
+    assert!(b.summary().starts_with("101"), "{}", b.screen());
+    b.type_in("/世界");
+    b.press(&[KeyCode::Enter]);
+    assert!(b.summary().contains("世界"), "{}", b.screen());
+}
+
+#[test]
+fn a_search_is_stopped_by_escape() {
+    let mut b = Bench::open("grpc-tonic", 100, 30);
+    b.app.search("alice".into());
+    let wishes = b.app.wishes();
+    assert!(wishes.search.is_some());
+    b.app.key(crossterm::event::KeyEvent::from(KeyCode::Esc));
+    assert!(b.app.wishes().search.is_none());
+    b.settle();
+    assert_eq!(b.row(), 6, "it went nowhere");
+}
+
+#[test]
+fn groups_fold() {
+    let mut b = Bench::open("ws-tungstenite", 80, 40);
+    b.field("Request line");
+    let lines = b.app.tree.lines.len();
+    b.press(&[KeyCode::Enter]);
+    assert!(b.app.tree.lines.len() < lines);
+    assert!(b.screen().contains("▸ Request line"), "{}", b.screen());
+    // A byte inside unfolds it.
+    let hex = b.app.panes.hex;
+    b.click(hex.x + 7, hex.y + 1);
+    assert_eq!(b.app.tree.lines.len(), lines);
+    assert!(b.screen().contains("http.request.method ·"), "{}", b.screen());
+}
+
+#[test]
+fn the_same_field_stays_selected_from_event_to_event() {
+    let mut b = Bench::open("ws-tungstenite", 80, 40);
+    b.press(&[KeyCode::Char('v')]);
+    b.go("masked");
+    b.field("Masking key");
+    b.app.focus = Pane::List;
+    b.press(&[KeyCode::Down, KeyCode::Down]);
+    assert!(b.screen().contains("websocket.masking_key ·"), "{}", b.screen());
+}
+
+#[test]
+fn the_mouse_drags_and_turns_the_timeline() {
+    let mut b = Bench::open("grpc-tonic", 100, 40);
+    let area = b.app.panes.timeline;
+    let x = area.x + b.app.timeline.labels + 20;
+    let all = b.app.timeline.shown.unwrap();
+    b.mouse(MouseEventKind::ScrollUp, x, area.y + 3);
+    let near = b.app.timeline.shown.unwrap();
+    assert!(near.span <= all.span / 2 + 1);
+    let before = near.moment(20, b.app.timeline.width);
+    assert_eq!(near.column(before, b.app.timeline.width), 20);
+    b.mouse(MouseEventKind::Down(MouseButton::Left), x, area.y + 1);
+    b.mouse(MouseEventKind::Drag(MouseButton::Left), x - 10, area.y + 1);
+    let dragged = b.app.timeline.shown.unwrap();
+    assert_eq!(dragged.span, near.span);
+    assert!((dragged.column(before, b.app.timeline.width) - 10).abs() <= 1);
+    b.type_in("0");
+    assert_eq!(b.app.timeline.shown.unwrap(), all);
+}
+
+#[test]
+fn a_click_in_the_list_moves_all() {
+    let mut b = Bench::open("grpc-tonic", 100, 40);
+    b.click(30, b.app.panes.list.y + 4);
+    assert_eq!(b.app.at, 3);
+    assert!(b.app.is_open());
+    assert!(b.screen().contains("event 17"), "{}", b.screen());
+    b.mouse(MouseEventKind::ScrollDown, 30, 2);
+    assert_eq!(b.app.at, 6);
+}

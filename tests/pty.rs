@@ -1,0 +1,345 @@
+//! The real program in a pseudo-terminal: what a user presses, and what a
+//! terminal shows then.
+#![cfg(feature = "tui")]
+
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use framescope::base::BufferId;
+use framescope::engine::Options;
+use framescope::event::Detail;
+use framescope::finding::Finding;
+use framescope::proto::{PayloadDecoder, PayloadHint};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+/// By then everything must have come about; a test waits no longer than it must.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+const UP: &str = "\x1b[A";
+const DOWN: &str = "\x1b[B";
+
+/// The program on a terminal.
+struct Session {
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    screen: Arc<Mutex<vt100::Parser>>,
+}
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
+}
+
+fn cells(n: u16) -> NonZero<u16> {
+    NonZero::new(n).unwrap()
+}
+
+impl Session {
+    fn start(columns: u16, rows: u16, fixture: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(fixture);
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
+        command.arg(path);
+        Self::run(columns, rows, command)
+    }
+
+    fn run(columns: u16, rows: u16, mut command: CommandBuilder) -> Self {
+        command.env("TERM", "xterm-256color");
+        command.env_remove("NO_COLOR");
+        let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut output = pair.master.try_clone_reader().unwrap();
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(columns), 0)));
+        let terminal = Arc::clone(&screen);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(n @ 1..) = output.read(&mut bytes) {
+                terminal.lock().unwrap_or_else(PoisonError::into_inner).process(&bytes[..n]);
+            }
+        });
+        let keys = pair.master.take_writer().unwrap();
+        Self { master: pair.master, keys, child, screen }
+    }
+
+    fn look<T>(&self, see: impl Fn(&vt100::Screen) -> T) -> T {
+        see(self.screen.lock().unwrap_or_else(PoisonError::into_inner).screen())
+    }
+
+    /// Waits until the screen is as expected.
+    fn until(&self, what: &str, expected: impl Fn(&vt100::Screen) -> bool) {
+        let begun = Instant::now();
+        while !self.look(&expected) {
+            assert!(begun.elapsed() < DEADLINE, "no {what} on\n{}", self.look(|s| s.contents()));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn sees(&self, text: &str) {
+        self.until(text, |s| s.contents().contains(text));
+    }
+
+    /// The terminal gets another size, and the program is told.
+    fn resize(&self, columns: u16, rows: u16) {
+        let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        screen.screen_mut().set_size(cells(rows), cells(columns));
+        self.master.resize(size(columns, rows)).unwrap();
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Leaves by `q`; the terminal must be as it was, and the status 0.
+    fn quit(mut self) {
+        self.press("q");
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(begun.elapsed() < DEADLINE, "q does not quit");
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        assert!(status.success(), "{status:?}");
+        self.until("terminal as it was", |s| {
+            !s.alternate_screen()
+                && !s.hide_cursor()
+                && s.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+        });
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The reversed cells of a screen's right part below the list: marked bytes. Hex
+/// and ASCII columns both; here as one text a line.
+fn marked(screen: &vt100::Screen, from: u16) -> Vec<String> {
+    let (rows, columns) = screen.size();
+    let (rows, columns) = (rows.get(), columns.get());
+    let line = |row: u16| -> String {
+        (from..columns)
+            .filter_map(|c| screen.cell(row, c))
+            .filter(|c| c.inverse())
+            .map(|c| if c.has_contents() { c.contents() } else { " " })
+            .collect()
+    };
+    (0..rows).map(line).filter(|l| !l.trim().is_empty()).collect()
+}
+
+/// The column behind the line that parts fields from bytes.
+fn bytes_from(screen: &vt100::Screen) -> Option<u16> {
+    let (rows, columns) = screen.size();
+    let (rows, columns) = (rows.get(), columns.get());
+    (0..rows).find_map(|r| {
+        (0..columns)
+            .find(|c| screen.cell(r, *c).is_some_and(|x| x.contents() == "│"))
+            .map(|c| c + 1)
+    })
+}
+
+/// Opens a frame, selects a field, and looks which bytes are marked.
+fn select_a_field(columns: u16, rows: u16) {
+    let mut s = Session::start(columns, rows, "ws-tungstenite/capture.pcap");
+    s.sees("GET /tour HTTP/1.1");
+    assert!(s.look(vt100::Screen::alternate_screen));
+    // Frames alone; the first is the client's "Hello, server".
+    s.press("vg");
+    s.sees("event 4: websocket text frame");
+    // Into the fields, and down to the masking key.
+    s.press("\t");
+    for _ in 0..9 {
+        s.press(DOWN);
+    }
+    s.sees("websocket.masking_key · bytes 2–5 of TCP stream · packet 8 bytes 68–71 (exact)");
+    let in_bytes = |s: &vt100::Screen| bytes_from(s).map(|c| marked(s, c)).unwrap_or_default();
+    // In hex, then in ASCII: none of the four is printable.
+    s.until("the key's bytes marked", |s| in_bytes(s) == ["b3 e6 87 c0····"]);
+    // One field up: the length, seven bits of byte 1.
+    s.press(UP);
+    s.sees("websocket.payload_length · bits 1–7 of byte 1");
+    s.until("its byte marked", |s| in_bytes(s) == ["8d·"]);
+    s.quit();
+}
+
+#[test]
+fn a_field_marks_its_bytes_at_80_by_24() {
+    select_a_field(80, 24);
+}
+
+#[test]
+fn a_field_marks_its_bytes_at_200_by_60() {
+    select_a_field(200, 60);
+}
+
+#[test]
+fn help_search_and_resize() {
+    let mut s = Session::start(80, 24, "grpc-tonic/capture.pcap");
+    s.sees("grpc request");
+    s.press("?");
+    s.sees("next, previous pane");
+    s.press("\x1b");
+    s.until("no help", |s| !s.contents().contains("next, previous pane"));
+    s.press("/carol\r");
+    s.sees("\"carol\": 1 of");
+    s.sees("event 50: grpc message");
+    // While it runs, the terminal grows.
+    s.resize(200, 60);
+    s.until("a timeline at the bottom", |s| s.contents().contains("#1/13 Chat"));
+    s.sees("event 50: grpc message");
+    // And shrinks to next to nothing, and back.
+    for (columns, rows) in [(20, 5), (80, 24)] {
+        s.resize(columns, rows);
+    }
+    s.sees("event 50: grpc message");
+    s.quit();
+}
+
+#[test]
+fn standard_input_is_browsed_with_keys_from_the_terminal() {
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ws-tungstenite/capture.pcap");
+    let mut command = CommandBuilder::new("sh");
+    let script = "cat \"$1\" | \"$2\" -";
+    command.args(["-c", script, "sh"]);
+    command.arg(fixture);
+    command.arg(env!("CARGO_BIN_EXE_framescope"));
+    let mut s = Session::run(80, 24, command);
+    s.sees("standard input: messages");
+    s.sees("GET /tour HTTP/1.1");
+    s.press(DOWN);
+    s.sees("event 2: http response");
+    s.quit();
+}
+
+#[test]
+fn a_pipe_that_says_nothing_yet_is_waited_for_on_the_screen() {
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ws-tungstenite/capture.pcap");
+    let mut command = CommandBuilder::new("sh");
+    // The pipe says something when the terminal's user has said so to `read`.
+    let fifo = std::env::temp_dir().join(format!("framescope-pty-{}", std::process::id()));
+    let script = "rm -f \"$3\"; mkfifo \"$3\"; exec \"$2\" - < \"$3\"";
+    command.args(["-c", script, "sh"]);
+    command.arg(&fixture);
+    command.arg(env!("CARGO_BIN_EXE_framescope"));
+    command.arg(&fifo);
+    let mut s = Session::run(80, 24, command);
+    // Opened for writing once the shell has made it; nothing is written yet.
+    let begun = Instant::now();
+    let mut pipe = loop {
+        match std::fs::OpenOptions::new().write(true).open(&fifo) {
+            Ok(p) => break p,
+            Err(e) => assert!(begun.elapsed() < DEADLINE, "{e}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    s.sees("reading …");
+    s.press("?");
+    s.sees("next, previous pane");
+    s.press("?");
+    pipe.write_all(&std::fs::read(fixture).unwrap()).unwrap();
+    drop(pipe);
+    s.sees("GET /tour HTTP/1.1");
+    std::fs::remove_file(fifo).unwrap();
+    s.quit();
+}
+
+#[test]
+fn a_signal_puts_the_terminal_back() {
+    let mut s = Session::start(80, 24, "ws-tungstenite/capture.pcap");
+    s.sees("GET /tour HTTP/1.1");
+    let id = s.child.process_id().unwrap();
+    let told = std::process::Command::new("kill").arg(id.to_string()).status().unwrap();
+    assert!(told.success());
+    assert!(s.child.wait().unwrap().success());
+    s.until("terminal as it was", |s| !s.alternate_screen() && !s.hide_cursor());
+}
+
+/// Fails at the first payload that it sees.
+struct Bomb;
+
+impl PayloadDecoder for Bomb {
+    fn decode(
+        &self,
+        _: &PayloadHint<'_>,
+        _: &[u8],
+        detail: Option<(&mut Detail, BufferId)>,
+    ) -> Option<Vec<Finding>> {
+        // Not while reading, but when somebody looks: the screen is up by then.
+        assert!(detail.is_none(), "planted");
+        None
+    }
+}
+
+/// Not a test of its own: the process of the one below.
+#[test]
+#[ignore = "run by a_panic_puts_the_terminal_back"]
+fn panics_on_the_screen() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/grpc-tonic/capture.pcap");
+    let decoders: Vec<Box<dyn PayloadDecoder>> = vec![Box::new(Bomb)];
+    let options = Options { decoders: Arc::new(decoders), ..Options::default() };
+    let ended = framescope::tui::run(&[path], options);
+    println!("ended with {ended:?}");
+}
+
+#[test]
+fn a_panic_puts_the_terminal_back() {
+    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "panics_on_the_screen", "--ignored", "--nocapture"]);
+    command.env("RUST_BACKTRACE", "0");
+    let mut s = Session::run(80, 24, command);
+    s.child.wait().unwrap();
+    // The reason can be read, on the screen that the user had before.
+    s.sees("planted");
+    s.sees("ended with Err");
+    s.until("terminal as it was", |s| !s.alternate_screen() && !s.hide_cursor());
+}
+
+#[test]
+fn a_file_that_is_none_leaves_the_terminal_alone() {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
+    let mut s = Session::run(80, 24, command);
+    let status = s.child.wait().unwrap();
+    assert_eq!(status.exit_code(), 2);
+    s.sees("Cargo.toml");
+    assert!(!s.look(vt100::Screen::alternate_screen));
+}
+
+/// How long a key takes while `FRAMESCOPE_LARGE`, a capture of a gigabyte or so,
+/// is being read. Not run unless asked for: it measures the machine.
+#[test]
+#[ignore = "measures; FRAMESCOPE_LARGE names a large capture"]
+fn keys_are_answered_while_a_large_capture_is_read() {
+    let path = std::env::var_os("FRAMESCOPE_LARGE").expect("FRAMESCOPE_LARGE");
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
+    command.arg(path);
+    let mut s = Session::run(200, 60, command);
+    s.sees("? help");
+    let mut worst = Duration::ZERO;
+    let mut presses = 0;
+    let begun = Instant::now();
+    while s.look(|s| s.contents().contains("reading")) && begun.elapsed() < DEADLINE {
+        for (key, shown) in [("?", true), ("?", false)] {
+            let pressed = Instant::now();
+            s.press(key);
+            s.until("answer", |s| s.contents().contains("next, previous pane") == shown);
+            worst = worst.max(pressed.elapsed());
+            presses += 1;
+        }
+        // And one that moves far: a row at the end must be opened.
+        s.press("G");
+    }
+    eprintln!("{presses} keys, the slowest answered after {worst:?}, in {:?}", begun.elapsed());
+    s.quit();
+    assert!(presses > 0 && worst < Duration::from_millis(50), "{presses} keys, {worst:?}");
+}
