@@ -153,7 +153,7 @@ fn nothing_wrong_is_shown() {
 }
 
 /// Of 100 messages whose bytes are all there, so many are shown.
-const SHARE: usize = 97;
+const SHARE: usize = 95;
 
 #[allow(clippy::too_many_arguments, reason = "one place, many books")]
 fn check(
