@@ -18,7 +18,7 @@ use support::{
 
 /// The most runs over one capture: beyond it every second number is left out,
 /// and so on.
-const RUNS: usize = 120;
+const RUNS: usize = 80;
 
 /// Captures of HTTP/2 in the clear, by name.
 fn captures() -> Vec<(String, Vec<Owned>)> {
