@@ -493,10 +493,7 @@ impl Node {
                 h.with(|head| self.feed(Input::Head(*head), shared));
             }
         }
-        for side in self.as_captured() {
-            self.pump(side, false, shared);
-            self.wake_peer(side, shared);
-        }
+        self.feed_held(shared);
     }
 
     /// Nobody knows the stream: what is held of it is opaque.
@@ -553,10 +550,7 @@ impl Node {
                     }
                     shared.roles_known |= client.is_some();
                     self.run(p, shared);
-                    for side in self.as_captured() {
-                        self.pump(side, false, shared);
-                        self.wake_peer(side, shared);
-                    }
+                    self.feed_held(shared);
                     return;
                 }
                 Verdict::More => undecided = true,
@@ -568,14 +562,31 @@ impl Node {
         }
     }
 
-    /// Both sides, the one first whose held bytes were captured first: a server
-    /// may have spoken before the client.
-    fn as_captured(&self) -> [Side; 2] {
-        let [client, server] =
-            [0, 1].map(|i| self.maps[i].moment(self.lanes[i].at).map(|m| m.packet));
-        match (client, server) {
-            (Some(c), Some(s)) if s < c => [Side::Server, Side::Client],
-            _ => Side::BOTH,
+    /// Feeds a new machine what was held, in the order in which it was captured:
+    /// what the two directions say may depend on one another.
+    fn feed_held(&mut self, shared: &mut Shared) {
+        let mut runs = Vec::new();
+        let held = Side::BOTH.map(|side| {
+            let i = side.index();
+            let held = std::mem::take(&mut self.lanes[i].held);
+            let at = self.lanes[i].at;
+            let (mut from, mut latest) = (0, 0);
+            self.maps[i].pieces(at, at + held.len() as u64, |p, moment| {
+                let to = held.len().min(from + p.len as usize);
+                latest = moment.packet.0.max(latest);
+                runs.push((latest, side, from..to));
+                from = to;
+            });
+            if from < held.len() {
+                runs.push((latest, side, from..held.len()));
+            }
+            held
+        });
+        // Stable: within one direction the order is that of the bytes.
+        runs.sort_by_key(|(packet, _, _)| *packet);
+        for (_, side, range) in runs {
+            let data = held.get(side.index()).and_then(|h| h.get(range)).unwrap_or_default();
+            self.bytes(side, data, shared);
         }
     }
 

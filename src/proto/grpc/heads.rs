@@ -134,7 +134,7 @@ fn custom_names(headers: &Headers) -> Vec<String> {
     headers
         .iter()
         .map(|(n, _, _)| n)
-        .filter(|n| is_metadata(n) && !n.starts_with(b"grpc-"))
+        .filter(|n| !n.is_empty() && is_metadata(n) && !n.starts_with(b"grpc-"))
         .filter(|n| {
             ![b"user-agent".as_slice(), b"accept-encoding", b"date", b"content-length"].contains(n)
         })
@@ -255,7 +255,7 @@ impl Call {
         side.encoding = Encoding::from_header(encoding, is_partial(h));
         side.content_type = content_type;
         let has_status = known(h, "grpc-status").is_some();
-        if head.end && has_status {
+        if head.end && (has_status || is_partial(h)) {
             self.status_section(head, list, out);
             return;
         }

@@ -3,10 +3,12 @@
 
 use crate::base::{BufferId, Side};
 use crate::field::{In, NoSink};
+use crate::proto::Headers;
 use crate::proto::http2::codes::frame;
+use crate::proto::http2::hpack::Decoder;
 use crate::proto::http2::streams::initiator;
 use crate::proto::http2::wire::{
-    self, ACK, END_HEADERS, END_STREAM, FrameHead, HEAD_LEN, PADDED, PRIORITY,
+    self, ACK, Content, END_HEADERS, END_STREAM, FrameHead, HEAD_LEN, PADDED, PRIORITY,
 };
 
 /// The largest payload that is believed: more must have been agreed on, which
@@ -15,7 +17,9 @@ const MAX_LENGTH: u32 = 16_384;
 /// Settings of one frame that are believed.
 const MAX_SETTINGS: u32 = 64 * 6;
 /// Headers by which a chain is believed though nothing tells who is the client.
-const ENOUGH_HEADS: u32 = 4;
+///
+/// Connections begin with settings, windows and pings.
+const ENOUGH_HEADS: u32 = 12;
 /// The highest stream of a header that stands alone.
 const MAX_LONE_STREAM: u32 = 1 << 20;
 /// Bytes of a direction that are searched for the first frame: two frames of
@@ -85,32 +89,28 @@ fn payload_fits(head: &FrameHead, payload: &[u8]) -> bool {
     }
 }
 
-/// Whether a HEADERS frame was sent by the client: a section begins with
-/// pseudo-header fields, and their names stand in the static table
-/// (RFC 9113 §8.3, RFC 7541 Appendix A).
-fn sent_by(head: &FrameHead, payload: &[u8]) -> Option<Side> {
+/// Who sent a frame: pseudo-header fields are either a request's or a response's
+/// (RFC 9113 §8.3), `grpc-status` is a response's, and only a server promises.
+///
+/// Most pseudo-header fields stand in the static table, so they are known though
+/// the blocks before were not captured.
+fn sent_by(head: &FrameHead, payload: &[u8], hpack: &mut Decoder) -> Option<Side> {
     if head.kind == frame::PUSH_PROMISE {
         return Some(Side::Server);
     }
-    if head.kind != frame::HEADERS {
+    if head.kind != frame::HEADERS || !head.has(END_HEADERS) {
         return None;
     }
-    let mut at = usize::from(head.has(PADDED));
-    if head.has(PRIORITY) {
-        at += 5;
-    }
-    // A block may begin with updates of the table's size.
-    let first = payload.get(at..)?.iter().find(|b| !(0x20..=0x3f).contains(*b))?;
-    let index = match *first {
-        b @ 0x80.. => b & 0x7f,
-        b @ 0x40..=0x7f => b & 0x3f,
-        b => b & 0x0f,
-    };
-    match index {
-        1..=7 => Some(Side::Client),
-        8..=14 => Some(Side::Server),
+    let body = wire::body(In::new(payload, BufferId(0), 0, &NoSink), head);
+    let Content::Headers { fragment, .. } = body.content else { return None };
+    let mut headers = Headers::new();
+    let block = In::new(fragment.octets, BufferId(0), 0, &NoSink);
+    hpack.block(block, &mut headers, None, &mut Vec::new());
+    headers.iter().find_map(|(name, _, _)| match name {
+        b":method" | b":path" | b":scheme" | b":authority" => Some(Side::Client),
+        b":status" | b"grpc-status" | b"grpc-message" => Some(Side::Server),
         _ => None,
-    }
+    })
 }
 
 /// What the bytes of one direction say.
@@ -127,13 +127,16 @@ pub(super) enum Chain {
 /// Follows the chain from the first byte.
 ///
 /// It is believed once two headers, the second where the first says, tell who
-/// is the client; or four; or at the end (`last`) with less that is strong.
+/// is the client; or there are [`ENOUGH_HEADS`]; or at the end (`last`) with less that is strong.
 /// What is decided is decided by whole frames in order, so that it does not
 /// depend on how the bytes come.
 pub(super) fn follow(data: &[u8], last: bool) -> Chain {
     let (mut at, mut heads, mut frames) = (0_usize, 0_u32, 0_u32);
     let mut sender = None;
     let mut lone = false;
+    let mut data_of = 0;
+    let mut hpack = Decoder::default();
+    hpack.join();
     let end = loop {
         let rest = data.get(at..).unwrap_or_default();
         if rest.len() < HEAD_LEN {
@@ -156,7 +159,14 @@ pub(super) fn follow(data: &[u8], last: bool) -> Chain {
         if !payload_fits(&head, payload) {
             return Chain::Broken;
         }
-        sender = sender.or_else(|| sent_by(&head, payload));
+        let told = sent_by(&head, payload, &mut hpack);
+        // Hardly any client sends trailers.
+        let trailers =
+            head.kind == frame::HEADERS && head.stream == data_of && head.has(END_STREAM);
+        sender = sender.or(told).or(trailers.then_some(Side::Server));
+        if head.kind == frame::DATA {
+            data_of = head.stream;
+        }
         frames += 1;
         at += whole;
     };
@@ -176,13 +186,10 @@ fn begins(data: &[u8]) -> bool {
 }
 
 /// A single frame, longer than what is held, whose beginning leaves little doubt:
-/// DATA with the prefix of a gRPC message, or a section with its pseudo-headers.
+/// DATA with the prefix of a gRPC message.
 fn begins_strongly(head: &FrameHead, payload: &[u8]) -> bool {
-    match head.kind {
-        frame::DATA => payload.len() > 5 && payload.starts_with(&[0, 0]) && head.flags == 0,
-        frame::HEADERS => head.has(END_HEADERS) && sent_by(head, payload).is_some(),
-        _ => false,
-    }
+    let [0, 0, _, _, _, _, ..] = payload else { return false };
+    head.kind == frame::DATA && head.flags == 0
 }
 
 /// Where in a direction that was joined in the middle the first frame begins.
@@ -235,4 +242,107 @@ pub(super) fn find(data: &[u8], last: bool) -> Found {
         }
     }
     if last || searched.len() == SEARCHED { Found::Nowhere } else { Found::Undecided }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let mut v = (payload.len() as u32).to_be_bytes()[1..].to_vec();
+        v.extend([kind, flags]);
+        v.extend(stream.to_be_bytes());
+        v.extend(payload);
+        v
+    }
+
+    const MESSAGE: &[u8] = b"\0\0\0\0\x07\x0a\x05Jason";
+
+    /// The verdict is the same however the bytes come: the first that is not
+    /// `Undecided` for a beginning is that of everything.
+    fn steady(data: &[u8]) -> Chain {
+        let whole = follow(data, false);
+        let first = (1..=data.len()).map(|n| follow(&data[..n], false));
+        let first = first.into_iter().find(|c| *c != Chain::Undecided);
+        assert_eq!(first.unwrap_or(Chain::Undecided), whole);
+        whole
+    }
+
+    #[test]
+    fn two_headers_and_a_sender_are_believed() {
+        let request = frame(frame::HEADERS, 4, 5, &[0xbe, 0x83, 0x86, 0xbf]);
+        let response = frame(frame::HEADERS, 4, 5, &[0x88, 0xbe]);
+        let data = frame(frame::DATA, 0, 5, MESSAGE);
+        assert_eq!(steady(&[request, data.clone()].concat()), Chain::Frames(Some(Side::Client)));
+        assert_eq!(steady(&[response, data.clone()].concat()), Chain::Frames(Some(Side::Server)));
+        // A section behind data that ends the stream is trailers: unknown, and yet.
+        let trailers = frame(frame::HEADERS, 5, 5, &[0xbe]);
+        let more = frame(frame::PING, 0, 0, &[0; 8]);
+        assert_eq!(
+            steady(&[data.clone(), trailers, more].concat()),
+            Chain::Frames(Some(Side::Server))
+        );
+        // Nobody can tell: many are needed, or the end.
+        assert_eq!(steady(&data.repeat(4)), Chain::Undecided);
+        assert_eq!(follow(&data.repeat(4), true), Chain::Frames(None));
+        assert_eq!(steady(&data.repeat(12)), Chain::Frames(None));
+        assert_eq!(follow(&data, true), Chain::Frames(None));
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        let data = frame(frame::DATA, 0, 5, MESSAGE);
+        let broken = [data.clone(), b"HTTP/1.1 ".to_vec()].concat();
+        assert_eq!(steady(&broken), Chain::Broken);
+        for head in [
+            [0, 0, 5, frame::DATA, 0, 0, 0, 0, 0],
+            [0, 0, 5, frame::DATA, 2, 0, 0, 0, 1],
+            [0, 0, 5, frame::DATA, 0, 0x80, 0, 0, 1],
+            [0, 0, 0, frame::DATA, 0, 0, 0, 0, 1],
+            [0, 0, 5, frame::SETTINGS, 0, 0, 0, 0, 0],
+            [0, 0, 6, frame::SETTINGS, 0, 0, 0, 0, 1],
+            [0, 0, 6, frame::SETTINGS, 1, 0, 0, 0, 0],
+            [0, 0, 7, frame::PING, 0, 0, 0, 0, 0],
+            [0, 0, 3, frame::WINDOW_UPDATE, 0, 0, 0, 0, 0],
+            [0, 0x40, 1, frame::DATA, 0, 0, 0, 0, 1],
+            [0, 0, 5, 11, 0, 0, 0, 0, 1],
+        ] {
+            assert_eq!(plausible(&head), None, "{head:?}");
+        }
+        assert_eq!(steady(&[0; 64]), Chain::Broken);
+        assert_eq!(follow(&frame(frame::WINDOW_UPDATE, 0, 0, &[0; 4]), true), Chain::Broken);
+    }
+
+    #[test]
+    fn the_first_frame_is_found_behind_the_rest_of_another() {
+        let two = frame(frame::DATA, 0, 5, MESSAGE).repeat(2);
+        let data = [b"rest of a frame".to_vec(), two].concat();
+        assert_eq!(find(&data, false), Found::At(15));
+        for n in 1..data.len() {
+            let found = find(&data[..n], false);
+            assert!(matches!(found, Found::Undecided | Found::At(15)), "{n}: {found:?}");
+        }
+        assert_eq!(find(b"no frame at all", true), Found::Nowhere);
+        assert_eq!(find(&vec![7; SEARCHED], false), Found::Nowhere);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn random_bytes_are_no_frames(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            small in proptest::collection::vec(0_u8..3, 0..200),
+            last in any::<bool>(),
+        ) {
+            prop_assert!(!matches!(follow(&bytes, last), Chain::Frames(_)));
+            // Many small numbers, as binary protocols have: only what is a chain.
+            if let Chain::Frames(_) = follow(&small, false) {
+                prop_assert!(plausible(&small).is_some());
+            }
+            find(&bytes, last);
+        }
+    }
 }

@@ -12,10 +12,10 @@ pub(crate) static JOINED: FindingSpec = FindingSpec::note(
     "RFC 9113 §3.4",
     "The connection is known by its frames: it has no preface, or that was not captured.",
 );
-pub(crate) static FIRST_NOT_SETTINGS: FindingSpec = FindingSpec::error(
+pub(crate) static FIRST_NOT_SETTINGS: FindingSpec = FindingSpec::warning(
     "http2.no-settings",
     "RFC 9113 §3.4",
-    "The first frame of an end is not SETTINGS.",
+    "The first frame of an end is not SETTINGS, unless the capture began after that.",
 );
 pub(crate) static BAD_UPGRADE_SETTINGS: FindingSpec = FindingSpec::error(
     "http2.bad-upgrade-settings",

@@ -56,6 +56,7 @@ impl Connection {
         out: &mut dyn Out,
     ) -> Effect {
         let end = self.end_of(side);
+        end.begun = true;
         if end.block.take().is_some() {
             // The unfinished one may have inserted anything.
             end.hpack.lose();
@@ -90,9 +91,13 @@ impl Connection {
         findings: &mut Vec<Finding>,
         out: &mut dyn Out,
     ) -> Effect {
+        let joined = self.joined;
         let end = self.end_of(side);
         let Some(pending) = end.block.as_mut().filter(|b| b.stream == head.stream) else {
-            find(findings, &findings::CONTINUATION, String::new());
+            // Its block may have begun before the capture did.
+            if end.begun || !joined {
+                find(findings, &findings::CONTINUATION, String::new());
+            }
             end.hpack.lose();
             return Effect::default();
         };

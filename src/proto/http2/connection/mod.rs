@@ -32,6 +32,8 @@ struct End {
     block: Option<Box<Pending>>,
     /// A frame of it has been read.
     seen: bool,
+    /// A header block of it has begun.
+    begun: bool,
     /// Bytes of it are missing: what it did is not known any more.
     lost: bool,
     /// The largest payload that it has ever allowed its peer.
@@ -46,6 +48,7 @@ impl Default for End {
             hpack: Decoder::default(),
             block: None,
             seen: false,
+            begun: false,
             lost: false,
             max_frame: DEFAULT_MAX_FRAME,
             push: true,
@@ -458,10 +461,11 @@ impl Connection {
             return;
         }
         half.ended = true;
-        // The client of a call whose request was not captured may have ended it
-        // before, too.
+        // The client of an exchange whose request was not captured may have ended
+        // it before, too. A section says that this is the server; its data would not.
         let alone = self.joined
             && side == Side::Server
+            && stream.half(side).head
             && !stream.half(Side::Client).ended
             && !stream.half(Side::Client).head
             && !stream.half(Side::Client).data;
