@@ -161,7 +161,8 @@ mod tests {
     fn steps_follow_one_another_and_hold_their_middle() {
         let mut last = 0;
         for shift in 0..64 {
-            for v in [1_u64 << shift, (1 << shift) + 1, ((1_u64 << shift) - 1) | (1 << shift)] {
+            let power = 1_u64 << shift;
+            for v in [power, power + power / 2, power + (power - 1)] {
                 let b = bucket(v);
                 assert!(b >= last && b < BUCKETS, "{v}");
                 last = b;

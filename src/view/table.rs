@@ -178,7 +178,7 @@ mod tests {
         let mut out = String::new();
         table().write(&mut out, Some(24));
         assert!(out.contains("1,000  yy"), "numbers are kept: {out}");
-        assert!(out.contains("日本語の道/…  "), "{out}");
+        assert!(out.contains("日本語の道/v…  "), "{out}");
     }
 
     #[test]
