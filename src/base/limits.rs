@@ -149,3 +149,16 @@ pub const OPAQUE_RUN_BYTES: u64 = 1 << 20;
 /// Memory that an index may spend on checkpoints. Beyond it every second one is
 /// dropped: opening an event then costs up to twice [`CHECKPOINT_BYTES`], and so on.
 pub const CHECKPOINT_MEMORY_BYTES: usize = 512 << 20;
+
+/// Conversations that `stats` lists one by one: some 200 bytes each, and more
+/// than anybody reads. The sums are of all.
+pub const MAX_STATS_CONVERSATIONS: usize = 100_000;
+/// Methods that `stats` tells apart; paths with ids in them would have no end.
+/// Further ones are counted together.
+pub const MAX_STATS_METHODS: usize = 1000;
+/// Bytes of a method's name that `stats` keeps: a path may have 256 KiB.
+pub const MAX_STATS_NAME: usize = 1024;
+/// Durations of one method that are kept one by one, so that percentiles are exact.
+pub const MAX_EXACT_DURATIONS: usize = 100_000;
+/// And those of all methods together: 16 MiB.
+pub const MAX_EXACT_DURATIONS_IN_ALL: usize = 1 << 21;

@@ -15,6 +15,10 @@ Examples:
   framescope print -l finding a.pcap           what is wrong, odd or cut off
   framescope print -l frame --format json a.pcap
                                                frames as JSON, one object a line
+  framescope stats a.pcap                      calls by method, bytes, percentiles
+  framescope check a.pcap                      what is wrong, by code; exit status 1 if so
+  framescope slice a.pcap -w b.pcapng --event 73
+                                               the packets behind an event
   framescope print --proto user.proto a.pcap   gRPC messages by name and type
   tcpdump -i lo -U -w - | framescope print -   while it is being recorded";
 
@@ -75,6 +79,14 @@ pub(super) enum Command {
     /// Write events as text or JSON: messages, or with --level packets, frames,
     /// exchanges or findings.
     Print(Print),
+    /// Count: conversations and their bytes, calls by method with errors and
+    /// percentiles.
+    Stats(super::stats::Args),
+    /// Check everything and list what is wrong, by code; the exit status is 1 where
+    /// there are errors.
+    Check(super::check::Args),
+    /// Write the packets behind events or conversations to a capture of their own.
+    Slice(super::slice::Args),
     /// Write a completion script for a shell to standard output.
     Completions {
         /// The shell.

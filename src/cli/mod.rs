@@ -4,10 +4,14 @@
 //! fault. Ctrl-C ends with what there is and 0; a closed pipe ends quietly.
 
 mod args;
+mod check;
 mod interrupt;
+mod pass;
 mod print;
 mod progress;
 mod schema;
+mod slice;
+mod stats;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -85,6 +89,9 @@ pub fn main(browser: Option<Browser>) -> ExitCode {
 fn run(args: Args, browser: Option<Browser>) -> Result<ExitCode, Failure> {
     match args.command {
         Some(Command::Print(p)) => print::run(&p),
+        Some(Command::Stats(s)) => stats::run(&s),
+        Some(Command::Check(c)) => check::run(&c),
+        Some(Command::Slice(s)) => slice::run(&s),
         Some(Command::Completions { shell }) => {
             // Into memory first: the generator panics where a pipe is closed.
             let mut script = Vec::new();

@@ -5,10 +5,14 @@
 //! conversation again from the checkpoint before it, at a bounded cost
 //! (`docs/decisions/0001-checkpoints.md`).
 
+pub mod check;
 mod chunks;
+mod durations;
 mod reader;
 mod reload;
 mod row;
+pub mod slice;
+pub mod stats;
 
 use std::sync::Mutex;
 
@@ -19,6 +23,7 @@ use crate::base::{CaptureTime, Moment, PacketId};
 use crate::engine::{Checkpoint, ConversationInfo, FindingEvent};
 
 pub use chunks::Chunks;
+pub use durations::Durations;
 pub use reader::{Progress, Reader};
 pub use reload::{Opened, Reloader};
 pub use row::{PacketRow, Row};
