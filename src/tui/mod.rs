@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::Event as Input;
 
-use crate::capture::{CaptureError, OpenOptions, PacketStore, open_all};
+use crate::capture::{CaptureError, OpenOptions, PacketStore, Source, open_all};
 use crate::engine::Options;
 use crate::index::{Index, Progress, Reader, Reloader};
 use app::{Action, App};
@@ -111,21 +111,46 @@ impl Drop for Canary {
 
 /// Shows captures in the terminal until the user leaves.
 ///
-/// `-` is standard input; keys then come from the controlling terminal.
+/// `-` is standard input; keys then come from the controlling terminal, and the
+/// list follows what comes.
 ///
 /// # Errors
 /// Where a capture cannot be opened, or the terminal cannot be used. What goes
 /// wrong while reading is shown, and what was read before stays.
 pub fn run(paths: &[PathBuf], options: Options) -> Result<(), TuiError> {
     let source = open_all(paths, OpenOptions { reload: true })?;
+    let grows = paths.iter().any(|p| p.as_os_str() == "-");
+    run_source(source, name(paths), grows, options)
+}
+
+/// Shows what a source gives, under this name, until the user leaves. Where the
+/// source `grows`, the list follows the newest event until the reader moves.
+///
+/// The source must have a store ([`Source::store`]) for anything to be opened;
+/// its temporary files are removed in the end.
+///
+/// # Errors
+/// Where the terminal cannot be used.
+pub fn run_source(
+    source: Box<dyn Source>,
+    name: String,
+    grows: bool,
+    options: Options,
+) -> Result<(), TuiError> {
     // A source that was asked for one has one; without it, nothing can be opened.
     let store = source.store().unwrap_or_else(|| Arc::new(PacketStore::new()));
     let index = Arc::new(RwLock::new(Index::new()));
     let reader = Reader::new(source, options.clone(), Arc::clone(&index));
-    let reloader = Reloader::new(Arc::clone(&index), store, options);
+    let reloader = Reloader::new(Arc::clone(&index), Arc::clone(&store), options);
     let worker = Worker::new(Opener::new(Arc::clone(&index), reloader));
     let mut screen = Screen::take()?;
-    let mut app = App::new(index, Theme::from_environment(), name(paths));
+    let mut app = App::new(index, Theme::from_environment(), name);
+    if grows {
+        app.follow();
+    }
+    if let Some(path) = store.spools().first() {
+        app.notice = Some(format!("packets are kept in {} until you leave", path.display()));
+    }
 
     let (sender, messages) = channel();
     let desk = Arc::new(Desk::default());
@@ -133,6 +158,8 @@ pub fn run(paths: &[PathBuf], options: Options) -> Result<(), TuiError> {
     let started = start(reader, worker, &sender, &desk, &told);
     let result = started.and_then(|()| show(&mut app, &mut screen, &messages, &desk, &told));
     drop(screen);
+    // Threads that still read hold the store, and die with the process.
+    store.discard();
     result.map_err(TuiError::Io)
 }
 
