@@ -5,7 +5,7 @@ use ratatui::style::Style;
 
 use crate::base::{CaptureTime, Side};
 use crate::event::Level;
-use crate::index::Index;
+use crate::index::{Index, Progress};
 use crate::tui::app::{App, Pane};
 use crate::tui::canvas::Canvas;
 use crate::tui::opener::time;
@@ -34,7 +34,8 @@ pub(super) fn draw(app: &App, index: &Index, buffer: &mut Buffer) {
     let mut c = Canvas::new(buffer, app.panes.list);
     let more = if app.behind { "…" } else { "" };
     let place = if app.rows.len() == 0 { 0 } else { app.at + 1 };
-    let following = if app.following { ", following" } else { "" };
+    let following =
+        if app.following && app.progress != Progress::Ended { ", following" } else { "" };
     let title = format!(
         "{}: {} ({place} of {}{more}){following}",
         app.name,

@@ -22,13 +22,13 @@ use tower::service_fn;
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// What is said. Now and then it is long, so that it takes more than a segment.
-pub fn text(who: &str, way: &str, n: usize) -> String {
+pub(crate) fn text(who: &str, way: &str, n: usize) -> String {
     let padding = if n % 500 == 499 { 100_000 } else { n % 7 };
     format!("{who} {way} {n}{}", ".".repeat(padding))
 }
 
 /// Both pairs at once; gives the ports of the servers.
-pub async fn talk(rounds: usize) -> Result<[u16; 2]> {
+pub(crate) async fn talk(rounds: usize) -> Result<[u16; 2]> {
     let (ws, grpc) = tokio::join!(tokio::spawn(websocket(rounds)), tokio::spawn(grpc(rounds)));
     Ok([ws??, grpc??])
 }
