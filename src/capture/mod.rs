@@ -1,4 +1,4 @@
-//! Where packets come from: capture files, standard input, later live sniffing.
+//! Where packets come from: capture files, standard input, live interfaces.
 //!
 //! [`open_all`] finds out what each file is and gives a [`Source`]; a source
 //! hands out [`Batch`]es; a [`PacketStore`] reads packets again; [`write`](mod@write)
@@ -12,6 +12,8 @@ mod build;
 mod compressed;
 pub mod findings;
 mod foreign;
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub mod live;
 mod packet;
 mod pcap;
 mod pcapng;

@@ -20,7 +20,8 @@ Examples:
   framescope slice a.pcap -w b.pcapng --event 73
                                                the packets behind an event
   framescope print --proto user.proto a.pcap   gRPC messages by name and type
-  tcpdump -i lo -U -w - | framescope print -   while it is being recorded";
+  framescope live                              what passes the loopback, while it passes
+  tcpdump -i eth0 -U -w - | framescope -       the same from tcpdump, here or by ssh";
 
 const LEVELS: &str = "\
 Levels:
@@ -87,6 +88,10 @@ pub(super) enum Command {
     Check(super::check::Args),
     /// Write the packets behind events or conversations to a capture of their own.
     Slice(super::slice::Args),
+    /// Browse or print what passes an interface, while it passes: the loopback, unless
+    /// another is named.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    Live(super::live::Live),
     /// Write a completion script for a shell to standard output.
     Completions {
         /// The shell.
@@ -133,13 +138,13 @@ pub(super) struct Print {
     /// Captures, one after another: pcap or pcapng, also in gzip or zstd; `-` is
     /// standard input.
     #[arg(value_name = "CAPTURE")]
-    captures: Vec<PathBuf>,
+    pub(super) captures: Vec<PathBuf>,
     /// The same as CAPTURE, for hands that know tcpdump and tshark.
     #[arg(short = 'r', value_name = "CAPTURE")]
-    read: Vec<PathBuf>,
+    pub(super) read: Vec<PathBuf>,
     /// How closely to look: exactly this level is written (see below).
     #[arg(short, long, value_enum, default_value_t = LevelArg::Message)]
-    level: LevelArg,
+    pub(super) level: LevelArg,
     /// Text for people, or JSON, one object a line (docs/JSON.md).
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
@@ -154,7 +159,7 @@ pub(super) struct Print {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum LevelArg {
+pub(super) enum LevelArg {
     Packet,
     Frame,
     Message,

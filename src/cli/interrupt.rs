@@ -13,6 +13,12 @@ const GRACE: Duration = Duration::from_millis(300);
 pub(super) struct Interrupted(Arc<AtomicBool>);
 
 impl Interrupted {
+    /// The flag itself, for those that do not know the command line.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
     pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -20,6 +26,11 @@ impl Interrupted {
 
 /// Watches for SIGINT and SIGTERM from now on.
 pub(super) fn watch() -> Interrupted {
+    watch_for(GRACE)
+}
+
+/// The same, where the main loop needs longer than usual to come to its end.
+pub(super) fn watch_for(grace: Duration) -> Interrupted {
     let flag = Interrupted::default();
     let Ok(mut signals) = signal_hook::iterator::Signals::new([
         signal_hook::consts::SIGINT,
@@ -31,7 +42,7 @@ pub(super) fn watch() -> Interrupted {
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
             seen.0.store(true, Ordering::Relaxed);
-            std::thread::sleep(GRACE);
+            std::thread::sleep(grace);
             std::process::exit(0);
         }
     });

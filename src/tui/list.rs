@@ -5,7 +5,7 @@ use ratatui::style::Style;
 
 use crate::base::{CaptureTime, Side};
 use crate::event::Level;
-use crate::index::Index;
+use crate::index::{Index, Progress};
 use crate::tui::app::{App, Pane};
 use crate::tui::canvas::Canvas;
 use crate::tui::opener::time;
@@ -34,8 +34,10 @@ pub(super) fn draw(app: &App, index: &Index, buffer: &mut Buffer) {
     let mut c = Canvas::new(buffer, app.panes.list);
     let more = if app.behind { "…" } else { "" };
     let place = if app.rows.len() == 0 { 0 } else { app.at + 1 };
+    let following =
+        if app.following && app.progress != Progress::Ended { ", following" } else { "" };
     let title = format!(
-        "{}: {} ({place} of {}{more})",
+        "{}: {} ({place} of {}{more}){following}",
         app.name,
         app.rows.filter().describe(),
         app.rows.len()
@@ -162,7 +164,15 @@ fn head(app: &App, index: &Index, item: Item) -> Option<Head> {
 fn empty(app: &App, index: &Index, c: &mut Canvas<'_>) {
     let quiet = app.theme.quiet();
     let packets = index.packet_count();
-    let text = if !index.is_ended() && app.failure.is_none() {
+    let text = if app.live && !index.is_ended() && app.failure.is_none() {
+        match packets {
+            0 => "Listening; no packets yet.".to_owned(),
+            _ if index.is_empty() => {
+                format!("Listening; no events yet; {packets} packets; press 1 for packets.")
+            }
+            _ => format!("No events of these levels yet; {} of others; press v.", index.len()),
+        }
+    } else if !index.is_ended() && app.failure.is_none() {
         "reading …".to_owned()
     } else if packets == 0 {
         "The capture holds no packets.".to_owned()
