@@ -148,3 +148,10 @@ pub const OPAQUE_RUN_BYTES: u64 = 1 << 20;
 /// Memory that an index may spend on checkpoints. Beyond it every second one is
 /// dropped: opening an event then costs up to twice [`CHECKPOINT_BYTES`], and so on.
 pub const CHECKPOINT_MEMORY_BYTES: usize = 512 << 20;
+
+/// Bytes of a capture filter: some three thousand addresses, and nothing that
+/// anybody types.
+pub const MAX_FILTER_BYTES: usize = 64 << 10;
+/// Parentheses, `not`s and operators that are open at a place of a capture filter:
+/// reading and applying one takes a stack frame for each.
+pub const MAX_FILTER_DEPTH: usize = 64;

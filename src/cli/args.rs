@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::base::limits::{DEFAULT_STATE_BYTES, FULL_PAYLOAD_BYTES, PAYLOAD_BYTES};
+use crate::capture::bpf;
 use crate::event::Level;
 
 const EXAMPLES: &str = "\
@@ -16,6 +17,7 @@ Examples:
   framescope print -l frame --format json a.pcap
                                                frames as JSON, one object a line
   framescope print --proto user.proto a.pcap   gRPC messages by name and type
+  framescope print -f 'tcp port 8080' a.pcap   only these packets, in tcpdump's language
   tcpdump -i lo -U -w - | framescope print -   while it is being recorded";
 
 const LEVELS: &str = "\
@@ -88,6 +90,12 @@ pub(super) enum Command {
 pub(super) struct Common {
     #[command(flatten)]
     pub(super) schema: SchemaArgs,
+    /// Packets to look at, in the language of tcpdump: `tcp port 8080`, `host 10.0.0.1
+    /// and not port 22`, `net 10.0.0.0/8`, `tcp[tcpflags] & tcp-rst != 0`. `and` and
+    /// `or` are equally strong: use parentheses. Of the others nothing is read; their
+    /// numbers are left out. As in tcpdump, later fragments have no port.
+    #[arg(short = 'f', long = "capture-filter", value_name = "EXPR", value_parser = bpf::compile, allow_hyphen_values = true)]
+    pub(super) filter: Option<bpf::Filter>,
     /// Memory for the state of open connections: 256M unless told otherwise. Beyond
     /// it the oldest is let go, with a finding. Takes K, M and G.
     #[arg(long, value_name = "SIZE", value_parser = size, default_value_t = DEFAULT_STATE_BYTES, hide_default_value = true)]

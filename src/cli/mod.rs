@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::capture::CaptureError;
+use crate::capture::{CaptureError, bpf};
 use crate::engine::Options;
 use args::{Args, Command};
 
@@ -51,7 +51,7 @@ pub fn command() -> clap::Command {
 /// Opens captures in the terminal until the user leaves. Given by `main`, since
 /// the command line and the terminal interface do not know each other. An error
 /// is one line for people.
-pub type Browser = fn(&[PathBuf], Options) -> Result<(), String>;
+pub type Browser = fn(&[PathBuf], Option<bpf::Filter>, Options) -> Result<(), String>;
 
 /// Runs the program with the process's arguments.
 #[must_use]
@@ -124,6 +124,7 @@ fn browse(
         ));
     }
     let decoders = schema::decoders(&common.schema)?;
-    browser(paths, Options { decoders, ..common.options() }).map_err(Failure::Input)?;
+    let filter = common.filter.clone();
+    browser(paths, filter, Options { decoders, ..common.options() }).map_err(Failure::Input)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use crate::capture::bpf::Filtered;
 use crate::capture::{OpenOptions, Polled, open_all};
 use crate::cli::Failure;
 use crate::cli::args::{Format, Print, Time};
@@ -92,7 +93,8 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
     } else {
         std::slice::from_ref(&level)
     });
-    let mut source = open_all(&captures, OpenOptions::default())?;
+    let mut source =
+        Filtered::wrap(open_all(&captures, OpenOptions::default())?, args.common.filter.clone());
     let mut engine = Engine::new(options);
     let terminal = std::io::stdout().is_terminal();
     let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());

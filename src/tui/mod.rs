@@ -37,6 +37,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::Event as Input;
 
+use crate::capture::bpf::{self, Filtered};
 use crate::capture::{CaptureError, OpenOptions, PacketStore, open_all};
 use crate::engine::Options;
 use crate::index::{Index, Progress, Reader, Reloader};
@@ -111,13 +112,23 @@ impl Drop for Canary {
 
 /// Shows captures in the terminal until the user leaves.
 ///
-/// `-` is standard input; keys then come from the controlling terminal.
+/// `-` is standard input; keys then come from the controlling terminal. Of packets
+/// that do not pass `filter`, nothing is shown.
 ///
 /// # Errors
 /// Where a capture cannot be opened, or the terminal cannot be used. What goes
 /// wrong while reading is shown, and what was read before stays.
-pub fn run(paths: &[PathBuf], options: Options) -> Result<(), TuiError> {
-    let source = open_all(paths, OpenOptions { reload: true })?;
+pub fn run(
+    paths: &[PathBuf],
+    filter: Option<bpf::Filter>,
+    options: Options,
+) -> Result<(), TuiError> {
+    let mut name = name(paths);
+    if let Some(f) = &filter {
+        name = format!("{name}, {}", f.text());
+    }
+    let filtered = filter.is_some();
+    let source = Filtered::wrap(open_all(paths, OpenOptions { reload: true })?, filter);
     // A source that was asked for one has one; without it, nothing can be opened.
     let store = source.store().unwrap_or_else(|| Arc::new(PacketStore::new()));
     let index = Arc::new(RwLock::new(Index::new()));
@@ -125,7 +136,8 @@ pub fn run(paths: &[PathBuf], options: Options) -> Result<(), TuiError> {
     let reloader = Reloader::new(Arc::clone(&index), store, options);
     let worker = Worker::new(Opener::new(Arc::clone(&index), reloader));
     let mut screen = Screen::take()?;
-    let mut app = App::new(index, Theme::from_environment(), name(paths));
+    let mut app = App::new(index, Theme::from_environment(), name);
+    app.filtered = filtered;
 
     let (sender, messages) = channel();
     let desk = Arc::new(Desk::default());
