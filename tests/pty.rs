@@ -347,7 +347,7 @@ fn panics_on_the_screen() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/grpc-tonic/capture.pcap");
     let decoders: Vec<Box<dyn PayloadDecoder>> = vec![Box::new(Bomb)];
     let options = Options { decoders: Arc::new(decoders), ..Options::default() };
-    let ended = framescope::tui::run(&[path], options);
+    let ended = framescope::tui::run(&[path], None, options);
     println!("ended with {ended:?}");
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::base::limits::{DEFAULT_STATE_BYTES, FULL_PAYLOAD_BYTES, PAYLOAD_BYTES};
+use crate::capture::bpf;
 use crate::event::Level;
 
 const EXAMPLES: &str = "\
@@ -20,6 +21,7 @@ Examples:
   framescope slice a.pcap -w b.pcapng --event 73
                                                the packets behind an event
   framescope print --proto user.proto a.pcap   gRPC messages by name and type
+  framescope print -f 'tcp port 8080' a.pcap   only these packets, in tcpdump's language
   framescope live                              what passes the loopback, while it passes
   tcpdump -i eth0 -U -w - | framescope -       the same from tcpdump, here or by ssh";
 
@@ -106,6 +108,12 @@ pub(super) enum Command {
 pub(super) struct Common {
     #[command(flatten)]
     pub(super) schema: SchemaArgs,
+    /// Packets to look at, in the language of tcpdump: `tcp port 8080`, `host 10.0.0.1
+    /// and not port 22`, `net 10.0.0.0/8`, `tcp[tcpflags] & tcp-rst != 0`. `and` and
+    /// `or` are equally strong: use parentheses. Of the others nothing is read; their
+    /// numbers are left out. As in tcpdump, later fragments have no port.
+    #[arg(short = 'f', long = "capture-filter", value_name = "EXPR", value_parser = bpf::compile, allow_hyphen_values = true)]
+    pub(super) filter: Option<bpf::Filter>,
     /// Memory for the state of open connections: 256M unless told otherwise. Beyond
     /// it the oldest is let go, with a finding. Takes K, M and G.
     #[arg(long, value_name = "SIZE", value_parser = size, default_value_t = DEFAULT_STATE_BYTES, hide_default_value = true)]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::capture::Source;
+use crate::capture::bpf::{self, Filter};
 use crate::capture::live::{self, Accept, LiveOptions, Tally};
 use crate::cli::args::{Common, Format, LevelArg, Print, Time};
 use crate::cli::{Browser, Failure, interrupt, print, schema};
@@ -85,7 +86,7 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
     let decoders = schema::decoders(&args.common.schema)?;
     let mut options = LiveOptions {
         interface: Some(args.interface.clone()),
-        accept: accept(&args.expression)?,
+        accept: accept(&args.expression, args.common.filter.clone())?,
         count: args.count,
         duration: args.duration,
         write: args.write.clone(),
@@ -112,14 +113,20 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
     result
 }
 
-/// The filter that the rest of the command line asks for.
-fn accept(expression: &[String]) -> Result<Option<Accept>, Failure> {
-    if expression.is_empty() {
-        return Ok(None);
-    }
-    // BPF: compile `expression.join(" ")` with `capture::bpf::compile` here, and
-    // return `Some(Box::new(move |link, data, len| filter.matches(link, data, len)))`.
-    Err(Failure::Input("filter expressions are not understood yet; give none".into()))
+/// The filter that the rest of the command line asks for, or `-f`.
+fn accept(expression: &[String], option: Option<Filter>) -> Result<Option<Accept>, Failure> {
+    let filter = match (expression.is_empty(), option) {
+        (true, filter) => filter,
+        (false, None) => {
+            let filter = bpf::compile(&expression.join(" "));
+            Some(filter.map_err(|e| Failure::Input(e.to_string()))?)
+        }
+        (false, Some(_)) => {
+            let text = "one capture filter is enough: give it with -f, or as the last words";
+            return Err(Failure::Input(text.into()));
+        }
+    };
+    Ok(filter.map(|f| -> Accept { Box::new(move |link, data, len| f.matches(link, data, len)) }))
 }
 
 /// What the capture came to, in one line.

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::capture::{CaptureError, Source};
+use crate::capture::{CaptureError, Source, bpf};
 use crate::engine::Options;
 use args::{Args, Command};
 
@@ -58,8 +58,9 @@ pub fn command() -> clap::Command {
 /// terminal interface do not know each other. Errors are one line for people.
 #[derive(Clone, Copy, Debug)]
 pub struct Browser {
-    /// Opens captures in the terminal until the user leaves.
-    pub files: fn(&[PathBuf], Options) -> Result<(), String>,
+    /// Opens captures in the terminal until the user leaves; only the packets that
+    /// pass the capture filter, where there is one.
+    pub files: fn(&[PathBuf], Option<bpf::Filter>, Options) -> Result<(), String>,
     /// The same for what is captured now, under the name given.
     pub live: fn(Box<dyn Source>, String, Options) -> Result<(), String>,
 }
@@ -140,6 +141,8 @@ fn browse(
         ));
     }
     let decoders = schema::decoders(&common.schema)?;
-    (browser.files)(paths, Options { decoders, ..common.options() }).map_err(Failure::Input)?;
+    let filter = common.filter.clone();
+    (browser.files)(paths, filter, Options { decoders, ..common.options() })
+        .map_err(Failure::Input)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -120,6 +120,8 @@ pub(super) struct App {
     pub(super) progress: Progress,
     /// Why it went no further.
     pub(super) failure: Option<String>,
+    /// Whether a capture filter drops packets.
+    pub(super) filtered: bool,
     /// The name of what is shown.
     pub(super) name: String,
     /// Where things were drawn last.
@@ -159,6 +161,7 @@ impl App {
             notice: None,
             progress: Progress::Read(None),
             failure: None,
+            filtered: false,
             name,
             panes: Panes::default(),
             behind: true,

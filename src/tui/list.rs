@@ -49,7 +49,7 @@ pub(super) fn draw(app: &App, index: &Index, buffer: &mut Buffer) {
     }
     let (first, last) = index.times().unwrap_or_default();
     let seconds = relative(last, first).len();
-    let digits = index.len().max(index.packet_count()).to_string().len().max(3);
+    let digits = index.len().max(index.last_packet() as usize).to_string().len().max(3);
     for y in 1..c.height() {
         let at = app.top + usize::from(y) - 1;
         let Some(item) = app.rows.get(at) else { break };
@@ -175,7 +175,11 @@ fn empty(app: &App, index: &Index, c: &mut Canvas<'_>) {
     } else if !index.is_ended() && app.failure.is_none() {
         "reading …".to_owned()
     } else if packets == 0 {
-        "The capture holds no packets.".to_owned()
+        if app.filtered {
+            "No packet passes the capture filter (-f).".to_owned()
+        } else {
+            "The capture holds no packets.".to_owned()
+        }
     } else if index.is_empty() {
         format!("No events; {packets} packets; press 1 for packets.")
     } else {

@@ -38,6 +38,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::Event as Input;
 
+use crate::capture::bpf::{self, Filtered};
 use crate::capture::{CaptureError, OpenOptions, PacketStore, Source, open_all};
 use crate::engine::Options;
 use crate::index::{Index, Progress, Reader, Reloader};
@@ -119,15 +120,29 @@ impl Drop for Canary {
 /// Shows captures in the terminal until the user leaves.
 ///
 /// `-` is standard input; keys then come from the controlling terminal, and the
-/// list follows what comes.
+/// list follows what comes. Of packets that do not pass `filter`, nothing is shown.
 ///
 /// # Errors
 /// Where a capture cannot be opened, or the terminal cannot be used. What goes
 /// wrong while reading is shown, and what was read before stays.
-pub fn run(paths: &[PathBuf], options: Options) -> Result<(), TuiError> {
-    let grows = paths.iter().any(|p| p.as_os_str() == "-");
+pub fn run(
+    paths: &[PathBuf],
+    filter: Option<bpf::Filter>,
+    options: Options,
+) -> Result<(), TuiError> {
+    let mut shown_as = name(paths);
+    if let Some(f) = &filter {
+        shown_as = format!("{shown_as}, {}", f.text());
+    }
+    let how = How {
+        name: shown_as,
+        grows: paths.iter().any(|p| p.as_os_str() == "-"),
+        filtered: filter.is_some(),
+    };
     let files = paths.to_vec();
-    show(name(paths), grows, options, move || open_all(&files, OpenOptions { reload: true }))
+    show(how, options, move || {
+        Ok(Filtered::wrap(open_all(&files, OpenOptions { reload: true })?, filter))
+    })
 }
 
 /// Shows what a source gives, under this name, until the user leaves. Where the
@@ -144,13 +159,21 @@ pub fn run_source(
     grows: bool,
     options: Options,
 ) -> Result<(), TuiError> {
-    show(name, grows, options, move || Ok(source))
+    show(How { name, grows, filtered: false }, options, move || Ok(source))
+}
+
+/// How a source is shown.
+struct How {
+    name: String,
+    /// It may bring more for as long as it likes.
+    grows: bool,
+    /// A capture filter leaves packets out.
+    filtered: bool,
 }
 
 /// Opens, reads and shows.
 fn show(
-    name: String,
-    grows: bool,
+    how: How,
     options: Options,
     open: impl FnOnce() -> Result<Box<dyn Source>, CaptureError> + Send + 'static,
 ) -> Result<(), TuiError> {
@@ -173,8 +196,9 @@ fn show(
     let mut screen = Screen::take()?;
     spawn("keys", &sender, keys)?;
     spawn("signals", &sender, signals)?;
-    let mut app = App::new(Arc::clone(&index), Theme::from_environment(), name);
-    if grows {
+    let mut app = App::new(Arc::clone(&index), Theme::from_environment(), how.name);
+    app.filtered = how.filtered;
+    if how.grows {
         app.follow();
     }
     let desk = Arc::new(Desk::default());
