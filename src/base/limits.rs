@@ -148,3 +148,7 @@ pub const OPAQUE_RUN_BYTES: u64 = 1 << 20;
 /// Memory that an index may spend on checkpoints. Beyond it every second one is
 /// dropped: opening an event then costs up to twice [`CHECKPOINT_BYTES`], and so on.
 pub const CHECKPOINT_MEMORY_BYTES: usize = 512 << 20;
+
+/// Bytes of packets that `print -x` keeps so that it can show where an event's
+/// bytes lie: what spans more is rare, and a pass must not grow with its file.
+pub const RECENT_BYTES: usize = 64 << 20;

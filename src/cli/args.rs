@@ -37,6 +37,10 @@ Examples:
   framescope print --proto api/ -I third_party a.pcap
                                                protobuf by name and type
   framescope print --format json a.pcap | jq .summary
+  framescope print -Y 'grpc.status_code == NOT_FOUND or severity >= warning' a.pcap
+                                               only what passes (docs/FILTERS.md)
+  framescope print -e time -e grpc.method,duration_ns -l exchange a.pcap
+                                               these columns, parted by tabs
 
 Exit status: 0 done, also after Ctrl-C and when the reader of the output has gone;
 2 the command line or the input is at fault.";
@@ -127,13 +131,29 @@ pub(super) struct Print {
     /// How closely to look: exactly this level is written (see below).
     #[arg(short, long, value_enum, default_value_t = LevelArg::Message)]
     level: LevelArg,
-    /// Text for people, or JSON, one object a line (docs/JSON.md).
+    /// Text for people; JSON, one object a line (docs/JSON.md); or columns: tsv, csv.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
+    /// Only events that pass this display filter: `websocket.opcode == text`,
+    /// `grpc.status_code != 0 and duration_ns > 100ms` (docs/FILTERS.md).
+    #[arg(short = 'Y', long, value_name = "FILTER")]
+    pub(super) filter: Option<String>,
+    /// Columns of tsv and csv: names of fields, parted by commas; may be given several
+    /// times. Without --format it means tsv.
+    #[arg(short = 'e', long = "field", value_name = "FIELD", value_delimiter = ',')]
+    pub(super) fields: Vec<String>,
+    /// tsv and csv without their first line, the names.
+    #[arg(long)]
+    pub(super) no_header: bool,
+    /// The bytes of each event under its line of text, in hex and ASCII: what was on the
+    /// wire, and what was made of it.
+    #[arg(short = 'x', long = "bytes")]
+    pub(super) bytes: bool,
     /// Stop after so many events.
     #[arg(short, long, value_name = "N")]
     pub(super) count: Option<u64>,
-    /// How times are written in text; JSON always has them in full.
+    /// How times are written in text, and which time is the first of the usual columns;
+    /// JSON always has them in full.
     #[arg(long, value_enum, default_value_t = Time::Absolute)]
     pub(super) time: Time,
     #[command(flatten)]
@@ -154,6 +174,8 @@ enum LevelArg {
 pub(super) enum Format {
     Text,
     Json,
+    Tsv,
+    Csv,
 }
 
 /// Time styles.

@@ -4,6 +4,7 @@
 //! fault. Ctrl-C ends with what there is and 0; a closed pipe ends quietly.
 
 mod args;
+mod choose;
 mod interrupt;
 mod print;
 mod progress;
@@ -24,6 +25,9 @@ use args::{Args, Command};
 pub enum Failure {
     /// A capture or another file cannot be read, or the arguments do not fit.
     Input(String),
+    /// An argument is at fault at one place: what it is, and several lines that show
+    /// the place.
+    Argument(&'static str, String),
     /// Whoever read the output has gone: end quietly.
     ClosedPipe,
     /// Output cannot be written.
@@ -73,6 +77,13 @@ pub fn main(browser: Option<Browser>) -> ExitCode {
         Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Err(Failure::Input(text)) => {
             eprintln!("framescope: {}", crate::view::clean::clean(&text));
+            ExitCode::from(2)
+        }
+        Err(Failure::Argument(what, picture)) => {
+            eprintln!("framescope: {what}");
+            for line in picture.lines() {
+                eprintln!("  {}", crate::view::clean::clean(line));
+            }
             ExitCode::from(2)
         }
         Err(Failure::Output(e)) => {

@@ -6,6 +6,7 @@
 //! (`docs/decisions/0001-checkpoints.md`).
 
 mod chunks;
+pub mod filter;
 mod reader;
 mod reload;
 mod row;
