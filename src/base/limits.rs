@@ -168,3 +168,6 @@ pub const MAX_FILTER_BYTES: usize = 64 << 10;
 /// Parentheses, `not`s and operators that are open at a place of a capture filter:
 /// reading and applying one takes a stack frame for each.
 pub const MAX_FILTER_DEPTH: usize = 64;
+/// Bytes of packets that `print -x` keeps so that it can show where an event's
+/// bytes lie: what spans more is rare, and a pass must not grow with its file.
+pub const RECENT_BYTES: usize = 64 << 20;

@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod choose;
 mod interrupt;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod live;
@@ -30,6 +31,9 @@ use args::{Args, Command};
 pub enum Failure {
     /// A capture or another file cannot be read, or the arguments do not fit.
     Input(String),
+    /// An argument is at fault at one place: what it is, and several lines that show
+    /// the place.
+    Argument(&'static str, String),
     /// Whoever read the output has gone: end quietly.
     ClosedPipe,
     /// Output cannot be written.
@@ -85,6 +89,13 @@ pub fn main(browser: Option<Browser>) -> ExitCode {
         Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Err(Failure::Input(text)) => {
             eprintln!("framescope: {}", crate::view::clean::clean(&text));
+            ExitCode::from(2)
+        }
+        Err(Failure::Argument(what, picture)) => {
+            eprintln!("framescope: {what}");
+            for line in picture.lines() {
+                eprintln!("  {}", crate::view::clean::clean(line));
+            }
             ExitCode::from(2)
         }
         Err(Failure::Output(e)) => {

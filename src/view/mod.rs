@@ -1,8 +1,11 @@
 //! Views: events as strings. No terminal types: the terminal interface and the
 //! command line decide where the strings go.
 
+pub mod bytes;
 pub mod check;
 pub mod clean;
+pub mod columns;
+pub mod hex;
 pub mod json;
 pub mod reference;
 pub mod stats;
