@@ -118,7 +118,8 @@ fn calls(out: &mut String, stats: &Stats, rows: usize, width: Option<usize>) {
 
 fn more(out: &mut String, all: u64, rows: usize, what: &str) {
     if let Some(n) = all.checked_sub(rows as u64).filter(|n| *n > 0) {
-        let _ = writeln!(out, "and {} more (--rows)", counted(n, what));
+        let more = counted(n, what);
+        let _ = writeln!(out, "and {} (--rows)", more.replacen(' ', " more ", 1));
     }
 }
 

@@ -15,7 +15,9 @@ use framescope::event::Level;
 use framescope::index::slice::{Planner, Selection};
 use serde_json::Value;
 
-use crate::support::{NUMBERED, Owned, Run, fixtures, gist, options, packets, root, run};
+use crate::support::{
+    NUMBERED, Owned, Run, fixtures, gist, options, pack, packets, root, run, segments,
+};
 use crate::{events, framescope};
 
 /// Fixtures whose `stats` and `check` are golden files.
@@ -341,6 +343,30 @@ fn a_slice_ends_with_what_was_picked() {
     assert_eq!(first.last().unwrap().data, all[first.len() - 1].data, "a beginning");
     let whole = cut_out(&all, Selection { whole: true, ..pick(19) });
     assert_eq!(whole.len(), all.len());
+}
+
+/// What waited for the peer is cut out with what it waited for: here the recorder
+/// saw a client's frame before the 101 that it answers.
+#[test]
+fn a_slice_has_what_an_event_waited_for() {
+    let mut all = segments(&packets(&root().join("fixtures/ws-ipv6/capture.pcap"))).unwrap();
+    let response = all.iter().position(|s| s.data.starts_with(b"HTTP/1.1 101")).unwrap();
+    let client = all[0].from;
+    let frame =
+        (response..all.len()).find(|i| all[*i].from == client && !all[*i].data.is_empty()).unwrap();
+    let late = all.remove(response);
+    all.insert(frame, late);
+    let all = pack(&all);
+    let whole = run(&all, options(&NUMBERED));
+    let (e, info) = whole.events.iter().find(|(e, _)| e.draft.protocol == "websocket").unwrap();
+    assert_eq!(e.draft.end.packet.0, frame as u64, "it comes before the response");
+    let selection = Selection { events: vec![e.id.0..=e.id.0], ..Selection::default() };
+    let slice = cut_out(&all, selection);
+    assert_eq!(slice.len(), frame + 1, "the response is in the slice, and nothing behind it");
+    let again = run(&slice, options(&NUMBERED));
+    let same = again.events.iter().any(|(x, i)| x.id == e.id && gist(x, i) == gist(e, info));
+    let got: Vec<_> = again.events.iter().map(|(e, i)| gist(e, i)).collect();
+    assert!(same, "{} is not in its slice: {got:#?}", gist(e, info));
 }
 
 /// All conversations are all packets that belong to one; nothing picked is all.
