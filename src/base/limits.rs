@@ -81,8 +81,9 @@ pub const MAX_PEER_WAIT_BYTES: usize = 1 << 20;
 /// Nanoseconds of capture time that one direction waits for the other.
 pub const MAX_PEER_WAIT_NS: u64 = 10_000_000_000;
 
-/// Bytes after which probing gives up and calls a stream opaque.
-pub const MAX_PROBE_BYTES: usize = 4096;
+/// Bytes after which probing gives up and calls a stream opaque: two HTTP/2
+/// frames of the default size, of which the second proves the first.
+pub const MAX_PROBE_BYTES: usize = 40 << 10;
 
 /// Machines stacked on one connection: TLS, HTTP/2, CONNECT, WebSocket and what
 /// it carries is five.

@@ -62,9 +62,10 @@ Exit status: 0 done, also after Ctrl-C and when the reader of the output has gon
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
-    /// Capture to browse in the terminal: pcap or pcapng, also in gzip or zstd; `-` is
-    /// standard input.
-    pub(super) capture: Option<PathBuf>,
+    /// Captures to browse in the terminal, one after another: pcap or pcapng, also in
+    /// gzip or zstd; `-` is standard input.
+    #[arg(value_name = "CAPTURE")]
+    pub(super) captures: Vec<PathBuf>,
     /// The same as CAPTURE, for hands that know tcpdump and tshark.
     #[arg(short = 'r', value_name = "CAPTURE")]
     pub(super) read: Vec<PathBuf>,
@@ -237,6 +238,16 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn captures_and_commands_are_told_apart() {
+        let of = |words: &[&str]| Args::try_parse_from([&["framescope"], words].concat());
+        let browse = of(&["a.pcap", "b.pcap", "--full"]).unwrap();
+        assert!(browse.command.is_none() && browse.common.full);
+        assert_eq!(browse.captures, [PathBuf::from("a.pcap"), PathBuf::from("b.pcap")]);
+        assert!(matches!(of(&["print", "a.pcap"]).unwrap().command, Some(Command::Print(_))));
+        assert_eq!(of(&["-r", "print"]).unwrap().read, [PathBuf::from("print")]);
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn run(args: Args, browser: Option<Browser>) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         None => {
-            let paths: Vec<PathBuf> = args.read.into_iter().chain(args.capture).collect();
+            let paths: Vec<PathBuf> = args.read.into_iter().chain(args.captures).collect();
             browse(&paths, &args.common, browser)
         }
     }

@@ -37,7 +37,7 @@ pub struct RowId(pub u32);
 pub struct Lane {
     /// Index of the conversation in [`Index::conversations`].
     pub conversation: u32,
-    /// The HTTP/2 stream; `None` for the conversation itself.
+    /// The HTTP/2 stream; `None` for the conversation itself, with its stream 0.
     pub stream: Option<u32>,
     /// Its rows, ascending.
     pub rows: Vec<u32>,
@@ -197,9 +197,11 @@ impl Index {
         if let Some(c) = self.conversations.get_mut(conversation as usize) {
             c.rows.push(id);
         }
-        let key = (conversation, row.stream);
+        // Stream 0 is the connection itself (RFC 9113 §5.1.1).
+        let stream = row.stream().filter(|s| *s != 0);
+        let key = (conversation, stream.unwrap_or(row::NO_STREAM));
         let lane = *self.lane_of.entry(key).or_insert_with(|| {
-            self.lanes.push(Lane { conversation, stream: row.stream(), rows: Vec::new() });
+            self.lanes.push(Lane { conversation, stream, rows: Vec::new() });
             u32::try_from(self.lanes.len() - 1).unwrap_or(u32::MAX)
         });
         if let Some(l) = self.lanes.get_mut(lane as usize) {

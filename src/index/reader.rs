@@ -120,7 +120,7 @@ impl Reader {
         while items.peek().is_some() {
             let mut index = self.lock();
             let mut taken = 0;
-            while let Some(item) = items.next() {
+            for item in items.by_ref() {
                 let between = !ended && matches!(item, Item::Packet(..));
                 index.take(item);
                 taken += 1;

@@ -322,6 +322,11 @@ impl App {
         self.shown.as_ref().map(|s| s.item) == self.selected
     }
 
+    /// Whether the selected event is about to be opened.
+    pub(super) fn is_opening(&self) -> bool {
+        self.selected.is_some() && !self.is_open() && self.unreadable != self.selected
+    }
+
     /// The opened event, if it is the selected one.
     pub(super) fn current(&self) -> Option<&Shown> {
         self.shown.as_deref().filter(|s| Some(s.item) == self.selected)

@@ -74,11 +74,16 @@ fn line(
     if let Some(s) = h.severity {
         c.text(0, y, mark(s), theme.severity(s));
     }
-    let wide = c.width() >= 100;
+    let (wide, narrow) = (c.width() >= 100, c.width() < 60);
     let x = c.text(1, y, &format!("{:>digits$} ", h.number), theme.quiet());
-    let x = c.text(x, y, &format!("{:>seconds$} ", relative(h.time, first)), plain);
     let columns = if wide { 8 } else { 5 };
-    let x = c.text(x, y, &format!("{:<columns$} ", h.conversation), theme.quiet());
+    // On a narrow screen the summary comes first, and the rest where it is open.
+    let x = if narrow {
+        x
+    } else {
+        let x = c.text(x, y, &format!("{:>seconds$} ", relative(h.time, first)), plain);
+        c.text(x, y, &format!("{:<columns$} ", h.conversation), theme.quiet())
+    };
     let arrow = match h.sender {
         Some(Side::Client) => "→",
         Some(Side::Server) => "←",
@@ -92,7 +97,8 @@ fn line(
     let columns = if wide { 24 } else { 16 };
     c.clipped(x + 1, y, &what, columns, theme.protocol(h.protocol));
     let x = x + columns + 2;
-    let x = c.text(x, y, &format!("{:>7}  ", size(h.length)), theme.quiet());
+    let length = if narrow { String::new() } else { format!("{:>7}  ", size(h.length)) };
+    let x = c.text(x, y, &length, theme.quiet());
     let Some(l) = app.lines.get(&item) else {
         c.text(x, y, "…", theme.quiet());
         return;

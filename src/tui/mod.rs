@@ -1,7 +1,7 @@
 //! The terminal interface: events, their fields, their bytes and time.
 //!
-//! Four threads: one reads the capture into the index, one opens what is looked
-//! at, one waits for keys, and the one that draws waits for the other three. It
+//! A few threads: one reads the capture into the index, one opens what is looked
+//! at, one waits for keys and one for signals, and the one that draws waits for all of them. It
 //! holds the index for a short look only, and never waits for the file.
 
 mod app;
@@ -10,6 +10,7 @@ mod draw;
 mod help;
 mod hex;
 mod keys;
+mod lanes;
 mod layout;
 mod list;
 mod opener;
@@ -53,6 +54,10 @@ const ANSWER: Duration = Duration::from_millis(8);
 /// So long a picture waits for the event that was just selected: less than
 /// anybody notices, more than most take to open.
 const PATIENCE: Duration = Duration::from_millis(25);
+/// So long a capture may take to be opened before the screen is taken.
+const OPENING: Duration = Duration::from_millis(300);
+/// Until there is a message.
+const FOREVER: Duration = Duration::from_secs(3600);
 /// A live source that has nothing is asked again after this.
 const IDLE: Duration = Duration::from_millis(20);
 
@@ -94,6 +99,8 @@ enum Message {
     Reply(Reply),
     Read(Progress),
     Failed(String),
+    Opened(Result<Arc<PacketStore>, CaptureError>),
+    Quit,
     /// A thread of ours panicked; the hook has told why.
     Broken,
 }
@@ -117,23 +124,34 @@ impl Drop for Canary {
 /// Where a capture cannot be opened, or the terminal cannot be used. What goes
 /// wrong while reading is shown, and what was read before stays.
 pub fn run(paths: &[PathBuf], options: Options) -> Result<(), TuiError> {
-    let source = open_all(paths, OpenOptions { reload: true })?;
-    // A source that was asked for one has one; without it, nothing can be opened.
-    let store = source.store().unwrap_or_else(|| Arc::new(PacketStore::new()));
     let index = Arc::new(RwLock::new(Index::new()));
-    let reader = Reader::new(source, options.clone(), Arc::clone(&index));
-    let reloader = Reloader::new(Arc::clone(&index), store, options);
-    let worker = Worker::new(Opener::new(Arc::clone(&index), reloader));
-    let mut screen = Screen::take()?;
-    let mut app = App::new(index, Theme::from_environment(), name(paths));
-
     let (sender, messages) = channel();
-    let desk = Arc::new(Desk::default());
     let told = Arc::new(AtomicBool::new(false));
-    let started = start(reader, worker, &sender, &desk, &told);
-    let result = started.and_then(|()| show(&mut app, &mut screen, &messages, &desk, &told));
+    let reading = {
+        let (paths, options) = (paths.to_vec(), options.clone());
+        let (index, told) = (Arc::clone(&index), Arc::clone(&told));
+        move |s: &Sender<Message>| read(&paths, options, index, s, &told)
+    };
+    spawn("reader", &sender, reading)?;
+    // What cannot be opened is told on the terminal as it is. A pipe that says
+    // nothing yet is waited for on the screen.
+    let opened = match messages.recv_timeout(OPENING) {
+        Ok(Message::Opened(opened)) => Some(opened?),
+        Ok(_) => return Err(TuiError::Io(io::Error::other("the capture cannot be opened"))),
+        Err(_) => None,
+    };
+    let mut screen = Screen::take()?;
+    spawn("keys", &sender, keys)?;
+    spawn("signals", &sender, signals)?;
+    let app = App::new(Arc::clone(&index), Theme::from_environment(), name(paths));
+    let desk = Arc::new(Desk::default());
+    let mut shown = Shown { app, sender, desk, told, options };
+    if let Some(store) = opened {
+        shown.start_worker(store)?;
+    }
+    let result = shown.run(&mut screen, &messages);
     drop(screen);
-    result.map_err(TuiError::Io)
+    result
 }
 
 fn name(paths: &[PathBuf]) -> String {
@@ -148,41 +166,43 @@ fn name(paths: &[PathBuf]) -> String {
     }
 }
 
-fn start(
-    reader: Reader,
-    worker: Worker,
+/// Runs `work` on a thread of its own, whose panic is told.
+fn spawn(
+    name: &str,
     sender: &Sender<Message>,
-    desk: &Arc<Desk>,
-    told: &Arc<AtomicBool>,
+    work: impl FnOnce(&Sender<Message>) + Send + 'static,
 ) -> io::Result<()> {
-    let spawn = |name: &str, work: Box<dyn FnOnce(Sender<Message>) + Send>| {
-        let sender = sender.clone();
-        let run = move || {
-            let _canary = Canary(sender.clone());
-            work(sender);
-        };
-        thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
+    let sender = sender.clone();
+    let run = move || {
+        let canary = Canary(sender);
+        work(&canary.0);
     };
-    let told = Arc::clone(told);
-    spawn("reader", Box::new(move |s| read(reader, &s, &told)))?;
-    let desk = Arc::clone(desk);
-    spawn("worker", Box::new(move |s| worker::work(worker, &desk, &s, Message::Reply)))?;
-    spawn(
-        "keys",
-        Box::new(move |s| {
-            loop {
-                let input = crossterm::event::read();
-                let failed = input.is_err();
-                if s.send(Message::Input(input)).is_err() || failed {
-                    return;
-                }
-            }
-        }),
-    )
+    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
 }
 
-/// Reads until the end. Progress is told no more often than it is looked at.
-fn read(mut reader: Reader, sender: &Sender<Message>, told: &AtomicBool) {
+/// Opens and reads until the end. Progress is told no more often than it is
+/// looked at.
+fn read(
+    paths: &[PathBuf],
+    options: Options,
+    index: Arc<RwLock<Index>>,
+    sender: &Sender<Message>,
+    told: &AtomicBool,
+) {
+    let source = match open_all(paths, OpenOptions { reload: true }) {
+        Ok(source) => source,
+        Err(e) => {
+            let _ = sender.send(Message::Opened(Err(e)));
+            return;
+        }
+    };
+    // A source that was asked for a store has one; without it, nothing could be
+    // opened again, and the screen would say so.
+    let store = source.store().unwrap_or_else(|| Arc::new(PacketStore::new()));
+    if sender.send(Message::Opened(Ok(store))).is_err() {
+        return;
+    }
+    let mut reader = Reader::new(source, options, index);
     loop {
         match reader.step() {
             Ok(progress) => {
@@ -203,85 +223,145 @@ fn read(mut reader: Reader, sender: &Sender<Message>, told: &AtomicBool) {
     }
 }
 
-/// Draws and waits, until the user leaves.
-fn show(
-    app: &mut App,
-    screen: &mut Screen,
-    messages: &Receiver<Message>,
-    desk: &Desk,
-    told: &AtomicBool,
-) -> io::Result<()> {
-    let mut laid = Wishes::default();
-    let mut dirty = true;
-    let mut drawn: Option<Instant> = None;
-    let mut touched = false;
-    let mut selected = (app.selected, Instant::now());
+/// Waits for keys and the mouse.
+fn keys(sender: &Sender<Message>) {
     loop {
-        let now = Instant::now();
-        if dirty {
-            if selected.0 != app.selected {
-                selected = (app.selected, now);
-            }
-            let mut due = drawn.map_or(now, |d| d + if touched { ANSWER } else { FRAME });
-            if app.selected.is_some() && !app.is_open() && app.unreadable != app.selected {
-                due = due.max(selected.1 + PATIENCE);
-            }
-            if due <= now {
-                app.grow();
-                screen.terminal.draw(|f| draw::draw(app, f))?;
-                drawn = Some(now);
-                touched = false;
-                // The list takes up a large file in several pictures.
-                dirty = app.behind;
-            }
-        }
-        let wishes = app.wishes();
-        if wishes != laid {
-            desk.lay(wishes.clone());
-            laid = wishes;
-        }
-        let wait = if dirty { ANSWER / 2 } else { Duration::from_secs(3600) };
-        let mut next = match messages.recv_timeout(wait) {
-            Ok(m) => Some(m),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
-        };
-        // All that waits is taken before anything is drawn: held-down keys do
-        // not pile up.
-        while let Some(m) = next {
-            match m {
-                Message::Input(input) => {
-                    let action = match input? {
-                        Input::Key(key) => app.key(key),
-                        Input::Mouse(mouse) => app.mouse(mouse),
-                        Input::Resize(..) => Action::Draw,
-                        _ => Action::None,
-                    };
-                    match action {
-                        Action::Quit => return Ok(()),
-                        Action::Draw => (dirty, touched) = (true, true),
-                        Action::None => {}
-                    }
-                }
-                Message::Reply(reply) => {
-                    app.reply(reply);
-                    dirty = true;
-                }
-                Message::Read(progress) => {
-                    told.store(false, Ordering::SeqCst);
-                    // Waiting twice is no news.
-                    dirty |= app.progress != progress || progress != Progress::Waiting;
-                    app.progress = progress;
-                }
-                Message::Failed(why) => {
-                    app.failure = Some(why);
-                    dirty = true;
-                }
-                Message::Broken => {
-                    return Err(io::Error::other("a part of the program failed; see above"));
-                }
-            }
-            next = messages.try_recv().ok();
+        let input = crossterm::event::read();
+        let failed = input.is_err();
+        if sender.send(Message::Input(input)).is_err() || failed {
+            return;
         }
     }
+}
+
+/// Waits to be told to end: the terminal is put back first.
+fn signals(sender: &Sender<Message>) {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM]) else {
+        return;
+    };
+    for _ in signals.forever() {
+        if sender.send(Message::Quit).is_err() {
+            return;
+        }
+    }
+}
+
+/// What the thread that draws holds.
+struct Shown {
+    app: App,
+    sender: Sender<Message>,
+    desk: Arc<Desk>,
+    told: Arc<AtomicBool>,
+    options: Options,
+}
+
+impl Shown {
+    fn start_worker(&self, store: Arc<PacketStore>) -> io::Result<()> {
+        let index = Arc::clone(&self.app.index);
+        let reloader = Reloader::new(Arc::clone(&index), store, self.options.clone());
+        let worker = Worker::new(Opener::new(index, reloader));
+        let desk = Arc::clone(&self.desk);
+        spawn("worker", &self.sender, move |s| worker::work(worker, &desk, s, Message::Reply))
+    }
+
+    /// Draws and waits, until the user leaves.
+    fn run(&mut self, screen: &mut Screen, messages: &Receiver<Message>) -> Result<(), TuiError> {
+        let mut laid = Wishes::default();
+        let mut changed = Changed::Much;
+        let mut drawn: Option<Instant> = None;
+        let mut selected = (None, Instant::now());
+        loop {
+            let now = Instant::now();
+            if selected.0 != self.app.selected {
+                selected = (self.app.selected, now);
+            }
+            let between = if changed == Changed::Much { ANSWER } else { FRAME };
+            let mut due = drawn.map_or(now, |d| d + between);
+            if self.app.is_opening() {
+                due = due.max(selected.1 + PATIENCE);
+            }
+            if changed != Changed::Not && due <= now {
+                self.app.grow();
+                screen.terminal.draw(|f| draw::draw(&mut self.app, f))?;
+                drawn = Some(now);
+                // The list takes up a large file in several pictures.
+                changed = if self.app.behind { Changed::Little } else { Changed::Not };
+            }
+            let wishes = self.app.wishes();
+            if wishes != laid {
+                self.desk.lay(wishes.clone());
+                laid = wishes;
+            }
+            let wait = if changed == Changed::Not { FOREVER } else { ANSWER / 2 };
+            let mut next = match messages.recv_timeout(wait) {
+                Ok(m) => Some(m),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            // All that waits is taken before anything is drawn: held-down keys do
+            // not pile up.
+            while let Some(m) = next {
+                match self.take(m)? {
+                    Some(c) => changed = changed.max(c),
+                    None => return Ok(()),
+                }
+                next = messages.try_recv().ok();
+            }
+        }
+    }
+
+    /// Takes a message; `None` ends.
+    fn take(&mut self, message: Message) -> Result<Option<Changed>, TuiError> {
+        let app = &mut self.app;
+        Ok(Some(match message {
+            Message::Input(input) => {
+                let action = match input? {
+                    Input::Key(key) => app.key(key),
+                    Input::Mouse(mouse) => app.mouse(mouse),
+                    Input::Resize(..) => Action::Draw,
+                    _ => Action::None,
+                };
+                match action {
+                    Action::Quit => return Ok(None),
+                    Action::Draw => Changed::Much,
+                    Action::None => Changed::Not,
+                }
+            }
+            Message::Reply(reply) => {
+                app.reply(reply);
+                Changed::Much
+            }
+            Message::Read(progress) => {
+                self.told.store(false, Ordering::SeqCst);
+                // Waiting twice is no news.
+                let news = app.progress != progress || progress != Progress::Waiting;
+                app.progress = progress;
+                if news { Changed::Little } else { Changed::Not }
+            }
+            Message::Failed(why) => {
+                app.failure = Some(why);
+                Changed::Much
+            }
+            Message::Opened(opened) => {
+                self.start_worker(opened?)?;
+                Changed::Little
+            }
+            Message::Quit => return Ok(None),
+            Message::Broken => {
+                return Err(TuiError::Io(io::Error::other("a part of the program failed")));
+            }
+        }))
+    }
+}
+
+/// Whether there is something new to be drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Changed {
+    /// Nothing.
+    Not,
+    /// What the reader brought: it may wait for the next picture.
+    Little,
+    /// What the user did, or waits for.
+    Much,
 }
