@@ -20,6 +20,12 @@ impl Interrupted {
 
 /// Watches for SIGINT and SIGTERM from now on.
 pub(super) fn watch() -> Interrupted {
+    watch_for(GRACE, 0)
+}
+
+/// The same for a command that says everything at its end and never waits long for
+/// input: where it has said nothing after `grace`, the process ends with `status`.
+pub(super) fn watch_for(grace: Duration, status: i32) -> Interrupted {
     let flag = Interrupted::default();
     let Ok(mut signals) = signal_hook::iterator::Signals::new([
         signal_hook::consts::SIGINT,
@@ -31,8 +37,8 @@ pub(super) fn watch() -> Interrupted {
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
             seen.0.store(true, Ordering::Relaxed);
-            std::thread::sleep(GRACE);
-            std::process::exit(0);
+            std::thread::sleep(grace);
+            std::process::exit(status);
         }
     });
     flag

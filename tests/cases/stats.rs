@@ -237,6 +237,37 @@ fn check_finds_what_print_finds() {
     }
 }
 
+/// Ctrl-C while a pipe is open and quiet: what came until then is told.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_tells_what_there_is() {
+    use std::io::Write as _;
+    use std::process::Stdio;
+    for (args, word) in
+        [(["stats", "-"], "66 packets"), (["check", "-"], "2 warnings in 66 packets")]
+    {
+        let mut child = framescope()
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        let bytes = std::fs::read(root().join("fixtures/grpc-tonic/capture.pcap")).unwrap();
+        pipe.write_all(&bytes).unwrap();
+        pipe.flush().unwrap();
+        // It has no way to say that it has read them.
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        let id = child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        let out = child.wait_with_output().unwrap();
+        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        assert!(stdout(&out).contains(word), "{}", stdout(&out));
+        drop(pipe);
+    }
+}
+
 /// The packets of a capture that a selection keeps.
 fn cut_out(all: &[Owned], selection: Selection) -> Vec<Owned> {
     let pass = |sink: &mut dyn framescope::engine::EventSink| {
@@ -428,6 +459,7 @@ fn the_program_cuts_as_the_library_does() {
         assert!(out.status.success() && out.stderr.is_empty(), "{args:?}: {}", stderr(&out));
         let expected = cut_out(&all, selection);
         let said = format!("{} of {} packets", expected.len(), all.len());
+        assert_eq!(expected.is_empty(), stdout(&out).contains("nothing was picked"), "{args:?}");
         assert!(stdout(&out).contains(&said), "{args:?}: {}", stdout(&out));
         let got = match open(&file.0, OpenOptions::default()) {
             Ok(_) => packets(&file.0),
