@@ -16,7 +16,7 @@ use framescope::index::slice::{Planner, Selection};
 use serde_json::Value;
 
 use crate::support::{
-    NUMBERED, Owned, Run, fixtures, gist, options, pack, packets, root, run, segments,
+    NUMBERED, Owned, Run, corpus, fixtures, gist, options, pack, packets, root, run, segments,
 };
 use crate::{events, framescope};
 
@@ -314,7 +314,8 @@ fn gists(run: &Run, conversation: Option<u32>, until: PacketId) -> Vec<String> {
 #[test]
 fn slices_decode_to_the_same_events() {
     let (mut cut, mut compared) = (0, 0);
-    for (name, path) in fixtures() {
+    for (name, path) in fixtures().into_iter().chain(corpus()) {
+        let Ok(_) = open(&path, OpenOptions::default()) else { continue };
         let all = packets(&path);
         let whole = run(&all, options(&NUMBERED));
         let exchanges: Vec<_> =
