@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::cli::args::{Common, ReportFormat};
-use crate::cli::{Failure, interrupt, pass};
+use crate::cli::{Failure, pass};
 use crate::finding::Severity;
 use crate::index::check::Check;
 use crate::view::{check, reference};
@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let ignored = args.ignore.iter().map(|c| code(c)).collect::<Result<_, _>>()?;
     let options = pass::options(&args.common)?;
     let mut all = Check::ignoring(ignored);
-    let ended = pass::over(&captures, options, &interrupt::watch(), &mut all, |_, _| ())?;
+    let ended = pass::over(&captures, options, &pass::interrupts(), &mut all, |_, _| ())?;
     all.finish();
     let fail_on = Severity::from(args.fail_on);
     let failed = all.worst().is_some_and(|w| w >= fail_on);

@@ -26,11 +26,12 @@ impl Interrupted {
 
 /// Watches for SIGINT and SIGTERM from now on.
 pub(super) fn watch() -> Interrupted {
-    watch_for(GRACE)
+    watch_for(GRACE, 0)
 }
 
-/// The same, where the main loop needs longer than usual to come to its end.
-pub(super) fn watch_for(grace: Duration) -> Interrupted {
+/// The same for a command that says everything at its end and never waits long for
+/// input: where it has said nothing after `grace`, the process ends with `status`.
+pub(super) fn watch_for(grace: Duration, status: i32) -> Interrupted {
     let flag = Interrupted::default();
     let Ok(mut signals) = signal_hook::iterator::Signals::new([
         signal_hook::consts::SIGINT,
@@ -43,7 +44,7 @@ pub(super) fn watch_for(grace: Duration) -> Interrupted {
         if signals.forever().next().is_some() {
             seen.0.store(true, Ordering::Relaxed);
             std::thread::sleep(grace);
-            std::process::exit(0);
+            std::process::exit(status);
         }
     });
     flag

@@ -100,7 +100,7 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
     };
     // In the terminal Ctrl-C is a key.
     if browser.is_none() {
-        options.stop = interrupt::watch_for(GRACE).flag();
+        options.stop = interrupt::watch_for(GRACE, 0).flag();
     }
     let source = live::open(options)?;
     let tally = source.tally();

@@ -1,12 +1,14 @@
 //! One pass over captures, for commands that print when all is read.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
-use crate::capture::{Batch, OpenOptions, Polled, open_all};
+use crate::capture::{Batch, CaptureError, OpenOptions, Polled, Source, open_all};
 use crate::cli::Failure;
 use crate::cli::args::Common;
-use crate::cli::interrupt::Interrupted;
+use crate::cli::interrupt::{self, Interrupted};
 use crate::cli::progress::Progress;
 use crate::cli::schema;
 use crate::engine::{Engine, EventSink, Options};
@@ -52,6 +54,69 @@ pub(super) fn options(common: &Common) -> Result<Options, Failure> {
     Ok(Options { decoders: schema::decoders(&common.schema)?, ..common.options() })
 }
 
+/// How long after Ctrl-C a pass may take to say what it has counted. Then the status
+/// is 2: 0 would say that nothing was found.
+const GRACE: Duration = Duration::from_secs(5);
+/// How often Ctrl-C is looked for while a pipe says nothing.
+const TICK: Duration = Duration::from_millis(20);
+/// Batches read ahead of the engine.
+const AHEAD: usize = 2;
+
+/// Watches for Ctrl-C from now on.
+pub(super) fn interrupts() -> Interrupted {
+    interrupt::watch_for(GRACE, 2)
+}
+
+/// Where batches come from.
+enum Feed {
+    /// Files, which never keep anybody waiting.
+    Direct(Box<dyn Source>),
+    /// Standard input, read by a thread: a read of a pipe cannot be interrupted.
+    Apart(Receiver<Result<Polled, CaptureError>>),
+}
+
+impl Feed {
+    fn open(captures: &[PathBuf]) -> Result<Self, CaptureError> {
+        let mut source = open_all(captures, OpenOptions::default())?;
+        if !captures.iter().any(|c| c == Path::new("-")) {
+            return Ok(Self::Direct(source));
+        }
+        let (sender, receiver) = sync_channel(AHEAD);
+        std::thread::spawn(move || {
+            loop {
+                let polled = source.poll();
+                if matches!(polled, Ok(Polled::NothingYet)) {
+                    std::thread::sleep(TICK);
+                    continue;
+                }
+                let last = !matches!(polled, Ok(Polled::Batch(_)));
+                if sender.send(polled).is_err() || last {
+                    return;
+                }
+            }
+        });
+        Ok(Self::Apart(receiver))
+    }
+
+    fn poll(&mut self) -> Result<Polled, CaptureError> {
+        match self {
+            Self::Direct(source) => source.poll(),
+            Self::Apart(batches) => match batches.recv_timeout(TICK) {
+                Ok(polled) => polled,
+                Err(RecvTimeoutError::Timeout) => Ok(Polled::NothingYet),
+                Err(RecvTimeoutError::Disconnected) => Ok(Polled::End),
+            },
+        }
+    }
+
+    fn progress(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Direct(source) => source.progress(),
+            Self::Apart(_) => None,
+        }
+    }
+}
+
 /// Runs the captures through the engine. `each` sees a batch before its packets
 /// go to the sink.
 pub(super) fn over<S: EventSink>(
@@ -61,7 +126,7 @@ pub(super) fn over<S: EventSink>(
     sink: &mut S,
     mut each: impl FnMut(&Batch, &mut S),
 ) -> Result<Ended, Failure> {
-    let mut source = open_all(captures, OpenOptions::default())?;
+    let mut source = Feed::open(captures)?;
     let mut engine = Engine::new(options);
     let mut progress = Progress::new(true);
     let ended = loop {
@@ -74,7 +139,7 @@ pub(super) fn over<S: EventSink>(
                 engine.batch(&batch, sink);
                 progress.show(source.progress());
             }
-            Ok(Polled::NothingYet) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            Ok(Polled::NothingYet) => std::thread::sleep(Duration::from_millis(1)),
             Ok(Polled::End) => break Ended::Done,
             Err(e) => break Ended::Failed(e.into()),
         }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::capture::write::PcapNgWriter;
 use crate::capture::{ByteOrder, Packet};
 use crate::cli::args::Common;
-use crate::cli::{Failure, interrupt, pass};
+use crate::cli::{Failure, pass};
 use crate::index::slice::{Planner, Selection};
 use crate::proto::REGISTRY;
 use crate::view::table::{counted, grouped};
@@ -138,7 +138,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let selection = args.selection();
     let everything = selection.is_everything();
     let target = Target::of(&args.write, &captures)?;
-    let interrupted = interrupt::watch();
+    let interrupted = pass::interrupts();
 
     let mut plan = Planner::new(selection);
     if !everything {
@@ -201,6 +201,9 @@ fn summary(
             text.push_str(&format!("{} of ", counted(events, "event")));
         }
         text.push_str(&counted(conversations, "conversation"));
+    }
+    if w.packets == 0 && w.all > 0 {
+        text.push_str(": nothing was picked");
     }
     if w.secrets > 0 {
         let all = counted(w.secrets, "block");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cli::args::{Common, ReportFormat};
-use crate::cli::{Failure, interrupt, pass};
+use crate::cli::{Failure, pass};
 use crate::event::Level;
 use crate::index::stats::Stats;
 use crate::view::stats;
@@ -20,7 +20,7 @@ Calls, sessions and requests, by method (gRPC: service/method; HTTP: method and 
 its query; WebSocket: path):
   errors      a gRPC status other than OK, or none; HTTP 400 and above, or a reset; a WebSocket
               closed with another code than 1000, 1001 or none
-  unfinished  cut off by the end of the capture or by a gap; their time is not counted
+  cut         off by the end of the capture or by a gap; their time is not counted
   p50 to max  time from the first byte to the last, by nearest rank: exact up to 100,000 of a
               method (2,097,152 of all), then within 0.8 %; max always is exact
   bytes       of messages, as sent; of WebSocket, as decompressed
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let captures = pass::captures("stats", &args.read, &args.captures)?;
     let options = pass::options(&args.common)?.wanting(&[Level::Exchange]);
     let mut all = Stats::new();
-    let ended = pass::over(&captures, options, &interrupt::watch(), &mut all, |_, _| ())?;
+    let ended = pass::over(&captures, options, &pass::interrupts(), &mut all, |_, _| ())?;
     all.finish();
     match args.format {
         ReportFormat::Json => {

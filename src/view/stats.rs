@@ -7,14 +7,15 @@ use crate::base::time::human;
 use crate::engine::Ledger;
 use crate::flow::Transport;
 use crate::index::stats::{Calls, Conversation, Stats};
+use crate::view::clean::clean;
 use crate::view::json::string;
-use crate::view::table::{Align, Table, counted, cut, grouped};
+use crate::view::table::{Align, Table, counted, grouped};
 
-/// Appends tables for people. At most `rows` conversations and `rows` methods are
-/// shown.
+/// Appends tables for people, cut to `width` columns where there is a width. At most
+/// `rows` conversations and `rows` methods are shown.
 pub fn text(out: &mut String, stats: &Stats, rows: usize, width: Option<usize>) {
     let mut line = |text: String| {
-        out.push_str(&cut(&text, width.unwrap_or(usize::MAX)));
+        out.push_str(&clean(&text));
         out.push('\n');
     };
     let mut captured = format!("{} captured", counted(stats.captured, "byte"));
@@ -30,8 +31,15 @@ pub fn text(out: &mut String, stats: &Stats, rows: usize, width: Option<usize>) 
     if !kinds.is_empty() {
         line(format!("packets by kind: {}", kinds.join(", ")));
     }
-    out.push('\n');
-    conversations(out, stats, rows, width);
+    let [up, down, dissected, opaque, gaps] = bytes(&stats.ledger);
+    line(format!(
+        "{}: {up} bytes up, {down} down; {dissected} dissected, {opaque} opaque, {gaps} in gaps",
+        counted(stats.conversation_count, "conversation"),
+    ));
+    if stats.conversation_count > 0 {
+        out.push('\n');
+        conversations(out, stats, rows, width);
+    }
     if !stats.calls.is_empty() {
         out.push('\n');
         calls(out, stats, rows, width);
@@ -40,38 +48,40 @@ pub fn text(out: &mut String, stats: &Stats, rows: usize, width: Option<usize>) 
 
 fn conversations(out: &mut String, stats: &Stats, rows: usize, width: Option<usize>) {
     let mut t = Table::new(&[
-        ("conversation", Align::Number),
-        ("client", Align::Name),
-        ("server", Align::Name),
+        ("#", Align::Number),
+        ("client", Align::Text),
+        ("server", Align::Text),
         ("protocols", Align::Text),
         ("packets", Align::Number),
         ("bytes up", Align::Number),
         ("down", Align::Number),
+        ("duration", Align::Number),
+        ("end", Align::Name),
         ("dissected", Align::Number),
         ("opaque", Align::Number),
         ("in gaps", Align::Number),
-        ("duration", Align::Number),
-        ("end", Align::Name),
     ]);
     let known = stats.conversations.iter().filter_map(|c| Some((c, c.info.as_deref()?)));
     for (c, i) in known.take(rows) {
         let protocols = if i.protocols.is_empty() { "-".to_owned() } else { i.protocols.join(" ") };
         let [client, server] = i.ends.map(|e| e.to_string());
-        let mut row = vec![format!("#{}", i.id), client, server, protocols, grouped(c.packets)];
-        row.extend(bytes(&i.ledger));
-        row.extend([human(c.duration()), c.ending.name().to_owned()]);
-        t.row(row);
-    }
-    if stats.conversation_count != 1 {
-        let mut row = vec!["all".to_owned(), String::new(), String::new(), String::new()];
-        let count = stats.conversations.iter().map(|c| c.packets).sum();
-        row.push(if stats.conversation_count > stats.conversations.len() as u64 {
-            String::new()
-        } else {
-            grouped(count)
-        });
-        row.extend(bytes(&stats.ledger));
-        t.row(row.into_iter().chain([String::new(), String::new()]));
+        let [up, down, dissected, opaque, gaps] = bytes(&i.ledger);
+        let (duration, end) = (human(c.duration()), c.ending.name().to_owned());
+        let number = i.id.to_string();
+        t.row([
+            number,
+            client,
+            server,
+            protocols,
+            grouped(c.packets),
+            up,
+            down,
+            duration,
+            end,
+            dissected,
+            opaque,
+            gaps,
+        ]);
     }
     t.write(out, width);
     more(out, stats.conversation_count, rows, "conversation");
@@ -90,7 +100,7 @@ fn calls(out: &mut String, stats: &Stats, rows: usize, width: Option<usize>) {
         ("method", Align::Text),
         ("count", Align::Number),
         ("errors", Align::Number),
-        ("unfinished", Align::Number),
+        ("cut", Align::Number),
         ("p50", Align::Number),
         ("p90", Align::Number),
         ("p99", Align::Number),
@@ -118,7 +128,8 @@ fn calls(out: &mut String, stats: &Stats, rows: usize, width: Option<usize>) {
 
 fn more(out: &mut String, all: u64, rows: usize, what: &str) {
     if let Some(n) = all.checked_sub(rows as u64).filter(|n| *n > 0) {
-        let _ = writeln!(out, "and {} more (--rows)", counted(n, what));
+        let more = counted(n, what);
+        let _ = writeln!(out, "and {} (--rows)", more.replacen(' ', " more ", 1));
     }
 }
 

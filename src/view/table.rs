@@ -8,7 +8,7 @@ use crate::view::clean::clean;
 /// Between two columns.
 const GAP: &str = "  ";
 /// What a column that may shrink keeps at least.
-const LEAST: usize = 8;
+const LEAST: usize = 10;
 
 /// Where a column's text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,9 @@ use framescope::event::Level;
 use framescope::index::slice::{Planner, Selection};
 use serde_json::Value;
 
-use crate::support::{NUMBERED, Owned, Run, fixtures, gist, options, packets, root, run};
+use crate::support::{
+    NUMBERED, Owned, Run, corpus, fixtures, gist, options, pack, packets, root, run, segments,
+};
 use crate::{events, framescope};
 
 /// Fixtures whose `stats` and `check` are golden files.
@@ -235,6 +237,37 @@ fn check_finds_what_print_finds() {
     }
 }
 
+/// Ctrl-C while a pipe is open and quiet: what came until then is told.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_tells_what_there_is() {
+    use std::io::Write as _;
+    use std::process::Stdio;
+    for (args, word) in
+        [(["stats", "-"], "66 packets"), (["check", "-"], "2 warnings in 66 packets")]
+    {
+        let mut child = framescope()
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        let bytes = std::fs::read(root().join("fixtures/grpc-tonic/capture.pcap")).unwrap();
+        pipe.write_all(&bytes).unwrap();
+        pipe.flush().unwrap();
+        // It has no way to say that it has read them.
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        let id = child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        let out = child.wait_with_output().unwrap();
+        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        assert!(stdout(&out).contains(word), "{}", stdout(&out));
+        drop(pipe);
+    }
+}
+
 /// The packets of a capture that a selection keeps.
 fn cut_out(all: &[Owned], selection: Selection) -> Vec<Owned> {
     let pass = |sink: &mut dyn framescope::engine::EventSink| {
@@ -281,7 +314,8 @@ fn gists(run: &Run, conversation: Option<u32>, until: PacketId) -> Vec<String> {
 #[test]
 fn slices_decode_to_the_same_events() {
     let (mut cut, mut compared) = (0, 0);
-    for (name, path) in fixtures() {
+    for (name, path) in fixtures().into_iter().chain(corpus()) {
+        let Ok(_) = open(&path, OpenOptions::default()) else { continue };
         let all = packets(&path);
         let whole = run(&all, options(&NUMBERED));
         let exchanges: Vec<_> =
@@ -343,6 +377,30 @@ fn a_slice_ends_with_what_was_picked() {
     assert_eq!(whole.len(), all.len());
 }
 
+/// What waited for the peer is cut out with what it waited for: here the recorder
+/// saw a client's frame before the 101 that it answers.
+#[test]
+fn a_slice_has_what_an_event_waited_for() {
+    let mut all = segments(&packets(&root().join("fixtures/ws-ipv6/capture.pcap"))).unwrap();
+    let response = all.iter().position(|s| s.data.starts_with(b"HTTP/1.1 101")).unwrap();
+    let client = all[0].from;
+    let frame =
+        (response..all.len()).find(|i| all[*i].from == client && !all[*i].data.is_empty()).unwrap();
+    let late = all.remove(response);
+    all.insert(frame, late);
+    let all = pack(&all);
+    let whole = run(&all, options(&NUMBERED));
+    let (e, info) = whole.events.iter().find(|(e, _)| e.draft.protocol == "websocket").unwrap();
+    assert_eq!(e.draft.end.packet.0, frame as u64, "it comes before the response");
+    let selection = Selection { events: vec![e.id.0..=e.id.0], ..Selection::default() };
+    let slice = cut_out(&all, selection);
+    assert_eq!(slice.len(), frame + 1, "the response is in the slice, and nothing behind it");
+    let again = run(&slice, options(&NUMBERED));
+    let same = again.events.iter().any(|(x, i)| x.id == e.id && gist(x, i) == gist(e, info));
+    let got: Vec<_> = again.events.iter().map(|(e, i)| gist(e, i)).collect();
+    assert!(same, "{} is not in its slice: {got:#?}", gist(e, info));
+}
+
 /// All conversations are all packets that belong to one; nothing picked is all.
 #[test]
 fn a_slice_of_everything_is_everything() {
@@ -402,6 +460,7 @@ fn the_program_cuts_as_the_library_does() {
         assert!(out.status.success() && out.stderr.is_empty(), "{args:?}: {}", stderr(&out));
         let expected = cut_out(&all, selection);
         let said = format!("{} of {} packets", expected.len(), all.len());
+        assert_eq!(expected.is_empty(), stdout(&out).contains("nothing was picked"), "{args:?}");
         assert!(stdout(&out).contains(&said), "{args:?}: {}", stdout(&out));
         let got = match open(&file.0, OpenOptions::default()) {
             Ok(_) => packets(&file.0),
