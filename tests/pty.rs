@@ -275,6 +275,40 @@ fn the_newest_is_followed_until_the_reader_moves() {
     std::fs::remove_dir(&folder).unwrap();
 }
 
+/// An interface is browsed while packets pass it.
+#[cfg(all(feature = "live", target_os = "linux"))]
+#[test]
+fn a_live_capture_is_browsed() {
+    use std::net::{TcpListener, TcpStream};
+    let kept = std::env::temp_dir().join(format!("framescope-pty-{}.pcapng", std::process::id()));
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
+    command.args(["live", "-w"]);
+    command.arg(&kept);
+    let s = Session::run(100, 24, command);
+    s.until("answer", |s| {
+        s.contents().contains("lo: messages") || s.contents().contains("not permitted")
+    });
+    if s.look(|s| s.contents().contains("not permitted")) {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: packet sockets are refused here");
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    write!(client, "GET /browsed-{port} HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+    s.sees(&format!("GET /browsed-{port} HTTP/1.1"));
+    server.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+    s.sees("204 No Content");
+    s.quit();
+    // What was kept is a capture.
+    let mut source = open(&kept, OpenOptions::default()).unwrap();
+    let Polled::Batch(batch) = source.poll().unwrap() else { panic!("no packets were kept") };
+    assert!(batch.findings.is_empty(), "{:?}", batch.findings);
+    assert!(batch.packets().any(|p| p.data.windows(9).any(|w| w == b"/browsed-")));
+    std::fs::remove_file(&kept).unwrap();
+}
+
 #[test]
 fn a_file_that_is_none_leaves_the_terminal_alone() {
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
