@@ -275,6 +275,33 @@ fn the_newest_is_followed_until_the_reader_moves() {
     std::fs::remove_dir(&folder).unwrap();
 }
 
+/// A signal ends it as `q` does: no copy of packets is left behind.
+#[test]
+fn a_signal_leaves_nothing_behind() {
+    for signal in ["-TERM", "-HUP"] {
+        let name = format!("framescope-signal{signal}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let fixture =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ws-heartbeat/capture.pcap.gz");
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
+        command.arg(fixture);
+        command.env("TMPDIR", &folder);
+        let mut s = Session::run(80, 24, command);
+        s.sees("GET /beat HTTP/1.1");
+        let left = || std::fs::read_dir(&folder).unwrap().count();
+        assert_eq!(left(), 1, "a compressed file is copied");
+        let pid = s.child.process_id().unwrap().to_string();
+        assert!(
+            std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success()
+        );
+        assert!(s.child.wait().unwrap().success(), "{signal}");
+        s.until("terminal as it was", |s| !s.alternate_screen());
+        assert_eq!(left(), 0, "{signal}");
+        std::fs::remove_dir(&folder).unwrap();
+    }
+}
+
 /// An interface is browsed while packets pass it.
 #[cfg(all(feature = "live", target_os = "linux"))]
 #[test]

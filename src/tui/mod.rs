@@ -1,6 +1,6 @@
 //! The terminal interface: events, their fields, their bytes and time.
 //!
-//! Four threads: one reads the capture into the index, one opens what is looked
+//! Four threads (and one that waits for signals): one reads the capture into the index, one opens what is looked
 //! at, one waits for keys, and the one that draws waits for the other three. It
 //! holds the index for a short look only, and never waits for the file.
 
@@ -36,6 +36,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossterm::event::Event as Input;
+use signal_hook::consts::{SIGHUP, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::capture::{CaptureError, OpenOptions, PacketStore, Source, open_all};
 use crate::engine::Options;
@@ -96,6 +98,8 @@ enum Message {
     Failed(String),
     /// A thread of ours panicked; the hook has told why.
     Broken,
+    /// A signal asks the program to end.
+    Leave,
 }
 
 /// Tells the drawing thread when its own thread dies.
@@ -194,6 +198,17 @@ fn start(
     spawn("reader", Box::new(move |s| read(reader, &s, &told)))?;
     let desk = Arc::clone(desk);
     spawn("worker", Box::new(move |s| worker::work(worker, &desk, &s, Message::Reply)))?;
+    // A window that is closed must leave no copy of packets behind.
+    if let Ok(mut signals) = Signals::new([SIGHUP, SIGTERM]) {
+        spawn(
+            "signals",
+            Box::new(move |s| {
+                if signals.forever().next().is_some() {
+                    let _ = s.send(Message::Leave);
+                }
+            }),
+        )?;
+    }
     spawn(
         "keys",
         Box::new(move |s| {
@@ -304,6 +319,7 @@ fn show(
                     app.failure = Some(why);
                     dirty = true;
                 }
+                Message::Leave => return Ok(()),
                 Message::Broken => {
                     return Err(io::Error::other("a part of the program failed; see above"));
                 }
