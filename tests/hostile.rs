@@ -1,0 +1,86 @@
+//! Captures that somebody made to hurt, or that chance did: nothing is lost
+//! without a word, and memory and time stay within their bounds.
+
+mod support;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use framescope::base::CaptureTime;
+use framescope::link::TcpFlags;
+use support::{NUMBERED, Owned, Segment, as_json, options, pack, run};
+
+const SYN: u8 = TcpFlags::SYN;
+const ACK: u8 = TcpFlags::ACK;
+const FIN: u8 = TcpFlags::FIN;
+
+/// Segments of connections numbered from 0, a microsecond apart.
+#[derive(Default)]
+struct Wire {
+    segments: Vec<Segment>,
+}
+
+impl Wire {
+    fn put(&mut self, connection: u32, client: bool, seq: u32, ack: u32, flags: u8, data: &[u8]) {
+        let address = Ipv4Addr::from(0x0a00_0001 + connection / 50_000);
+        let port = 1024 + u16::try_from(connection % 50_000).unwrap();
+        let ends = [(IpAddr::V4(address), port), (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 8080)];
+        let [from, to] = if client { ends } else { [ends[1], ends[0]] };
+        let time = CaptureTime(1_000_000_000 + 1000 * i64::try_from(self.segments.len()).unwrap());
+        let (window, scale) = (65_535, None);
+        self.segments.push(Segment {
+            time,
+            from,
+            to,
+            seq,
+            ack,
+            flags,
+            window,
+            scale,
+            data: data.to_vec(),
+        });
+    }
+
+    /// A handshake: the client's stream begins at 100, the server's at 500.
+    fn open(&mut self, connection: u32) {
+        self.put(connection, true, 99, 0, SYN, b"");
+        self.put(connection, false, 499, 100, SYN | ACK, b"");
+        self.put(connection, true, 100, 500, ACK, b"");
+    }
+
+    fn packets(&self) -> Vec<Owned> {
+        pack(&self.segments)
+    }
+}
+
+/// A client that closes its direction before anybody knows what is spoken: what
+/// the server then says is shown.
+#[test]
+fn what_follows_a_half_close_is_not_lost() {
+    let mut w = Wire::default();
+    w.open(0);
+    w.put(0, true, 100, 500, ACK | FIN, b"P");
+    w.put(0, false, 500, 102, ACK, &[0xff; 5000]);
+    w.put(0, false, 5500, 102, ACK | FIN, b"");
+    w.put(0, true, 102, 5501, ACK, b"");
+    let r = run(&w.packets(), options(&NUMBERED));
+    let opaque = r.events.iter().filter(|(e, _)| e.draft.kind == "opaque");
+    let lengths: Vec<u64> = opaque.map(|(e, _)| e.draft.length).collect();
+    assert_eq!(lengths, [1, 5000]);
+    // The same for what is recognised by the server's words alone.
+    let mut w = Wire::default();
+    w.open(0);
+    w.put(0, true, 100, 500, ACK | FIN, b"G");
+    w.put(0, false, 500, 102, ACK, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    w.put(0, false, 542, 102, ACK | FIN, b"");
+    let r = run(&w.packets(), options(&NUMBERED));
+    let shown: Vec<String> = r
+        .events
+        .iter()
+        .map(|(e, info)| {
+            let v = as_json(e, info);
+            format!("{} {} {}", v["level"], v["protocol"], v["kind"])
+        })
+        .collect();
+    assert!(shown.iter().any(|s| s == r#""message" "http" "response""#), "{shown:?}");
+    assert!(shown.iter().any(|s| s == r#""exchange" "http" "exchange""#), "{shown:?}");
+}
