@@ -6,8 +6,10 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr};
 
 use framescope::base::CaptureTime;
+use framescope::capture::Packet;
+use framescope::engine::{Engine, Options};
 use framescope::link::TcpFlags;
-use support::{NUMBERED, Owned, Segment, as_json, options, pack, run};
+use support::{NUMBERED, Owned, Run, Segment, as_json, options, pack, run};
 
 const SYN: u8 = TcpFlags::SYN;
 const ACK: u8 = TcpFlags::ACK;
@@ -83,4 +85,43 @@ fn what_follows_a_half_close_is_not_lost() {
         .collect();
     assert!(shown.iter().any(|s| s == r#""message" "http" "response""#), "{shown:?}");
     assert!(shown.iter().any(|s| s == r#""exchange" "http" "exchange""#), "{shown:?}");
+}
+
+/// `--mem` bounds what all conversations hold together, not only what each one
+/// holds: thousands that are in the middle of a head are within it, or go.
+#[test]
+fn many_small_states_are_within_the_budget() {
+    const CONVERSATIONS: u32 = 2000;
+    const BUDGET: usize = 2 << 20;
+    let mut w = Wire::default();
+    for c in 0..CONVERSATIONS {
+        w.open(c);
+    }
+    let rest = [b'a'; 1400];
+    let mut first = rest;
+    first[..28].copy_from_slice(b"GET / HTTP/1.1\r\nHost: x\r\nX: ");
+    for i in 0..4 {
+        for c in 0..CONVERSATIONS {
+            w.put(c, true, 100 + 1400 * i, 500, ACK, if i == 0 { &first } else { &rest });
+        }
+    }
+    let packets = w.packets();
+    let mut engine = Engine::new(Options { state_bytes: BUDGET, ..options(&[]) });
+    let mut found = Run::default();
+    let mut most = 0;
+    for (i, p) in packets.iter().enumerate() {
+        engine.packet(&Packet { meta: p.meta, data: &p.data }, &mut found);
+        if i % 500 == 0 {
+            // Bytes that nobody has taken: all of them are in heads.
+            let held: u64 = engine.conversations().map(|c| c.ledger.stream[0]).sum();
+            most = most.max(held);
+        }
+    }
+    assert!(most <= BUDGET as u64, "{most} bytes of heads are held");
+    // What goes is told, and what fits stays.
+    assert!(found.findings.iter().any(|f| f.finding.spec.code == "limit.memory"));
+    assert!(engine.conversations().count() > 100);
+    // One that is within the budget loses nothing.
+    let r = run(&packets[..1000], Options { state_bytes: 64 << 20, ..options(&[]) });
+    assert!(r.findings.iter().all(|f| f.finding.spec.code != "limit.memory"));
 }

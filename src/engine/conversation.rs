@@ -114,8 +114,11 @@ pub(super) struct Stack {
     life: Life,
     /// Memory at the last count.
     pub memory: usize,
-    /// What of it stands in the engine's sum.
+    /// What of it stands in the engine's sum: what was measured, and what has
+    /// come since.
     pub counted: usize,
+    /// Bytes that have come since it was measured.
+    pub unmeasured: usize,
     /// The sink has been told that it ended.
     pub told_end: bool,
     /// Bytes read and inflated since the last checkpoint.
@@ -220,6 +223,7 @@ impl Stack {
             life: Life::Open,
             memory: 0,
             counted: 0,
+            unmeasured: 0,
             told_end: false,
             since_checkpoint: 0,
         }
@@ -414,6 +418,7 @@ impl Stack {
             life: self.life,
             memory: self.memory,
             counted: 0,
+            unmeasured: 0,
             told_end: false,
             since_checkpoint: 0,
         })
