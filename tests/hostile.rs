@@ -4,10 +4,15 @@
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::{Arc, RwLock};
 
-use framescope::base::CaptureTime;
-use framescope::capture::Packet;
-use framescope::engine::{Engine, Options};
+use framescope::base::{CaptureTime, ConversationId, PacketId};
+use framescope::capture::write::{PcapVariant, PcapWriter};
+use framescope::capture::{ByteOrder, LinkType, OpenOptions, Packet, open};
+use framescope::engine::{ConversationInfo, Engine, EventSink, FindingEvent, Options};
+use framescope::event::Event;
+use framescope::index::{Index, Progress, Reader, Reloader, RowId};
 use framescope::link::TcpFlags;
 use support::{NUMBERED, Owned, Run, Segment, as_json, options, pack, run};
 
@@ -124,4 +129,94 @@ fn many_small_states_are_within_the_budget() {
     // One that is within the budget loses nothing.
     let r = run(&packets[..1000], Options { state_bytes: 64 << 20, ..options(&[]) });
     assert!(r.findings.iter().all(|f| f.finding.spec.code != "limit.memory"));
+}
+
+/// Counts the events that were kept until their packet was done with, which
+/// [`EventSink::packet`] says: what is handed out earlier comes before that.
+#[derive(Default)]
+struct Kept {
+    packet: PacketId,
+    kept: usize,
+    most: usize,
+    all: Vec<String>,
+}
+
+impl EventSink for Kept {
+    fn event(&mut self, event: Event, info: Option<&ConversationInfo>) {
+        let d = &event.draft;
+        self.kept += usize::from(d.end.packet == self.packet);
+        self.most = self.most.max(self.kept);
+        // What is known of the conversation is up to date in the middle of a packet, too.
+        let known = info.is_some_and(|i| i.protocols.contains(&d.protocol) && i.roles_known);
+        assert!(known || !matches!(d.protocol, "websocket"), "{info:?}");
+        let looked_at = self.all.len().is_multiple_of(EVERY);
+        self.all.push(if looked_at { shown(&event) } else { String::new() });
+    }
+
+    fn finding(&mut self, _: FindingEvent, _: Option<&ConversationInfo>) {}
+
+    fn packet(&mut self, p: &Packet<'_>, _: Option<ConversationId>, _: &[PacketId]) {
+        (self.packet, self.kept) = (p.meta.id, 0);
+    }
+}
+
+/// Of so many events one is opened again.
+const EVERY: usize = 997;
+
+fn shown(e: &Event) -> String {
+    let d = &e.draft;
+    format!("{} {} {} {:?}", e.id, d.kind, d.start.packet, d.detail)
+}
+
+/// A packet that fills a hole may bring megabytes of frames of two bytes: they
+/// are handed out as they come, and can be opened all the same.
+#[test]
+fn a_filled_hole_is_not_all_in_memory() {
+    const SEGMENTS: u32 = 60;
+    const FRAMES: u32 = 700;
+    let mut w = Wire::default();
+    w.open(0);
+    let request = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let response = b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let (up, down) = (request.len() as u32, response.len() as u32);
+    w.put(0, true, 100, 500, ACK, request);
+    w.put(0, false, 500, 100 + up, ACK, response);
+    let pings = [0x89, 0].repeat(FRAMES as usize);
+    let first = 500 + down;
+    for i in 1..SEGMENTS {
+        w.put(0, false, first + i * FRAMES * 2, 100 + up, ACK, &pings);
+    }
+    w.put(0, false, first, 100 + up, ACK, &pings);
+    let packets = w.packets();
+    let mut engine = Engine::new(options(&NUMBERED));
+    let mut straight = Kept::default();
+    for p in &packets {
+        engine.packet(&Packet { meta: p.meta, data: &p.data }, &mut straight);
+    }
+    engine.finish(&mut straight);
+    assert!(straight.all.len() > (SEGMENTS * FRAMES * 2) as usize);
+    assert!(straight.most < 5000, "{} events were kept for one packet", straight.most);
+    // The same order when they are had again.
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hole.pcap");
+    let file = std::fs::File::create(&path).unwrap();
+    let (order, variant) = (ByteOrder::Little, PcapVariant::Nanos);
+    let mut writer = PcapWriter::new(file, LinkType(101), order, variant).unwrap();
+    for p in &packets {
+        writer.packet(p.meta.time, p.meta.original_len, &p.data).unwrap();
+    }
+    drop(writer);
+    let index = Arc::new(RwLock::new(Index::new()));
+    let source = open(&path, OpenOptions { reload: true }).unwrap();
+    let store = source.store().unwrap();
+    let mut reader = Reader::new(source, options(&[]), Arc::clone(&index));
+    while reader.step().unwrap() != Progress::Ended {}
+    assert_eq!(index.read().unwrap().len(), straight.all.len());
+    let rows: Vec<RowId> = (0..straight.all.len() as u32).step_by(EVERY).map(RowId).collect();
+    let opened = Reloader::new(index, store, options(&[])).open_all(&rows);
+    assert_eq!(opened.len(), rows.len());
+    for o in opened {
+        assert_eq!(shown(&o.event), straight.all[o.row.0 as usize]);
+    }
 }

@@ -261,8 +261,14 @@ impl Engine {
     ) {
         let Some(c) = self.flows.get_mut(slot) else { return };
         let Some(stack) = &mut c.state else { return };
+        let next = &mut self.next_event;
+        let hand_out = &mut |shared: &mut Shared, info: &ConversationInfo| {
+            numbered(shared, next, Some(info), sink);
+        };
         let (notes, origin) = match &decoded.content {
-            Content::Tcp(s) => (stack.segment(&mut c.flow, from_a, s, &mut self.shared), &s.origin),
+            Content::Tcp(s) => {
+                (stack.segment(&mut c.flow, from_a, s, &mut self.shared, hand_out), &s.origin)
+            }
             Content::Udp(d) => {
                 stack.datagram(&mut c.flow, from_a, d, &mut self.shared);
                 (SegmentNotes::default(), &d.origin)
@@ -376,7 +382,11 @@ impl Engine {
             };
             // What the packet being worked on has brought stays apart.
             let found = std::mem::take(&mut self.shared.found);
-            stack.finish(&mut conversation.flow, cause, &mut self.shared);
+            let next = &mut self.next_event;
+            let hand_out = &mut |shared: &mut Shared, info: &ConversationInfo| {
+                numbered(shared, next, Some(info), sink);
+            };
+            stack.finish(&mut conversation.flow, cause, &mut self.shared, hand_out);
             numbered(&mut self.shared, &mut self.next_event, Some(&stack.info), sink);
             self.shared.found = found;
             if !std::mem::replace(&mut stack.told_end, true) {
