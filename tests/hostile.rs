@@ -220,3 +220,35 @@ fn a_filled_hole_is_not_all_in_memory() {
         assert_eq!(shown(&o.event), straight.all[o.row.0 as usize]);
     }
 }
+
+/// What a protocol sets up is not among the bytes that came: an inflater costs a
+/// thousand times the message that began it, and counts all the same.
+#[test]
+fn what_is_set_up_for_a_conversation_counts() {
+    const CONVERSATIONS: u32 = 300;
+    const BUDGET: usize = 2 << 20;
+    let request = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    let response = b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+        Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    let (up, down) = (request.len() as u32, response.len() as u32);
+    let mut w = Wire::default();
+    for c in 0..CONVERSATIONS {
+        w.open(c);
+        w.put(c, true, 100, 500, ACK, request);
+        w.put(c, false, 500, 100 + up, ACK, response);
+        // The first bytes of RFC 7692's compressed `Hello`.
+        w.put(c, false, 500 + down, 100 + up, ACK, &[0xc1, 7, 0xf2, 0x48, 0xcd]);
+    }
+    let mut engine = Engine::new(Options { state_bytes: BUDGET, ..options(&[]) });
+    let mut found = Run::default();
+    for p in &w.packets() {
+        engine.packet(&Packet { meta: p.meta, data: &p.data }, &mut found);
+    }
+    // The state of the codec alone is 48 KiB.
+    let live = engine.conversations().count();
+    assert!(live <= BUDGET / (48 << 10), "{live} inflaters in {BUDGET} bytes");
+    assert!(live > 10, "only {live} are left");
+}

@@ -36,6 +36,9 @@ use shared::{Found, Shared};
 /// After how many bytes the memory of a conversation is measured anew. Until then
 /// all that has come counts as held: many small ones add up.
 const MEASURE_EVERY: usize = 256 << 10;
+/// The first packets, after each of which a conversation is measured: it is small,
+/// and what the protocols that are found on it set up is not among the bytes.
+const MEASURE_FIRST: u64 = 16;
 /// What a packet may cost beside its bytes: its place in the maps.
 const PACKET_OVERHEAD: usize = 128;
 
@@ -335,7 +338,8 @@ impl Engine {
         }
         let before = stack.counted;
         stack.unmeasured += bytes + PACKET_OVERHEAD;
-        if stack.info.packets == 1 || stack.unmeasured >= MEASURE_EVERY {
+        let young = stack.info.packets <= MEASURE_FIRST;
+        if young || stack.unmeasured >= MEASURE_EVERY {
             stack.unmeasured = 0;
             stack.counted = stack.measure(&c.flow);
         } else {
