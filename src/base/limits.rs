@@ -139,6 +139,11 @@ pub const DEFAULT_STATE_BYTES: usize = 256 << 20;
 /// Conversations with state at a time, whatever their size.
 pub const MAX_CONVERSATIONS: usize = 1 << 20;
 
+/// Events and findings of one packet that are kept to be put in order. A packet
+/// that fills a hole may bring 16 MiB of frames of two bytes; beyond this many
+/// they are handed out as the segments come.
+pub const MAX_EVENTS_AT_ONCE: usize = 1024;
+
 /// Stream bytes and inflated bytes between two checkpoints of a conversation:
 /// opening an event reads and inflates at most this and the event itself.
 pub const CHECKPOINT_BYTES: u64 = 256 << 10;
