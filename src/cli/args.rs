@@ -16,6 +16,7 @@ Examples:
   framescope print -l frame --format json a.pcap
                                                frames as JSON, one object a line
   framescope print --proto user.proto a.pcap   gRPC messages by name and type
+  framescope explain a.pcap 17                 event 17 bit by bit
   tcpdump -i lo -U -w - | framescope print -   while it is being recorded";
 
 const LEVELS: &str = "\
@@ -75,6 +76,9 @@ pub(super) enum Command {
     /// Write events as text or JSON: messages, or with --level packets, frames,
     /// exchanges or findings.
     Print(Print),
+    /// Show one event, packet or handful of bytes bit by bit: the picture of its
+    /// specification with its own values in it.
+    Explain(super::explain::Explain),
     /// Write a completion script for a shell to standard output.
     Completions {
         /// The shell.

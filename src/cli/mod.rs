@@ -4,6 +4,7 @@
 //! fault. Ctrl-C ends with what there is and 0; a closed pipe ends quietly.
 
 mod args;
+mod explain;
 mod interrupt;
 mod print;
 mod progress;
@@ -85,6 +86,7 @@ pub fn main(browser: Option<Browser>) -> ExitCode {
 fn run(args: Args, browser: Option<Browser>) -> Result<ExitCode, Failure> {
     match args.command {
         Some(Command::Print(p)) => print::run(&p),
+        Some(Command::Explain(e)) => explain::run(&e),
         Some(Command::Completions { shell }) => {
             // Into memory first: the generator panics where a pipe is closed.
             let mut script = Vec::new();

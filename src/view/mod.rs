@@ -2,6 +2,9 @@
 //! command line decide where the strings go.
 
 pub mod clean;
+pub mod explain;
+pub mod how;
 pub mod json;
+pub mod layout;
 pub mod reference;
 pub mod text;
