@@ -1,12 +1,13 @@
 //! `framescope explain`: one event, packet or handful of bytes, bit by bit.
 
+use std::collections::VecDeque;
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use crate::base::{EventId, PacketId};
+use crate::base::{BufferId, EventId, PacketId, PacketRange, PieceSource};
 use crate::capture::{OpenOptions, Polled, open_all};
 use crate::cli::Failure;
 use crate::cli::args::{Common, Format};
@@ -31,7 +32,7 @@ Examples:
 
 The picture is the specification's: 32 bits a row, each bit under its number, whole bytes in
 hex. Under it stands every field with its bits, its value, its name in filters, what it means
-and where that is written; lines with = work the value out. Bits count from the beginning of
+and where that is written; lines with > work the value out. Bits count from the beginning of
 the picture.";
 
 /// `explain`.
@@ -41,7 +42,8 @@ pub(super) struct Explain {
     /// The capture: pcap or pcapng, also in gzip or zstd; `-` is standard input.
     #[arg(value_name = "CAPTURE", required_unless_present = "hex", requires = "event")]
     capture: Option<PathBuf>,
-    /// The number of a frame, message or exchange, or p with the number of a packet.
+    /// The number of a frame, message or exchange, or p with the number of a packet. Of a
+    /// message its frames are explained, too.
     #[arg(value_name = "EVENT", value_parser = target)]
     event: Option<Target>,
     /// Bytes to explain instead, in hex: spaces, colons, commas, line ends and 0x do not
@@ -148,10 +150,20 @@ fn bytes(text: &str) -> Result<Vec<u8>, String> {
     }
 }
 
+/// Frames that are kept, since the message that is looked for may come in them.
+const FRAMES: usize = 64;
+/// Bytes that they may hold together.
+const FRAME_BYTES: usize = 16 << 20;
+/// Frames that are explained behind their message; of more the numbers are told.
+const FRAMES_EXPLAINED: usize = 4;
+
 /// Takes the event that is looked for.
 struct Finder {
     target: Target,
     found: Option<(Event, Option<ConversationInfo>)>,
+    /// The frames that came last.
+    frames: VecDeque<Event>,
+    frame_bytes: usize,
     /// The last number that was seen.
     last: u64,
 }
@@ -169,6 +181,13 @@ impl EventSink for Finder {
         };
         if is_it && self.found.is_none() {
             self.found = Some((event, conversation.cloned()));
+        } else if event.draft.level == Level::Frame && self.found.is_none() {
+            self.frame_bytes += held(&event);
+            self.frames.push_back(event);
+            while self.frames.len() > FRAMES || self.frame_bytes > FRAME_BYTES {
+                let Some(old) = self.frames.pop_front() else { break };
+                self.frame_bytes -= held(&old);
+            }
         }
     }
 
@@ -184,6 +203,32 @@ impl EventSink for Finder {
             self.last = self.last.max(packet.meta.id.0);
         }
     }
+}
+
+/// Bytes that an event holds.
+fn held(event: &Event) -> usize {
+    let buffers = event.draft.detail.iter().flat_map(|d| d.origins.buffers());
+    buffers.map(|b| b.bytes.len()).sum()
+}
+
+/// The bytes of packets that an event's first buffer was made from.
+fn packet_bytes(event: &Event) -> impl Iterator<Item = PacketRange> {
+    let buffer = event.draft.detail.as_ref().and_then(|d| d.origins.get(BufferId(0)));
+    buffer.into_iter().flat_map(|b| &b.pieces).filter_map(|p| match p.source {
+        PieceSource::Packet(r) => Some(r),
+        _ => None,
+    })
+}
+
+/// Whether bytes of a message came in this frame.
+fn carried(message: &Event, frame: &Event) -> bool {
+    message.draft.level == Level::Message
+        && message.conversation == frame.conversation
+        && packet_bytes(frame).any(|f| {
+            packet_bytes(message).any(|m| {
+                m.packet == f.packet && m.start < f.start + f.len && f.start < m.start + m.len
+            })
+        })
 }
 
 pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
@@ -202,7 +247,8 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
     });
     let mut source = open_all(std::slice::from_ref(capture), OpenOptions::default())?;
     let mut engine = Engine::new(options);
-    let mut finder = Finder { target, found: None, last: 0 };
+    let mut finder =
+        Finder { target, found: None, frames: VecDeque::new(), frame_bytes: 0, last: 0 };
     let interrupted = interrupt::watch();
     let mut progress = Progress::new(true);
     let mut failure = None;
@@ -237,7 +283,17 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
     let Some(subject) = Subject::event(event, conversation.as_ref()) else {
         return Err(Failure::Input("nothing is known of this event but that it was".into()));
     };
-    write(args.format, &[subject], width, 0)
+    let frames: Vec<&Event> = finder.frames.iter().filter(|f| carried(event, f)).collect();
+    let mut subjects = vec![subject];
+    let explained = frames.iter().take(FRAMES_EXPLAINED);
+    subjects.extend(explained.filter_map(|f| Subject::event(f, conversation.as_ref())));
+    let more: Vec<String> =
+        frames.iter().skip(FRAMES_EXPLAINED).map(|f| f.id.to_string()).collect();
+    let rest = match more.as_slice() {
+        [] => String::new(),
+        more => format!("The message came in more frames: events {}.", more.join(", ")),
+    };
+    write(args.format, &subjects, width, &rest)
 }
 
 fn by_hex(args: &Explain, what: As, width: usize) -> Result<ExitCode, Failure> {
@@ -263,14 +319,18 @@ fn by_hex(args: &Explain, what: As, width: usize) -> Result<ExitCode, Failure> {
         left += rest;
     }
     let subjects: Vec<Subject<'_>> = found.iter().map(Subject::specimen).collect();
-    write(args.format, &subjects, width, left)
+    let rest = match left {
+        0 => String::new(),
+        n => format!("{n} more bytes are not looked at."),
+    };
+    write(args.format, &subjects, width, &rest)
 }
 
 fn write(
     format: Format,
     subjects: &[Subject<'_>],
     width: usize,
-    left: usize,
+    rest: &str,
 ) -> Result<ExitCode, Failure> {
     let mut out = Vec::new();
     match format {
@@ -283,8 +343,8 @@ fn write(
                 }
                 explain::text(&mut text, s, width);
             }
-            if left > 0 {
-                text.push_str(&format!("\n{left} more bytes are not looked at.\n"));
+            if !rest.is_empty() {
+                text.push_str(&format!("\n{rest}\n"));
             }
             out = text.into_bytes();
         }
@@ -316,7 +376,9 @@ mod tests {
     #[test]
     fn hex_in_all_its_forms() {
         let hello = vec![0x81, 0x05, 0x48];
-        for t in ["81 05 48", "810548", "81:05:48", "0x81, 0x05, 0x48\n", " 81\n05\t48 ", "0x810548"] {
+        for t in
+            ["81 05 48", "810548", "81:05:48", "0x81, 0x05, 0x48\n", " 81\n05\t48 ", "0x810548"]
+        {
             assert_eq!(bytes(t).as_ref(), Ok(&hello), "{t}");
         }
         assert_eq!(bytes("8 1").unwrap_err(), "column 1: half a byte; two hex digits make one");

@@ -2,7 +2,7 @@
 
 use crate::base::{Buffer, BufferId, PieceSource, Side, Span};
 use crate::event::{Detail, Payload};
-use crate::field::{In, NoSink, TreeSink};
+use crate::field::{In, NoSink, TreeSink, Value};
 use crate::finding::Finding;
 use crate::link::{dissect, dissect_transport};
 use crate::proto::grpc::wire::PREFIX_LEN;
@@ -141,8 +141,7 @@ impl Bench {
     }
 
     fn message(&self, data: &[u8], detail: &mut Detail, buffer: BufferId) -> Vec<Finding> {
-        let hint =
-            PayloadHint { media_type: "application/grpc", path: "", side: Side::Client };
+        let hint = PayloadHint { media_type: "application/grpc", path: "", side: Side::Client };
         self.protobuf.decode(&hint, data, Some((detail, buffer))).unwrap_or_default()
     }
 
@@ -153,6 +152,13 @@ impl Bench {
             // What is there of it is told before the input ends.
             let _ = grpc::wire::prefix(i);
             let mut detail = Detail { tree: sink.into_tree(), ..Detail::default() };
+            let leaves = detail.tree.leaves().filter_map(|n| n.span);
+            let end = leaves.map(|s| s.end()).max().unwrap_or(0);
+            if let Some(rest) = data.get(end as usize..).filter(|r| !r.is_empty()) {
+                let span = Span::bytes(BufferId(0), end, rest.len() as u32);
+                let spec = &grpc::fields::CUT_PREFIX;
+                detail.tree.add(spec, Some(span), Value::Bytes(rest.into()));
+            }
             "prefix, cut short".clone_into(&mut detail.summary);
             detail.origins.add(whole("message", data));
             let missing = PREFIX_LEN.saturating_sub(data.len()) as u64;
@@ -197,7 +203,7 @@ fn whole(label: &'static str, bytes: &[u8]) -> Buffer {
 
 fn line(payload: &Payload) -> String {
     match payload {
-        Payload::Protobuf { value, .. } => value.line(200),
+        Payload::Protobuf { value, .. } => format!("~{}", value.wire_line(200)),
         Payload::Bytes(b) => format!("{} bytes", b.len()),
         Payload::None => String::new(),
     }

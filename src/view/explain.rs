@@ -1,6 +1,7 @@
 //! An event taken apart on paper: the pictures of its headers with its values in
 //! them, and under each what every field is, means, and where that stands.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -52,7 +53,10 @@ impl<'a> Subject<'a> {
         } else {
             format!("event {}", event.id)
         };
-        let _ = write!(title, ": {} {} {}", d.protocol, d.kind, d.level.name());
+        let _ = write!(title, ": {} {}", d.protocol, d.kind);
+        if d.kind != d.level.name() && d.level != Level::Packet {
+            let _ = write!(title, " {}", d.level.name());
+        }
         if let (Some(c), Some(side)) = (conversation, d.sender) {
             let (from, to) = c.from_to(Some(side));
             if c.roles_known {
@@ -94,7 +98,8 @@ impl<'a> Subject<'a> {
     pub fn specimen(s: &'a Specimen) -> Self {
         let end = s.at + s.len;
         let mut title = format!("{} {}", s.protocol, s.kind);
-        let _ = write!(title, ", bytes {}", range(s.at as u64, end as u64));
+        let word = if s.len == 1 { "byte" } else { "bytes" };
+        let _ = write!(title, ", {word} {}", range(s.at as u64, end as u64));
         let head = format!(
             "\"event\":null,\"at\":{},\"length\":{},\"missing\":{},\"protocol\":\"{}\",\"kind\":\"{}\",",
             s.at, s.len, s.missing, s.protocol, s.kind
@@ -111,9 +116,10 @@ pub fn text(out: &mut String, subject: &Subject<'_>, width: usize) {
     if !summary.is_empty() {
         wrapped(out, &clean(summary), width, 2);
     }
+    let mut page = Page { tree, origins, width, told: HashSet::new() };
     for section in layout::sections(tree, origins) {
         out.push('\n');
-        section_text(out, tree, origins, &section, width);
+        page.section(out, &section);
     }
     if tree.is_cut() {
         out.push_str("\nThere are more fields than are kept; the rest is left out.\n");
@@ -171,25 +177,96 @@ fn title_of(tree: &Tree, origins: &Origins, s: &Section) -> String {
             let from = s.first_bit / 8;
             let end = (s.first_bit + s.bits).div_ceil(8);
             let place = format!("bytes {} of {}", range(from, end), b.label);
-            let place =
-                if end == from + 1 { place.replacen("bytes", "byte", 1) } else { place };
+            let place = if end == from + 1 { place.replacen("bytes", "byte", 1) } else { place };
             if title.is_empty() { place } else { format!("{title}, {place}") }
         }
-        None if title.is_empty() => "Of the whole".to_owned(),
+        None if title.is_empty() => {
+            let lies = s.rows.iter().any(|id| tree.get(*id).is_some_and(|n| n.span.is_some()));
+            if lies { "Fields" } else { "Worked out from the whole" }.to_owned()
+        }
         None => title,
     }
 }
 
-fn section_text(out: &mut String, tree: &Tree, origins: &Origins, s: &Section, width: usize) {
-    wrapped(out, &title_of(tree, origins, s), width, 0);
-    if let Some(buffer) = s.buffer.and_then(|b| origins.get(b)) {
-        let value = |n: &Node| in_cell(n, origins);
-        let picture = layout::draw(tree, s, &buffer.bytes, width, &value);
-        out.push_str(&picture.text);
+/// A page in the making.
+struct Page<'a> {
+    tree: &'a Tree,
+    origins: &'a Origins,
+    width: usize,
+    /// Fields whose meaning has been told: once is enough.
+    told: HashSet<&'static str>,
+}
+
+impl Page<'_> {
+    fn section(&mut self, out: &mut String, s: &Section) {
+        let Self { tree, origins, width, .. } = *self;
+        wrapped(out, &title_of(tree, origins, s), width, 0);
+        if let Some(buffer) = s.buffer.and_then(|b| origins.get(b)) {
+            let value = |n: &Node| in_cell(n, origins);
+            out.push_str(&layout::draw(tree, s, &buffer.bytes, width, &value).text);
+        }
+        for id in &s.rows {
+            if let Some(node) = tree.get(*id) {
+                self.row(out, s, *id, node);
+            }
+        }
     }
-    for id in &s.rows {
-        let Some(node) = tree.get(*id) else { continue };
-        row(out, tree, origins, s, *id, node, width);
+
+    fn row(&mut self, out: &mut String, s: &Section, id: NodeId, node: &Node) {
+        let Self { tree, origins, width, .. } = *self;
+        let (spec, name) = (node.spec, node.spec.name);
+        let mut label = clean(node.name.as_deref().unwrap_or(spec.label)).into_owned();
+        let short = layout::short(&label);
+        if node.span.is_some_and(|p| p.bits == 1) && short != label.to_uppercase() {
+            let _ = write!(label, " ({short})");
+        }
+        let value = full(node, origins);
+        let first = if value.is_empty() { label } else { format!("{label}: {value}") };
+        let place = place(s, node.span, origins);
+        let room = width.saturating_sub(PLACE);
+        if place.width() < PLACE {
+            let _ = write!(out, "{place:<PLACE$}");
+        } else {
+            let _ = write!(out, "{place}\n{:PLACE$}", "");
+        }
+        let named = first.width() + 2 + name.len() <= room;
+        if named {
+            let gap = room - first.width() - name.len();
+            let _ = writeln!(out, "{first}{:gap$}{name}", "");
+        } else {
+            let lines = wrap(&first, room);
+            for (n, line) in lines.iter().take(VALUE_LINES).enumerate() {
+                if n > 0 {
+                    let _ = write!(out, "{:PLACE$}", "");
+                }
+                let mut line = line.trim_end().to_owned();
+                if n + 1 == VALUE_LINES && lines.len() > VALUE_LINES {
+                    while line.ends_with(['…', ' ']) || line.width() >= room {
+                        line.pop();
+                    }
+                    line.push('…');
+                }
+                out.push_str(&line);
+                out.push('\n');
+            }
+        }
+        // The section stays in one piece.
+        let section = spec.section.replace(' ', "\u{a0}");
+        let new = self.told.insert(name);
+        match (new, named) {
+            (true, true) => wrapped(out, &format!("{} [{section}]", spec.meaning), width, PLACE),
+            (true, false) => {
+                wrapped(out, &format!("{} [{section}] {name}", spec.meaning), width, PLACE);
+            }
+            (false, false) => wrapped(out, name, width, PLACE),
+            (false, true) => {}
+        }
+        if let Some(note) = &node.note {
+            wrapped(out, &clean(note), width, PLACE);
+        }
+        for line in how::lines(tree, id, origins) {
+            wrapped(out, &format!("> {}", clean(&line)), width, PLACE);
+        }
     }
 }
 
@@ -199,8 +276,14 @@ fn place(s: &Section, span: Option<Span>, origins: &Origins) -> String {
     if span.bit_len() == 0 {
         return "empty".to_owned();
     }
+    if s.buffer.is_none() && span.buffer == BufferId(0) {
+        let word = if span.len == 1 { "byte" } else { "bytes" };
+        return format!("{word} {}", range(span.start.into(), span.end().into()));
+    }
     if s.buffer != Some(span.buffer) {
-        return origins.get(span.buffer).map_or("", |b| b.label).to_owned();
+        // What the bytes of the picture came to.
+        let label = origins.get(span.buffer).map_or("", |b| b.label);
+        return if label.len() < PLACE { label } else { "decoded" }.to_owned();
     }
     let from = span.first_bit().saturating_sub(s.first_bit);
     let end = from + span.bit_len();
@@ -212,64 +295,13 @@ fn place(s: &Section, span: Option<Span>, origins: &Origins) -> String {
     }
 }
 
-fn row(
-    out: &mut String,
-    tree: &Tree,
-    origins: &Origins,
-    s: &Section,
-    id: NodeId,
-    node: &Node,
-    width: usize,
-) {
-    let spec = node.spec;
-    let mut label = clean(node.name.as_deref().unwrap_or(spec.label)).into_owned();
-    let short = layout::short(&label);
-    if node.span.is_some_and(|p| p.bits == 1) && short != label.to_uppercase() {
-        let _ = write!(label, " ({short})");
-    }
-    let value = full(node, origins);
-    let first = if value.is_empty() { label } else { format!("{label}: {value}") };
-    let place = place(s, node.span, origins);
-    let room = width.saturating_sub(PLACE);
-    let name = spec.name;
-    let _ = write!(out, "{place:<PLACE$}");
-    if place.width() >= PLACE {
-        out.push_str("\n            ");
-    }
-    let mut names = false;
-    if first.width() + 2 + name.len() <= room {
-        let gap = room - first.width() - name.len();
-        let _ = writeln!(out, "{first}{:gap$}{name}", "");
-        names = true;
-    } else {
-        let lines = wrap(&first, room);
-        for (n, line) in lines.iter().take(VALUE_LINES).enumerate() {
-            if n > 0 {
-                let _ = write!(out, "{:PLACE$}", "");
-            }
-            let more = if n + 1 == VALUE_LINES && lines.len() > VALUE_LINES { "…" } else { "" };
-            let _ = writeln!(out, "{line}{more}");
-        }
-    }
-    let mut meaning = format!("{} [{}]", spec.meaning, spec.section);
-    if !names {
-        let _ = write!(meaning, " {name}");
-    }
-    wrapped(out, &meaning, width, PLACE);
-    if let Some(note) = &node.note {
-        wrapped(out, &clean(note), width, PLACE);
-    }
-    for line in how::lines(tree, id, origins) {
-        wrapped(out, &format!("= {}", clean(&line)), width, PLACE);
-    }
-}
-
 /// What may stand in a cell, the fullest first.
 fn in_cell(node: &Node, origins: &Origins) -> Vec<String> {
     let spec = node.spec;
     match &node.value {
         Value::U64(v) => match spec.value_name(*v) {
             Some(name) => vec![format!("{v} {name}"), name.to_owned(), v.to_string()],
+            None if is_checksum(node) => vec![format!("0x{v:04x}")],
             None => vec![v.to_string()],
         },
         Value::I64(v) => vec![v.to_string()],
@@ -281,6 +313,11 @@ fn in_cell(node: &Node, origins: &Origins) -> Vec<String> {
     }
 }
 
+/// A number that nobody reads as one.
+fn is_checksum(node: &Node) -> bool {
+    node.spec.label.to_ascii_lowercase().contains("checksum")
+}
+
 /// A value as people read it.
 fn full(node: &Node, origins: &Origins) -> String {
     let spec = node.spec;
@@ -288,7 +325,7 @@ fn full(node: &Node, origins: &Origins) -> String {
         Value::U64(v) if spec.kind == Kind::Duration => crate::base::time::human(*v),
         Value::U64(v) => match spec.value_name(*v) {
             Some(name) => format!("{v} ({name})"),
-            None if spec.label.to_ascii_lowercase().contains("checksum") => format!("0x{v:04x}"),
+            None if is_checksum(node) => format!("0x{v:04x}"),
             None => v.to_string(),
         },
         Value::Bool(v) => if *v { "1 (yes)" } else { "0 (no)" }.to_owned(),
@@ -339,7 +376,7 @@ fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut used = 0;
     for word in text.split(' ') {
         let w = word.width();
-        if used > 0 && used + 1 + w > room && w <= room {
+        if used > 0 && used + 1 + w > room {
             lines.push(String::new());
             used = 0;
         } else if used > 0 {
@@ -365,6 +402,7 @@ fn wrap(text: &str, room: usize) -> Vec<String> {
 
 fn wrapped(out: &mut String, text: &str, width: usize, indent: usize) {
     for line in wrap(text, width.saturating_sub(indent)) {
+        let line = line.replace('\u{a0}', " ");
         let _ = writeln!(out, "{:indent$}{}", "", line.trim_end());
     }
 }

@@ -137,7 +137,9 @@ fn index(node: &Node, bytes: &[u8], around: &Around<'_>) -> Vec<String> {
         format!("entry {n} of the static table (RFC 7541 Appendix A): {what}")
     } else {
         let back = n - STATIC_ENTRIES;
-        format!("entry {n} = 61 + {back}: number {back} of the dynamic table, the newest first: {what}")
+        format!(
+            "entry {n} = 61 + {back}: number {back} of the dynamic table, the newest first: {what}"
+        )
     });
     out
 }
@@ -190,16 +192,17 @@ fn group(byte: u8) -> String {
     format!("{}|{:07b}", byte >> 7, byte & 0x7f)
 }
 
-/// The groups as they lie, and put together.
-fn groups(bytes: &[u8]) -> String {
+/// The groups as they lie and, of several, put together.
+fn groups(what: &str, bytes: &[u8]) -> Vec<String> {
     let bytes = bytes.get(..10).unwrap_or(bytes);
+    let value = varint_value(bytes);
     let lie: Vec<String> = bytes.iter().map(|b| group(*b)).collect();
-    let joined: Vec<String> = bytes.iter().rev().map(|b| format!("{:07b}", b & 0x7f)).collect();
+    let lie = format!("{what} {}: {}", hex(bytes), lie.join(" "));
     if bytes.len() == 1 {
-        lie.join(" ")
-    } else {
-        format!("{}, low group first: {}", lie.join(" "), joined.join(" "))
+        return vec![format!("{lie} = {value}")];
     }
+    let joined: Vec<String> = bytes.iter().rev().map(|b| format!("{:07b}", b & 0x7f)).collect();
+    vec![lie, format!("low group first: {} = {value}", joined.join(" "))]
 }
 
 fn varint_value(bytes: &[u8]) -> u64 {
@@ -214,7 +217,7 @@ fn varint(bytes: &[u8]) -> Vec<String> {
     if bytes.is_empty() {
         return Vec::new();
     }
-    vec![format!("varint {}: {} = {}", hex(bytes), groups(bytes), varint_value(bytes))]
+    groups("varint", bytes)
 }
 
 fn tag(node: &Node, first: &[u8], around: &Around<'_>, origins: &Origins) -> Vec<String> {
@@ -225,10 +228,9 @@ fn tag(node: &Node, first: &[u8], around: &Around<'_>, origins: &Origins) -> Vec
     span.len = 1 + high;
     let bytes = slice(origins, span).unwrap_or(first);
     let value = varint_value(bytes);
-    vec![
-        format!("tag {}: {} = {value}", hex(bytes), groups(bytes)),
-        format!("{value} = {number} x 8 + {kind}: field {number}, wire type {kind}"),
-    ]
+    let mut out = groups("tag", bytes);
+    out.push(format!("{value} = {number} x 8 + {kind}: field {number}, wire type {kind}"));
+    out
 }
 
 fn number(node: &Node, bytes: &[u8], around: &Around<'_>) -> Vec<String> {

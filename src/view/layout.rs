@@ -27,7 +27,7 @@ use crate::field::{Kind, Node, NodeId, Tree, Value};
 const BREAK_AFTER: [&str; 2] = ["http2.streamid", "grpc.message_length"];
 
 /// Rows of one field that are drawn in full; of more, the middle is left out.
-const WHOLE_ROWS: u64 = 2;
+const WHOLE_ROWS: u64 = 3;
 
 /// Lines of a label at most.
 const LABEL_LINES: usize = 3;
@@ -57,8 +57,8 @@ pub struct Cell {
     pub first: u64,
     /// Number of bits.
     pub bits: u64,
-    /// Its field; `None` for bits of which the tree says nothing.
-    pub node: Option<NodeId>,
+    /// Its field.
+    pub node: NodeId,
 }
 
 /// A picture.
@@ -127,18 +127,13 @@ pub fn sections(tree: &Tree, origins: &Origins) -> Vec<Section> {
         after_break = BREAK_AFTER.contains(&node.spec.name);
         let Some(s) = out.last_mut() else { continue };
         s.rows.push(id);
-        if s.buffer.is_none() {
+        if s.buffer.is_none() && span.first_bit().is_multiple_of(8) {
             s.buffer = Some(span.buffer);
-            s.first_bit = span.first_bit() / 8 * 8;
-            let before = span.first_bit() - s.first_bit;
-            if before > 0 {
-                s.cells.push(Cell { first: 0, bits: before, node: None });
-                s.bits = before;
-            }
+            s.first_bit = span.first_bit();
         }
         // What lies under a field that was drawn is told, not drawn again.
-        if span.first_bit() == s.first_bit + s.bits {
-            s.cells.push(Cell { first: s.bits, bits: span.bit_len(), node: Some(id) });
+        if s.buffer == Some(span.buffer) && span.first_bit() == s.first_bit + s.bits {
+            s.cells.push(Cell { first: s.bits, bits: span.bit_len(), node: id });
             s.bits += span.bit_len();
         }
     }
@@ -147,9 +142,8 @@ pub fn sections(tree: &Tree, origins: &Origins) -> Vec<Section> {
 
 /// Whether a buffer is more than text or payload: whether its bits have a layout.
 fn has_layout(tree: &Tree, buffer: BufferId) -> bool {
-    tree.leaves().any(|n| {
-        n.span.is_some_and(|s| s.buffer == buffer && (s.bits > 0 || n.spec.bits > 0))
-    })
+    tree.leaves()
+        .any(|n| n.span.is_some_and(|s| s.buffer == buffer && (s.bits > 0 || n.spec.bits > 0)))
 }
 
 /// The group as whose part a leaf is drawn: the innermost that repeats (a setting,
@@ -357,8 +351,7 @@ fn border(out: &mut String, above: &[Option<usize>], below: &[Option<usize>], ed
     let mut line = String::new();
     for bit in 0..=above.len() {
         let near = inside(bit) || bit > 0 && inside(bit - 1);
-        let same =
-            |b: usize| at(above, b).is_some() && at(above, b) == at(below, b) && inside(b);
+        let same = |b: usize| at(above, b).is_some() && at(above, b) == at(below, b) && inside(b);
         line.push(match () {
             () if !near => ' ',
             () if edges.contains(&(bit as u64)) || bit == 0 || bit == above.len() => '+',
@@ -386,7 +379,7 @@ fn segments(
         .iter()
         .map(|s| {
             let inside = columns(s.to - s.from);
-            let node = section.cells.get(s.cell).and_then(|c| c.node).and_then(|n| tree.get(n));
+            let node = section.cells.get(s.cell).and_then(|c| tree.get(c.node));
             let words = match node {
                 Some(n) if s.head => label_lines(n, inside, value),
                 Some(n) => continued(n, inside),
@@ -481,11 +474,7 @@ pub fn short(label: &str) -> String {
 }
 
 /// Label and value in so many columns.
-fn label_lines(
-    node: &Node,
-    inside: usize,
-    value: &dyn Fn(&Node) -> Vec<String>,
-) -> Vec<String> {
+fn label_lines(node: &Node, inside: usize, value: &dyn Fn(&Node) -> Vec<String>) -> Vec<String> {
     let label = ascii(node.name.as_deref().unwrap_or(node.spec.label));
     if inside < 3 {
         return short(&label).chars().map(String::from).collect();
@@ -494,7 +483,15 @@ fn label_lines(
         Value::Bool(_) => Vec::new(),
         _ => value(node).into_iter().map(|v| ascii(&v)).filter(|v| !v.is_empty()).collect(),
     };
-    if let Some(v) = values.iter().find(|v| label.width() + 3 + v.width() <= inside) {
+    // A full wording on a line of its own before a short one beside the label.
+    let beside = |v: &&String| label.width() + 3 + v.width() <= inside;
+    let wordings: &[String] = match values.first() {
+        Some(full) if label.width() <= inside && full.width() <= inside => {
+            values.get(..1).unwrap_or_default()
+        }
+        _ => &values,
+    };
+    if let Some(v) = wordings.iter().find(beside) {
         return vec![format!("{label} = {v}")];
     }
     let mut lines = wrap(&label, inside);
