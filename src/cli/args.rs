@@ -21,6 +21,7 @@ Examples:
   framescope slice a.pcap -w b.pcapng --event 73
                                                the packets behind an event
   framescope print --proto user.proto a.pcap   gRPC messages by name and type
+  framescope explain a.pcap 17                 event 17 bit by bit
   framescope print -f 'tcp port 8080' a.pcap   only these packets, in tcpdump's language
   framescope live                              what passes the loopback, while it passes
   tcpdump -i eth0 -U -w - | framescope -       the same from tcpdump, here or by ssh";
@@ -98,6 +99,9 @@ pub(super) enum Command {
     /// another is named.
     #[cfg(all(feature = "live", target_os = "linux"))]
     Live(super::live::Live),
+    /// Show one event, packet or handful of bytes bit by bit: the picture of its
+    /// specification with its own values in it.
+    Explain(super::explain::Explain),
     /// Write a completion script for a shell to standard output.
     Completions {
         /// The shell.

@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod choose;
+mod explain;
 mod interrupt;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod live;
@@ -113,6 +114,7 @@ fn run(args: Args, browser: Option<Browser>) -> Result<ExitCode, Failure> {
         Some(Command::Slice(s)) => slice::run(&s),
         #[cfg(all(feature = "live", target_os = "linux"))]
         Some(Command::Live(l)) => live::run(l, browser),
+        Some(Command::Explain(e)) => explain::run(&e),
         Some(Command::Completions { shell }) => {
             // Into memory first: the generator panics where a pipe is closed.
             let mut script = Vec::new();

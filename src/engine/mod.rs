@@ -14,6 +14,7 @@ mod opaque;
 mod packet;
 mod replay;
 mod shared;
+pub mod specimen;
 
 use std::sync::Arc;
 
