@@ -42,6 +42,8 @@ pub struct ConversationInfo {
     pub closed: bool,
     /// How it began.
     pub birth: Birth,
+    /// How it left, and with which packet, where its own packets did not end it.
+    pub left: Option<(EndCause, Moment)>,
 }
 
 /// How a conversation began, from which it can be run again.
@@ -77,6 +79,7 @@ impl ConversationInfo {
             ledger: Ledger::default(),
             closed: false,
             birth,
+            left: None,
         }
     }
 
@@ -376,6 +379,7 @@ impl Stack {
             return;
         }
         let at = shared.now;
+        self.info.left = Some((cause, at));
         self.with(shared, hand_out, |to| {
             if let Flow::Tcp(tcp) = flow {
                 tcp.finish(at, to);
