@@ -317,3 +317,18 @@ fn what_ended_early_opens_as_it_was() {
         }
     }
 }
+
+/// What the peer still sent when a connection was aborted is not read, but that
+/// is said.
+#[test]
+fn what_crosses_a_reset_is_not_dropped_without_a_word() {
+    let mut w = Wire::default();
+    w.open(0);
+    w.put(0, true, 100, 500, ACK, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    w.put(0, true, 127, 500, ACK | TcpFlags::RST, b"");
+    w.put(0, false, 500, 127, ACK, b"HTTP/1.1 200 OK\r\n\r\nhello");
+    w.put(0, false, 524, 127, ACK, b"hello");
+    let r = run(&w.packets(), options(&NUMBERED));
+    let codes: Vec<_> = r.findings.iter().map(|f| f.finding.spec.code).collect();
+    assert_eq!(codes.iter().filter(|c| **c == "tcp.data-after-reset").count(), 1, "{codes:?}");
+}
