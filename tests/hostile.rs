@@ -277,8 +277,7 @@ fn what_ended_early_opens_as_it_was() {
     w.put(0, true, 1_000_100, 1_000_500, ACK, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     w.segments.last_mut().unwrap().time.0 += 120_000_000_000;
     // And another conversation, which pushes the first ones out of a small budget.
-    let mut pushed = Wire::default();
-    pushed.segments = w.segments[..6].to_vec();
+    let mut pushed = Wire { segments: w.segments[..6].to_vec() };
     for c in 1..40 {
         pushed.open(c);
         pushed.put(
