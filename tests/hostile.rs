@@ -252,3 +252,82 @@ fn what_is_set_up_for_a_conversation_counts() {
     assert!(live <= BUDGET / (48 << 10), "{live} inflaters in {BUDGET} bytes");
     assert!(live > 10, "only {live} are left");
 }
+
+/// Events that came when a conversation left before the capture's end (its ends
+/// were used again, its state was let go) are had again as they were.
+#[test]
+fn what_ended_early_opens_as_it_was() {
+    let request = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let response = b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let (up, down) = (request.len() as u32, response.len() as u32);
+    let mut w = Wire::default();
+    w.open(0);
+    w.put(0, true, 100, 500, ACK, request);
+    w.put(0, false, 500, 100 + up, ACK, response);
+    w.put(0, false, 500 + down, 100 + up, ACK, &[0x82, 9, 1, 2, 3]);
+    // A minute later the same ends begin anew.
+    w.open(0);
+    for s in w.segments.iter_mut().skip(6) {
+        s.time.0 += 120_000_000_000;
+        s.seq += 1_000_000;
+        s.ack += if s.ack > 0 { 1_000_000 } else { 0 };
+    }
+    w.put(0, true, 1_000_100, 1_000_500, ACK, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    w.segments.last_mut().unwrap().time.0 += 120_000_000_000;
+    // And another conversation, which pushes the first ones out of a small budget.
+    let mut pushed = Wire { segments: w.segments[..6].to_vec() };
+    for c in 1..40 {
+        pushed.open(c);
+        pushed.put(
+            c,
+            true,
+            100,
+            500,
+            ACK,
+            &[b"GET / HTTP/1.1\r\nX: ".as_slice(), &[b'a'; 1400]].concat(),
+        );
+    }
+    for (name, packets, budget) in
+        [("reused", w.packets(), 1 << 20), ("evicted", pushed.packets(), 64 << 10)]
+    {
+        let all = Options { state_bytes: budget, ..options(&NUMBERED) };
+        let straight = run(&packets, all.clone());
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.pcap"));
+        let file = std::fs::File::create(&path).unwrap();
+        let (order, variant) = (ByteOrder::Little, PcapVariant::Nanos);
+        let mut writer = PcapWriter::new(file, LinkType(101), order, variant).unwrap();
+        for p in &packets {
+            writer.packet(p.meta.time, p.meta.original_len, &p.data).unwrap();
+        }
+        drop(writer);
+        let index = Arc::new(RwLock::new(Index::new()));
+        let source = open(&path, OpenOptions { reload: true }).unwrap();
+        let store = source.store().unwrap();
+        let mut reader = Reader::new(source, all.clone(), Arc::clone(&index));
+        while reader.step().unwrap() != Progress::Ended {}
+        assert_eq!(index.read().unwrap().len(), straight.events.len(), "{name}");
+        let mut reloader = Reloader::new(index, store, all);
+        for (i, (e, _)) in straight.events.iter().enumerate() {
+            let again = reloader.open(RowId(i as u32)).unwrap_or_else(|| panic!("{name}: {i}"));
+            assert_eq!(shown(&again.event), shown(e), "{name}: {i}");
+            assert_eq!(again.event.draft.findings, e.draft.findings, "{name}: {i}");
+        }
+    }
+}
+
+/// What the peer still sent when a connection was aborted is not read, but that
+/// is said.
+#[test]
+fn what_crosses_a_reset_is_not_dropped_without_a_word() {
+    let mut w = Wire::default();
+    w.open(0);
+    w.put(0, true, 100, 500, ACK, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    w.put(0, true, 127, 500, ACK | TcpFlags::RST, b"");
+    w.put(0, false, 500, 127, ACK, b"HTTP/1.1 200 OK\r\n\r\nhello");
+    w.put(0, false, 524, 127, ACK, b"hello");
+    let r = run(&w.packets(), options(&NUMBERED));
+    let codes: Vec<_> = r.findings.iter().map(|f| f.finding.spec.code).collect();
+    assert_eq!(codes.iter().filter(|c| **c == "tcp.data-after-reset").count(), 1, "{codes:?}");
+}

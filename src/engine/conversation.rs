@@ -11,6 +11,7 @@ use crate::engine::shared::{Ledger, Shared};
 use crate::event::{Detail, Draft, Level};
 use crate::field::{Tree, Value};
 use crate::finding::Finding;
+use crate::flow::findings::DATA_AFTER_RESET;
 use crate::flow::{Deliver, Dir, Flow, RunOrigin, SegmentNotes, Transport};
 use crate::link::{PayloadOrigin, TcpSegment, UdpDatagram};
 use crate::proto::{EndCause, Protocol};
@@ -42,6 +43,8 @@ pub struct ConversationInfo {
     pub closed: bool,
     /// How it began.
     pub birth: Birth,
+    /// How it left, and with which packet, where its own packets did not end it.
+    pub left: Option<(EndCause, Moment)>,
 }
 
 /// How a conversation began, from which it can be run again.
@@ -77,6 +80,7 @@ impl ConversationInfo {
             ledger: Ledger::default(),
             closed: false,
             birth,
+            left: None,
         }
     }
 
@@ -113,6 +117,8 @@ pub(super) struct Stack {
     a_is_client: bool,
     ended: [bool; 2],
     life: Life,
+    /// It has been said that the peer's bytes came after a reset.
+    told_late: bool,
     /// Memory at the last count.
     pub memory: usize,
     /// What of it stands in the engine's sum: what was measured, and what has
@@ -138,6 +144,7 @@ struct ToNode<'a> {
     a_is_client: bool,
     ended: &'a mut [bool; 2],
     life: &'a mut Life,
+    told_late: &'a mut bool,
 }
 
 impl ToNode<'_> {
@@ -184,6 +191,11 @@ impl Deliver for ToNode<'_> {
         }
         if *self.life != Life::Open {
             // What was under way when the connection was aborted.
+            if *self.life == Life::Reset && !std::mem::replace(self.told_late, true) {
+                let detail = format!("{len} bytes of the peer; more may follow");
+                let finding = Finding::new(&DATA_AFTER_RESET).with(detail);
+                self.shared.finding_of(Some(side), finding, "tcp");
+            }
             if let Some(n) = self.shared.ledger.opaque.get_mut(side.index()) {
                 *n += len;
             }
@@ -245,6 +257,7 @@ impl Stack {
             a_is_client,
             ended: [false; 2],
             life: Life::Open,
+            told_late: false,
             memory: 0,
             counted: 0,
             unmeasured: 0,
@@ -281,6 +294,7 @@ impl Stack {
             a_is_client: self.a_is_client,
             ended: &mut self.ended,
             life: &mut self.life,
+            told_late: &mut self.told_late,
         };
         let notes = f(&mut to);
         if shared.sides_swapped {
@@ -376,6 +390,7 @@ impl Stack {
             return;
         }
         let at = shared.now;
+        self.info.left = Some((cause, at));
         self.with(shared, hand_out, |to| {
             if let Flow::Tcp(tcp) = flow {
                 tcp.finish(at, to);
@@ -452,6 +467,7 @@ impl Stack {
             a_is_client: self.a_is_client,
             ended: self.ended,
             life: self.life,
+            told_late: self.told_late,
             memory: self.memory,
             counted: 0,
             unmeasured: 0,

@@ -85,11 +85,12 @@ impl Replay {
         take(&mut self.shared, &self.stack.info, each);
     }
 
-    /// The capture ends at `at`; hands what comes of it to `each`.
-    pub fn finish(&mut self, at: Moment, each: &mut dyn FnMut(Event)) {
+    /// The conversation leaves at `at`, as [`ConversationInfo::left`] says; hands
+    /// what comes of it to `each`.
+    pub fn finish(&mut self, cause: EndCause, at: Moment, each: &mut dyn FnMut(Event)) {
         self.shared.now = at;
         let hand_out = &mut |s: &mut Shared, info: &ConversationInfo| take(s, info, each);
-        self.stack.finish(&mut self.flow, EndCause::CaptureEnded, &mut self.shared, hand_out);
+        self.stack.finish(&mut self.flow, cause, &mut self.shared, hand_out);
         take(&mut self.shared, &self.stack.info, each);
     }
 

@@ -41,7 +41,7 @@ pub static DATA_AFTER_FIN: FindingSpec = FindingSpec::warning(
 pub static DATA_AFTER_RESET: FindingSpec = FindingSpec::note(
     "tcp.data-after-reset",
     "RFC 9293 §3.5.3",
-    "Data of an end that has reset the connection; it is not part of the stream.",
+    "Data captured after one end had reset the connection; it is not read.",
 );
 /// A reset that the receiver must ignore.
 pub static RST_OUT_OF_WINDOW: FindingSpec = FindingSpec::warning(

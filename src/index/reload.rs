@@ -8,6 +8,7 @@ use crate::capture::{Packet, PacketMeta, PacketStore};
 use crate::engine::{ConversationInfo, Options, Replay};
 use crate::event::{Event, Level};
 use crate::index::{Index, RowId};
+use crate::proto::EndCause;
 
 /// An event as opened.
 #[derive(Clone, Debug)]
@@ -36,7 +37,7 @@ struct Plan {
     events: usize,
     /// The rows looked for, by their place in the conversation.
     wanted: Vec<(usize, RowId, Level)>,
-    ended: Option<Moment>,
+    left: Option<(EndCause, Moment)>,
 }
 
 impl Reloader {
@@ -114,9 +115,9 @@ impl Reloader {
             .collect();
         wanted.sort_unstable_by_key(|w| w.0);
         let next = c.packets.partition_point(|p| *p <= after);
-        let ended = index.ended.then_some(index.last);
+        let left = c.info.left;
         let conversation = first.conversation;
-        let plan = Plan { replay, conversation, next, events, wanted, ended };
+        let plan = Plan { replay, conversation, next, events, wanted, left };
         Some((plan, rest.into_iter().copied().collect()))
     }
 
@@ -136,7 +137,7 @@ impl Reloader {
     }
 
     fn run(&mut self, plan: Plan, opened: &mut Vec<Opened>) {
-        let Plan { mut replay, conversation, mut next, mut events, wanted, ended } = plan;
+        let Plan { mut replay, conversation, mut next, mut events, wanted, left } = plan;
         let levels: Vec<Level> = wanted.iter().map(|w| w.2).collect();
         replay.want(&levels);
         let mut wanted = wanted.into_iter().peekable();
@@ -163,9 +164,9 @@ impl Reloader {
             }
         }
         if wanted.peek().is_some()
-            && let Some(at) = ended
+            && let Some((cause, at)) = left
         {
-            replay.finish(at, &mut |e| take(e, &mut wanted));
+            replay.finish(cause, at, &mut |e| take(e, &mut wanted));
         }
         self.inflated += replay.inflated();
     }
