@@ -125,7 +125,7 @@ pub fn run(
 ) -> Result<(), TuiError> {
     let mut name = name(paths);
     if let Some(f) = &filter {
-        name = format!("{name}, {}", f.text());
+        name = format!("{name} [{}]", f.text());
     }
     let filtered = filter.is_some();
     let source = Filtered::wrap(open_all(paths, OpenOptions { reload: true })?, filter);
