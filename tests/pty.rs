@@ -426,6 +426,27 @@ fn a_panic_puts_the_terminal_back() {
 }
 
 #[test]
+fn a_capture_filter_is_named_and_leaves_packets_out() {
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ws-tungstenite/capture.pcap");
+    let browse = |filter: &str| {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
+        command.args(["-f", filter]);
+        command.arg(&fixture);
+        Session::run(80, 24, command)
+    };
+    // One direction: the requests without the responses.
+    let mut s = browse("tcp src port not 8765 and greater 67");
+    s.sees("[tcp src port not 8765");
+    s.sees("http request");
+    s.press(DOWN);
+    s.quit();
+    let s = browse("icmp");
+    s.sees("No packet passes the capture filter");
+    s.quit();
+}
+
+#[test]
 fn a_file_that_is_none_leaves_the_terminal_alone() {
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));

@@ -132,7 +132,7 @@ pub fn run(
 ) -> Result<(), TuiError> {
     let mut shown_as = name(paths);
     if let Some(f) = &filter {
-        shown_as = format!("{shown_as}, {}", f.text());
+        shown_as = format!("{shown_as} [{}]", f.text());
     }
     let how = How {
         name: shown_as,

@@ -15,7 +15,7 @@ pub(crate) struct Raw {
 }
 
 /// Bytes of each that are kept: more than any header that is filtered by.
-const KEPT: usize = 160;
+pub(crate) const KEPT: usize = 160;
 /// Packets of each capture.
 const OF_EACH: usize = 60;
 

@@ -136,6 +136,43 @@ fn arguments_that_do_not_fit() {
 }
 
 #[test]
+fn a_capture_filter_leaves_packets_out() {
+    let numbers = |filter: &str| -> Vec<String> {
+        let out = run(&["print", "-l", "packet", "-f", filter, CAPTURE]);
+        assert!(out.status.success(), "{}", stderr(&out));
+        let first = |l: &str| l.split_whitespace().next().map(str::to_owned);
+        stdout(&out).lines().filter_map(first).filter(|w| w.starts_with('p')).collect()
+    };
+    let (all, syn) = (numbers(""), numbers("tcp[tcpflags] & tcp-syn != 0"));
+    assert!(syn.len() > 1 && syn.len() < all.len(), "{syn:?}");
+    // Each has the number that it has in the whole capture.
+    let rest = numbers("not tcp[tcpflags] & tcp-syn != 0");
+    assert_eq!(all, merged(&syn, &rest));
+    assert_eq!(rest.last(), all.last());
+    let out = run(&["print", "--capture-filter", "tcp port http or or 22", CAPTURE]);
+    assert_eq!(out.status.code(), Some(2));
+    let said = stderr(&out);
+    assert!(said.contains("column 18"), "{said}");
+    assert!(said.contains("  tcp port http or or 22\n                   ^"), "{said}");
+    // What these packets do not have is said, not judged.
+    let mut raw_ip = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0];
+    raw_ip.extend([101, 0, 0, 0]);
+    raw_ip.extend([0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0x45]);
+    let folder = Folder::new("bpf");
+    let capture = folder.file("raw.pcap", &raw_ip);
+    let out = run(&["print", "-f", "vlan 7", capture.to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(stderr(&out).contains("packet 1: `vlan` asks for Ethernet"), "{}", stderr(&out));
+}
+
+/// By the number behind the letter.
+fn merged(a: &[String], b: &[String]) -> Vec<String> {
+    let mut all: Vec<String> = a.iter().chain(b).cloned().collect();
+    all.sort_by_key(|p| p[1..].parse::<u64>().unwrap());
+    all
+}
+
+#[test]
 fn standard_input() {
     let whole = print(Path::new(CAPTURE), &[]);
     let mut child = framescope()

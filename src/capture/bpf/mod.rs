@@ -22,8 +22,9 @@
 //! - `%` and `^` are errors: libpcap takes them without a rank among the operators.
 //! - More parentheses are allowed round values: `port 80 or ((443 or 22) and 25)`.
 //! - BSD loopback: the family is taken in either byte order.
-//! - Nothing is optimised, so the packet that is cut off is rejected wherever
-//!   something is read behind its end, also where that cannot change the outcome.
+//! - Nothing is optimised, as under `tcpdump -O`: a packet that ends before what is
+//!   asked of it never matches. libpcap's optimiser leaves out what cannot change the
+//!   outcome of a packet that is long enough, and so lets some short ones through.
 
 mod ast;
 mod generate;

@@ -187,10 +187,10 @@ impl Parser<'_> {
             let column = self.column();
             let value = self.one_value()?;
             let Some(q) = q else {
-                let what = format!(
-                    "`{}` needs a word before it that says what it is, such as host or port",
-                    self.tokens.get(self.at - 1).map_or("", |t| &t.text)
-                );
+                let what = match &value {
+                    Value::Name(n) => format!("`{n}` is no word of capture filters"),
+                    v => format!("`{v}` needs a word before it, such as `host` or `port`"),
+                };
                 return Err(self.error(column, what));
             };
             (Expr::Value(q, value, column), Some(q))
