@@ -5,7 +5,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     #[cfg(feature = "tui")]
     let browser = Some(framescope::cli::Browser {
-        files: |paths, options| framescope::tui::run(paths, options).map_err(|e| e.to_string()),
+        files: |paths, filter, options| {
+            framescope::tui::run(paths, filter, options).map_err(|e| e.to_string())
+        },
         live: |source, name, options| {
             framescope::tui::run_source(source, name, true, options).map_err(|e| e.to_string())
         },

@@ -118,6 +118,9 @@ impl Anchor {
         for protocol in ["websocket", "http2"] {
             self.rows(fixture, &our_rows(&frames, protocol), &their_rows(&raw, protocol));
         }
+        let http1 = |v: &&Value| v["protocol"] == "http" && v["stream"].is_null();
+        let http: Vec<Value> = messages.iter().filter(http1).cloned().collect();
+        self.rows(fixture, &our_rows(&http, "http"), &their_rows(&raw, "http"));
         let is_grpc = |v: &&Value| v["protocol"] == "grpc" && v["kind"] == "message";
         let grpc: Vec<Value> = messages.iter().filter(is_grpc).cloned().collect();
         self.rows(fixture, &our_rows(&grpc, "grpc"), &their_rows(&raw, "grpc"));
@@ -401,6 +404,8 @@ fn their_frames(packets: &[Packet], protocol: &str) -> Vec<(String, Vec<Field>)>
             let begins = match protocol {
                 "websocket" => f.name == "websocket.fin",
                 "http2" => f.name == "http2.stream",
+                // The protocol itself: a head, with the body that follows it.
+                "http" => f.name == "http",
                 _ => f.name == "grpc.frame_type",
             };
             if begins {

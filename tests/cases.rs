@@ -7,6 +7,8 @@ mod cli;
 mod corpus;
 #[path = "cases/golden.rs"]
 mod golden;
+#[path = "cases/stats.rs"]
+mod stats;
 mod support;
 
 use std::path::Path;

@@ -262,7 +262,7 @@ fn excerpt(what: &str) -> String {
     assert!(!lines.is_empty(), "{path} has no line {from:?}");
     let indent = lines[0].len() - lines[0].trim_start().len();
     let is_last = |l: &&str| to.is_none_or(|to| l.get(indent..).is_some_and(|l| l.starts_with(to)));
-    let len = 1 + lines.iter().position(|l| is_last(&l)).expect("the last line");
+    let len = 1 + lines.iter().position(is_last).expect("the last line");
     let cut = |l: &str| l.get(indent..).unwrap_or("").to_owned() + "\n";
     lines[..len].iter().map(|l| cut(l)).collect()
 }

@@ -8,7 +8,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use framescope::base::BufferId;
 use framescope::capture::{OpenOptions, Polled, open};
+use framescope::engine::Options;
+use framescope::event::Detail;
+use framescope::finding::Finding;
+use framescope::proto::{PayloadDecoder, PayloadHint};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// By then everything must have come about; a test waits no longer than it must.
@@ -334,6 +339,90 @@ fn a_live_capture_is_browsed() {
     assert!(batch.findings.is_empty(), "{:?}", batch.findings);
     assert!(batch.packets().any(|p| p.data.windows(9).any(|w| w == b"/browsed-")));
     std::fs::remove_file(&kept).unwrap();
+}
+
+#[test]
+fn a_pipe_that_says_nothing_yet_is_waited_for_on_the_screen() {
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ws-tungstenite/capture.pcap");
+    let mut command = CommandBuilder::new("sh");
+    // The pipe says something when the terminal's user has said so to `read`.
+    let fifo = std::env::temp_dir().join(format!("framescope-pty-{}", std::process::id()));
+    let script = "rm -f \"$3\"; mkfifo \"$3\"; exec \"$2\" - < \"$3\"";
+    command.args(["-c", script, "sh"]);
+    command.arg(&fixture);
+    command.arg(env!("CARGO_BIN_EXE_framescope"));
+    command.arg(&fifo);
+    let mut s = Session::run(80, 24, command);
+    // Opened for writing once the shell has made it; nothing is written yet.
+    let begun = Instant::now();
+    let mut pipe = loop {
+        match std::fs::OpenOptions::new().write(true).open(&fifo) {
+            Ok(p) => break p,
+            Err(e) => assert!(begun.elapsed() < DEADLINE, "{e}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    s.sees("Listening; no packets yet.");
+    s.press("?");
+    s.sees("next, previous pane");
+    s.press("?");
+    pipe.write_all(&std::fs::read(fixture).unwrap()).unwrap();
+    drop(pipe);
+    s.sees("GET /tour HTTP/1.1");
+    std::fs::remove_file(fifo).unwrap();
+    s.quit();
+}
+
+#[test]
+fn a_signal_puts_the_terminal_back() {
+    let mut s = Session::start(80, 24, "ws-tungstenite/capture.pcap");
+    s.sees("GET /tour HTTP/1.1");
+    let id = s.child.process_id().unwrap();
+    let told = std::process::Command::new("kill").arg(id.to_string()).status().unwrap();
+    assert!(told.success());
+    assert!(s.child.wait().unwrap().success());
+    s.until("terminal as it was", |s| !s.alternate_screen() && !s.hide_cursor());
+}
+
+/// Fails at the first payload that it sees.
+struct Bomb;
+
+impl PayloadDecoder for Bomb {
+    fn decode(
+        &self,
+        _: &PayloadHint<'_>,
+        _: &[u8],
+        detail: Option<(&mut Detail, BufferId)>,
+    ) -> Option<Vec<Finding>> {
+        // Not while reading, but when somebody looks: the screen is up by then.
+        assert!(detail.is_none(), "planted");
+        None
+    }
+}
+
+/// Not a test of its own: the process of the one below.
+#[test]
+#[ignore = "run by a_panic_puts_the_terminal_back"]
+fn panics_on_the_screen() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/grpc-tonic/capture.pcap");
+    let decoders: Vec<Box<dyn PayloadDecoder>> = vec![Box::new(Bomb)];
+    let options = Options { decoders: Arc::new(decoders), ..Options::default() };
+    let ended = framescope::tui::run(&[path], None, options);
+    println!("ended with {ended:?}");
+}
+
+#[test]
+fn a_panic_puts_the_terminal_back() {
+    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "panics_on_the_screen", "--ignored", "--nocapture"]);
+    command.env("RUST_BACKTRACE", "0");
+    let mut s = Session::run(80, 24, command);
+    s.child.wait().unwrap();
+    // The reason can be read, on the screen that the user had before.
+    s.sees("planted");
+    s.sees("ended with Err");
+    s.until("terminal as it was", |s| !s.alternate_screen() && !s.hide_cursor());
 }
 
 #[test]

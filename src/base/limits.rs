@@ -81,8 +81,9 @@ pub const MAX_PEER_WAIT_BYTES: usize = 1 << 20;
 /// Nanoseconds of capture time that one direction waits for the other.
 pub const MAX_PEER_WAIT_NS: u64 = 10_000_000_000;
 
-/// Bytes after which probing gives up and calls a stream opaque.
-pub const MAX_PROBE_BYTES: usize = 4096;
+/// Bytes after which probing gives up and calls a stream opaque: two HTTP/2
+/// frames of the default size, of which the second proves the first.
+pub const MAX_PROBE_BYTES: usize = 40 << 10;
 
 /// Machines stacked on one connection: TLS, HTTP/2, CONNECT, WebSocket and what
 /// it carries is five.
@@ -148,3 +149,22 @@ pub const OPAQUE_RUN_BYTES: u64 = 1 << 20;
 /// Memory that an index may spend on checkpoints. Beyond it every second one is
 /// dropped: opening an event then costs up to twice [`CHECKPOINT_BYTES`], and so on.
 pub const CHECKPOINT_MEMORY_BYTES: usize = 512 << 20;
+
+/// Conversations that `stats` lists one by one: some 200 bytes each, and more
+/// than anybody reads. The sums are of all.
+pub const MAX_STATS_CONVERSATIONS: usize = 100_000;
+/// Methods that `stats` tells apart; paths with ids in them would have no end.
+/// Further ones are counted together.
+pub const MAX_STATS_METHODS: usize = 1000;
+/// Bytes of a method's name that `stats` keeps: a path may have 256 KiB.
+pub const MAX_STATS_NAME: usize = 1024;
+/// Durations of one method that are kept one by one, so that percentiles are exact.
+pub const MAX_EXACT_DURATIONS: usize = 100_000;
+/// And those of all methods together: 16 MiB.
+pub const MAX_EXACT_DURATIONS_IN_ALL: usize = 1 << 21;
+/// Bytes of a capture filter: some three thousand addresses, and nothing that
+/// anybody types.
+pub const MAX_FILTER_BYTES: usize = 64 << 10;
+/// Parentheses, `not`s and operators that are open at a place of a capture filter:
+/// reading and applying one takes a stack frame for each.
+pub const MAX_FILTER_DEPTH: usize = 64;

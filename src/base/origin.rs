@@ -326,31 +326,31 @@ impl StreamMap {
         }
     }
 
+    /// The first run that ends behind `offset`: runs ascend, so a long list
+    /// (bytes that waited for the peer) costs no more than a short one.
+    fn first_behind(&self, offset: u64) -> usize {
+        match self.runs.front() {
+            Some(r) if r.offset + u64::from(r.len) > offset => 0,
+            _ => self.runs.partition_point(|r| r.offset + u64::from(r.len) <= offset),
+        }
+    }
+
     /// The packet that carried the byte at `offset`; the nearest one known
     /// where that byte was in none (a gap).
     #[must_use]
     pub fn moment(&self, offset: u64) -> Option<Moment> {
-        let mut found = None;
-        for r in &self.runs {
-            if r.offset > offset && found.is_some() {
-                break;
-            }
-            found = Some(Moment { packet: r.packet, time: r.time });
-            if r.offset + u64::from(r.len) > offset {
-                break;
-            }
-        }
-        found
+        let at = self.first_behind(offset);
+        let within = self.runs.get(at).filter(|r| r.offset <= offset);
+        within
+            .or_else(|| self.runs.get(at.checked_sub(1)?))
+            .or_else(|| self.runs.get(at))
+            .map(|r| Moment { packet: r.packet, time: r.time })
     }
 
     /// The packet by which the byte at `offset` and all before it were captured.
     #[must_use]
     pub fn ready(&self, offset: u64) -> Option<Moment> {
-        self.runs
-            .iter()
-            .find(|r| r.offset + u64::from(r.len) > offset)
-            .or(self.runs.back())
-            .map(|r| r.ready)
+        self.runs.get(self.first_behind(offset)).or(self.runs.back()).map(|r| r.ready)
     }
 
     /// Says that what is pushed next could be had by `moment` at the earliest:
@@ -374,11 +374,8 @@ impl StreamMap {
 
     /// The pieces of `start .. end`, their `start` counted from 0, handed to `each`.
     pub fn pieces(&self, start: u64, end: u64, mut each: impl FnMut(Piece, Moment)) {
-        for r in &self.runs {
+        for r in self.runs.range(self.first_behind(start)..) {
             let r_end = r.offset + u64::from(r.len);
-            if r_end <= start {
-                continue;
-            }
             if r.offset >= end {
                 break;
             }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::base::limits::{DEFAULT_STATE_BYTES, FULL_PAYLOAD_BYTES, PAYLOAD_BYTES};
+use crate::capture::bpf;
 use crate::event::Level;
 
 const EXAMPLES: &str = "\
@@ -15,7 +16,12 @@ Examples:
   framescope print -l finding a.pcap           what is wrong, odd or cut off
   framescope print -l frame --format json a.pcap
                                                frames as JSON, one object a line
+  framescope stats a.pcap                      calls by method, bytes, percentiles
+  framescope check a.pcap                      what is wrong, by code; exit status 1 if so
+  framescope slice a.pcap -w b.pcapng --event 73
+                                               the packets behind an event
   framescope print --proto user.proto a.pcap   gRPC messages by name and type
+  framescope print -f 'tcp port 8080' a.pcap   only these packets, in tcpdump's language
   framescope live                              what passes the loopback, while it passes
   tcpdump -i eth0 -U -w - | framescope -       the same from tcpdump, here or by ssh";
 
@@ -59,9 +65,10 @@ Exit status: 0 done, also after Ctrl-C and when the reader of the output has gon
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
-    /// Capture to browse in the terminal: pcap or pcapng, also in gzip or zstd; `-` is
-    /// standard input.
-    pub(super) capture: Option<PathBuf>,
+    /// Captures to browse in the terminal, one after another: pcap or pcapng, also in
+    /// gzip or zstd; `-` is standard input.
+    #[arg(value_name = "CAPTURE")]
+    pub(super) captures: Vec<PathBuf>,
     /// The same as CAPTURE, for hands that know tcpdump and tshark.
     #[arg(short = 'r', value_name = "CAPTURE")]
     pub(super) read: Vec<PathBuf>,
@@ -75,6 +82,14 @@ pub(super) enum Command {
     /// Write events as text or JSON: messages, or with --level packets, frames,
     /// exchanges or findings.
     Print(Print),
+    /// Count: conversations and their bytes, calls by method with errors and
+    /// percentiles.
+    Stats(super::stats::Args),
+    /// Check everything and list what is wrong, by code; the exit status is 1 where
+    /// there are errors.
+    Check(super::check::Args),
+    /// Write the packets behind events or conversations to a capture of their own.
+    Slice(super::slice::Args),
     /// Browse or print what passes an interface, while it passes: the loopback, unless
     /// another is named.
     #[cfg(all(feature = "live", target_os = "linux"))]
@@ -93,6 +108,12 @@ pub(super) enum Command {
 pub(super) struct Common {
     #[command(flatten)]
     pub(super) schema: SchemaArgs,
+    /// Packets to look at, in the language of tcpdump: `tcp port 8080`, `host 10.0.0.1
+    /// and not port 22`, `net 10.0.0.0/8`, `tcp[tcpflags] & tcp-rst != 0`. `and` and
+    /// `or` are equally strong: use parentheses. Of the others nothing is read; their
+    /// numbers are left out. As in tcpdump, later fragments have no port.
+    #[arg(short = 'f', long = "capture-filter", value_name = "EXPR", value_parser = bpf::compile, allow_hyphen_values = true)]
+    pub(super) filter: Option<bpf::Filter>,
     /// Memory for the state of open connections: 256M unless told otherwise. Beyond
     /// it the oldest is let go, with a finding. Takes K, M and G.
     #[arg(long, value_name = "SIZE", value_parser = size, default_value_t = DEFAULT_STATE_BYTES, hide_default_value = true)]
@@ -230,6 +251,16 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn captures_and_commands_are_told_apart() {
+        let of = |words: &[&str]| Args::try_parse_from([&["framescope"], words].concat());
+        let browse = of(&["a.pcap", "b.pcap", "--full"]).unwrap();
+        assert!(browse.command.is_none() && browse.common.full);
+        assert_eq!(browse.captures, [PathBuf::from("a.pcap"), PathBuf::from("b.pcap")]);
+        assert!(matches!(of(&["print", "a.pcap"]).unwrap().command, Some(Command::Print(_))));
+        assert_eq!(of(&["-r", "print"]).unwrap().read, [PathBuf::from("print")]);
     }
 
     #[test]

@@ -4,12 +4,16 @@
 //! fault. Ctrl-C ends with what there is and 0; a closed pipe ends quietly.
 
 mod args;
+mod check;
 mod interrupt;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod live;
+mod pass;
 mod print;
 mod progress;
 mod schema;
+mod slice;
+mod stats;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -17,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::capture::{CaptureError, Source};
+use crate::capture::{CaptureError, Source, bpf};
 use crate::engine::Options;
 use args::{Args, Command};
 
@@ -54,8 +58,9 @@ pub fn command() -> clap::Command {
 /// terminal interface do not know each other. Errors are one line for people.
 #[derive(Clone, Copy, Debug)]
 pub struct Browser {
-    /// Opens captures in the terminal until the user leaves.
-    pub files: fn(&[PathBuf], Options) -> Result<(), String>,
+    /// Opens captures in the terminal until the user leaves; only the packets that
+    /// pass the capture filter, where there is one.
+    pub files: fn(&[PathBuf], Option<bpf::Filter>, Options) -> Result<(), String>,
     /// The same for what is captured now, under the name given.
     pub live: fn(Box<dyn Source>, String, Options) -> Result<(), String>,
 }
@@ -92,6 +97,9 @@ pub fn main(browser: Option<Browser>) -> ExitCode {
 fn run(args: Args, browser: Option<Browser>) -> Result<ExitCode, Failure> {
     match args.command {
         Some(Command::Print(p)) => print::run(&p),
+        Some(Command::Stats(s)) => stats::run(&s),
+        Some(Command::Check(c)) => check::run(&c),
+        Some(Command::Slice(s)) => slice::run(&s),
         #[cfg(all(feature = "live", target_os = "linux"))]
         Some(Command::Live(l)) => live::run(l, browser),
         Some(Command::Completions { shell }) => {
@@ -106,7 +114,7 @@ fn run(args: Args, browser: Option<Browser>) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         None => {
-            let paths: Vec<PathBuf> = args.read.into_iter().chain(args.capture).collect();
+            let paths: Vec<PathBuf> = args.read.into_iter().chain(args.captures).collect();
             browse(&paths, &args.common, browser)
         }
     }
@@ -133,6 +141,8 @@ fn browse(
         ));
     }
     let decoders = schema::decoders(&common.schema)?;
-    (browser.files)(paths, Options { decoders, ..common.options() }).map_err(Failure::Input)?;
+    let filter = common.filter.clone();
+    (browser.files)(paths, filter, Options { decoders, ..common.options() })
+        .map_err(Failure::Input)?;
     Ok(ExitCode::SUCCESS)
 }

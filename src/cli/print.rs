@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use crate::capture::bpf::Filtered;
 use crate::capture::{OpenOptions, Polled, Source, open_all};
 use crate::cli::Failure;
 use crate::cli::args::{Format, Print, Time};
@@ -85,6 +86,7 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
         ));
     }
     let source = open_all(&captures, OpenOptions::default())?;
+    let source = Filtered::wrap(source, args.common.filter.clone());
     stream(args, source, &interrupt::watch())
 }
 

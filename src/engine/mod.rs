@@ -8,6 +8,7 @@
 mod conversation;
 pub mod fields;
 pub mod findings;
+mod kept;
 mod node;
 mod opaque;
 mod packet;

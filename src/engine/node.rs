@@ -11,21 +11,23 @@ use crate::base::limits::{
 };
 use crate::base::{BufferId, Moment, Piece, Side, StreamMap};
 use crate::engine::findings;
+use crate::engine::kept::KeptHead;
 use crate::engine::opaque::OpaqueRun;
 use crate::engine::shared::Shared;
 use crate::event::{Detail, Draft, Level};
 use crate::finding::Finding;
 use crate::proto::{
-    Carries, Child, Chunk, EndCause, Input, Machine, Out, PayloadHint, Probe, Progress, Protocol,
-    Verdict, Want,
+    Carries, Child, Chunk, EndCause, Glimpse, Head, Input, Machine, Out, PayloadHint, Probe,
+    Progress, Protocol, Verdict, Want,
 };
 
 /// Who works on a stream.
 enum State {
     /// Bytes of an unknown protocol: held until somebody knows them.
     Probing,
-    /// An exchange whose first head has not come.
-    Waiting,
+    /// An exchange that nobody has claimed yet: the heads that have come, which
+    /// do not tell whose it is.
+    Waiting(Vec<KeptHead>),
     /// A machine has it.
     Running(Box<dyn Machine>),
     /// Nobody knows it.
@@ -132,8 +134,13 @@ impl Node {
                 self.lanes[i].held.extend_from_slice(data);
                 self.probe(false, shared);
             }
-            // An exchange without a head (its HEADERS were not captured), or a
-            // stream that nobody knows.
+            // An exchange without a head: its HEADERS were not captured, or do
+            // not tell whose it is.
+            State::Waiting(_) => {
+                self.lanes[i].held.extend_from_slice(data);
+                self.glimpse(side, false, shared);
+            }
+            // A stream that nobody knows.
             _ => self.skip(side, data, shared),
         }
     }
@@ -286,6 +293,7 @@ impl Node {
     /// `len` bytes of a direction are missing.
     pub(super) fn gap(&mut self, side: Side, len: u64, shared: &mut Shared) {
         let side = self.probe_now(side, true, shared);
+        self.glimpse(side, true, shared);
         let i = side.index();
         self.pump(side, true, shared);
         OpaqueRun::flush(&mut self.opaque, shared);
@@ -310,6 +318,7 @@ impl Node {
         lane.end = Some(cause);
         let both = self.lanes.iter().all(|l| l.end.is_some());
         let side = self.probe_now(side, both || cause != EndCause::Finished, shared);
+        self.glimpse(side, true, shared);
         self.finish_end(side, shared);
         // Nobody comes any more whom the peer could wait for.
         let peer = side.peer();
@@ -343,6 +352,7 @@ impl Node {
     /// Both directions were aborted.
     pub(super) fn reset(&mut self, side: Side, code: u32, shared: &mut Shared) {
         let side = self.probe_now(side, true, shared);
+        self.glimpse(side, true, shared);
         for s in Side::BOTH {
             self.pump(s, true, shared);
         }
@@ -375,11 +385,11 @@ impl Node {
 
     /// Any input but bytes, from the parent.
     fn tell(&mut self, input: Input<'_>, shared: &mut Shared) {
-        if let (State::Waiting, Input::Head(head)) = (&self.state, &input) {
-            let claimed = shared.registry.iter().find(|p| p.claims.is_some_and(|f| f(head)));
-            match claimed {
-                Some(p) => self.run(p, shared),
-                None => self.state = State::Opaque,
+        if matches!(self.state, State::Waiting(_)) {
+            match &input {
+                Input::Head(head) if self.await_body(head, shared) => return,
+                Input::Trailers(head) => self.ended_by(head, shared),
+                _ => {}
             }
         }
         match input {
@@ -400,6 +410,99 @@ impl Node {
         }
         self.feed(input, shared);
         self.wake_peer(side, shared);
+    }
+
+    /// A head of an exchange that nobody has claimed: whose it is, or `true`
+    /// where the body must tell, and the head is kept until then.
+    fn await_body(&mut self, head: &Head<'_>, shared: &mut Shared) -> bool {
+        for p in shared.registry {
+            if p.claims.is_some_and(|f| f(head)) {
+                self.claimed(p, shared);
+                return false;
+            }
+            match p.glimpse.map_or(Verdict::No, |f| f(&Glimpse::Head(head))) {
+                Verdict::Yes { .. } => {
+                    self.claimed(p, shared);
+                    return false;
+                }
+                Verdict::More => {
+                    if let State::Waiting(kept) = &mut self.state {
+                        kept.push(KeptHead::of(head));
+                    }
+                    return true;
+                }
+                Verdict::No => {}
+            }
+        }
+        self.nobodys(shared);
+        false
+    }
+
+    /// Trailers come before anybody claimed the exchange: with them all is there.
+    fn ended_by(&mut self, trailers: &Head<'_>, shared: &mut Shared) {
+        let knows = |p: &&&Protocol| {
+            let verdict = p.glimpse.map(|f| f(&Glimpse::Trailers(trailers)));
+            matches!(verdict, Some(Verdict::Yes { .. }))
+        };
+        match shared.registry.iter().find(knows) {
+            Some(p) => self.claimed(p, shared),
+            None => self.glimpse(trailers.side, true, shared),
+        }
+    }
+
+    /// Asks who knows an exchange by the beginning of its body. With `last` it
+    /// is decided now, if there is anything to decide by.
+    fn glimpse(&mut self, side: Side, last: bool, shared: &mut Shared) {
+        let State::Waiting(kept) = &self.state else { return };
+        let mut data = self.lanes[side.index()].held.as_slice();
+        if data.is_empty() {
+            data = self.lanes[side.peer().index()].held.as_slice();
+        }
+        if data.is_empty() && kept.is_empty() {
+            return;
+        }
+        if !data.is_empty() {
+            let mut undecided = false;
+            for p in shared.registry {
+                let ask = |f: fn(&Glimpse<'_>) -> Verdict| f(&Glimpse::Body { data, last });
+                match p.glimpse.map_or(Verdict::No, ask) {
+                    Verdict::Yes { .. } => return self.claimed(p, shared),
+                    Verdict::More => undecided = true,
+                    Verdict::No => {}
+                }
+            }
+            if undecided && !last {
+                return;
+            }
+        }
+        let head = kept.first();
+        let claims =
+            |p: &&&Protocol| head.is_some_and(|h| h.with(|head| p.claims.is_some_and(|f| f(head))));
+        match shared.registry.iter().find(claims) {
+            Some(p) => self.claimed(p, shared),
+            None => self.nobodys(shared),
+        }
+    }
+
+    /// An exchange has been claimed: what came of it before is fed.
+    fn claimed(&mut self, protocol: &'static Protocol, shared: &mut Shared) {
+        let before = std::mem::replace(&mut self.state, State::Opaque);
+        self.run(protocol, shared);
+        if let State::Waiting(kept) = before {
+            for h in kept {
+                h.with(|head| self.feed(Input::Head(*head), shared));
+            }
+        }
+        self.feed_held(shared);
+    }
+
+    /// Nobody knows the stream: what is held of it is opaque.
+    fn nobodys(&mut self, shared: &mut Shared) {
+        self.state = State::Opaque;
+        for side in Side::BOTH {
+            let held = std::mem::take(&mut self.lanes[side.index()].held);
+            self.skip(side, &held, shared);
+        }
     }
 
     fn run(&mut self, protocol: &'static Protocol, shared: &mut Shared) {
@@ -447,10 +550,7 @@ impl Node {
                     }
                     shared.roles_known |= client.is_some();
                     self.run(p, shared);
-                    for side in self.as_captured() {
-                        self.pump(side, false, shared);
-                        self.wake_peer(side, shared);
-                    }
+                    self.feed_held(shared);
                     return;
                 }
                 Verdict::More => undecided = true,
@@ -458,22 +558,35 @@ impl Node {
             }
         }
         if !undecided || probe.last {
-            self.state = State::Opaque;
-            for side in Side::BOTH {
-                let held = std::mem::take(&mut self.lanes[side.index()].held);
-                self.skip(side, &held, shared);
-            }
+            self.nobodys(shared);
         }
     }
 
-    /// Both sides, the one first whose held bytes were captured first: a server
-    /// may have spoken before the client.
-    fn as_captured(&self) -> [Side; 2] {
-        let [client, server] =
-            [0, 1].map(|i| self.maps[i].moment(self.lanes[i].at).map(|m| m.packet));
-        match (client, server) {
-            (Some(c), Some(s)) if s < c => [Side::Server, Side::Client],
-            _ => Side::BOTH,
+    /// Feeds a new machine what was held, in the order in which it was captured:
+    /// what the two directions say may depend on one another.
+    fn feed_held(&mut self, shared: &mut Shared) {
+        let mut runs = Vec::new();
+        let held = Side::BOTH.map(|side| {
+            let i = side.index();
+            let held = std::mem::take(&mut self.lanes[i].held);
+            let at = self.lanes[i].at;
+            let (mut from, mut latest) = (0, 0);
+            self.maps[i].pieces(at, at + held.len() as u64, |p, moment| {
+                let to = held.len().min(from + p.len as usize);
+                latest = moment.packet.0.max(latest);
+                runs.push((latest, side, from..to));
+                from = to;
+            });
+            if from < held.len() {
+                runs.push((latest, side, from..held.len()));
+            }
+            held
+        });
+        // Stable: within one direction the order is that of the bytes.
+        runs.sort_by_key(|(packet, _, _)| *packet);
+        for (_, side, range) in runs {
+            let data = held.get(side.index()).and_then(|h| h.get(range)).unwrap_or_default();
+            self.bytes(side, data, shared);
         }
     }
 
@@ -483,7 +596,11 @@ impl Node {
             + self.maps.iter().map(StreamMap::memory).sum::<usize>()
             + self.opaque.as_ref().map_or(0, |o| o.memory())
             + size_of::<Self>();
-        let machine = if let State::Running(m) = &self.state { m.memory() } else { 0 };
+        let machine = match &self.state {
+            State::Running(m) => m.memory(),
+            State::Waiting(kept) => kept.iter().map(KeptHead::memory).sum(),
+            State::Probing | State::Opaque => 0,
+        };
         own + machine + self.children.values().map(|c| c.memory()).sum::<usize>()
     }
 
@@ -496,7 +613,7 @@ impl Node {
         Some(Self {
             state: match &self.state {
                 State::Probing => State::Probing,
-                State::Waiting => State::Waiting,
+                State::Waiting(kept) => State::Waiting(kept.clone()),
                 State::Running(m) => State::Running(m.fork()?),
                 State::Opaque => State::Opaque,
             },
@@ -592,7 +709,7 @@ impl Out for NodeOut<'_> {
             return false;
         }
         let state = match child.carries {
-            Carries::Exchange => State::Waiting,
+            Carries::Exchange => State::Waiting(Vec::new()),
             Carries::Bytes | Carries::Named(_) => State::Probing,
         };
         let mut node = Node::new(state, child.stream.or(self.stream), self.depth + 1);

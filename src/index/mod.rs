@@ -5,10 +5,14 @@
 //! conversation again from the checkpoint before it, at a bounded cost
 //! (`docs/decisions/0001-checkpoints.md`).
 
+pub mod check;
 mod chunks;
+mod durations;
 mod reader;
 mod reload;
 mod row;
+pub mod slice;
+pub mod stats;
 
 use std::sync::Mutex;
 
@@ -19,6 +23,7 @@ use crate::base::{CaptureTime, Moment, PacketId};
 use crate::engine::{Checkpoint, ConversationInfo, FindingEvent};
 
 pub use chunks::Chunks;
+pub use durations::Durations;
 pub use reader::{Progress, Reader};
 pub use reload::{Opened, Reloader};
 pub use row::{PacketRow, Row};
@@ -32,7 +37,7 @@ pub struct RowId(pub u32);
 pub struct Lane {
     /// Index of the conversation in [`Index::conversations`].
     pub conversation: u32,
-    /// The HTTP/2 stream; `None` for the conversation itself.
+    /// The HTTP/2 stream; `None` for the conversation itself, with its stream 0.
     pub stream: Option<u32>,
     /// Its rows, ascending.
     pub rows: Vec<u32>,
@@ -65,6 +70,9 @@ struct Kept {
 pub struct Index {
     rows: Chunks<Row>,
     packets: Chunks<PacketRow>,
+    /// Number and place of each packet whose number does not follow that of the
+    /// packet before it: where a capture filter has dropped some.
+    runs: Vec<(u32, u32)>,
     conversations: Vec<Indexed>,
     lanes: Vec<Lane>,
     lane_of: HashMap<(u32, u32), u32>,
@@ -106,10 +114,45 @@ impl Index {
         self.packets.len()
     }
 
-    /// A packet, by its number.
+    /// A packet, by its number in the capture; none that a capture filter dropped.
     #[must_use]
     pub fn packet(&self, id: PacketId) -> Option<&PacketRow> {
-        self.packets.get(usize::try_from(id.0.checked_sub(1)?).ok()?)
+        let number = u32::try_from(id.0).ok()?;
+        let run = self.runs.partition_point(|r| r.0 <= number).checked_sub(1)?;
+        let (first, place) = *self.runs.get(run)?;
+        let place = place.checked_add(number.checked_sub(first)?)?;
+        // Behind the last of a run comes the first of the next.
+        if self.runs.get(run + 1).is_some_and(|next| place >= next.1) {
+            return None;
+        }
+        self.packets.get(place as usize)
+    }
+
+    /// The number of the first packet that has this number or a larger one.
+    #[must_use]
+    pub fn packet_from(&self, number: u32) -> Option<u32> {
+        if self.packet(PacketId(u64::from(number))).is_some() {
+            return Some(number);
+        }
+        self.runs.get(self.runs.partition_point(|r| r.0 < number)).map(|r| r.0)
+    }
+
+    /// The number of the last packet so far; 0 where there is none.
+    #[must_use]
+    pub fn last_packet(&self) -> u32 {
+        let len = u32::try_from(self.packets.len()).unwrap_or(u32::MAX);
+        self.runs.last().map_or(0, |(first, place)| {
+            first.saturating_add(len.saturating_sub(*place)).saturating_sub(1)
+        })
+    }
+
+    /// Takes up the next packet.
+    fn add_packet(&mut self, id: PacketId, row: PacketRow) {
+        let number = u32::try_from(id.0).unwrap_or(u32::MAX);
+        if self.runs.is_empty() || self.last_packet().checked_add(1) != Some(number) {
+            self.runs.push((number, u32::try_from(self.packets.len()).unwrap_or(u32::MAX)));
+        }
+        self.packets.push(row);
     }
 
     /// Time of a packet; the beginning of time for one that is not there.
@@ -172,6 +215,7 @@ impl Index {
     pub fn memory(&self) -> usize {
         self.rows.memory()
             + self.packets.memory()
+            + self.runs.len() * size_of::<(u32, u32)>()
             + self.checkpoint_bytes
             + self.conversations.iter().map(|c| (c.packets.len() + c.rows.len()) * 4).sum::<usize>()
             + self.lanes.iter().map(|l| l.rows.len() * 4).sum::<usize>()
@@ -192,9 +236,11 @@ impl Index {
         if let Some(c) = self.conversations.get_mut(conversation as usize) {
             c.rows.push(id);
         }
-        let key = (conversation, row.stream);
+        // Stream 0 is the connection itself (RFC 9113 §5.1.1).
+        let stream = row.stream().filter(|s| *s != 0);
+        let key = (conversation, stream.unwrap_or(row::NO_STREAM));
         let lane = *self.lane_of.entry(key).or_insert_with(|| {
-            self.lanes.push(Lane { conversation, stream: row.stream(), rows: Vec::new() });
+            self.lanes.push(Lane { conversation, stream, rows: Vec::new() });
             u32::try_from(self.lanes.len() - 1).unwrap_or(u32::MAX)
         });
         if let Some(l) = self.lanes.get_mut(lane as usize) {

@@ -120,7 +120,7 @@ impl Reader {
         while items.peek().is_some() {
             let mut index = self.lock();
             let mut taken = 0;
-            while let Some(item) = items.next() {
+            for item in items.by_ref() {
                 let between = !ended && matches!(item, Item::Packet(..));
                 index.take(item);
                 taken += 1;
@@ -161,7 +161,7 @@ impl Index {
             }
             Item::Packet(meta, conversation, with) => {
                 let number = conversation.map_or(0, |c| c.0);
-                self.packets.push(PacketRow::new(&meta, number));
+                self.add_packet(meta.id, PacketRow::new(&meta, number));
                 self.last.packet = meta.id;
                 self.last.time = self.last.time.max(meta.time);
                 let index = number.checked_sub(1).map(|n| n as usize);

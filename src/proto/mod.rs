@@ -327,6 +327,24 @@ pub enum Verdict {
     No,
 }
 
+/// What there is of an exchange where the connection was joined in the middle.
+///
+/// Asked of those that did not claim it: `More` waits for more of the exchange.
+#[derive(Clone, Copy, Debug)]
+pub enum Glimpse<'a> {
+    /// A head; fields of it may be unknown.
+    Head(&'a Head<'a>),
+    /// The first bytes of one direction's body that were captured.
+    Body {
+        /// The bytes.
+        data: &'a [u8],
+        /// No more will come: decide.
+        last: bool,
+    },
+    /// Trailers.
+    Trailers(&'a Head<'a>),
+}
+
 /// A protocol: one line of the registry.
 pub struct Protocol {
     /// As in events.
@@ -341,6 +359,9 @@ pub struct Protocol {
     pub probe: Option<fn(&Probe<'_>) -> Verdict>,
     /// Knows it by the first header section of an exchange.
     pub claims: Option<fn(&Head<'_>) -> bool>,
+    /// Knows it by what there is of an exchange whose head was not captured, or
+    /// not as a whole.
+    pub glimpse: Option<fn(&Glimpse<'_>) -> Verdict>,
     /// Knows it by a datagram.
     pub datagram: Option<fn(&[u8]) -> bool>,
     /// `Upgrade` tokens and ALPN ids, in lower case.

@@ -120,6 +120,8 @@ pub(super) struct App {
     pub(super) progress: Progress,
     /// Why it went no further.
     pub(super) failure: Option<String>,
+    /// Whether a capture filter drops packets.
+    pub(super) filtered: bool,
     /// The name of what is shown.
     pub(super) name: String,
     /// Where things were drawn last.
@@ -159,6 +161,7 @@ impl App {
             notice: None,
             progress: Progress::Read(None),
             failure: None,
+            filtered: false,
             name,
             panes: Panes::default(),
             behind: true,
@@ -337,6 +340,11 @@ impl App {
     /// Whether the selected event is the one that is open.
     pub(super) fn is_open(&self) -> bool {
         self.shown.as_ref().map(|s| s.item) == self.selected
+    }
+
+    /// Whether the selected event is about to be opened.
+    pub(super) fn is_opening(&self) -> bool {
+        self.selected.is_some() && !self.is_open() && self.unreadable != self.selected
     }
 
     /// The opened event, if it is the selected one.

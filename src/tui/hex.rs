@@ -107,7 +107,11 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer) {
         0 | 1 => String::new(),
         n => format!(" {}/{n}, b: next", hex.buffer + 1),
     };
-    let title = format!("{}, {} bytes{several}", b.label, b.len);
+    let shown = match b.bytes.len() {
+        n if n < b.len as usize => format!(", {n} shown"),
+        _ => String::new(),
+    };
+    let title = format!("{}, {} bytes{shown}{several}", b.label, b.len);
     c.title(&title, theme.title(focused), theme.quiet());
     let digits = if b.len > 0xffff { 6 } else { 4 };
     for y in 1..c.height() {

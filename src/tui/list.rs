@@ -49,7 +49,7 @@ pub(super) fn draw(app: &App, index: &Index, buffer: &mut Buffer) {
     }
     let (first, last) = index.times().unwrap_or_default();
     let seconds = relative(last, first).len();
-    let digits = index.len().max(index.packet_count()).to_string().len().max(3);
+    let digits = index.len().max(index.last_packet() as usize).to_string().len().max(3);
     for y in 1..c.height() {
         let at = app.top + usize::from(y) - 1;
         let Some(item) = app.rows.get(at) else { break };
@@ -76,11 +76,16 @@ fn line(
     if let Some(s) = h.severity {
         c.text(0, y, mark(s), theme.severity(s));
     }
-    let wide = c.width() >= 100;
+    let (wide, narrow) = (c.width() >= 100, c.width() < 60);
     let x = c.text(1, y, &format!("{:>digits$} ", h.number), theme.quiet());
-    let x = c.text(x, y, &format!("{:>seconds$} ", relative(h.time, first)), plain);
     let columns = if wide { 8 } else { 5 };
-    let x = c.text(x, y, &format!("{:<columns$} ", h.conversation), theme.quiet());
+    // On a narrow screen the summary comes first, and the rest where it is open.
+    let x = if narrow {
+        x
+    } else {
+        let x = c.text(x, y, &format!("{:>seconds$} ", relative(h.time, first)), plain);
+        c.text(x, y, &format!("{:<columns$} ", h.conversation), theme.quiet())
+    };
     let arrow = match h.sender {
         Some(Side::Client) => "→",
         Some(Side::Server) => "←",
@@ -94,7 +99,8 @@ fn line(
     let columns = if wide { 24 } else { 16 };
     c.clipped(x + 1, y, &what, columns, theme.protocol(h.protocol));
     let x = x + columns + 2;
-    let x = c.text(x, y, &format!("{:>7}  ", size(h.length)), theme.quiet());
+    let length = if narrow { String::new() } else { format!("{:>7}  ", size(h.length)) };
+    let x = c.text(x, y, &length, theme.quiet());
     let Some(l) = app.lines.get(&item) else {
         c.text(x, y, "…", theme.quiet());
         return;
@@ -169,7 +175,11 @@ fn empty(app: &App, index: &Index, c: &mut Canvas<'_>) {
     } else if !index.is_ended() && app.failure.is_none() {
         "reading …".to_owned()
     } else if packets == 0 {
-        "The capture holds no packets.".to_owned()
+        if app.filtered {
+            "No packet passes the capture filter (-f).".to_owned()
+        } else {
+            "The capture holds no packets.".to_owned()
+        }
     } else if index.is_empty() {
         format!("No events; {packets} packets; press 1 for packets.")
     } else {

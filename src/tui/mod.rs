@@ -1,7 +1,7 @@
 //! The terminal interface: events, their fields, their bytes and time.
 //!
-//! Four threads (and one that waits for signals): one reads the capture into the index, one opens what is looked
-//! at, one waits for keys, and the one that draws waits for the other three. It
+//! A few threads: one reads the capture into the index, one opens what is looked
+//! at, one waits for keys and one for signals, and the one that draws waits for all of them. It
 //! holds the index for a short look only, and never waits for the file.
 
 mod app;
@@ -10,6 +10,7 @@ mod draw;
 mod help;
 mod hex;
 mod keys;
+mod lanes;
 mod layout;
 mod list;
 mod opener;
@@ -36,9 +37,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossterm::event::Event as Input;
-use signal_hook::consts::{SIGHUP, SIGTERM};
-use signal_hook::iterator::Signals;
 
+use crate::capture::bpf::{self, Filtered};
 use crate::capture::{CaptureError, OpenOptions, PacketStore, Source, open_all};
 use crate::engine::Options;
 use crate::index::{Index, Progress, Reader, Reloader};
@@ -55,6 +55,10 @@ const ANSWER: Duration = Duration::from_millis(8);
 /// So long a picture waits for the event that was just selected: less than
 /// anybody notices, more than most take to open.
 const PATIENCE: Duration = Duration::from_millis(25);
+/// So long a capture may take to be opened before the screen is taken.
+const OPENING: Duration = Duration::from_millis(300);
+/// Until there is a message.
+const FOREVER: Duration = Duration::from_secs(3600);
 /// A live source that has nothing is asked again after this.
 const IDLE: Duration = Duration::from_millis(20);
 
@@ -96,10 +100,10 @@ enum Message {
     Reply(Reply),
     Read(Progress),
     Failed(String),
+    Opened(Result<Arc<PacketStore>, CaptureError>),
+    Quit,
     /// A thread of ours panicked; the hook has told why.
     Broken,
-    /// A signal asks the program to end.
-    Leave,
 }
 
 /// Tells the drawing thread when its own thread dies.
@@ -116,15 +120,29 @@ impl Drop for Canary {
 /// Shows captures in the terminal until the user leaves.
 ///
 /// `-` is standard input; keys then come from the controlling terminal, and the
-/// list follows what comes.
+/// list follows what comes. Of packets that do not pass `filter`, nothing is shown.
 ///
 /// # Errors
 /// Where a capture cannot be opened, or the terminal cannot be used. What goes
 /// wrong while reading is shown, and what was read before stays.
-pub fn run(paths: &[PathBuf], options: Options) -> Result<(), TuiError> {
-    let source = open_all(paths, OpenOptions { reload: true })?;
-    let grows = paths.iter().any(|p| p.as_os_str() == "-");
-    run_source(source, name(paths), grows, options)
+pub fn run(
+    paths: &[PathBuf],
+    filter: Option<bpf::Filter>,
+    options: Options,
+) -> Result<(), TuiError> {
+    let mut shown_as = name(paths);
+    if let Some(f) = &filter {
+        shown_as = format!("{shown_as}, {}", f.text());
+    }
+    let how = How {
+        name: shown_as,
+        grows: paths.iter().any(|p| p.as_os_str() == "-"),
+        filtered: filter.is_some(),
+    };
+    let files = paths.to_vec();
+    show(how, options, move || {
+        Ok(Filtered::wrap(open_all(&files, OpenOptions { reload: true })?, filter))
+    })
 }
 
 /// Shows what a source gives, under this name, until the user leaves. Where the
@@ -141,30 +159,58 @@ pub fn run_source(
     grows: bool,
     options: Options,
 ) -> Result<(), TuiError> {
-    // A source that was asked for one has one; without it, nothing can be opened.
-    let store = source.store().unwrap_or_else(|| Arc::new(PacketStore::new()));
+    show(How { name, grows, filtered: false }, options, move || Ok(source))
+}
+
+/// How a source is shown.
+struct How {
+    name: String,
+    /// It may bring more for as long as it likes.
+    grows: bool,
+    /// A capture filter leaves packets out.
+    filtered: bool,
+}
+
+/// Opens, reads and shows.
+fn show(
+    how: How,
+    options: Options,
+    open: impl FnOnce() -> Result<Box<dyn Source>, CaptureError> + Send + 'static,
+) -> Result<(), TuiError> {
     let index = Arc::new(RwLock::new(Index::new()));
-    let reader = Reader::new(source, options.clone(), Arc::clone(&index));
-    let reloader = Reloader::new(Arc::clone(&index), Arc::clone(&store), options);
-    let worker = Worker::new(Opener::new(Arc::clone(&index), reloader));
+    let (sender, messages) = channel();
+    let told = Arc::new(AtomicBool::new(false));
+    let reading = {
+        let options = options.clone();
+        let (index, told) = (Arc::clone(&index), Arc::clone(&told));
+        move |s: &Sender<Message>| read(open, options, index, s, &told)
+    };
+    spawn("reader", &sender, reading)?;
+    // What cannot be opened is told on the terminal as it is. A pipe that says
+    // nothing yet is waited for on the screen.
+    let opened = match messages.recv_timeout(OPENING) {
+        Ok(Message::Opened(opened)) => Some(opened?),
+        Ok(_) => return Err(TuiError::Io(io::Error::other("the capture cannot be opened"))),
+        Err(_) => None,
+    };
     let mut screen = Screen::take()?;
-    let mut app = App::new(index, Theme::from_environment(), name);
-    if grows {
+    spawn("keys", &sender, keys)?;
+    spawn("signals", &sender, signals)?;
+    let mut app = App::new(Arc::clone(&index), Theme::from_environment(), how.name);
+    app.filtered = how.filtered;
+    if how.grows {
         app.follow();
     }
-    if let Some(path) = store.spools().first() {
-        app.notice = Some(format!("packets are kept in {} until you leave", path.display()));
-    }
-
-    let (sender, messages) = channel();
     let desk = Arc::new(Desk::default());
-    let told = Arc::new(AtomicBool::new(false));
-    let started = start(reader, worker, &sender, &desk, &told);
-    let result = started.and_then(|()| show(&mut app, &mut screen, &messages, &desk, &told));
+    let mut shown = Shown { app, sender, desk, told, options, store: None };
+    let started = opened.map_or(Ok(()), |store| shown.start_worker(store));
+    let result = started.map_err(TuiError::Io).and_then(|()| shown.run(&mut screen, &messages));
     drop(screen);
     // Threads that still read hold the store, and die with the process.
-    store.discard();
-    result.map_err(TuiError::Io)
+    if let Some(store) = shown.store {
+        store.discard();
+    }
+    result
 }
 
 fn name(paths: &[PathBuf]) -> String {
@@ -179,52 +225,43 @@ fn name(paths: &[PathBuf]) -> String {
     }
 }
 
-fn start(
-    reader: Reader,
-    worker: Worker,
+/// Runs `work` on a thread of its own, whose panic is told.
+fn spawn(
+    name: &str,
     sender: &Sender<Message>,
-    desk: &Arc<Desk>,
-    told: &Arc<AtomicBool>,
+    work: impl FnOnce(&Sender<Message>) + Send + 'static,
 ) -> io::Result<()> {
-    let spawn = |name: &str, work: Box<dyn FnOnce(Sender<Message>) + Send>| {
-        let sender = sender.clone();
-        let run = move || {
-            let _canary = Canary(sender.clone());
-            work(sender);
-        };
-        thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
+    let sender = sender.clone();
+    let run = move || {
+        let canary = Canary(sender);
+        work(&canary.0);
     };
-    let told = Arc::clone(told);
-    spawn("reader", Box::new(move |s| read(reader, &s, &told)))?;
-    let desk = Arc::clone(desk);
-    spawn("worker", Box::new(move |s| worker::work(worker, &desk, &s, Message::Reply)))?;
-    // A window that is closed must leave no copy of packets behind.
-    if let Ok(mut signals) = Signals::new([SIGHUP, SIGTERM]) {
-        spawn(
-            "signals",
-            Box::new(move |s| {
-                if signals.forever().next().is_some() {
-                    let _ = s.send(Message::Leave);
-                }
-            }),
-        )?;
-    }
-    spawn(
-        "keys",
-        Box::new(move |s| {
-            loop {
-                let input = crossterm::event::read();
-                let failed = input.is_err();
-                if s.send(Message::Input(input)).is_err() || failed {
-                    return;
-                }
-            }
-        }),
-    )
+    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
 }
 
-/// Reads until the end. Progress is told no more often than it is looked at.
-fn read(mut reader: Reader, sender: &Sender<Message>, told: &AtomicBool) {
+/// Opens and reads until the end. Progress is told no more often than it is
+/// looked at.
+fn read(
+    open: impl FnOnce() -> Result<Box<dyn Source>, CaptureError>,
+    options: Options,
+    index: Arc<RwLock<Index>>,
+    sender: &Sender<Message>,
+    told: &AtomicBool,
+) {
+    let source = match open() {
+        Ok(source) => source,
+        Err(e) => {
+            let _ = sender.send(Message::Opened(Err(e)));
+            return;
+        }
+    };
+    // A source that was asked for a store has one; without it, nothing could be
+    // opened again, and the screen would say so.
+    let store = source.store().unwrap_or_else(|| Arc::new(PacketStore::new()));
+    if sender.send(Message::Opened(Ok(store))).is_err() {
+        return;
+    }
+    let mut reader = Reader::new(source, options, index);
     loop {
         match reader.step() {
             Ok(progress) => {
@@ -245,86 +282,151 @@ fn read(mut reader: Reader, sender: &Sender<Message>, told: &AtomicBool) {
     }
 }
 
-/// Draws and waits, until the user leaves.
-fn show(
-    app: &mut App,
-    screen: &mut Screen,
-    messages: &Receiver<Message>,
-    desk: &Desk,
-    told: &AtomicBool,
-) -> io::Result<()> {
-    let mut laid = Wishes::default();
-    let mut dirty = true;
-    let mut drawn: Option<Instant> = None;
-    let mut touched = false;
-    let mut selected = (app.selected, Instant::now());
+/// Waits for keys and the mouse.
+fn keys(sender: &Sender<Message>) {
     loop {
-        let now = Instant::now();
-        if dirty {
-            if selected.0 != app.selected {
-                selected = (app.selected, now);
-            }
-            let mut due = drawn.map_or(now, |d| d + if touched { ANSWER } else { FRAME });
-            if app.selected.is_some() && !app.is_open() && app.unreadable != app.selected {
-                due = due.max(selected.1 + PATIENCE);
-            }
-            if due <= now {
-                app.grow();
-                screen.terminal.draw(|f| draw::draw(app, f))?;
-                drawn = Some(now);
-                touched = false;
-                // The list takes up a large file in several pictures.
-                dirty = app.behind;
-            }
-        }
-        let wishes = app.wishes();
-        if wishes != laid {
-            desk.lay(wishes.clone());
-            laid = wishes;
-        }
-        let wait = if dirty { ANSWER / 2 } else { Duration::from_secs(3600) };
-        let mut next = match messages.recv_timeout(wait) {
-            Ok(m) => Some(m),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
-        };
-        // All that waits is taken before anything is drawn: held-down keys do
-        // not pile up.
-        while let Some(m) = next {
-            match m {
-                Message::Input(input) => {
-                    let action = match input? {
-                        Input::Key(key) => app.key(key),
-                        Input::Mouse(mouse) => app.mouse(mouse),
-                        Input::Resize(..) => Action::Draw,
-                        _ => Action::None,
-                    };
-                    match action {
-                        Action::Quit => return Ok(()),
-                        Action::Draw => (dirty, touched) = (true, true),
-                        Action::None => {}
-                    }
-                }
-                Message::Reply(reply) => {
-                    app.reply(reply);
-                    dirty = true;
-                }
-                Message::Read(progress) => {
-                    told.store(false, Ordering::SeqCst);
-                    // Waiting twice is no news.
-                    dirty |= app.progress != progress || progress != Progress::Waiting;
-                    app.progress = progress;
-                }
-                Message::Failed(why) => {
-                    app.failure = Some(why);
-                    dirty = true;
-                }
-                Message::Leave => return Ok(()),
-                Message::Broken => {
-                    return Err(io::Error::other("a part of the program failed; see above"));
-                }
-            }
-            next = messages.try_recv().ok();
+        let input = crossterm::event::read();
+        let failed = input.is_err();
+        if sender.send(Message::Input(input)).is_err() || failed {
+            return;
         }
     }
+}
+
+/// Waits to be told to end: the terminal is put back first.
+fn signals(sender: &Sender<Message>) {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM]) else {
+        return;
+    };
+    for _ in signals.forever() {
+        if sender.send(Message::Quit).is_err() {
+            return;
+        }
+    }
+}
+
+/// What the thread that draws holds.
+struct Shown {
+    app: App,
+    sender: Sender<Message>,
+    desk: Arc<Desk>,
+    told: Arc<AtomicBool>,
+    options: Options,
+    store: Option<Arc<PacketStore>>,
+}
+
+impl Shown {
+    fn start_worker(&mut self, store: Arc<PacketStore>) -> io::Result<()> {
+        self.store = Some(Arc::clone(&store));
+        if let Some(path) = store.spools().first() {
+            self.app.notice =
+                Some(format!("packets are kept in {} until you leave", path.display()));
+        }
+        let index = Arc::clone(&self.app.index);
+        let reloader = Reloader::new(Arc::clone(&index), store, self.options.clone());
+        let worker = Worker::new(Opener::new(index, reloader));
+        let desk = Arc::clone(&self.desk);
+        spawn("worker", &self.sender, move |s| worker::work(worker, &desk, s, Message::Reply))
+    }
+
+    /// Draws and waits, until the user leaves.
+    fn run(&mut self, screen: &mut Screen, messages: &Receiver<Message>) -> Result<(), TuiError> {
+        let mut laid = Wishes::default();
+        let mut changed = Changed::Much;
+        let mut drawn: Option<Instant> = None;
+        let mut selected = (None, Instant::now());
+        loop {
+            let now = Instant::now();
+            if selected.0 != self.app.selected {
+                selected = (self.app.selected, now);
+            }
+            let between = if changed == Changed::Much { ANSWER } else { FRAME };
+            let mut due = drawn.map_or(now, |d| d + between);
+            if self.app.is_opening() {
+                due = due.max(selected.1 + PATIENCE);
+            }
+            if changed != Changed::Not && due <= now {
+                self.app.grow();
+                screen.terminal.draw(|f| draw::draw(&mut self.app, f))?;
+                drawn = Some(now);
+                // The list takes up a large file in several pictures.
+                changed = if self.app.behind { Changed::Little } else { Changed::Not };
+            }
+            let wishes = self.app.wishes();
+            if wishes != laid {
+                self.desk.lay(wishes.clone());
+                laid = wishes;
+            }
+            let wait = if changed == Changed::Not { FOREVER } else { ANSWER / 2 };
+            let mut next = match messages.recv_timeout(wait) {
+                Ok(m) => Some(m),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            // All that waits is taken before anything is drawn: held-down keys do
+            // not pile up.
+            while let Some(m) = next {
+                match self.take(m)? {
+                    Some(c) => changed = changed.max(c),
+                    None => return Ok(()),
+                }
+                next = messages.try_recv().ok();
+            }
+        }
+    }
+
+    /// Takes a message; `None` ends.
+    fn take(&mut self, message: Message) -> Result<Option<Changed>, TuiError> {
+        let app = &mut self.app;
+        Ok(Some(match message {
+            Message::Input(input) => {
+                let action = match input? {
+                    Input::Key(key) => app.key(key),
+                    Input::Mouse(mouse) => app.mouse(mouse),
+                    Input::Resize(..) => Action::Draw,
+                    _ => Action::None,
+                };
+                match action {
+                    Action::Quit => return Ok(None),
+                    Action::Draw => Changed::Much,
+                    Action::None => Changed::Not,
+                }
+            }
+            Message::Reply(reply) => {
+                app.reply(reply);
+                Changed::Much
+            }
+            Message::Read(progress) => {
+                self.told.store(false, Ordering::SeqCst);
+                // Waiting twice is no news.
+                let news = app.progress != progress || progress != Progress::Waiting;
+                app.progress = progress;
+                if news { Changed::Little } else { Changed::Not }
+            }
+            Message::Failed(why) => {
+                app.failure = Some(why);
+                Changed::Much
+            }
+            Message::Opened(opened) => {
+                self.start_worker(opened?)?;
+                Changed::Little
+            }
+            Message::Quit => return Ok(None),
+            Message::Broken => {
+                return Err(TuiError::Io(io::Error::other("a part of the program failed")));
+            }
+        }))
+    }
+}
+
+/// Whether there is something new to be drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Changed {
+    /// Nothing.
+    Not,
+    /// What the reader brought: it may wait for the next picture.
+    Little,
+    /// What the user did, or waits for.
+    Much,
 }

@@ -6,57 +6,13 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use crate::base::{CaptureTime, Side};
-use crate::event::Level;
-use crate::index::{Index, Lane, Row, RowId};
+use crate::index::{Index, RowId};
 use crate::tui::app::{App, Pane, scroll};
 use crate::tui::canvas::{Canvas, width};
+use crate::tui::lanes::{self, Drawn, Tick};
 use crate::tui::opener::time;
 use crate::tui::rows::{Filter, Item};
 use crate::tui::scale::{View, marks};
-
-/// Rows of a lane that are looked at one by one; of more, one a column.
-const ROWS: usize = 4096;
-/// Rows looked at behind the view, for bars that reach into it.
-const AHEAD: usize = 512;
-
-/// A bar: an exchange from its first to its last column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bar {
-    /// Column of its first byte; negative before the view.
-    pub(super) from: i64,
-    /// Column of its end, included; `width` or more behind the view.
-    pub(super) to: i64,
-    /// The exchange.
-    pub(super) row: RowId,
-    complete: bool,
-    thin: bool,
-}
-
-/// A mark: a message or frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tick {
-    /// Column of its end.
-    pub(super) column: u16,
-    /// The event.
-    pub(super) row: RowId,
-    sender: Option<Side>,
-    frame: bool,
-}
-
-/// A lane as drawn.
-#[derive(Clone, Debug)]
-pub(super) struct Drawn {
-    /// Which of [`Index::lanes`].
-    pub(super) lane: u32,
-    label: String,
-    /// The call whose summary names the lane.
-    name: Option<RowId>,
-    protocol: &'static str,
-    /// Its bars, longest first.
-    pub(super) bars: Vec<Bar>,
-    /// Its marks, by column.
-    pub(super) ticks: Vec<Tick>,
-}
 
 /// What is seen of time.
 #[derive(Debug, Default)]
@@ -180,7 +136,15 @@ impl Timeline {
         self.top = self.top.min(self.order.len().saturating_sub(height));
         for i in self.order.iter().skip(self.top).take(height) {
             if let Some(lane) = lanes.get(*i as usize) {
-                self.drawn.push(draw_lane(index, *i, lane, view, self.width, filter));
+                self.drawn.push(lanes::on_screen(
+                    index,
+                    *i,
+                    lane,
+                    view,
+                    self.width,
+                    filter,
+                    self.labels >= 30,
+                ));
             }
         }
     }
@@ -240,100 +204,12 @@ impl Timeline {
 /// The lane of an item.
 fn home(index: &Index, item: Item) -> Option<(u32, Option<u32>)> {
     match item {
-        Item::Row(r) => index.row(r).map(|r| (r.conversation, r.stream())),
+        Item::Row(r) => index.row(r).map(|r| (r.conversation, r.stream().filter(|s| *s != 0))),
         Item::Packet(p) => {
             let c = index.packet(crate::base::PacketId(u64::from(p)))?.conversation;
             Some((c.checked_sub(1)?, None))
         }
     }
-}
-
-fn draw_lane(
-    index: &Index,
-    number: u32,
-    lane: &Lane,
-    view: View,
-    width: u16,
-    filter: Filter,
-) -> Drawn {
-    let row = |r: &u32| index.row(RowId(*r));
-    let end = |r: &u32| row(r).map_or(CaptureTime(0), |x| index.end_time(x));
-    let rows = lane.rows.as_slice();
-    let first = rows.partition_point(|r| view.column(end(r), width) < 0);
-    let last = rows.partition_point(|r| view.column(end(r), width) < i64::from(width));
-    let mut bars = Vec::new();
-    let mut ticks: Vec<Tick> = Vec::new();
-    let mut add = |r: u32, x: &Row| {
-        let (from, to) =
-            (view.column(index.start_time(x), width), view.column(index.end_time(x), width));
-        if x.level() == Level::Exchange {
-            let thin = index.kind(x).0 == "tcp";
-            if from < i64::from(width) && to >= 0 {
-                bars.push(Bar {
-                    from,
-                    to: to.max(from),
-                    row: RowId(r),
-                    complete: x.is_complete(),
-                    thin,
-                });
-            }
-        } else if let Ok(column) = u16::try_from(to)
-            && column < width
-            && (x.level() == Level::Message || filter.has(Level::Frame))
-        {
-            let frame = x.level() == Level::Frame;
-            ticks.push(Tick { column, row: RowId(r), sender: x.sender(), frame });
-        }
-    };
-    let seen = rows.get(first..last).unwrap_or_default();
-    if seen.len() <= ROWS {
-        for r in seen {
-            if let Some(x) = row(r) {
-                add(*r, x);
-            }
-        }
-    } else {
-        // One a column is all that can be seen.
-        for c in 0..width {
-            let from = seen.partition_point(|r| view.column(end(r), width) < i64::from(c));
-            for r in seen.iter().skip(from).take(ROWS / usize::from(width) + 1) {
-                if let Some(x) = row(r) {
-                    add(*r, x);
-                }
-            }
-        }
-    }
-    let behind = rows.get(last..).unwrap_or_default();
-    let sampled = behind.len() > AHEAD * 2;
-    let near = behind.iter().take(if sampled { AHEAD } else { usize::MAX });
-    let far = behind.iter().skip(behind.len() - if sampled { AHEAD } else { 0 });
-    for r in near.chain(far) {
-        if let Some(x) = row(r).filter(|x| x.level() == Level::Exchange) {
-            add(*r, x);
-        }
-    }
-    bars.sort_by_key(|b| (b.from - b.to, b.row));
-    bars.dedup();
-    // Messages above their frames.
-    ticks.sort_by_key(|t| (t.column, !t.frame, t.row));
-    ticks.dedup();
-    let name =
-        rows.iter().rev().take(64).find(|r| {
-            row(r).is_some_and(|x| x.level() == Level::Exchange && index.kind(x).0 != "tcp")
-        });
-    let info = index.conversations().get(lane.conversation as usize).map(|c| &c.info);
-    let number_of = lane.conversation + 1;
-    let label = match (lane.stream, info) {
-        (Some(s), _) => format!("#{number_of}/{s}"),
-        (None, Some(i)) => {
-            let [client, server] = i.ends;
-            format!("#{number_of} {client}→:{}", server.port())
-        }
-        (None, None) => format!("#{number_of}"),
-    };
-    let protocol = name.and_then(row).map_or("tcp", |x| index.kind(x).0);
-    let name = name.map(|r| RowId(*r)).filter(|_| lane.stream.is_some());
-    Drawn { lane: number, label, name, protocol, bars, ticks }
 }
 
 /// Draws the pane.

@@ -3,12 +3,14 @@
 //! Written straight into a byte buffer: a value tree in between would cost more
 //! than the dissection.
 
+use std::cell::RefCell;
 use std::io::Write;
+use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::base::PacketId;
+use crate::base::{CaptureTime, PacketId, Side};
 use crate::engine::{ConversationInfo, FindingEvent};
 use crate::event::{Detail, Event, Level, Payload};
 use crate::field::{Datum, Kind, Node, Tree, Value};
@@ -17,49 +19,30 @@ use crate::view::clean::is_unsafe;
 /// Appends the event and a line feed.
 pub fn event(out: &mut Vec<u8>, event: &Event, conversation: Option<&ConversationInfo>) {
     let draft = &event.draft;
-    if event.id.0 == 0 {
-        out.extend_from_slice(b"{\"event\":null");
-    } else {
-        put(out, format_args!("{{\"event\":{}", event.id));
-    }
-    put(out, format_args!(",\"time\":\"{}\"", draft.end.time));
+    number_or_null(out, b"{\"event\":", (event.id.0 > 0).then_some(event.id.0));
+    time(out, b",\"time\":\"", draft.end.time);
     if draft.level != Level::Packet {
-        put(out, format_args!(",\"start_time\":\"{}\"", draft.start.time));
+        time(out, b",\"start_time\":\"", draft.start.time);
     }
     if draft.level == Level::Exchange {
-        put(
-            out,
-            format_args!(
-                ",\"first_packet\":{},\"last_packet\":{}",
-                draft.start.packet, draft.end.packet
-            ),
-        );
+        number_or_null(out, b",\"first_packet\":", Some(draft.start.packet.0));
+        number_or_null(out, b",\"last_packet\":", Some(draft.end.packet.0));
     } else {
         packets(out, &event.packets());
     }
-    match conversation {
-        Some(c) => put(out, format_args!(",\"conversation\":{}", c.id)),
-        None => out.extend_from_slice(b",\"conversation\":null"),
-    }
-    match draft.stream {
-        Some(s) => put(out, format_args!(",\"stream\":{s}")),
-        None => out.extend_from_slice(b",\"stream\":null"),
-    }
-    let known = conversation.is_some_and(|c| c.roles_known);
-    match draft.sender {
-        Some(s) if known => put(out, format_args!(",\"sender\":\"{s}\"")),
-        _ => out.extend_from_slice(b",\"sender\":null"),
-    }
+    number_or_null(out, b",\"conversation\":", conversation.map(|c| u64::from(c.id.0)));
+    number_or_null(out, b",\"stream\":", draft.stream);
+    sender(out, draft.sender.filter(|_| conversation.is_some_and(|c| c.roles_known)));
     ends(out, event, conversation);
-    put(
-        out,
-        format_args!(
-            ",\"level\":\"{}\",\"protocol\":\"{}\",\"kind\":\"{}\"",
-            draft.level.name(),
-            draft.protocol,
-            draft.kind
-        ),
-    );
+    for (key, word) in [
+        (&b",\"level\":\""[..], draft.level.name()),
+        (b",\"protocol\":\"", draft.protocol),
+        (b",\"kind\":\"", draft.kind),
+    ] {
+        out.extend_from_slice(key);
+        out.extend_from_slice(word.as_bytes());
+        out.push(b'"');
+    }
     if draft.level == Level::Exchange || !draft.complete {
         put(out, format_args!(",\"complete\":{}", draft.complete));
     }
@@ -86,26 +69,12 @@ pub fn event(out: &mut Vec<u8>, event: &Event, conversation: Option<&Conversatio
 
 /// Appends a finding and a line feed.
 pub fn finding(out: &mut Vec<u8>, found: &FindingEvent, conversation: Option<&ConversationInfo>) {
-    match found.event {
-        Some(id) => put(out, format_args!("{{\"event\":{id}")),
-        None => out.extend_from_slice(b"{\"event\":null"),
-    }
-    put(out, format_args!(",\"time\":\"{}\"", found.at.time));
+    number_or_null(out, b"{\"event\":", found.event.map(|e| e.0));
+    time(out, b",\"time\":\"", found.at.time);
     packets(out, &found.packets);
-    match conversation {
-        Some(c) => put(out, format_args!(",\"conversation\":{}", c.id)),
-        None => out.extend_from_slice(b",\"conversation\":null"),
-    }
-    match found.stream {
-        Some(s) => put(out, format_args!(",\"stream\":{s}")),
-        None => out.extend_from_slice(b",\"stream\":null"),
-    }
-    match found.sender {
-        Some(s) if conversation.is_some_and(|c| c.roles_known) => {
-            put(out, format_args!(",\"sender\":\"{s}\""));
-        }
-        _ => out.extend_from_slice(b",\"sender\":null"),
-    }
+    number_or_null(out, b",\"conversation\":", conversation.map(|c| u64::from(c.id.0)));
+    number_or_null(out, b",\"stream\":", found.stream);
+    sender(out, found.sender.filter(|_| conversation.is_some_and(|c| c.roles_known)));
     let spec = found.finding.spec;
     put(
         out,
@@ -134,69 +103,150 @@ fn put(out: &mut Vec<u8>, args: std::fmt::Arguments<'_>) {
 fn packets(out: &mut Vec<u8>, packets: &[PacketId]) {
     out.extend_from_slice(b",\"packets\":[");
     for (i, p) in packets.iter().enumerate() {
-        put(out, format_args!("{}{p}", if i > 0 { "," } else { "" }));
+        if i > 0 {
+            out.push(b',');
+        }
+        decimal(out, p.0);
     }
     out.push(b']');
 }
 
+fn sender(out: &mut Vec<u8>, sender: Option<Side>) {
+    out.extend_from_slice(match sender {
+        Some(Side::Client) => b",\"sender\":\"client\"",
+        Some(Side::Server) => b",\"sender\":\"server\"",
+        None => b",\"sender\":null",
+    });
+}
+
 fn ends(out: &mut Vec<u8>, event: &Event, conversation: Option<&ConversationInfo>) {
-    let (from, to) = match conversation {
-        Some(c) => {
-            let (a, b) = c.from_to(event.draft.sender);
-            (Some(a), Some(b))
-        }
-        None => (None, None),
-    };
-    for (name, end) in [("from", from), ("to", to)] {
+    let ends = conversation.map(|c| c.from_to(event.draft.sender));
+    for (key, end) in [(&b",\"from\":"[..], ends.map(|e| e.0)), (b",\"to\":", ends.map(|e| e.1))] {
+        out.extend_from_slice(key);
         match end {
-            Some(e) => put(out, format_args!(",\"{name}\":\"{e}\"")),
-            None => put(out, format_args!(",\"{name}\":null")),
+            Some(SocketAddr::V4(a)) => {
+                let [b0, b1, b2, b3] = a.ip().octets();
+                for (mark, n) in [(b'"', b0), (b'.', b1), (b'.', b2), (b'.', b3)] {
+                    out.push(mark);
+                    decimal(out, u64::from(n));
+                }
+                out.push(b':');
+                decimal(out, u64::from(a.port()));
+                out.push(b'"');
+            }
+            Some(a) => put(out, format_args!("\"{a}\"")),
+            None => out.extend_from_slice(b"null"),
         }
     }
+}
+
+/// A key with a number or `null`.
+fn number_or_null(out: &mut Vec<u8>, key: &[u8], value: Option<u64>) {
+    out.extend_from_slice(key);
+    match value {
+        Some(v) => decimal(out, v),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// A number in decimal: most of what is written, so without the machinery of
+/// `format_args!`.
+fn decimal(out: &mut Vec<u8>, mut v: u64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        // The remainder is below ten.
+        digits[at] = b'0' + (v % 10) as u8;
+        v /= 10;
+        if v == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// A key with a time and the closing quote.
+fn time(out: &mut Vec<u8>, key: &[u8], time: CaptureTime) {
+    thread_local! {
+        /// The last second that was written: events come by the thousand in one.
+        static SECOND: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+    }
+    out.extend_from_slice(key);
+    SECOND.with_borrow_mut(|(second, text)| {
+        if *second != time.seconds() || text.is_empty() {
+            *second = time.seconds();
+            *text = CaptureTime::from_parts(*second, 0).to_string();
+        }
+        // `2026-11-20T21:23:45.` and nine digits.
+        match text.get(..20).filter(|_| text.len() == 30) {
+            Some(whole) => {
+                out.extend_from_slice(whole.as_bytes());
+                let mut digits = [b'0'; 9];
+                let mut n = time.subsec_nanos();
+                for d in digits.iter_mut().rev() {
+                    *d = b'0' + (n % 10) as u8;
+                    n /= 10;
+                }
+                out.extend_from_slice(&digits);
+                out.push(b'Z');
+            }
+            None => put(out, format_args!("{time}")),
+        }
+    });
+    out.push(b'"');
 }
 
 /// The leaves by name; a name that comes more than once, or whose field is
 /// declared repeated, has an array.
 fn fields(out: &mut Vec<u8>, tree: &Tree) {
-    let mut names: Vec<&'static str> = Vec::new();
-    let mut values: Vec<Vec<&Node>> = Vec::new();
-    let mut place: hashbrown::HashMap<&'static str, usize> = hashbrown::HashMap::new();
-    for n in tree.nodes() {
-        // A group has no value; one that has (a header's value over its parts)
-        // counts as a leaf does.
-        if n.value == Value::None || n.spec.kind == Kind::Data {
+    // A group has no value; one that has (a header's value over its parts) counts
+    // as a leaf does.
+    let shown: Vec<&Node> = tree
+        .nodes()
+        .iter()
+        .filter(|n| n.value != Value::None && n.spec.kind != Kind::Data)
+        .collect();
+    let first = first_of_name(&shown);
+    out.push(b'{');
+    let mut any = false;
+    for (i, n) in shown.iter().enumerate() {
+        if first[i] != i {
             continue;
         }
-        let at = *place.entry(n.spec.name).or_insert_with(|| {
-            names.push(n.spec.name);
-            values.push(Vec::new());
-            names.len() - 1
-        });
-        if let Some(v) = values.get_mut(at) {
-            v.push(n);
-        }
-    }
-    out.push(b'{');
-    for (i, (name, nodes)) in names.iter().zip(&values).enumerate() {
-        if i > 0 {
+        if std::mem::replace(&mut any, true) {
             out.push(b',');
         }
-        put(out, format_args!("\"{name}\":"));
-        match nodes.as_slice() {
-            [one] if !one.spec.repeated => leaf(out, one),
-            many => {
-                out.push(b'[');
-                for (i, n) in many.iter().enumerate() {
-                    if i > 0 {
-                        out.push(b',');
-                    }
-                    leaf(out, n);
-                }
-                out.push(b']');
-            }
+        out.push(b'"');
+        out.extend_from_slice(n.spec.name.as_bytes());
+        out.extend_from_slice(b"\":");
+        let mut others = (i + 1..shown.len()).filter(|j| first[*j] == i).peekable();
+        if others.peek().is_none() && !n.spec.repeated {
+            leaf(out, n);
+            continue;
         }
+        out.push(b'[');
+        leaf(out, n);
+        for j in others {
+            out.push(b',');
+            leaf(out, shown[j]);
+        }
+        out.push(b']');
     }
     out.push(b'}');
+}
+
+/// For each node the first one of its name. Small trees, which most are, are
+/// compared pair by pair: cheaper than a table.
+fn first_of_name(nodes: &[&Node]) -> Vec<usize> {
+    const SMALL: usize = 32;
+    let same = |a: &Node, b: &Node| std::ptr::eq(a.spec, b.spec) || a.spec.name == b.spec.name;
+    if nodes.len() <= SMALL {
+        let first = |i: usize| (0..i).find(|j| same(nodes[*j], nodes[i])).unwrap_or(i);
+        return (0..nodes.len()).map(first).collect();
+    }
+    let mut place = hashbrown::HashMap::new();
+    nodes.iter().enumerate().map(|(i, n)| *place.entry(n.spec.name).or_insert(i)).collect()
 }
 
 /// The value; of a header, `name: value`, since the name is not in the key.
@@ -218,7 +268,7 @@ fn value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::None => out.extend_from_slice(b"null"),
         Value::Bool(b) => put(out, format_args!("{b}")),
-        Value::U64(v) => put(out, format_args!("{v}")),
+        Value::U64(v) => decimal(out, *v),
         Value::I64(v) => put(out, format_args!("{v}")),
         Value::F64(v) => float(out, *v),
         Value::Bytes(b) => hex(out, b),

@@ -60,9 +60,9 @@ pub fn fields() -> String {
          where it is fixed. *In JSON* is the type there: `number` of an enumerated field, and\n\
          `hex` for bytes in lower-case hexadecimal; `[]` marks a field that may come several\n\
          times in one event and is always an array. Any other is an array only where it comes\n\
-         again all the same: the headers of a tunnel, a header field sent twice. A group has no value of its own and is in\n\
-         the tree alone; data is the event's `payload`. `duration_ns` is stated by everything that\n\
-         has exchanges; every other name stands once.\n",
+         again all the same: the headers of a tunnel, a header field sent twice. A group has no\n\
+         value of its own and is in the tree alone; data is the event's `payload`. `duration_ns`\n\
+         is stated by everything that has exchanges; every other name stands once.\n",
     );
     for s in sections().iter().filter(|s| !s.fields.is_empty()) {
         let _ = write!(

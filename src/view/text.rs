@@ -108,7 +108,7 @@ impl Lines {
         let what = format!("{} {}", spec.severity, spec.code);
         self.paint(out, colour_of_severity(spec.severity), &format!("{what:<22}"));
         let _ = write!(out, " {}", spec.meaning);
-        if let Some(d) = &found.finding.detail {
+        if let Some(d) = found.finding.detail.as_ref().filter(|d| !d.trim().is_empty()) {
             let _ = write!(out, " {}.", clean(d));
         }
         self.paint(out, DIM, &format!(" [{}]", spec.reference));

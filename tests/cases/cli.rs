@@ -52,10 +52,20 @@ fn help_of_every_command() {
     let help = run(&["--help"]);
     assert!(help.status.success() && help.stderr.is_empty());
     let text = stdout(&help);
-    for part in ["Usage: framescope", "print", "completions", "man", "--proto", "Examples:"] {
+    for part in [
+        "Usage: framescope",
+        "print",
+        "stats",
+        "check",
+        "slice",
+        "completions",
+        "man",
+        "--proto",
+        "Examples:",
+    ] {
         assert!(text.contains(part), "{part} is missing in:\n{text}");
     }
-    for command in ["print", "completions", "man"] {
+    for command in ["print", "stats", "check", "slice", "completions", "man"] {
         for flag in ["--help", "-h"] {
             let out = run(&[command, flag]);
             assert!(out.status.success() && out.stderr.is_empty(), "{command} {flag}");

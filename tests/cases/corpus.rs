@@ -266,16 +266,29 @@ fn grpc_json() {
     assert_eq!((&person["name"], &person["id"]), (&json!("Jason"), &json!(1001)));
 }
 
-/// What begins in the middle without its heads is not recognised yet; its bytes are
-/// there, and are counted.
+/// What begins in the middle is known by its frames, and its messages by their
+/// bytes; what was said before stays unknown.
 #[test]
 fn grpc_without_heads() {
     let path = capture!("grpc_person_search_protobuf_with_image-missing_headers.pcapng.gz");
+    let frames = events(&path, "frame");
+    assert_eq!(of(&frames, "http2", "data").len(), 2);
     let all = events(&path, "message");
-    let opaque = of(&all, "tcp", "opaque")[0];
-    let data = bytes(opaque);
-    assert_eq!((data.len(), &opaque["packets"]), (273, &json!([2, 4])));
-    assert!(data.windows(5).any(|w| w == b"Jason") && data.windows(4).any(|w| w == b"Lily"));
+    assert!(of(&all, "tcp", "opaque").is_empty());
+    let messages = of(&all, "grpc", "message");
+    let lengths: Vec<&Value> =
+        messages.iter().map(|m| &m["fields"]["grpc.message_length"]).collect();
+    assert_eq!(lengths, [66, 179]);
+    let names: Vec<&Value> = messages
+        .iter()
+        .map(|m| &m["payload"]["protobuf_fields"][0]["readings"]["string"])
+        .collect();
+    assert_eq!(names, ["Jason", "Lily"]);
+    assert!(messages.iter().all(|m| m["inferred"] == true && m["findings"] == json!([])));
+    let calls = events(&path, "exchange");
+    let call = of(&calls, "grpc", "call")[0];
+    assert_eq!(call["inferred"], true);
+    assert!(call["fields"].get("grpc.service").is_none());
 }
 
 #[test]

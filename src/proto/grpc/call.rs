@@ -53,6 +53,8 @@ pub(super) struct Status {
     pub(super) code: Option<u64>,
     /// `grpc-message`, decoded.
     pub(super) message: Option<String>,
+    /// It may be among the fields of the trailers that were not captured.
+    pub(super) not_captured: bool,
 }
 
 impl Status {
@@ -64,6 +66,7 @@ impl Status {
                 Some(name) => format!("{n} {name}"),
                 None => n.to_string(),
             },
+            None if self.not_captured => "status not captured".to_owned(),
             None => "malformed status".to_owned(),
         };
         if let Some(m) = self.message.as_ref().filter(|m| !m.is_empty()) {

@@ -22,8 +22,11 @@ pub(super) enum Encoding {
 
 impl Encoding {
     /// From the value of `grpc-encoding`, if there was one.
-    pub(super) fn from_header(value: Option<&[u8]>) -> Self {
+    /// Without one, none is used, unless `unsure`: it may be among the fields
+    /// that were not captured.
+    pub(super) fn from_header(value: Option<&[u8]>, unsure: bool) -> Self {
         match value.map(<[u8]>::trim_ascii) {
+            None if unsure => Self::NotSeen,
             None | Some(b"identity") => Self::Identity,
             Some(b"gzip") => Self::Gzip,
             Some(b"deflate") => Self::Deflate,

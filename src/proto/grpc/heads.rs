@@ -24,6 +24,11 @@ fn known<'a>(headers: &'a Headers, name: &str) -> Option<(&'a [u8], Option<Span>
         .map(|(_, v, f)| (v, f.span))
 }
 
+/// Whether fields of the section are unknown.
+fn is_partial(headers: &Headers) -> bool {
+    headers.iter().any(|(_, _, f)| !f.known)
+}
+
 fn known_text(headers: &Headers, name: &str) -> Option<String> {
     known(headers, name).map(|(v, _)| String::from_utf8_lossy(v).into_owned())
 }
@@ -129,7 +134,7 @@ fn custom_names(headers: &Headers) -> Vec<String> {
     headers
         .iter()
         .map(|(n, _, _)| n)
-        .filter(|n| is_metadata(n) && !n.starts_with(b"grpc-"))
+        .filter(|n| !n.is_empty() && is_metadata(n) && !n.starts_with(b"grpc-"))
         .filter(|n| {
             ![b"user-agent".as_slice(), b"accept-encoding", b"date", b"content-length"].contains(n)
         })
@@ -185,7 +190,7 @@ impl Call {
         let encoding = known(h, "grpc-encoding").map(|(v, _)| v);
         let side = self.side(Side::Client);
         side.has_head = true;
-        side.encoding = Encoding::from_header(encoding);
+        side.encoding = Encoding::from_header(encoding, is_partial(h));
         side.content_type = content_type;
         self.saw(head.start, head.ready);
         let nanos = limit.and_then(Timeout::nanos);
@@ -216,7 +221,8 @@ impl Call {
             s.finish(summary)
         });
         self.request = Some(Request { path, timeout: limit });
-        out.emit(draft("request", head, list, detail, false));
+        let inferred = self.is_inferred();
+        out.emit(draft("request", head, list, detail, inferred));
     }
 
     /// The head of the response: initial metadata, or everything at once.
@@ -246,10 +252,10 @@ impl Call {
         }
         let encoding = known(h, "grpc-encoding").map(|(v, _)| v);
         let side = self.side(Side::Server);
-        side.encoding = Encoding::from_header(encoding);
+        side.encoding = Encoding::from_header(encoding, is_partial(h));
         side.content_type = content_type;
         let has_status = known(h, "grpc-status").is_some();
-        if head.end && has_status {
+        if head.end && (has_status || is_partial(h)) {
             self.status_section(head, list, out);
             return;
         }
@@ -277,7 +283,7 @@ impl Call {
             }
             s.finish(summary)
         });
-        out.emit(draft("response", head, list, detail, self.request.is_none()));
+        out.emit(draft("response", head, list, detail, self.is_inferred()));
     }
 
     /// The trailers.
@@ -288,7 +294,11 @@ impl Call {
     fn status_section(&mut self, head: &Head<'_>, mut list: Vec<Finding>, out: &mut dyn Out) {
         let h = head.headers;
         metadata_findings(h, &mut list);
-        let status = known(h, "grpc-status").is_some().then(|| read_status(h, &mut list));
+        let status = if known(h, "grpc-status").is_some() {
+            Some(read_status(h, &mut list))
+        } else {
+            is_partial(h).then(|| Status { not_captured: true, ..Status::default() })
+        };
         self.saw(head.start, head.ready);
         let detail = out.wants(Level::Message).then(|| {
             let mut s = Section::new(head);
@@ -313,7 +323,7 @@ impl Call {
         if head.side == Side::Server && status.is_some() {
             self.status = status;
         }
-        out.emit(draft("trailers", head, list, detail, self.request.is_none()));
+        out.emit(draft("trailers", head, list, detail, self.is_inferred()));
     }
 }
 

@@ -98,6 +98,11 @@ impl Call {
         self.request.as_ref().map(|r| r.path.as_str()).filter(|p| !p.is_empty())
     }
 
+    /// Neither head says that this is gRPC: its bytes do.
+    pub(super) fn is_inferred(&self) -> bool {
+        self.request.is_none() || self.sides.iter().all(|d| d.content_type.is_empty())
+    }
+
     pub(super) fn saw(&mut self, start: Moment, ready: Moment) {
         self.start.get_or_insert(start);
         self.last = self.last.max(ready);
@@ -259,7 +264,10 @@ impl Call {
         match &ended {
             Ended::NoStatus => {
                 self.last = self.last.max(out.now());
-                list.push(Finding::new(&findings::MISSING_TRAILERS));
+                // Without any head, not even who is the server is certain.
+                if self.sides.iter().any(|d| d.has_head) {
+                    list.push(Finding::new(&findings::MISSING_TRAILERS));
+                }
             }
             Ended::Deadline => list.push(Finding::new(&findings::DEADLINE)),
             Ended::Reset(code, by) => {
@@ -284,7 +292,7 @@ impl Call {
             first_response: self.first_response,
             start: self.start.unwrap_or(out.now()),
             end: self.last,
-            inferred: self.request.is_none(),
+            inferred: self.is_inferred(),
             findings: list,
         };
         call::emit(report, out);

@@ -61,7 +61,17 @@ impl Call {
                         guessed = true;
                         Some(Encoding::Gzip)
                     }
-                    Encoding::NotSeen | Encoding::Identity => {
+                    // So does the header of zlib (RFC 1950 §2.2).
+                    Encoding::NotSeen if is_zlib(data) => {
+                        guessed = true;
+                        Some(Encoding::Deflate)
+                    }
+                    Encoding::NotSeen => {
+                        let f = Finding::new(&findings::UNKNOWN_ENCODING);
+                        list.push(f.with("grpc-encoding was not captured").at(flag));
+                        None
+                    }
+                    Encoding::Identity => {
                         let f = Finding::new(&findings::COMPRESSED_WITHOUT_ENCODING);
                         list.push(f.at(flag));
                         None
@@ -156,7 +166,7 @@ impl Call {
             sender: Some(side),
             length,
             complete,
-            inferred: self.request.is_none() || guessed,
+            inferred: self.is_inferred() || guessed,
             findings: list,
             detail: detail.map(Box::new),
             ..Draft::new(Level::Message, "grpc", "message", start, m.ready)
@@ -248,12 +258,17 @@ impl Call {
         out.emit(Draft {
             sender: Some(side),
             complete: false,
-            inferred: self.request.is_none(),
+            inferred: self.is_inferred(),
             findings: vec![Finding::new(&findings::TRUNCATED).with(text).at(span)],
             detail,
             ..Draft::new(Level::Message, "grpc", "message", start, ready)
         });
     }
+}
+
+/// The two bytes that zlib begins with are a multiple of 31.
+fn is_zlib(data: &[u8]) -> bool {
+    matches!(data, [0x78, flags, ..] if (0x7800 + u32::from(*flags)) % 31 == 0)
 }
 
 /// `GetUserRequest {id: 42}`, `~{1: 42, 2: "Alice"}`, text, or a length.

@@ -8,6 +8,7 @@ mod call;
 mod encoding;
 pub mod fields;
 pub mod findings;
+mod glimpse;
 mod heads;
 mod machine;
 mod message;
@@ -29,6 +30,7 @@ pub static PROTOCOL: Protocol = Protocol {
     findings: findings::FINDINGS,
     probe: None,
     claims: Some(claims),
+    glimpse: Some(glimpse::glimpse),
     datagram: None,
     tokens: &[],
     start: Some(|| Box::new(Call::new())),

@@ -193,7 +193,9 @@ impl Http {
             }
         }
         if h.side == Side::Client {
-            self.bodiless = h.headers.get(":method") == Some(b"HEAD");
+            // A method that was not captured (an index of HPACK) may be HEAD.
+            let method = h.headers.get(":method").unwrap_or_default();
+            self.bodiless = matches!(method, b"HEAD" | b"");
         }
         *self.message(h.side) = m;
     }
@@ -241,6 +243,7 @@ impl Http {
         if self.over {
             return;
         }
+        let asked = self.request.seen;
         let m = match side {
             Side::Client => &mut self.request,
             Side::Server => &mut self.response,
@@ -252,7 +255,9 @@ impl Http {
                 if how == Ended::Whole && !m.bare && m.stated != Some(m.length) {
                     m.last = m.last.max(out.now());
                 }
-                m.judge(how, side == Side::Server && self.bodiless);
+                // Without its request it may be the response to HEAD.
+                let unsure = !asked && m.length == 0;
+                m.judge(how, side == Side::Server && (self.bodiless || unsure));
                 m.emit(side, self.about.as_deref(), out);
             }
         }

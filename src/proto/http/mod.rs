@@ -21,6 +21,7 @@ pub static PROTOCOL: Protocol = Protocol {
     findings: findings::FINDINGS,
     probe: None,
     claims: Some(claims),
+    glimpse: None,
     datagram: None,
     tokens: &[],
     start: Some(start),

@@ -196,7 +196,9 @@ pub(super) fn read<S: Sink>(
         odd.note_if(&g::BARE_CR, l.value.contains(&b'\r'));
         if !wire::is_token(l.name) {
             odd.with(&g::BAD_FIELD_LINE, || {
-                Some(String::from_utf8_lossy(l.name.get(..80).unwrap_or(l.name)).into())
+                // Without a colon the whole line is the value.
+                let line: &[u8] = if l.name.is_empty() { &l.value } else { l.name };
+                Some(String::from_utf8_lossy(line.get(..80).unwrap_or(line)).into())
             });
         }
         if !l.name.is_empty() {

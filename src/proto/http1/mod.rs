@@ -25,6 +25,7 @@ pub static PROTOCOL: Protocol = Protocol {
     findings: findings::FINDINGS,
     probe: Some(probe::probe),
     claims: None,
+    glimpse: None,
     datagram: None,
     tokens: &["http/1.1", "http/1.0"],
     start: Some(start),

@@ -42,7 +42,8 @@ pub struct StatusLine<'a> {
 pub struct FieldLine<'a> {
     /// Before the colon, without white space at its end; empty without a colon.
     pub name: &'a [u8],
-    /// Behind it, without the white space around; folds are one space.
+    /// Behind it, without the white space around; folds are one space. Without a
+    /// colon the line as a whole.
     pub value: Cow<'a, [u8]>,
     /// Where the value lies in the buffer: first byte and length, folds included.
     pub place: (u32, u32),
@@ -205,7 +206,7 @@ pub fn field_line<'a, S: Sink>(
                 i.sink().field(&f::BAD_LINE, i.span_to(&rest), Value::Text(shown.into()));
             }
             let place = (i.at(), 0);
-            let value = Cow::Borrowed(&[][..]);
+            let value = Cow::Borrowed(all.trim_ascii_end());
             return Ok((
                 rest,
                 FieldLine { name: &[], value, place, spaced: false, folded, bare_lf },

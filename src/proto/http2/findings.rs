@@ -7,10 +7,15 @@ pub(crate) static BAD_PREFACE: FindingSpec = FindingSpec::error(
     "RFC 9113 §3.4",
     "The client does not begin with the connection preface.",
 );
-pub(crate) static FIRST_NOT_SETTINGS: FindingSpec = FindingSpec::error(
+pub(crate) static JOINED: FindingSpec = FindingSpec::note(
+    "http2.joined",
+    "RFC 9113 §3.4",
+    "The connection is known by its frames: it has no preface, or that was not captured.",
+);
+pub(crate) static FIRST_NOT_SETTINGS: FindingSpec = FindingSpec::warning(
     "http2.no-settings",
     "RFC 9113 §3.4",
-    "The first frame of an end is not SETTINGS.",
+    "The first frame of an end is not SETTINGS, unless the capture began after that.",
 );
 pub(crate) static BAD_UPGRADE_SETTINGS: FindingSpec = FindingSpec::error(
     "http2.bad-upgrade-settings",
@@ -174,6 +179,7 @@ pub(crate) static STREAM_UNFINISHED: FindingSpec = FindingSpec::warning(
 /// All of them, for `docs/FINDINGS.md`.
 pub(crate) static FINDINGS: &[&FindingSpec] = &[
     &BAD_PREFACE,
+    &JOINED,
     &FIRST_NOT_SETTINGS,
     &BAD_UPGRADE_SETTINGS,
     &FRAME_SIZE,

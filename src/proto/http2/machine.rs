@@ -10,6 +10,7 @@ use crate::base::{BufferId, Moment, Origins, Side};
 use crate::event::{Detail, Draft, Level, Payload};
 use crate::field::{In, NoSink, Tree, TreeSink};
 use crate::finding::Finding;
+use crate::proto::http2::chain::{self, Found};
 use crate::proto::http2::codes::{self, frame};
 use crate::proto::http2::connection::Connection;
 use crate::proto::http2::streaming::Streaming;
@@ -126,8 +127,7 @@ impl Http2 {
     fn start(&mut self, here: Here<'_>, out: &mut dyn Out) -> Step {
         let Here { side, data, last, .. } = here;
         if side == Side::Server {
-            *self.phase(side) = Phase::Frames;
-            return Step::Took(0);
+            return self.server_start(here, out);
         }
         let n = data.len().min(PREFACE.len());
         if data.get(..n) == PREFACE.get(..n) {
@@ -141,12 +141,66 @@ impl Http2 {
         if data.len() < HEAD_LEN && !last {
             return Step::Need(HEAD_LEN - data.len());
         }
-        out.finding(Finding::new(&findings::BAD_PREFACE));
-        // Frames all the same, it may be.
-        let plausible = wire::frame_head(In::new(data, BufferId(0), 0, &NoSink))
-            .is_ok_and(|(_, head)| probe::is_first_settings(&head));
-        *self.phase(side) = if plausible { Phase::Frames } else { Phase::Lost };
+        if self.connection.is_upgraded() {
+            out.finding(Finding::new(&findings::BAD_PREFACE));
+            // Frames all the same, it may be.
+            let plausible = wire::frame_head(In::new(data, BufferId(0), 0, &NoSink))
+                .is_ok_and(|(_, head)| probe::is_first_settings(&head));
+            *self.phase(side) = if plausible { Phase::Frames } else { Phase::Lost };
+            return Step::Took(0);
+        }
+        self.join(here, out)
+    }
+
+    /// The first bytes of a server: SETTINGS, or what an earlier frame of the
+    /// client's lets one expect.
+    fn server_start(&mut self, here: Here<'_>, out: &mut dyn Out) -> Step {
+        let Here { side, data, last, .. } = here;
+        if self.connection.is_joined() {
+            return self.join(here, out);
+        }
+        let heard = !matches!(self.phase(Side::Client), Phase::Start);
+        if !heard && !self.connection.is_upgraded() {
+            if data.len() < HEAD_LEN && !last {
+                return Step::Need(HEAD_LEN - data.len());
+            }
+            let first = wire::frame_head(In::new(data, BufferId(0), 0, &NoSink))
+                .map_or(true, |(_, head)| probe::is_first_settings(&head));
+            if !first {
+                return self.join(here, out);
+            }
+        }
+        *self.phase(side) = Phase::Frames;
         Step::Took(0)
+    }
+
+    /// The first bytes that were captured of a direction whose beginning was not.
+    fn join(&mut self, here: Here<'_>, out: &mut dyn Out) -> Step {
+        let Here { side, data, last, .. } = here;
+        if data.len() < HEAD_LEN && !last {
+            return Step::Need(HEAD_LEN - data.len());
+        }
+        match chain::find(data, last) {
+            Found::At(0) => {
+                self.connection.join(out);
+                *self.phase(side) = Phase::Frames;
+                Step::Took(0)
+            }
+            Found::At(n) => {
+                self.connection.join(out);
+                let rest = data.get(..n).unwrap_or_default();
+                cut_frame(Here { data: rest, ..here }, Cut::Front, true, out);
+                *self.phase(side) = Phase::Frames;
+                Step::Took(n)
+            }
+            // Searched anew each time, so not for every byte.
+            Found::Undecided => Step::Need((data.len() / 4).max(1)),
+            Found::Nowhere => {
+                out.finding(Finding::new(&findings::BAD_PREFACE));
+                *self.phase(side) = Phase::Lost;
+                Step::Took(0)
+            }
+        }
     }
 
     fn frame(&mut self, here: Here<'_>, out: &mut dyn Out) -> Step {
@@ -155,7 +209,8 @@ impl Http2 {
             if !last {
                 return Step::Need(HEAD_LEN - data.len());
             }
-            cut_frame(here, None, out);
+            let joined = self.connection.is_joined();
+            cut_frame(here, Cut::Head, joined, out);
             return Step::Took(data.len());
         };
         let length = head.length as usize;
@@ -174,7 +229,8 @@ impl Http2 {
             if !last {
                 return Step::Need(whole - data.len());
             }
-            cut_frame(here, Some(&head), out);
+            let joined = self.connection.is_joined();
+            cut_frame(here, Cut::Payload(&head), joined, out);
             return Step::Took(data.len());
         };
         self.held(Here { data: bytes, ..here }, &head, out);
@@ -192,6 +248,7 @@ impl Http2 {
         let start = out.moment(side, offset);
         let ready = out.ready(side, end.saturating_sub(1));
         let mut draft = draft(side, head, start, ready);
+        draft.inferred = self.connection.is_joined();
         if wanted {
             let mut detail = Detail {
                 summary: summary::frame(head, &body.content, effect.headers()),
@@ -367,8 +424,21 @@ fn preface(here: Here<'_>, n: usize, out: &mut dyn Out) {
     out.emit(d);
 }
 
-/// A frame that the end of the bytes cut off before its last byte, or within its header.
-fn cut_frame(here: Here<'_>, head: Option<&FrameHead>, out: &mut dyn Out) {
+/// Where a frame was cut.
+#[derive(Clone, Copy)]
+enum Cut<'a> {
+    /// Its front was not captured.
+    Front,
+    /// The bytes end within its header.
+    Head,
+    /// The bytes end within its payload.
+    Payload(&'a FrameHead),
+}
+
+/// A frame that the end of the bytes cut off before its last byte, or within its
+/// header; or the rest of one whose header was not captured.
+fn cut_frame(here: Here<'_>, cut: Cut<'_>, inferred: bool, out: &mut dyn Out) {
+    let head = if let Cut::Payload(head) = cut { Some(head) } else { None };
     let Here { side, offset, data, .. } = here;
     let end = offset + data.len() as u64;
     let start = out.moment(side, offset);
@@ -376,9 +446,13 @@ fn cut_frame(here: Here<'_>, head: Option<&FrameHead>, out: &mut dyn Out) {
     let nothing = FrameHead { length: 0, kind: 0xff, flags: 0, stream: 0 };
     let mut d = draft(side, head.unwrap_or(&nothing), start, ready);
     d.complete = false;
-    let got = match head {
-        Some(h) => format!("{} of {} bytes", data.len().saturating_sub(HEAD_LEN), h.length),
-        None => format!("{} of {HEAD_LEN} bytes of a frame header", data.len()),
+    d.inferred = inferred;
+    let got = match cut {
+        Cut::Payload(h) => {
+            format!("{} of {} bytes", data.len().saturating_sub(HEAD_LEN), h.length)
+        }
+        Cut::Head => format!("{} of {HEAD_LEN} bytes of a frame header", data.len()),
+        Cut::Front => format!("the last {} bytes of a frame", data.len()),
     };
     if out.wants(Level::Frame) {
         let sink = TreeSink::new();
@@ -393,9 +467,10 @@ fn cut_frame(here: Here<'_>, head: Option<&FrameHead>, out: &mut dyn Out) {
         let tree = sink.into_tree();
         let mut trace = Trace::new(true, WIRE);
         trace.add(out, side, offset..end);
-        let summary = match head {
-            Some(h) => format!("{} (cut)", summary::frame(h, &Content::Unread, None)),
-            None => "frame header (cut)".to_owned(),
+        let summary = match cut {
+            Cut::Payload(h) => format!("{} (cut)", summary::frame(h, &Content::Unread, None)),
+            Cut::Head => "frame header (cut)".to_owned(),
+            Cut::Front => "the rest of a frame whose header was not captured".to_owned(),
         };
         d.detail = Some(Box::new(Detail {
             summary,
@@ -404,6 +479,13 @@ fn cut_frame(here: Here<'_>, head: Option<&FrameHead>, out: &mut dyn Out) {
             ..Detail::default()
         }));
     }
-    d.findings.push(Finding::new(&findings::TRUNCATED).with(got));
+    if matches!(cut, Cut::Front) {
+        d.stream = None;
+        d.length = data.len() as u64;
+    }
+    // That the front is missing is said once, of the connection.
+    if !matches!(cut, Cut::Front) {
+        d.findings.push(Finding::new(&findings::TRUNCATED).with(got));
+    }
     out.emit(d);
 }

@@ -3,6 +3,7 @@
 
 use crate::proto::{Machine, Protocol};
 
+mod chain;
 mod codes;
 mod connection;
 mod fields;
@@ -28,6 +29,7 @@ pub static PROTOCOL: Protocol = Protocol {
     findings: findings::FINDINGS,
     probe: Some(probe::probe),
     claims: None,
+    glimpse: None,
     datagram: None,
     tokens: &["h2c", "h2"],
     start: Some(start),

@@ -2,6 +2,7 @@
 
 use crate::base::{BufferId, Side};
 use crate::field::{In, NoSink};
+use crate::proto::http2::chain::{self, Chain};
 use crate::proto::http2::codes::frame;
 use crate::proto::http2::wire::{self, FrameHead, HEAD_LEN, PREFACE};
 use crate::proto::{Probe, Verdict};
@@ -37,7 +38,47 @@ pub(crate) fn probe(p: &Probe<'_>) -> Verdict {
             _ => {}
         }
     }
-    if more && !p.last { Verdict::More } else { Verdict::No }
+    if more && !p.last {
+        return Verdict::More;
+    }
+    joined(p)
+}
+
+/// Frames without the connection's beginning, on either side.
+fn joined(p: &Probe<'_>) -> Verdict {
+    let mut more = false;
+    let mut found = false;
+    let mut client = None;
+    for side in Side::BOTH {
+        let data = of(p, side);
+        if data.is_empty() {
+            continue;
+        }
+        if is_http1(data) {
+            return Verdict::No;
+        }
+        match chain::follow(data, p.last) {
+            Chain::Frames(sender) => {
+                found = true;
+                // Where the sender acts as the server, its peer is the client.
+                let here = sender.map(|s| if s == Side::Client { side } else { side.peer() });
+                client = client.or(here);
+            }
+            Chain::Undecided => more = true,
+            Chain::Broken => {}
+        }
+    }
+    match (found, more) {
+        (true, _) => Verdict::Yes { client },
+        (false, true) => Verdict::More,
+        (false, false) => Verdict::No,
+    }
+}
+
+/// A request line or a status line: its peer speaks no HTTP/2 either.
+fn is_http1(data: &[u8]) -> bool {
+    let method = data.iter().take_while(|b| b.is_ascii_uppercase()).count();
+    data.starts_with(b"HTTP/1.") || (3..=7).contains(&method) && data.get(method) == Some(&b' ')
 }
 
 fn of<'a>(p: &Probe<'a>, side: Side) -> &'a [u8] {

@@ -60,7 +60,7 @@ impl Streaming {
         out: &mut dyn Out,
     ) -> Self {
         let mut findings = Vec::new();
-        let deliver = connection.streaming(side, &head, &mut findings);
+        let deliver = connection.streaming(side, &head, &mut findings, out);
         let end = offset + HEAD_LEN as u64;
         let kept = out.wants(Level::Frame).then(|| {
             let sink = TreeSink::new();
@@ -153,6 +153,7 @@ impl Streaming {
         let Self { head, start, ready, got, mut findings, kept, data, pad, .. } = self;
         let complete = cut.is_none();
         let mut d = draft(side, &head, start, ready);
+        d.inferred = connection.is_joined();
         d.complete = complete;
         if let Some(f) = cut {
             let detail = match &f.detail {

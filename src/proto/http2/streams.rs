@@ -18,6 +18,8 @@ pub(crate) struct Half {
     pub(crate) head: bool,
     /// END_STREAM has been seen.
     pub(crate) ended: bool,
+    /// DATA has been seen.
+    pub(crate) data: bool,
 }
 
 /// An open stream.

@@ -35,6 +35,7 @@ pub static PROTOCOL: Protocol = Protocol {
     findings: findings::FINDINGS,
     probe: None,
     claims: None,
+    glimpse: None,
     datagram: None,
     tokens: &[],
     start: None,

@@ -30,6 +30,7 @@ pub static PROTOCOL: Protocol = Protocol {
     findings: FINDINGS,
     probe: None,
     claims: None,
+    glimpse: None,
     datagram: None,
     tokens: &["websocket"],
     start: Some(machine::start),

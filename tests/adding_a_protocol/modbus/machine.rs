@@ -76,12 +76,8 @@ impl Modbus {
         if head.exception {
             let code = data.first().copied().unwrap_or(0);
             let why = fields::exception_name(code.into()).unwrap_or("unknown exception");
-            // The span is that of the code, the ninth byte.
-            draft.findings.push(Finding::new(&findings::EXCEPTION).with(why).at(Span::bytes(
-                BufferId(0),
-                8,
-                1,
-            )));
+            let place = Span::bytes(BufferId(0), HEAD_LEN as u32, 1);
+            draft.findings.push(Finding::new(&findings::EXCEPTION).with(why).at(place));
         }
         if out.wants(Level::Frame) {
             let mut trace = Trace::new(true, "TCP stream");

@@ -19,6 +19,7 @@ pub static PROTOCOL: Protocol = Protocol {
     claims: None,
     datagram: None,
     tokens: &[],
+    glimpse: None,
     start: Some(|| Box::new(machine::Modbus::default())),
 };
 

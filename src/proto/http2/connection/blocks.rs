@@ -56,6 +56,7 @@ impl Connection {
         out: &mut dyn Out,
     ) -> Effect {
         let end = self.end_of(side);
+        end.begun = true;
         if end.block.take().is_some() {
             // The unfinished one may have inserted anything.
             end.hpack.lose();
@@ -90,9 +91,13 @@ impl Connection {
         findings: &mut Vec<Finding>,
         out: &mut dyn Out,
     ) -> Effect {
+        let joined = self.joined;
         let end = self.end_of(side);
         let Some(pending) = end.block.as_mut().filter(|b| b.stream == head.stream) else {
-            find(findings, &findings::CONTINUATION, String::new());
+            // Its block may have begun before the capture did.
+            if end.begun || !joined {
+                find(findings, &findings::CONTINUATION, String::new());
+            }
             end.hpack.lose();
             return Effect::default();
         };
@@ -163,7 +168,7 @@ impl Connection {
             return;
         }
         let id = s.stream;
-        let unsure = self.ends.iter().any(|e| e.lost);
+        let unsure = self.is_unsure();
         let both = self.ends.iter().all(|e| e.seen);
         if let Some(stream) = self.streams.get(id) {
             let half = *stream.half(side);
@@ -215,12 +220,14 @@ impl Connection {
             return;
         }
         let child = self.ensure(id, out);
+        let joined = self.joined;
         let Some(stream) = self.streams.get(id) else { return };
         let half = stream.half(from);
         if half.ended {
             return;
         }
-        let trailers = half.head;
+        let trailers =
+            half.head || joined && end && (half.data || ends_what_was_before(&s.headers));
         let interim = from == Side::Server
             && s.headers.get(":status").is_some_and(|v| v.len() == 3 && v.first() == Some(&b'1'));
         if !interim {
@@ -244,4 +251,18 @@ impl Connection {
             self.end_stream(from, id, out);
         }
     }
+}
+
+/// Whether the first section that is seen of a direction, which ends it, is its
+/// trailers: they have no pseudo-header fields (RFC 9113 §8.1), and those stand
+/// before all others (§8.3).
+///
+/// A first field that is unknown may be a `:status` beyond the static table's;
+/// fields that describe content then speak for a head.
+fn ends_what_was_before(headers: &Headers) -> bool {
+    const OF_A_HEAD: [&[u8]; 4] = [b"content-type", b"content-length", b"server", b"date"];
+    let pseudo = headers.iter().any(|(name, _, _)| name.starts_with(b":"));
+    let head = headers.iter().any(|(name, _, _)| OF_A_HEAD.contains(&name));
+    let first_known = headers.iter().next().is_some_and(|(name, _, _)| !name.is_empty());
+    !pseudo && (first_known || !head)
 }

@@ -13,13 +13,15 @@ use crate::finding::{Finding, FindingSpec};
 use crate::proto::http2::codes::{self, frame, settings};
 use crate::proto::http2::findings;
 use crate::proto::http2::hpack::Decoder;
-use crate::proto::http2::streams::{Past, Streams, initiator};
+use crate::proto::http2::streams::{Past, Stream, Streams, initiator};
 use crate::proto::http2::summary;
 use crate::proto::http2::wire::{ACK, Body, BodyFault, Content, END_STREAM, FrameHead, Settings};
 use crate::proto::{Carries, Child, EndCause, Head, Headers, Input, Out};
 
 /// What both ends start with (§6.5.2).
 const DEFAULT_MAX_FRAME: u32 = 16_384;
+/// The largest that SETTINGS_MAX_FRAME_SIZE may allow (§6.5.2).
+const LARGEST_MAX_FRAME: u32 = 0x00ff_ffff;
 
 /// One end: what it sends and what it has allowed its peer.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ struct End {
     block: Option<Box<Pending>>,
     /// A frame of it has been read.
     seen: bool,
+    /// A header block of it has begun.
+    begun: bool,
     /// Bytes of it are missing: what it did is not known any more.
     lost: bool,
     /// The largest payload that it has ever allowed its peer.
@@ -44,6 +48,7 @@ impl Default for End {
             hpack: Decoder::default(),
             block: None,
             seen: false,
+            begun: false,
             lost: false,
             max_frame: DEFAULT_MAX_FRAME,
             push: true,
@@ -83,6 +88,10 @@ pub(super) struct Connection {
     /// Memory of the last section, for the next.
     spare: Headers,
     too_many_told: bool,
+    /// Its beginning was not captured.
+    joined: bool,
+    /// It began as an upgrade from HTTP/1.1, so its beginning was captured.
+    upgraded: bool,
 }
 
 fn find(findings: &mut Vec<Finding>, spec: &'static FindingSpec, detail: String) {
@@ -91,6 +100,34 @@ fn find(findings: &mut Vec<Finding>, spec: &'static FindingSpec, detail: String)
 }
 
 impl Connection {
+    /// The beginning was not captured: what the ends had agreed on is unknown,
+    /// and any stream may have been open before.
+    pub(super) fn join(&mut self, out: &mut dyn Out) {
+        if std::mem::replace(&mut self.joined, true) {
+            return;
+        }
+        for end in &mut self.ends {
+            end.hpack.join();
+            end.max_frame = LARGEST_MAX_FRAME;
+        }
+        out.finding(Finding::new(&findings::JOINED));
+    }
+
+    /// Whether it was joined in the middle.
+    pub(super) const fn is_joined(&self) -> bool {
+        self.joined
+    }
+
+    /// Whether it was upgraded from HTTP/1.1.
+    pub(super) const fn is_upgraded(&self) -> bool {
+        self.upgraded
+    }
+
+    /// Whether frames may refer to what was not captured.
+    fn is_unsure(&self) -> bool {
+        self.joined || self.ends.iter().any(|e| e.lost)
+    }
+
     fn end_of(&mut self, side: Side) -> &mut End {
         let [client, server] = &mut self.ends;
         match side {
@@ -106,8 +143,10 @@ impl Connection {
             let detail = format!("{} bytes where {max} are allowed", head.length);
             find(findings, &findings::FRAME_TOO_LARGE, detail);
         }
+        let joined = self.joined;
         let end = self.end_of(side);
-        if !end.seen && (head.kind != frame::SETTINGS || head.has(ACK)) && !end.lost {
+        let silent = joined || end.seen || end.lost;
+        if !silent && (head.kind != frame::SETTINGS || head.has(ACK)) {
             find(findings, &findings::FIRST_NOT_SETTINGS, String::new());
         }
         end.seen = true;
@@ -147,7 +186,7 @@ impl Connection {
 
     /// A frame that needs a stream which is open in its direction (§5.1).
     fn check_open(&mut self, side: Side, head: &FrameHead, findings: &mut Vec<Finding>) {
-        let unsure = self.ends.iter().any(|e| e.lost);
+        let unsure = self.is_unsure();
         let open = self.streams.get(head.stream).map(|s| s.half(side).ended);
         let past = match open {
             Some(false) => return,
@@ -173,13 +212,26 @@ impl Connection {
         side: Side,
         head: &FrameHead,
         findings: &mut Vec<Finding>,
+        out: &mut dyn Out,
     ) -> bool {
         self.check(side, head, findings);
         match head.kind {
-            frame::DATA => self
-                .streams
-                .get(head.stream)
-                .is_some_and(|s| s.child && !s.half(side).ended && s.half(side).head),
+            frame::DATA => {
+                let id = head.stream;
+                let joined = self.joined && id != 0;
+                if joined
+                    && self.streams.get(id).is_none()
+                    && !matches!(self.streams.past(id, side), Past::Closed { .. })
+                {
+                    // Its HEADERS may have been sent before the capture began.
+                    self.ensure(id, out);
+                }
+                self.streams.get(id).is_some_and(|s| {
+                    let half = s.half(side);
+                    half.data = true;
+                    !half.ended && (half.head || joined) && s.child
+                })
+            }
             // Too large to be read, so the table is not known any more.
             frame::HEADERS | frame::PUSH_PROMISE | frame::CONTINUATION => {
                 find(findings, &findings::SECTION_TOO_LARGE, format!("{} bytes", head.length));
@@ -409,9 +461,20 @@ impl Connection {
             return;
         }
         half.ended = true;
-        let over = stream.is_over();
+        // The client of an exchange whose request was not captured may have ended
+        // it before, too. A section says that this is the server; its data would not.
+        let alone = self.joined
+            && side == Side::Server
+            && stream.half(side).head
+            && !stream.half(Side::Client).ended
+            && !stream.half(Side::Client).head
+            && !stream.half(Side::Client).data;
+        let over = stream.is_over() || alone;
         if child {
             out.tell(key, Input::End { side, cause: EndCause::Finished });
+            if alone {
+                out.tell(key, Input::End { side: side.peer(), cause: EndCause::Finished });
+            }
             if over {
                 out.close(key);
             }
@@ -426,6 +489,7 @@ impl Connection {
     /// The request becomes stream 1, half closed from the client; its
     /// HTTP2-Settings are the client's first settings.
     pub(super) fn upgraded(&mut self, head: &Head<'_>, out: &mut dyn Out) {
+        self.upgraded = true;
         if head.side == Side::Server {
             return;
         }
@@ -473,8 +537,14 @@ impl Connection {
         }
         if cause == EndCause::Finished {
             let mut open = 0;
+            let joined = self.joined;
             for id in self.streams.ids() {
-                open += usize::from(self.streams.get(id).is_some_and(|s| !s.half(side).ended));
+                // Without its head it may have ended before the capture began.
+                let is_open = |s: &mut Stream| {
+                    let half = s.half(side);
+                    !half.ended && (half.head || !joined)
+                };
+                open += usize::from(self.streams.get(id).is_some_and(is_open));
             }
             if open > 0 {
                 let detail = format!("{open} from the {side}");

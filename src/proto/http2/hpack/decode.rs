@@ -198,6 +198,14 @@ impl Decoder {
         self.limit = self.limit.max(size);
     }
 
+    /// The blocks before were not captured, nor was what the peer has allowed:
+    /// no older entry is known, and any size may hold.
+    pub(crate) fn join(&mut self) {
+        self.limit = u32::MAX;
+        self.table.resize(u32::MAX);
+        self.table.lose();
+    }
+
     /// A block, or part of one, was not read: see [`Table::lose`].
     pub(crate) fn lose(&mut self) {
         self.table.lose();

@@ -12,6 +12,7 @@ use crate::proto::harness::{Recorder, Told};
 use crate::proto::{EndCause, Headers, Input};
 
 mod frames;
+mod joined;
 mod peer;
 
 /// A frame.

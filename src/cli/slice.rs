@@ -1,0 +1,288 @@
+//! `framescope slice`: the packets behind what was picked, with what they need.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, IsTerminal, Write};
+use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::capture::write::PcapNgWriter;
+use crate::capture::{ByteOrder, Packet};
+use crate::cli::args::Common;
+use crate::cli::{Failure, interrupt, pass};
+use crate::index::slice::{Planner, Selection};
+use crate::proto::REGISTRY;
+use crate::view::table::{counted, grouped};
+
+const HELP: &str = "\
+What is picked adds up; nothing picked is everything (which makes pcapng of any capture).
+
+Of a TCP conversation the slice holds everything from its first packet to the one that brought
+the last event that was picked: its handshake, the upgrade, HTTP/2 settings, what header
+compression and permessage-deflate refer back to. So the slice decodes to the same events up
+to its end. Of a UDP flow it holds the datagrams of the event.
+
+The output is pcapng with times to the nanosecond. Decryption secrets in the input are passed
+on, all of them; without any, none are written. The input is read twice, so it cannot be
+standard input.
+
+Examples:
+  framescope slice a.pcap -w one.pcapng --event 73         what led to event 73
+  framescope slice a.pcap -w two.pcapng --conversation 1,4-6
+  framescope slice a.pcap -w ws.pcapng --protocol websocket --whole
+  framescope slice a.pcap -w few.pcapng --packet 100-200   these and nothing else";
+
+/// `slice`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(super) struct Args {
+    /// Captures, one after another: pcap or pcapng, also in gzip or zstd.
+    #[arg(value_name = "CAPTURE")]
+    captures: Vec<PathBuf>,
+    /// The same as CAPTURE, for hands that know tcpdump and tshark.
+    #[arg(short = 'r', value_name = "CAPTURE")]
+    read: Vec<PathBuf>,
+    /// Where to write the packets, as pcapng; `-` is standard output.
+    #[arg(short = 'w', value_name = "FILE")]
+    write: PathBuf,
+    // -Y FILTER goes here, and into `selection`.
+    /// Whole conversations, by number: `3`, `1,4-6`. May be given several times, as all
+    /// of these.
+    #[arg(long, value_name = "N[-M]", value_delimiter = ',', value_parser = range)]
+    conversation: Vec<RangeInclusive<u64>>,
+    /// Events, by number.
+    #[arg(long, value_name = "N[-M]", value_delimiter = ',', value_parser = range)]
+    event: Vec<RangeInclusive<u64>>,
+    /// Packets, by number: these and nothing else.
+    #[arg(long, value_name = "N[-M]", value_delimiter = ',', value_parser = range)]
+    packet: Vec<RangeInclusive<u64>>,
+    /// Events of a protocol: websocket, grpc, http, …
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = protocol)]
+    protocol: Vec<String>,
+    /// Keep conversations to their end, not only to what was picked.
+    #[arg(long)]
+    whole: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Args {
+    fn selection(&self) -> Selection {
+        Selection {
+            conversations: self.conversation.clone(),
+            events: self.event.clone(),
+            packets: self.packet.clone(),
+            protocols: self.protocol.clone(),
+            whole: self.whole,
+        }
+    }
+}
+
+/// `7`, `3-9`; numbers count from 1.
+fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
+    let number = |t: &str| {
+        t.trim()
+            .parse::<u64>()
+            .ok()
+            .filter(|n| *n > 0)
+            .ok_or_else(|| format!("`{t}` is no number; 7, 3-9 or 1,4-6 is expected"))
+    };
+    match text.split_once('-') {
+        Some((from, to)) => {
+            let (from, to) = (number(from)?, number(to)?);
+            if from > to { Err(format!("{from} comes after {to}")) } else { Ok(from..=to) }
+        }
+        None => number(text).map(|n| n..=n),
+    }
+}
+
+/// The name of a protocol that has events.
+fn protocol(text: &str) -> Result<String, String> {
+    let name = text.trim().to_ascii_lowercase();
+    let machines = REGISTRY.iter().filter(|p| p.start.is_some()).map(|p| p.name);
+    let all: Vec<&str> = machines.chain(["tcp"]).collect();
+    if all.contains(&name.as_str()) {
+        Ok(name)
+    } else {
+        Err(format!("no such protocol; there are {}", all.join(", ")))
+    }
+}
+
+/// What was written.
+#[derive(Default)]
+struct Written {
+    packets: u64,
+    all: u64,
+    secrets: u64,
+    failure: Option<std::io::Error>,
+}
+
+impl Written {
+    fn note(&mut self, result: std::io::Result<()>) {
+        if let Err(e) = result {
+            self.failure.get_or_insert(e);
+        }
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let captures = pass::captures("slice", &args.read, &args.captures)?;
+    if captures.iter().any(|c| c == Path::new("-")) {
+        return Err(Failure::Input(
+            "slice reads its input twice, which standard input cannot be; save it to a file first"
+                .into(),
+        ));
+    }
+    let options = pass::options(&args.common)?;
+    let selection = args.selection();
+    let everything = selection.is_everything();
+    let target = Target::of(&args.write, &captures)?;
+    let interrupted = interrupt::watch();
+
+    let mut plan = Planner::new(selection);
+    if !everything {
+        let ended = pass::over(&captures, options.clone(), &interrupted, &mut plan, |_, _| ())?;
+        ended.failure()?;
+    }
+    let picked = (plan.events(), plan.conversations() as u64);
+    let whole = interrupted.is_set();
+
+    let mut written = Written::default();
+    let mut out = PcapNgWriter::new(BufWriter::new(target.open()?), ByteOrder::Little)
+        .map_err(|e| target.failed(e))?;
+    let ended = {
+        let out = std::cell::RefCell::new(&mut out);
+        let state = std::cell::RefCell::new(&mut written);
+        let mut cutter = plan.cutter(|p: &Packet<'_>| {
+            let mut w = state.borrow_mut();
+            w.packets += 1;
+            let m = &p.meta;
+            w.note(out.borrow_mut().packet(m.link, m.time, m.original_len, p.data));
+        });
+        pass::over(&captures, options, &interrupted, &mut cutter, |batch, _| {
+            let mut w = state.borrow_mut();
+            w.all += batch.len() as u64;
+            for s in &batch.secrets {
+                w.secrets += 1;
+                w.note(out.borrow_mut().secrets(s));
+            }
+        })?
+    };
+    let finished = match written.failure.take() {
+        Some(e) => Err(e),
+        None => out.finish().map(drop),
+    };
+    finished.map_err(|e| target.failed(e))?;
+    ended.failure()?;
+    target.say(&summary(
+        &args.write,
+        &written,
+        picked,
+        everything,
+        whole || interrupted.is_set(),
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `few.pcapng: 12 of 300 packets, behind 3 events of 1 conversation`.
+fn summary(
+    file: &Path,
+    w: &Written,
+    (events, conversations): (u64, u64),
+    everything: bool,
+    interrupted: bool,
+) -> String {
+    let mut text =
+        format!("{}: {} of {}", file.display(), grouped(w.packets), counted(w.all, "packet"));
+    if !everything && conversations > 0 {
+        text.push_str(", behind ");
+        if events > 0 {
+            text.push_str(&format!("{} of ", counted(events, "event")));
+        }
+        text.push_str(&counted(conversations, "conversation"));
+    }
+    if w.secrets > 0 {
+        let all = counted(w.secrets, "block");
+        text.push_str(&format!(", and {all} of decryption secrets: all of the input's"));
+    }
+    if interrupted {
+        text.push_str(" (interrupted)");
+    }
+    text
+}
+
+/// Where the packets go.
+enum Target<'a> {
+    Stdout,
+    File(&'a Path),
+}
+
+impl<'a> Target<'a> {
+    /// Refuses what would destroy an input, or fill a terminal with bytes.
+    fn of(path: &'a Path, captures: &[PathBuf]) -> Result<Self, Failure> {
+        if path == Path::new("-") {
+            if std::io::stdout().is_terminal() {
+                return Err(Failure::Input(
+                    "-w -: standard output is a terminal; packets are not for it".into(),
+                ));
+            }
+            return Ok(Self::Stdout);
+        }
+        let same = |a: &fs::Metadata, b: &fs::Metadata| a.dev() == b.dev() && a.ino() == b.ino();
+        if let Ok(there) = fs::metadata(path)
+            && there.is_file()
+            && captures.iter().any(|c| fs::metadata(c).is_ok_and(|m| same(&m, &there)))
+        {
+            return Err(Failure::Input(format!(
+                "-w {}: that is the capture itself, which would be lost",
+                path.display()
+            )));
+        }
+        Ok(Self::File(path))
+    }
+
+    fn open(&self) -> Result<Box<dyn Write>, Failure> {
+        Ok(match self {
+            Self::Stdout => Box::new(std::io::stdout().lock()),
+            Self::File(p) => Box::new(File::create(p).map_err(|e| self.failed(e))?),
+        })
+    }
+
+    fn failed(&self, e: std::io::Error) -> Failure {
+        match self {
+            Self::Stdout => e.into(),
+            Self::File(p) => Failure::Input(format!("{}: cannot be written: {e}", p.display())),
+        }
+    }
+
+    /// Tells people, where packets do not go there.
+    fn say(&self, text: &str) -> Result<(), Failure> {
+        let text = crate::view::clean::clean(text);
+        match self {
+            Self::Stdout => eprintln!("framescope: {text}"),
+            Self::File(_) => pass::write(format!("{text}\n").as_bytes())?,
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        assert_eq!(range("7"), Ok(7..=7));
+        assert_eq!(range("3-9"), Ok(3..=9));
+        for wrong in ["", "0", "a", "9-3", "3-", "-3", "1-2-3"] {
+            assert!(range(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn protocols() {
+        assert_eq!(protocol("WebSocket").as_deref(), Ok("websocket"));
+        assert!(protocol("gopher").is_err_and(|e| e.contains("grpc")));
+    }
+}

@@ -1,0 +1,111 @@
+//! Connections whose beginning was not captured.
+
+use super::*;
+
+const MESSAGE: &[u8] = b"\0\0\0\0\x07\x0a\x05Jason";
+
+/// `:status: 200`, an entry that was not captured.
+const RESPONSE: &[u8] = &[0x88, 0xbe];
+/// An entry that was not captured, `grpc-message` as a literal.
+const TRAILERS: &[u8] = b"\xbe\x00\x0cgrpc-message\x00";
+
+fn heads_of(told: &[Told]) -> Vec<&'static str> {
+    told.iter()
+        .map(|t| match t {
+            Told::Head(..) => "head",
+            Told::Trailers(..) => "trailers",
+            Told::Bytes(..) => "bytes",
+            Told::End(..) => "end",
+            Told::Closed => "closed",
+            _ => "other",
+        })
+        .collect()
+}
+
+#[test]
+fn data_without_headers_goes_to_its_stream() {
+    let r = all_sizes(b"", &frame(0, 0, 3, MESSAGE).repeat(2));
+    assert_eq!(r.codes(), ["http2.joined"]);
+    assert_eq!(r.kinds(Level::Frame), ["data", "data"]);
+    assert!(r.events.iter().all(|e| e.inferred && e.complete));
+    let (how, stream, told) = &r.children[&3];
+    assert_eq!((how.as_str(), *stream), ("exchange", Some(3)));
+    assert_eq!(told[0], Told::Bytes(Side::Server, MESSAGE.repeat(2)));
+}
+
+#[test]
+fn a_section_that_ends_what_was_before_is_trailers() {
+    // Without data: no pseudo-header field, so no head.
+    let r = all_sizes(b"", &frame(1, 5, 3, TRAILERS));
+    assert_eq!(heads_of(&r.children[&3].2), ["trailers", "end", "end", "closed"]);
+    // Behind data.
+    let server = [frame(0, 0, 3, MESSAGE), frame(1, 5, 3, &[0xbe])].concat();
+    let r = all_sizes(b"", &server);
+    assert_eq!(heads_of(&r.children[&3].2), ["bytes", "trailers", "end", "end", "closed"]);
+    // A response is one though it ends the stream.
+    let r = all_sizes(b"", &frame(1, 5, 3, RESPONSE));
+    assert_eq!(heads_of(&r.children[&3].2), ["head", "end", "end", "closed"]);
+    // A stream that ended takes nothing more.
+    let again = [server, frame(0, 0, 3, MESSAGE)].concat();
+    let r = all_sizes(b"", &again);
+    let codes = ["http2.hpack-unknown-index", "http2.stream-closed", "http2.joined"];
+    assert_eq!(r.codes(), codes);
+    assert_eq!(r.children[&3].2.len(), 5);
+}
+
+#[test]
+fn older_entries_are_unknown_and_newer_ones_exact() {
+    // 62 is not known; `x: 1` is inserted and is then 62; 63 is the old one.
+    let block = b"\x83\xbe\x40\x01x\x011\xbe\xbf\x3f\xe1\x7f";
+    let r = all_sizes(&frame(1, 4, 5, block), b"");
+    let told = &r.children[&5].2;
+    let Told::Head(Side::Client, list, false) = &told[0] else { panic!("{told:?}") };
+    let expected = [(":method", "POST"), ("", ""), ("x", "1"), ("x", "1"), ("", "")];
+    assert_eq!(list, &pairs(&expected));
+    // The size is the encoder's; it stands late, which is its own fault.
+    let codes = r.codes();
+    assert_eq!(codes.iter().filter(|c| **c == "http2.hpack-unknown-index").count(), 2);
+    assert!(!codes.contains(&"http2.hpack-size-update"), "{codes:?}");
+    assert!(!codes.contains(&"http2.hpack-invalid-index"), "{codes:?}");
+}
+
+#[test]
+fn what_may_have_been_before_is_no_fault() {
+    let client = [
+        frame(9, 4, 7, &[0xbe]),
+        frame(8, 0, 9, &[0, 0, 0, 5]),
+        frame(3, 0, 11, &[0, 0, 0, 8]),
+        frame(1, 5, 3, &[0x83, 0x86, 0x84]),
+        frame(0, 1, 1, MESSAGE),
+    ]
+    .concat();
+    let mut server = frame(1, 4, 5, RESPONSE);
+    server.extend(frame(0, 0, 5, &vec![0; 20_000]));
+    let r = all_sizes(&client, &server);
+    let mut codes = r.codes();
+    codes.sort_unstable();
+    let quiet = ["http2.hpack-unknown-index", "http2.joined", "http2.stream-cancelled"];
+    assert_eq!(codes, quiet);
+}
+
+#[test]
+fn the_rest_of_a_frame_is_shown_as_such() {
+    let mut client = b"the rest of a frame".to_vec();
+    client.extend(frame(0, 0, 3, MESSAGE).repeat(2));
+    let r = all_sizes(&client, b"");
+    assert_eq!(r.kinds(Level::Frame), ["unknown", "data", "data"]);
+    assert!(!r.events[0].complete && r.events[0].stream.is_none());
+    assert_eq!(r.codes(), ["http2.joined"]);
+}
+
+#[test]
+fn one_direction_may_have_begun_in_sight() {
+    // The server's first frames were captured; the client's preface was not.
+    let mut r = Recorder::new();
+    let mut m = Http2::default();
+    r.bytes(&mut m, Side::Server, &frame(4, 0, 0, &[]), 5);
+    r.bytes(&mut m, Side::Client, &frame(4, 1, 0, &[]), 5);
+    r.bytes(&mut m, Side::Server, &frame(1, 5, 1, &[0x88, 0xbe]), 5);
+    assert_eq!(r.codes(), ["http2.hpack-unknown-index", "http2.joined"]);
+    assert_eq!(r.events.iter().map(|e| e.inferred).collect::<Vec<_>>(), [false, true, true]);
+}

@@ -1,0 +1,467 @@
+//! `stats`, `check` and `slice`: what they print, their exit statuses, and that a
+//! slice decodes to what it was cut out for.
+//!
+//! `FRAMESCOPE_BLESS=1 cargo test --test cases stats` writes the golden files anew.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Output;
+
+use framescope::base::PacketId;
+use framescope::capture::write::PcapNgWriter;
+use framescope::capture::{ByteOrder, LinkType, OpenOptions, Packet, Polled, Secrets, open};
+use framescope::engine::Engine;
+use framescope::event::Level;
+use framescope::index::slice::{Planner, Selection};
+use serde_json::Value;
+
+use crate::support::{NUMBERED, Owned, Run, fixtures, gist, options, packets, root, run};
+use crate::{events, framescope};
+
+/// Fixtures whose `stats` and `check` are golden files.
+const GOLDEN: [&str; 6] = [
+    "grpc-many/capture.pcapng",
+    "grpc-tonic/capture.pcap",
+    "http-snapped/capture.pcap",
+    "tcp-opaque/capture.pcap",
+    "ws-close-codes/capture.pcapng",
+    "ws-heartbeat/capture.pcap.gz",
+];
+
+fn call(args: &[&str]) -> Output {
+    framescope().args(args).output().unwrap()
+}
+
+fn stdout(out: &Output) -> String {
+    String::from_utf8(out.stdout.clone()).unwrap()
+}
+
+fn stderr(out: &Output) -> String {
+    String::from_utf8(out.stderr.clone()).unwrap()
+}
+
+/// A path that is gone in the end.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("framescope-{}-{name}", std::process::id())))
+    }
+
+    fn text(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn golden() {
+    let bless = std::env::var_os("FRAMESCOPE_BLESS").is_some();
+    let mut wrong = Vec::new();
+    for name in GOLDEN {
+        let path = format!("fixtures/{name}");
+        let mut now = String::new();
+        for command in ["stats", "check"] {
+            let out = call(&[command, &path]);
+            assert!(out.stderr.is_empty(), "{name}: {}", stderr(&out));
+            let status = out.status.code().unwrap();
+            now +=
+                &format!("$ framescope {command} {path}\n{}(exit status {status})\n", stdout(&out));
+        }
+        let folder = name.split('/').next().unwrap();
+        let file = root().join(format!("tests/cases/expect/{folder}.txt"));
+        if bless {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, now).unwrap();
+        } else if std::fs::read_to_string(&file).unwrap_or_default() != now {
+            wrong.push(format!("{}:\n{now}", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "FRAMESCOPE_BLESS=1 writes anew:\n{}", wrong.join("\n"));
+}
+
+/// The JSON of `stats` against what `print` says, and its sums against its parts.
+#[test]
+fn stats_add_up() {
+    for (name, path) in fixtures() {
+        let out = call(&["stats", "--format", "json", path.to_str().unwrap()]);
+        assert!(out.status.success(), "{name}: {}", stderr(&out));
+        assert_eq!(stdout(&out).lines().count(), 1, "{name}");
+        let v: Value =
+            serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let number = |v: &Value| v.as_u64().unwrap_or_else(|| panic!("{name}: {v} is no number"));
+        let all = packets(&path);
+        assert_eq!(number(&v["packets"]), all.len() as u64, "{name}");
+        let captured: usize = all.iter().map(|p| p.data.len()).sum();
+        assert_eq!(number(&v["captured_bytes"]), captured as u64, "{name}");
+        for what in ["packets", "captured_bytes"] {
+            let kinds = v["kinds"].as_array().unwrap();
+            let sum: u64 = kinds.iter().map(|k| number(&k[what])).sum();
+            assert_eq!(sum, number(&v[what]), "{name}: {what} by kind");
+        }
+        let conversations = v["conversations"].as_array().unwrap();
+        assert_eq!(conversations.len() as u64, number(&v["conversation_count"]), "{name}");
+        // Each byte went one way, here and in all.
+        for side in ["client", "server"] {
+            let mut sums = BTreeMap::new();
+            for c in conversations {
+                for (what, n) in c["bytes"][side].as_object().unwrap() {
+                    *sums.entry(what.clone()).or_insert(0) += number(n);
+                }
+            }
+            for (part, n) in &sums {
+                assert_eq!(*n, number(&v["bytes"][side][part]), "{name}: {side} {part}");
+            }
+            for b in conversations.iter().chain([&v]).map(|c| &c["bytes"][side]) {
+                let parts = ["dissected", "opaque", "in_gaps"].map(|p| number(&b[p]));
+                assert_eq!(parts.iter().sum::<u64>(), number(&b["stream"]), "{name}: {side} {b}");
+            }
+        }
+        // Calls are the exchanges that `print` has, connections apart.
+        let exchanges = events(&path, "exchange");
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for e in exchanges.iter().filter(|e| e["protocol"] != "tcp") {
+            *counts.entry(e["protocol"].as_str().unwrap()).or_default() += 1;
+        }
+        let mut counted: BTreeMap<&str, u64> = BTreeMap::new();
+        for c in v["calls"].as_array().unwrap() {
+            *counted.entry(c["protocol"].as_str().unwrap()).or_default() += number(&c["count"]);
+            if let Some(d) = c["duration_ns"].as_object() {
+                let steps = ["p50", "p90", "p99", "max"].map(|p| number(&d[p]));
+                assert!(steps.is_sorted() && d["exact"] == true, "{name}: {c}");
+            }
+        }
+        assert_eq!(counted, counts, "{name}");
+    }
+}
+
+#[test]
+fn percentiles_are_those_of_the_calls() {
+    let path = root().join("fixtures/grpc-many/capture.pcapng");
+    let v: Value = serde_json::from_slice(
+        &call(&["stats", "--format", "json", path.to_str().unwrap()]).stdout,
+    )
+    .unwrap();
+    let mut times: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let mut failed: BTreeMap<String, u64> = BTreeMap::new();
+    for e in events(&path, "exchange").iter().filter(|e| e["protocol"] == "grpc") {
+        let f = &e["fields"];
+        let method = format!(
+            "{}/{}",
+            f["grpc.service"].as_str().unwrap(),
+            f["grpc.method"].as_str().unwrap()
+        );
+        times.entry(method.clone()).or_default().push(f["duration_ns"].as_u64().unwrap());
+        *failed.entry(method).or_default() += u64::from(f["grpc.status_code"] != 0);
+    }
+    assert!(times.values().any(|t| t.len() >= 8));
+    for (method, mut t) in times {
+        t.sort_unstable();
+        let calls = v["calls"].as_array().unwrap();
+        let c = calls.iter().find(|c| c["method"] == method.as_str()).unwrap();
+        let rank = |p: usize| t[(t.len() * p).div_ceil(100) - 1];
+        for (name, ns) in
+            [("p50", rank(50)), ("p90", rank(90)), ("p99", rank(99)), ("max", rank(100))]
+        {
+            assert_eq!(c["duration_ns"][name], ns, "{method} {name}");
+        }
+        assert_eq!(c["errors"], failed[&method], "{method}");
+    }
+}
+
+#[test]
+fn exit_statuses_of_check() {
+    let status = |args: &[&str]| {
+        let out = call(&[&["check"], args].concat());
+        (out.status.code().unwrap(), stdout(&out), stderr(&out))
+    };
+    let warns = "fixtures/grpc-tonic/capture.pcap";
+    let errs = "fixtures/ws-close-codes/capture.pcapng";
+    assert_eq!(status(&[warns]).0, 0, "warnings are not enough");
+    assert_eq!(status(&["--fail-on", "warning", warns]).0, 1);
+    assert_eq!(status(&["--fail-on", "note", warns]).0, 1);
+    assert_eq!(status(&[errs]).0, 1);
+    assert_eq!(status(&[warns, errs]).0, 1, "several captures");
+    let (code, text, _) = status(&["--ignore", "websocket.bad-utf8", errs]);
+    assert_eq!(code, 0);
+    assert!(
+        text.starts_with("nothing found in 78 packets") && text.contains("1 ignored"),
+        "{text}"
+    );
+    let two = ["--ignore", "tcp.gap,websocket.bad-utf8", "--ignore", "grpc.bad-status"];
+    assert_eq!(status(&[&two[..], &["--fail-on", "note", errs, warns]].concat()).0, 0);
+    // Clean: one line that says what was checked.
+    let (code, text, _) = status(&["--fail-on", "note", "fixtures/http-rest/capture.pcap"]);
+    assert_eq!((code, text.lines().count()), (0, 1), "{text}");
+    // A code that is none.
+    let (code, text, errors) = status(&["--ignore", "websocket.bad-utf", errs]);
+    assert_eq!((code, text.as_str()), (2, ""));
+    assert!(errors.contains("websocket.bad-utf8") && errors.lines().count() == 1, "{errors}");
+    assert_eq!(status(&["gone.pcap"]).0, 2);
+    assert_eq!(status(&[]).0, 2);
+}
+
+/// The findings of `check` are those of `print`, though nothing is built for it.
+#[test]
+fn check_finds_what_print_finds() {
+    for (name, path) in fixtures() {
+        let file = path.to_str().unwrap();
+        let out = call(&["check", "--format", "json", file]);
+        let v: Value =
+            serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(v["failed"], out.status.code() == Some(1), "{name}");
+        let mut printed: BTreeMap<String, u64> = BTreeMap::new();
+        for f in events(&path, "finding") {
+            *printed.entry(f["code"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        let found = v["findings"].as_array().unwrap();
+        let checked: BTreeMap<String, u64> = found
+            .iter()
+            .map(|f| (f["code"].as_str().unwrap().to_owned(), f["count"].as_u64().unwrap()))
+            .collect();
+        assert_eq!(checked, printed, "{name}");
+        let rank =
+            |f: &Value| ["error", "warning", "note"].iter().position(|s| f["severity"] == *s);
+        assert!(found.iter().map(rank).is_sorted(), "{name}: worst first");
+        for level in ["frame", "message", "exchange"] {
+            let n = events(&path, level).len() as u64;
+            assert_eq!(v[format!("{level}s")], n, "{name}: {level}s");
+        }
+    }
+}
+
+/// The packets of a capture that a selection keeps.
+fn cut_out(all: &[Owned], selection: Selection) -> Vec<Owned> {
+    let pass = |sink: &mut dyn framescope::engine::EventSink| {
+        let mut engine = Engine::new(options(&[]));
+        for p in all {
+            engine.packet(&Packet { meta: p.meta, data: &p.data }, sink);
+        }
+        engine.finish(sink);
+    };
+    let mut plan = Planner::new(selection);
+    pass(&mut plan);
+    let mut kept = Vec::new();
+    let mut cutter = plan.cutter(|p: &Packet<'_>| {
+        kept.push(Owned { meta: p.meta, data: p.data.to_vec() });
+    });
+    pass(&mut cutter);
+    drop(cutter);
+    // As a file numbers them.
+    for (i, p) in kept.iter_mut().enumerate() {
+        p.meta.id = PacketId(i as u64 + 1);
+    }
+    kept
+}
+
+/// Events as JSON without what a slice may change: numbers.
+fn gists(run: &Run, conversation: Option<u32>, until: PacketId) -> Vec<String> {
+    let own = |c: u32| conversation.is_none_or(|n| n == c);
+    run.events
+        .iter()
+        .filter(|(e, c)| own(c.id.0) && e.draft.end.packet <= until)
+        .filter(|(e, _)| matches!(e.draft.level, Level::Frame | Level::Message) && e.draft.complete)
+        .map(|(e, c)| {
+            let mut v = gist(e, c);
+            for k in ["conversation", "sender", "from", "to"] {
+                v.as_object_mut().unwrap().remove(k);
+            }
+            v.to_string()
+        })
+        .collect()
+}
+
+/// Each exchange, cut out, decodes to the frames and messages that led to it, and
+/// to itself; nothing behind it is there.
+#[test]
+fn slices_decode_to_the_same_events() {
+    let (mut cut, mut compared) = (0, 0);
+    for (name, path) in fixtures() {
+        let all = packets(&path);
+        let whole = run(&all, options(&NUMBERED));
+        let exchanges: Vec<_> =
+            whole.events.iter().filter(|(e, _)| e.draft.level == Level::Exchange).collect();
+        // All of the small captures, every n-th of the large.
+        let step = exchanges.len().div_ceil(12).max(1);
+        for (e, info) in exchanges.into_iter().rev().step_by(step) {
+            let selection = Selection { events: vec![e.id.0..=e.id.0], ..Selection::default() };
+            let slice = cut_out(&all, selection);
+            assert!(!slice.is_empty(), "{name}: event {}", e.id);
+            let again = run(&slice, options(&NUMBERED));
+            let what = format!("{name}: event {}, {} {}", e.id, e.draft.protocol, e.draft.kind);
+            let mut expected = gists(&whole, Some(info.id.0), e.draft.end.packet);
+            let mut got = gists(&again, None, PacketId(u64::MAX));
+            compared += expected.len();
+            // What waits for the peer may come in another order.
+            expected.sort();
+            got.sort();
+            for x in &expected {
+                match got.binary_search(x) {
+                    Ok(at) => drop(got.remove(at)),
+                    Err(_) => panic!("{what}: {x} is not in its slice"),
+                }
+            }
+            let mine = |w: &gist_of::Exchange| w == &gist_of::exchange(e);
+            assert!(
+                again.events.iter().any(|(e, _)| mine(&gist_of::exchange(e))),
+                "{what}: itself"
+            );
+            cut += 1;
+        }
+    }
+    assert!(cut > 150 && compared > 3000, "only {cut} slices, {compared} events");
+}
+
+/// What makes an exchange the same in a slice: all but numbers.
+mod gist_of {
+    use framescope::event::Event;
+
+    pub(super) type Exchange = (&'static str, &'static str, u64, bool, i64, i64, Option<String>);
+
+    pub(super) fn exchange(e: &Event) -> Exchange {
+        let d = &e.draft;
+        let summary = d.detail.as_ref().map(|d| d.summary.clone());
+        let (start, end) = (d.start.time.0, d.end.time.0);
+        (d.protocol, d.kind, d.length, d.complete, start, end, summary)
+    }
+}
+
+#[test]
+fn a_slice_ends_with_what_was_picked() {
+    let all = packets(&root().join("fixtures/grpc-tonic/capture.pcap"));
+    let pick = |n| Selection { events: vec![n..=n], ..Selection::default() };
+    let first = cut_out(&all, pick(19));
+    let later = cut_out(&all, pick(59));
+    assert!(first.len() < later.len() && later.len() < all.len());
+    assert_eq!(first.last().unwrap().data, all[first.len() - 1].data, "a beginning");
+    let whole = cut_out(&all, Selection { whole: true, ..pick(19) });
+    assert_eq!(whole.len(), all.len());
+}
+
+/// All conversations are all packets that belong to one; nothing picked is all.
+#[test]
+fn a_slice_of_everything_is_everything() {
+    let same = |a: &[Owned], b: &[Owned], what: &str| {
+        assert_eq!(a.len(), b.len(), "{what}");
+        for (i, (a, b)) in a.iter().zip(b).enumerate() {
+            assert_eq!(a.data, b.data, "{what}: packet {}", i + 1);
+            let meta = |o: &Owned| (o.meta.time, o.meta.link, o.meta.original_len);
+            assert_eq!(meta(a), meta(b), "{what}: packet {}", i + 1);
+        }
+    };
+    let file = Temporary::new("everything.pcapng");
+    for (name, path) in fixtures() {
+        let all = packets(&path);
+        let kept =
+            cut_out(&all, Selection { conversations: vec![1..=u64::MAX], ..Selection::default() });
+        if name.starts_with("tcp-opaque") {
+            // An ICMP message belongs to no conversation; fragments do.
+            assert_eq!(kept.len(), all.len() - 1, "{name}");
+        } else {
+            same(&kept, &all, &name);
+        }
+        let out = call(&["slice", path.to_str().unwrap(), "-w", file.text()]);
+        assert!(out.status.success() && out.stderr.is_empty(), "{name}: {}", stderr(&out));
+        same(&packets(&file.0), &all, &name);
+    }
+}
+
+#[test]
+fn the_program_cuts_as_the_library_does() {
+    let path = root().join("fixtures/ws-websockets/capture.pcap");
+    let all = packets(&path);
+    let file = Temporary::new("program.pcapng");
+    for (args, selection) in [
+        (
+            &["--event", "13,20-22"][..],
+            Selection { events: vec![13..=13, 20..=22], ..Selection::default() },
+        ),
+        (
+            &["--packet", "5-9,12"],
+            Selection { packets: vec![5..=9, 12..=12], ..Selection::default() },
+        ),
+        (
+            &["--protocol", "http"],
+            Selection { protocols: vec!["http".into()], ..Selection::default() },
+        ),
+        (
+            &["--conversation", "1"],
+            Selection { conversations: vec![1..=1], ..Selection::default() },
+        ),
+        (
+            &["--conversation", "99"],
+            Selection { conversations: vec![99..=99], ..Selection::default() },
+        ),
+    ] {
+        let out = call(&[&["slice", path.to_str().unwrap(), "-w", file.text()], args].concat());
+        assert!(out.status.success() && out.stderr.is_empty(), "{args:?}: {}", stderr(&out));
+        let expected = cut_out(&all, selection);
+        let said = format!("{} of {} packets", expected.len(), all.len());
+        assert!(stdout(&out).contains(&said), "{args:?}: {}", stdout(&out));
+        let got = match open(&file.0, OpenOptions::default()) {
+            Ok(_) => packets(&file.0),
+            Err(e) => panic!("{args:?}: {e}"),
+        };
+        let data = |v: &[Owned]| v.iter().map(|p| p.data.clone()).collect::<Vec<_>>();
+        assert_eq!(data(&got), data(&expected), "{args:?}");
+    }
+    let exactly =
+        cut_out(&all, Selection { packets: vec![5..=9, 12..=12], ..Selection::default() });
+    assert_eq!(exactly.len(), 6, "packets bring nothing with them");
+    // Standard output.
+    let out = call(&["slice", path.to_str().unwrap(), "--packet", "1-2", "-w", "-"]);
+    assert_eq!(out.stdout[..4], [0x0a, 0x0d, 0x0d, 0x0a]);
+    assert!(stderr(&out).contains("2 of "), "{}", stderr(&out));
+}
+
+#[test]
+fn what_slice_refuses() {
+    let path = "fixtures/ws-ipv6/capture.pcap";
+    let file = Temporary::new("refused.pcapng");
+    let copy = Temporary::new("copy.pcap");
+    std::fs::copy(root().join(path), &copy.0).unwrap();
+    for (args, word) in [
+        (&["slice", "-", "-w", file.text()][..], "twice"),
+        (&["slice", path], "-w"),
+        (&["slice", "-w", file.text()], "no capture"),
+        (&["slice", copy.text(), "-w", copy.text()], "itself"),
+        (&["slice", path, "-w", file.text(), "--event", "0"], "no number"),
+        (&["slice", path, "-w", file.text(), "--protocol", "gopher"], "websocket"),
+        (&["slice", path, "-w", "/nowhere/at/all.pcapng"], "/nowhere/at/all.pcapng"),
+        (&["slice", "gone.pcap", "-w", file.text(), "--event", "1"], "gone.pcap"),
+    ] {
+        let out = call(args);
+        assert_eq!(out.status.code(), Some(2), "{args:?}");
+        assert!(stderr(&out).contains(word) && out.stdout.is_empty(), "{args:?}: {}", stderr(&out));
+        assert!(!file.0.exists(), "{args:?}");
+    }
+    assert_eq!(std::fs::read(&copy.0).unwrap(), std::fs::read(root().join(path)).unwrap());
+}
+
+/// Secrets of the input are passed on, before the packets, and that is said.
+#[test]
+fn secrets_are_passed_on() {
+    let input = Temporary::new("secrets.pcapng");
+    let output = Temporary::new("secrets-out.pcapng");
+    let secrets = Secrets { kind: 0x544c_534b, data: b"CLIENT_RANDOM 00 11\n".as_slice().into() };
+    let mut writer = PcapNgWriter::new(Vec::new(), ByteOrder::Big).unwrap();
+    writer.secrets(&secrets).unwrap();
+    for p in packets(&root().join("fixtures/ws-ipv6/capture.pcap")) {
+        writer.packet(LinkType(p.meta.link.0), p.meta.time, p.meta.original_len, &p.data).unwrap();
+    }
+    std::fs::write(&input.0, writer.finish().unwrap()).unwrap();
+    let out = call(&["slice", input.text(), "-w", output.text(), "--packet", "1-3"]);
+    assert!(stdout(&out).contains("1 block of decryption secrets"), "{}", stdout(&out));
+    let mut source = open(&output.0, OpenOptions::default()).unwrap();
+    let mut found = Vec::new();
+    while let Polled::Batch(b) = source.poll().unwrap() {
+        found.extend(b.secrets.iter().cloned());
+    }
+    assert_eq!(found, [secrets]);
+    assert_eq!(packets(&output.0).len(), 3);
+}

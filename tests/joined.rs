@@ -1,0 +1,353 @@
+//! Connections whose beginning was not captured: each capture without its first
+//! packets, for every number of them.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use framescope::base::BufferId;
+use framescope::capture::{OpenOptions, open};
+use framescope::engine::ConversationInfo;
+use framescope::event::{Event, Level};
+use framescope::index::{Index, Progress, Reader, Reloader, RowId};
+use serde_json::Value;
+use std::sync::{Arc, RwLock};
+use support::{
+    NUMBERED, Owned, as_json, corpus, cut, fixtures, gist, options, pack, packets, run, segments,
+};
+
+/// The most runs over one capture: beyond it every second number is left out,
+/// and so on.
+const RUNS: usize = 80;
+
+/// Captures of HTTP/2 in the clear, by name.
+fn captures() -> Vec<(String, Vec<Owned>)> {
+    let all = fixtures().into_iter().chain(corpus());
+    all.filter(|(name, _)| {
+        ["grpc", "h2-", "http2"].iter().any(|p| name.starts_with(p)) && !name.contains("grpc_web")
+    })
+    .map(|(name, path)| (name, packets(&path)))
+    .filter(|(_, p)| p.len() > 1)
+    .collect()
+}
+
+/// How many first packets to drop: every number, as far as time allows.
+fn numbers(packets: usize) -> impl Iterator<Item = usize> {
+    (1..packets).step_by(packets.div_ceil(RUNS).max(1))
+}
+
+/// Where an event lies. Not who sent it: that may be guessed wrongly.
+fn place(v: &Value) -> String {
+    format!("{} {} {} {}", v["packets"], v["level"], v["protocol"], v["stream"])
+}
+
+/// Names and values of header fields that are known, as a frame shows them.
+fn fields(e: &Event) -> Vec<(String, String)> {
+    let Some(d) = &e.draft.detail else { return Vec::new() };
+    let mut list = Vec::new();
+    let mut name = None;
+    for n in d.tree.nodes() {
+        let text = match (&n.value, &n.note) {
+            (framescope::field::Value::Text(t), None) => Some(t.to_string()),
+            _ => None,
+        };
+        match n.spec.name {
+            "http2.header.name" => name = Some(text),
+            "http2.header.value" => {
+                if let (Some(Some(n)), Some(v)) = (name.take(), text) {
+                    list.push((n, v));
+                }
+            }
+            _ => {}
+        }
+    }
+    list
+}
+
+/// The payload of a gRPC message as JSON.
+fn message(v: &Value) -> String {
+    format!("{} {} {}", v["packets"], v["stream"], v["payload"])
+}
+
+fn is_message(e: &Event) -> bool {
+    e.draft.protocol == "grpc" && e.draft.kind == "message" && e.draft.complete
+}
+
+/// The first packet of an event, by its number in the whole capture.
+fn first(v: &Value) -> u64 {
+    v["packets"][0].as_u64().unwrap_or(0)
+}
+
+/// Nothing wrong is shown of a connection that was joined late, and most of the
+/// messages are.
+#[test]
+fn nothing_wrong_is_shown() {
+    let (mut shown, mut there, mut values, mut runs) = (0_usize, 0_usize, 0_usize, 0);
+    let (mut known, mut guessed) = (0, 0);
+    for (name, all) in captures() {
+        let mut headers: HashMap<String, BTreeSet<(String, String)>> = HashMap::new();
+        let mut messages: HashSet<String> = HashSet::new();
+        let mut firsts: Vec<(u64, String)> = Vec::new();
+        let mut errors: BTreeSet<&str> = BTreeSet::new();
+        let whole = run(&all, options(&NUMBERED));
+        for (e, info) in &whole.events {
+            let v = as_json(e, info);
+            headers.entry(place(&v)).or_default().extend(fields(e));
+            if is_message(e) {
+                messages.insert(message(&v));
+                firsts.push((first(&v), message(&v)));
+            }
+            errors.extend(e.draft.findings.iter().map(|f| f.spec.code));
+        }
+        errors.extend(whole.findings.iter().map(|f| f.finding.spec.code));
+        let sender = |e: &Event, v: &Value| {
+            let mine = e.draft.level == Level::Frame && e.draft.protocol == "http2";
+            mine.then(|| format!("{} {} {}", v["packets"], v["kind"], v["from"]))
+        };
+        let mut senders: HashMap<String, Value> = HashMap::new();
+        for (e, info) in &whole.events {
+            let v = as_json(e, info);
+            if let Some(k) = sender(e, &v) {
+                senders.insert(k, v["sender"].clone());
+            }
+        }
+        let mut mine = (0, 0);
+        for n in numbers(all.len()) {
+            let joined = run(&all[n..], options(&NUMBERED));
+            let mut found: HashSet<String> = HashSet::new();
+            for (e, info) in &joined.events {
+                check(&name, n, e, info, &headers, &messages, &mut found, &mut values);
+                for f in &e.draft.findings {
+                    spurious(&name, n, f, &errors);
+                }
+            }
+            for f in &joined.findings {
+                spurious(&name, n, &f.finding, &errors);
+            }
+            for (e, info) in &joined.events {
+                let v = as_json(e, info);
+                // `null` where it cannot be known.
+                let told = sender(e, &v).and_then(|k| senders.get(&k)).filter(|_| info.roles_known);
+                if let Some(whose) = told {
+                    assert_eq!(&v["sender"], whose, "{name} without {n}: {v}");
+                    known += 1;
+                } else if e.draft.level == Level::Frame {
+                    guessed += 1;
+                }
+            }
+            let from = all[n].meta.id.0;
+            let complete: BTreeSet<&String> =
+                firsts.iter().filter(|(p, _)| *p >= from).map(|(_, m)| m).collect();
+            mine.0 += complete.iter().filter(|m| found.contains(**m)).count();
+            mine.1 += complete.len();
+            runs += 1;
+        }
+        println!("{name}: {} of {} messages", mine.0, mine.1);
+        shown += mine.0;
+        there += mine.1;
+    }
+    println!("{known} frames of a known sender, {guessed} others");
+    println!("{runs} runs, {values} header values, {shown} of {there} messages");
+    assert!(runs > 100 && values > 100 && there > 100);
+    assert!(shown * 100 >= there * SHARE, "only {shown} of {there} messages");
+}
+
+/// Of 100 messages whose bytes are all there, so many are shown.
+const SHARE: usize = 95;
+
+#[allow(clippy::too_many_arguments, reason = "one place, many books")]
+fn check(
+    name: &str,
+    n: usize,
+    e: &Event,
+    info: &ConversationInfo,
+    headers: &HashMap<String, BTreeSet<(String, String)>>,
+    messages: &HashSet<String>,
+    found: &mut HashSet<String>,
+    values: &mut usize,
+) {
+    let v = as_json(e, info);
+    if is_message(e) {
+        let m = message(&v);
+        assert!(messages.contains(&m), "{name} without {n}: a message of its own: {v}");
+        found.insert(m);
+    }
+    if e.draft.level == Level::Frame && e.draft.protocol == "http2" {
+        for field in fields(e) {
+            let known = headers.get(&place(&v)).is_some_and(|h| h.contains(&field));
+            assert!(known, "{name} without {n}: {field:?} in {v}");
+            *values += 1;
+        }
+    }
+}
+
+/// An error that the whole capture does not have is none of the sender's.
+fn spurious(name: &str, n: usize, f: &framescope::finding::Finding, errors: &BTreeSet<&str>) {
+    let is_error = f.spec.severity == framescope::finding::Severity::Error;
+    // TCP itself is joined in the middle, too, and may lack a segment.
+    let mine = !f.spec.code.starts_with("tcp.");
+    if mine && is_error && !errors.contains(f.spec.code) {
+        panic!("{name} without {n}: {} {:?}", f.spec.code, f.detail);
+    }
+}
+
+/// No other protocol is taken for HTTP/2, wherever its capture begins.
+#[test]
+fn nothing_else_is_taken_for_it() {
+    let mut claimed: BTreeMap<String, usize> = BTreeMap::new();
+    let mut runs = 0;
+    for (name, path) in fixtures().into_iter().chain(corpus()) {
+        if open(&path, OpenOptions::default()).is_err() {
+            continue;
+        }
+        let all = packets(&path);
+        let whole: BTreeSet<String> = run(&all, options(&[]))
+            .ended
+            .iter()
+            .filter(|c| c.protocols.contains(&"http2"))
+            .map(ends)
+            .collect();
+        for n in numbers(all.len()) {
+            runs += 1;
+            for c in run(&all[n..], options(&[])).ended {
+                if c.protocols.contains(&"http2") && !whole.contains(&ends(&c)) {
+                    *claimed.entry(name.clone()).or_default() += 1;
+                }
+            }
+        }
+    }
+    assert!(runs > 1000, "only {runs} runs");
+    println!("{runs} runs");
+    assert!(claimed.is_empty(), "{claimed:?}");
+}
+
+/// The two ends of a conversation in an order of their own.
+fn ends(c: &ConversationInfo) -> String {
+    let mut two = c.ends.map(|e| format!("{e:?}"));
+    two.sort();
+    two.join(" ")
+}
+
+/// Without what depends on packing, by level.
+fn gists(packets: &[Owned]) -> Vec<String> {
+    let mut list: Vec<String> = Vec::new();
+    for (e, info) in &run(packets, options(&NUMBERED)).events {
+        // Runs of unknown bytes end where the other direction speaks, and that
+        // depends on how long TCP waits for a first segment.
+        if NUMBERED.contains(&e.draft.level) && e.draft.protocol != "tcp" {
+            list.push(format!("{} {} {}", info.id, e.draft.level.name(), gist(e, info)));
+        }
+    }
+    list.sort();
+    list
+}
+
+/// Events of a connection joined late do not depend on how its bytes were cut.
+#[test]
+fn chunking() {
+    let mut ran = 0;
+    for (name, all) in captures() {
+        let step = (all.len() / 12).max(1);
+        for n in (1..all.len()).step_by(step) {
+            let Some(whole) = segments(&all[n..]) else { continue };
+            let bytes: usize = whole.iter().map(|s| s.data.len()).sum();
+            let expected = gists(&pack(&whole));
+            for size in [1, 7, 1460] {
+                if bytes / size > 20_000 {
+                    continue;
+                }
+                let got = gists(&pack(&cut(&whole, size)));
+                for (a, b) in expected.iter().zip(&got) {
+                    assert_eq!(a, b, "{name} without {n}, cut into {size}");
+                }
+                assert_eq!(expected.len(), got.len(), "{name} without {n}, cut into {size}");
+                ran += 1;
+            }
+        }
+    }
+    assert!(ran > 100, "only {ran} runs");
+}
+
+/// Every bit of a frame has its leaf, and every byte its place in the books.
+#[test]
+fn every_byte_is_accounted_for() {
+    for (name, all) in captures() {
+        for n in numbers(all.len()).step_by(3) {
+            let r = run(&all[n..], options(&NUMBERED));
+            for (e, _) in r.events.iter().filter(|(e, _)| e.draft.level == Level::Frame) {
+                let d = e.draft.detail.as_ref().unwrap();
+                let mut spans: Vec<_> = d.tree.leaves().filter_map(|n| n.span).collect();
+                spans.retain(|s| s.buffer == BufferId(0) && s.bit_len() > 0);
+                spans.sort_by_key(framescope::base::Span::first_bit);
+                let mut at = 0;
+                for s in spans {
+                    assert_eq!(s.first_bit(), at, "{name} without {n}: {}", d.summary);
+                    at += s.bit_len();
+                }
+                let len = d.origins.get(BufferId(0)).map_or(0, |b| b.len);
+                assert_eq!(at, u64::from(len) * 8, "{name} without {n}: {}", d.summary);
+            }
+            for c in &r.ended {
+                let l = &c.ledger;
+                for i in 0..2 {
+                    let parts = l.dissected()[i] + l.opaque[i] + l.gap[i];
+                    assert_eq!(parts, l.stream[i], "{name} without {n}: {l:?}");
+                }
+            }
+        }
+    }
+}
+
+/// A capture file without its first packets.
+fn late(name: &str, all: &[Owned]) -> std::path::PathBuf {
+    let mut out = 0xa1b2_3c4d_u32.to_le_bytes().to_vec();
+    out.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0]);
+    out.extend(u32::from(all[0].meta.link.0).to_le_bytes());
+    for p in all {
+        let time = u64::try_from(p.meta.time.0).unwrap();
+        out.extend(u32::try_from(time / 1_000_000_000).unwrap().to_le_bytes());
+        out.extend(u32::try_from(time % 1_000_000_000).unwrap().to_le_bytes());
+        out.extend(u32::try_from(p.data.len()).unwrap().to_le_bytes());
+        out.extend(p.meta.original_len.to_le_bytes());
+        out.extend(&p.data);
+    }
+    let file = format!("late-{}.pcap", name.replace('/', "-"));
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+    std::fs::write(&path, out).unwrap();
+    path
+}
+
+/// An event of a connection joined late, had again from the file, is the one of
+/// the stream.
+#[test]
+fn reload() {
+    let mut opened = 0;
+    for (name, all) in captures() {
+        if all.iter().any(|p| p.meta.link != all[0].meta.link) {
+            continue;
+        }
+        for part in 1..4 {
+            let path = late(&name, &all[all.len() * part / 4..]);
+            let straight: Vec<Event> = run(&packets(&path), options(&NUMBERED))
+                .events
+                .into_iter()
+                .map(|(e, _)| e)
+                .collect();
+            let index = Arc::new(RwLock::new(Index::new()));
+            let source = open(&path, OpenOptions { reload: true }).unwrap();
+            let store = source.store().expect("a store was asked for");
+            let mut reader = Reader::new(source, options(&[]), Arc::clone(&index));
+            while reader.step().unwrap() != Progress::Ended {}
+            assert_eq!(index.read().unwrap().len(), straight.len(), "{name}: rows");
+            let mut reloader = Reloader::new(Arc::clone(&index), store, options(&[]));
+            for (i, e) in straight.iter().enumerate().step_by(3) {
+                let id = RowId(u32::try_from(i).unwrap());
+                let again = reloader.open(id).unwrap_or_else(|| panic!("{name}: row {i}"));
+                assert_eq!(again.event.id, e.id);
+                assert_eq!(again.event.draft.detail, e.draft.detail, "{name}: event {}", e.id);
+                opened += 1;
+            }
+        }
+    }
+    assert!(opened > 300, "only {opened} events");
+}
