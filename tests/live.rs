@@ -378,19 +378,25 @@ fn large_segments_are_whole() {
 fn a_loopback_packet_comes_once() {
     alone("a_loopback_packet_comes_once", || {
         for interface in ["lo", "any"] {
-            let arguments = ["-i", interface, "--format", "json", "-l", "packet"];
-            let Some((capture, out)) = Capture::start(&arguments) else { return };
-            let lines = follow(out);
             let to = UdpSocket::bind("127.0.0.1:0").unwrap();
             let from = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let other = UdpSocket::bind("127.0.0.1:0").unwrap();
             let address = to.local_addr().unwrap();
+            let port = address.port().to_string();
+            let arguments =
+                ["-i", interface, "--format", "json", "-l", "packet", "udp", "dst", "port", &port];
+            let Some((capture, out)) = Capture::start(&arguments) else { return };
+            let lines = follow(out);
             for n in 0..100_u16 {
                 from.send_to(&n.to_be_bytes(), address).unwrap();
+                // The filter leaves this one out.
+                from.send_to(&n.to_be_bytes(), other.local_addr().unwrap()).unwrap();
             }
             let last = capture.end();
             let ours = format!("\"to\":\"{address}\"");
             let seen = lines.iter().filter(|l| l.contains(&ours)).count();
             assert_eq!(seen, 100, "{interface}: {last}");
+            assert_eq!(last, "100 packets, none dropped by the kernel");
         }
     });
 }

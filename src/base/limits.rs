@@ -13,6 +13,10 @@ pub const MAX_PACKET_BYTES: usize = 1 << 20;
 /// Largest pcapng block that is believed: a secrets block with many keys.
 pub const MAX_BLOCK_BYTES: usize = 16 << 20;
 
+/// Bytes of packets that wait in the kernel while capturing: a reader that is held
+/// up for some tenths of a second on a busy loopback loses nothing.
+pub const LIVE_RING_BYTES: usize = 64 << 20;
+
 /// Interfaces kept of one pcapng section: obsolete packet blocks number them in
 /// 16 bits, and `any` on the largest hosts sees some thousands.
 pub const MAX_INTERFACES: usize = 1 << 16;

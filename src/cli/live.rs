@@ -11,6 +11,7 @@ use crate::capture::live::{self, Accept, LiveOptions, Tally};
 use crate::cli::args::{Chosen, Common, Format, LevelArg, Print, Time};
 use crate::cli::{Browser, Failure, interrupt, print, schema};
 use crate::engine::Options;
+use crate::view::clean::clean;
 
 /// How long after Ctrl-C the last packets may take to be printed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -29,7 +30,9 @@ program once and for all:
 
 Examples:
   framescope live                              browse what passes the loopback
-  framescope live -i eth0 -w day.pcapng        and keep it
+  framescope live tcp port 8080 or tcp port 9000
+                                               of some ports only
+  framescope live -i eth0 -w day.pcapng        an interface; and keep the packets
   framescope live --format json | jq .summary  messages as JSON
   framescope live -l exchange --duration 10    calls and sessions of ten seconds
   ssh host sudo tcpdump -i any -U -w - | framescope -
@@ -89,9 +92,15 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
     }
     // Before anything is captured: what is wrong with a schema is told at once.
     let decoders = schema::decoders(&args.common.schema)?;
+    let filter = filter(&args.expression, args.common.filter.clone())?;
+    let mut name = args.interface.clone();
+    if let Some(f) = &filter {
+        name = format!("{name}, {}", f.text());
+    }
     let mut options = LiveOptions {
         interface: Some(args.interface.clone()),
-        accept: accept(&args.expression, args.common.filter.clone())?,
+        accept: filter
+            .map(|f| -> Accept { Box::new(move |link, data, len| f.matches(link, data, len)) }),
         count: args.count,
         duration: args.duration,
         write: args.write.clone(),
@@ -104,13 +113,12 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
     }
     let source = live::open(options)?;
     let tally = source.tally();
-    let name = source.name().to_owned();
     let source: Box<dyn Source> = Box::new(source);
     let result = if let Some(browser) = browser {
         let options = Options { decoders, ..args.common.options() };
         (browser.live)(source, name, options).map_err(Failure::Input).map(|()| ExitCode::SUCCESS)
     } else {
-        eprintln!("listening on {name}, Ctrl-C ends");
+        eprintln!("listening on {}; Ctrl-C ends", clean(&name));
         // The source ends when it is told to stop, with the last packets handed out.
         print::stream(&args.as_print(), source, &interrupt::Interrupted::default())
     };
@@ -119,19 +127,18 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
 }
 
 /// The filter that the rest of the command line asks for, or `-f`.
-fn accept(expression: &[String], option: Option<Filter>) -> Result<Option<Accept>, Failure> {
-    let filter = match (expression.is_empty(), option) {
-        (true, filter) => filter,
+fn filter(expression: &[String], option: Option<Filter>) -> Result<Option<Filter>, Failure> {
+    match (expression.is_empty(), option) {
+        (true, filter) => Ok(filter),
         (false, None) => {
             let filter = bpf::compile(&expression.join(" "));
-            Some(filter.map_err(|e| Failure::Input(e.to_string()))?)
+            filter.map(Some).map_err(|e| Failure::Input(e.to_string()))
         }
         (false, Some(_)) => {
             let text = "one capture filter is enough: give it with -f, or as the last words";
-            return Err(Failure::Input(text.into()));
+            Err(Failure::Input(text.into()))
         }
-    };
-    Ok(filter.map(|f| -> Accept { Box::new(move |link, data, len| f.matches(link, data, len)) }))
+    }
 }
 
 /// What the capture came to, in one line.

@@ -29,13 +29,14 @@ use std::time::Duration;
 
 use libc::{sockaddr_ll, tpacket_block_desc, tpacket_hdr_v1, tpacket3_hdr};
 
+use crate::base::limits::LIVE_RING_BYTES;
+
 /// Bytes of one block: several of the largest packets that a loopback or an
 /// offloading card hands out (64 KiB; "big TCP" reaches some hundred). The kernel
 /// cuts what does not fit into a block.
 const BLOCK_BYTES: usize = 512 << 10;
-/// Blocks: 64 MiB, so that a reader that is held up for a while loses nothing.
-/// Halved until the system grants it.
-const BLOCKS: usize = 128;
+/// Blocks; halved until the system grants them.
+const BLOCKS: usize = LIVE_RING_BYTES / BLOCK_BYTES;
 const FEWEST_BLOCKS: usize = 4;
 /// A block that holds a packet is handed over after so many milliseconds, full or not.
 const RETIRE_MS: u32 = 20;
