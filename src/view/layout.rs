@@ -575,7 +575,7 @@ mod tests {
     #[test]
     fn a_byte() {
         let p = picture(0, 80);
-        let expected = "\
+        let expected = "
  0 1 2 3 4 5 6 7
 +-+-------------+
 |M|  Rest = 5   |
@@ -583,14 +583,14 @@ mod tests {
 |1|0 0 0 0 1 0 1|
 +-+-------------+
 ";
-        assert_eq!(p.text, expected);
+        assert_eq!(format!("\n{}", p.text), expected);
         assert_eq!((p.drawn, p.elided), (8, 0));
     }
 
     #[test]
     fn the_middle_of_a_long_field_is_left_out() {
         let p = picture(100, 80);
-        let expected = "\
+        let expected = "
  0                   1                   2                   3
  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
 +-+-------------+-----------------------------------------------+
@@ -604,7 +604,7 @@ mod tests {
 |      ff       |
 +---------------+
 ";
-        assert_eq!(p.text, expected);
+        assert_eq!(format!("\n{}", p.text), expected);
         assert_eq!((p.drawn, p.elided), (40, 768));
     }
 
