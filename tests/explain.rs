@@ -195,6 +195,94 @@ fn short_bytes() {
     }
 }
 
+// ---------------------------------------------------------------- the program
+
+#[cfg(feature = "cli")]
+mod program {
+    use super::*;
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    /// Exit status, standard output, standard error.
+    fn explain(args: &[&str], input: &str) -> (i32, String, String) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_framescope"))
+            .current_dir(support::root())
+            .arg("explain")
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It may not read its input.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let out = child.wait_with_output().unwrap();
+        let text = |b: Vec<u8>| String::from_utf8(b).unwrap();
+        (out.status.code().unwrap(), text(out.stdout), text(out.stderr))
+    }
+
+    const WS: &str = "fixtures/ws-websockets/capture.pcap";
+
+    #[test]
+    fn events_messages_and_packets() {
+        let (status, frame, _) = explain(&[WS, "4"], "");
+        assert_eq!(status, 0);
+        assert!(frame.starts_with("event 4: websocket text frame, client → server, packet 8\n"));
+        assert!(
+            frame.contains("|1|1|0|0|0 0 0 1|1|0 0 0 1 1 1 0|      85              28       |")
+        );
+        // A message brings its frames.
+        let (_, message, _) = explain(&[WS, "5"], "");
+        assert!(message.starts_with("event 5: websocket text message"), "{message}");
+        assert!(message.ends_with(&frame), "{message}");
+        let (_, packet, _) = explain(&[WS, "p8"], "");
+        assert!(packet.starts_with("packet 8: tcp segment, client → server\n"), "{packet}");
+        assert!(packet.contains("\nTCP, bytes 34-53 of packet\n"), "{packet}");
+    }
+
+    #[test]
+    fn json_has_the_fields() {
+        let (_, out, _) = explain(&[WS, "4", "--format", "json"], "");
+        let v: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((&v["event"], &v["kind"]), (&4.into(), &"text".into()));
+        let opcode = v["fields"].as_array().unwrap().iter().find(|f| f["label"] == "Opcode");
+        let expected = serde_json::json!({
+            "name": "websocket.opcode", "label": "Opcode", "buffer": 0, "first_bit": 4, "bits": 4,
+            "value": 1, "value_name": "text",
+            "meaning": "What the payload is; 8 and above are control frames.",
+            "section": "RFC 6455 §5.2", "how": []
+        });
+        assert_eq!(opcode, Some(&expected));
+    }
+
+    #[test]
+    fn mistakes_say_where() {
+        for (args, said) in [
+            (&[WS, "6000"][..], "there is no event 6000; the last is 64"),
+            (&[WS, "p6000"], "there is no packet 6000; the last is p"),
+            (&[WS, "x"], "the number of an event (17) or of a packet (p12) is expected"),
+            (&[WS], "<EVENT>"),
+            (&["--hex", "81"], "--as"),
+            (&["--as", "websocket", "--hex", "81 0g"], "--hex, column 5: 'g' is no hex digit"),
+            (&["--as", "websocket", "--hex", "81 0"], "--hex, column 4: half a byte"),
+            (&["--as", "websocket", "--hex", " "], "--hex: there are no bytes"),
+            (&["--as", "smtp", "--hex", "81"], "websocket, http2, hpack, grpc"),
+        ] {
+            let (status, out, error) = explain(args, "");
+            assert_eq!((status, out.as_str()), (2, ""), "{args:?}: {error}");
+            assert!(error.contains(said), "{args:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn bytes_come_from_standard_input() {
+        let (status, out, _) =
+            explain(&["--as", "protobuf", "--hex", "-"], "08 2a\n12:05:41 6c\n6963 65\n");
+        assert_eq!(status, 0);
+        assert_eq!(out + "\n", page(&look(As::Protobuf, &["08 2a 12 05 41 6c 69 63 65"]), 80));
+    }
+}
+
 // ---------------------------------------------------------------- each bit once
 
 /// Bits drawn and left out, read from the picture alone.

@@ -1,7 +1,7 @@
 //! `framescope explain`: one event, packet or handful of bytes, bit by bit.
 
 use std::collections::VecDeque;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -358,7 +358,7 @@ fn write(
 /// Columns of the terminal, where standard output is one.
 #[cfg(feature = "tui")]
 fn columns() -> usize {
-    let terminal = std::io::stdout().is_terminal();
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
     let size = terminal.then(|| crossterm::terminal::size().ok()).flatten();
     size.map_or(explain::WIDTH, |(c, _)| usize::from(c)).min(100)
 }

@@ -17,6 +17,8 @@
 //! ASCII alone. Works for any tree whose leaves tile their buffer: nothing here
 //! knows a protocol, but for [`BREAK_AFTER`].
 
+use std::collections::HashMap;
+
 use unicode_width::UnicodeWidthStr;
 
 use crate::base::{BufferId, Origins};
@@ -79,13 +81,14 @@ pub fn sections(tree: &Tree, origins: &Origins) -> Vec<Section> {
         .map(|n| has_layout(tree, BufferId(u16::try_from(n).unwrap_or(u16::MAX))))
         .collect();
     let mut out: Vec<Section> = Vec::new();
+    let mut wrappers = HashMap::new();
     let mut after_break = false;
     for (n, node) in tree.nodes().iter().enumerate() {
         let id = NodeId(u32::try_from(n).unwrap_or(u32::MAX));
         if tree.has_children(id) || node.spec.kind == Kind::Group {
             continue;
         }
-        let group = group_of(tree, node);
+        let group = group_of(tree, node, &mut wrappers);
         let place = node
             .span
             .filter(|s| s.bit_len() > 0)
@@ -149,7 +152,7 @@ fn has_layout(tree: &Tree, buffer: BufferId) -> bool {
 /// The group as whose part a leaf is drawn: the innermost that repeats (a setting,
 /// a representation, a protobuf field), or the outermost that is not merely a
 /// wrapper round others.
-fn group_of(tree: &Tree, node: &Node) -> Option<NodeId> {
+fn group_of(tree: &Tree, node: &Node, wrappers: &mut HashMap<NodeId, bool>) -> Option<NodeId> {
     let mut chain = Vec::new();
     let mut at = node.parent;
     while let Some(id) = at {
@@ -157,7 +160,9 @@ fn group_of(tree: &Tree, node: &Node) -> Option<NodeId> {
         at = tree.get(id).and_then(|n| n.parent);
     }
     let repeats = |id: &&NodeId| tree.get(**id).is_some_and(|n| n.spec.repeated);
-    let not_wrapper = |id: &&NodeId| !is_wrapper(tree, **id);
+    // Each group is looked through once.
+    let not_wrapper =
+        |id: &&NodeId| !*wrappers.entry(**id).or_insert_with(|| is_wrapper(tree, **id));
     let byte = |id: &&NodeId| {
         tree.get(**id).and_then(|n| n.span).is_none_or(|s| s.bits == 0 && s.bit == 0)
     };
@@ -235,9 +240,13 @@ pub fn draw(
     let widest = section.bits.min(row_bits);
     ruler(&mut picture.text, widest);
     let mut above = vec![None; widest as usize];
+    let mut edges = Vec::new();
     for row in &rows {
         let below = owners(row, widest);
-        border(&mut picture.text, &above, &below, edges(row, rows_before(&rows, row)));
+        let mine = starts(row);
+        edges.extend(&mine);
+        border(&mut picture.text, &above, &below, &edges);
+        edges = mine;
         match row {
             Row::Elided { bits, .. } => {
                 picture.elided += bits;
@@ -255,14 +264,8 @@ pub fn draw(
         above = below;
     }
     let none = vec![None; widest as usize];
-    border(&mut picture.text, &above, &none, rows.last().map_or_else(Vec::new, starts));
+    border(&mut picture.text, &above, &none, &edges);
     picture
-}
-
-/// The row before this one.
-fn rows_before<'r>(rows: &'r [Row], row: &Row) -> Option<&'r Row> {
-    let at = rows.iter().position(|r| std::ptr::eq(r, row))?;
-    rows.get(at.checked_sub(1)?)
 }
 
 /// Cuts cells into rows and leaves the middle of long ones out.
@@ -338,14 +341,8 @@ fn starts(row: &Row) -> Vec<u64> {
     }
 }
 
-fn edges(row: &Row, before: Option<&Row>) -> Vec<u64> {
-    let mut v = starts(row);
-    v.extend(before.map(starts).unwrap_or_default());
-    v
-}
-
 /// The line between two rows; dashed where one field goes on below.
-fn border(out: &mut String, above: &[Option<usize>], below: &[Option<usize>], edges: Vec<u64>) {
+fn border(out: &mut String, above: &[Option<usize>], below: &[Option<usize>], edges: &[u64]) {
     let at = |row: &[Option<usize>], bit: usize| row.get(bit).copied().flatten();
     let inside = |bit: usize| at(above, bit).is_some() || at(below, bit).is_some();
     let mut line = String::new();
@@ -473,9 +470,18 @@ pub fn short(label: &str) -> String {
     }
 }
 
+/// The label without what it says in brackets at its end: `(64 bits)` can be seen.
+fn label_of(node: &Node) -> String {
+    let label = ascii(node.name.as_deref().unwrap_or(node.spec.label));
+    match label.strip_suffix(')').and_then(|l| l.rsplit_once(" (")) {
+        Some((before, _)) if !before.is_empty() => before.to_owned(),
+        _ => label,
+    }
+}
+
 /// Label and value in so many columns.
 fn label_lines(node: &Node, inside: usize, value: &dyn Fn(&Node) -> Vec<String>) -> Vec<String> {
-    let label = ascii(node.name.as_deref().unwrap_or(node.spec.label));
+    let label = label_of(node);
     if inside < 3 {
         return short(&label).chars().map(String::from).collect();
     }
@@ -500,7 +506,7 @@ fn label_lines(node: &Node, inside: usize, value: &dyn Fn(&Node) -> Vec<String>)
 }
 
 fn continued(node: &Node, inside: usize) -> Vec<String> {
-    let label = ascii(node.name.as_deref().unwrap_or(node.spec.label));
+    let label = label_of(node);
     [format!("{label} (continued)"), "(continued)".to_owned(), "(cont.)".to_owned()]
         .into_iter()
         .find(|t| t.width() <= inside)
@@ -534,4 +540,97 @@ fn wrap(label: &str, inside: usize) -> Vec<String> {
     }
     lines.truncate(LABEL_LINES);
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Buffer, Span};
+    use crate::field::FieldSpec;
+
+    static FLAG: FieldSpec = FieldSpec::new("t.flag", "More data", 1, Kind::Flag, "-", "A bit.");
+    static REST: FieldSpec = FieldSpec::new("t.rest", "Rest", 7, Kind::Unsigned, "-", "Bits.");
+    static BODY: FieldSpec = FieldSpec::new("t.body", "Body", 0, Kind::Data, "-", "Bytes.");
+
+    fn picture(body: u32, width: usize) -> Picture {
+        let wire = BufferId(0);
+        let mut tree = Tree::new();
+        tree.add(&FLAG, Some(Span::bit_field(wire, 0, 0, 1)), Value::Bool(true));
+        tree.add(&REST, Some(Span::bit_field(wire, 0, 1, 7)), Value::U64(5));
+        if body > 0 {
+            tree.add(&BODY, Some(Span::bytes(wire, 1, body)), Value::None);
+        }
+        let mut origins = Origins::new();
+        let bytes: Vec<u8> = std::iter::once(0x85).chain((0..body).map(|_| 0xff)).collect();
+        origins.add(Buffer { len: body + 1, bytes, ..Buffer::new("frame") });
+        let list = sections(&tree, &origins);
+        assert_eq!(list.len(), 1);
+        let value = |n: &Node| match n.value {
+            Value::U64(v) => vec![format!("{v} of a kind that is long"), v.to_string()],
+            _ => Vec::new(),
+        };
+        draw(&tree, &list[0], &origins.buffers()[0].bytes, width, &value)
+    }
+
+    #[test]
+    fn a_byte() {
+        let p = picture(0, 80);
+        let expected = "
+ 0 1 2 3 4 5 6 7
++-+-------------+
+|M|  Rest = 5   |
+|D|             |
+|1|0 0 0 0 1 0 1|
++-+-------------+
+";
+        assert_eq!(format!("\n{}", p.text), expected);
+        assert_eq!((p.drawn, p.elided), (8, 0));
+    }
+
+    #[test]
+    fn the_middle_of_a_long_field_is_left_out() {
+        let p = picture(100, 80);
+        let expected = "
+ 0                   1                   2                   3
+ 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
++-+-------------+-----------------------------------------------+
+|M|  Rest = 5   |                     Body                      |
+|D|             |                                               |
+|1|0 0 0 0 1 0 1|      ff              ff              ff       |
++-+-------------+- - - - - - - - - - - - - - - - - - - - - - - -+
+:                       ... 96 bytes ...                        :
++- - - - - - - -+-----------------------------------------------+
+|  (continued)  |
+|      ff       |
++---------------+
+";
+        assert_eq!(format!("\n{}", p.text), expected);
+        assert_eq!((p.drawn, p.elided), (40, 768));
+    }
+
+    #[test]
+    fn fewer_columns_have_fewer_bits_a_row() {
+        for (width, bits) in [(80, 32), (65, 32), (64, 16), (33, 16), (32, 8), (0, 8)] {
+            assert_eq!(bits_per_row(width), bits);
+            let p = picture(9, width);
+            assert!(p.text.lines().all(|l| l.len() as u64 <= 1 + 2 * bits), "{}", p.text);
+            assert_eq!(p.drawn + p.elided, 80);
+        }
+    }
+
+    #[test]
+    fn short_labels() {
+        let cases = [
+            ("Fin", "FIN"),
+            ("RSV1", "RSV1"),
+            ("More fragments", "MF"),
+            ("Reserved", "R"),
+            ("Padded", "PAD"),
+            ("Größe", "GR?"),
+            ("", "?"),
+        ];
+        for (label, expected) in cases {
+            assert_eq!(short(label), expected, "{label}");
+        }
+    }
 }
