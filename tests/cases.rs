@@ -5,9 +5,13 @@
 mod cli;
 #[path = "cases/corpus.rs"]
 mod corpus;
+#[path = "cases/filter.rs"]
+mod filter;
 #[path = "cases/golden.rs"]
 mod golden;
 mod support;
+#[path = "cases/tcpdump.rs"]
+mod tcpdump;
 
 use std::path::Path;
 use std::process::Command;
