@@ -77,7 +77,7 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Write events as text or JSON: messages, or with --level packets, frames,
     /// exchanges or findings.
-    Print(Print),
+    Print(Box<Print>),
     /// Write a completion script for a shell to standard output.
     Completions {
         /// The shell.

@@ -116,13 +116,41 @@ fn columns_of_both_forms() {
     assert_eq!(packets, "packet\ttcp.srcport\ttcp.flags.syn\n1\t59410\ttrue\n");
 }
 
-/// Every byte of every frame is shown, and is that of its packets.
+/// The bytes of `-x`: of each buffer its label line and its hex digits.
+fn dumps(text: &str) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for line in text.lines().filter_map(|l| l.strip_prefix("      ")) {
+        let offset = line.split(' ').next().unwrap_or_default();
+        let is_hex = offset.len() >= 4 && offset.bytes().all(|b| b.is_ascii_hexdigit());
+        match (is_hex && line[offset.len()..].starts_with("  "), all.last_mut()) {
+            (true, Some((_, hex))) => {
+                let digits = &line[offset.len()..offset.len() + 51];
+                hex.extend(digits.chars().filter(|c| *c != ' '));
+            }
+            _ => all.push((line.to_owned(), String::new())),
+        }
+    }
+    all
+}
+
+/// Every byte of every frame is shown, and stands in its packet.
 #[test]
 fn bytes_are_those_of_the_wire() {
+    let mut found = 0;
     for (name, path) in support::fixtures() {
         let text = print(&path, &["-x", "--full", "-l", "frame"]);
         assert!(!text.contains("not shown") && !text.contains("no longer kept"), "{name}");
-        let lines = text.lines().filter(|l| l.starts_with("      0000  ")).count();
-        assert!(lines >= events(&path, "frame").len(), "{name}");
+        let packets = dumps(&print(&path, &["-x", "-l", "packet"]));
+        for (label, hex) in dumps(&text) {
+            let words: Vec<&str> = label.rsplit(' ').collect();
+            let len = label.split(", ").nth(1).and_then(|l| l.split(' ').next()).unwrap();
+            assert_eq!(hex.len(), 2 * len.parse::<usize>().unwrap(), "{name}: {label}");
+            if label.starts_with("TCP stream, ") && words[1] == "packet" {
+                let number: usize = words[0].parse().unwrap();
+                assert!(packets[number - 1].1.contains(&hex), "{name}: {label}");
+                found += 1;
+            }
+        }
     }
+    assert!(found > 300, "{found}");
 }
