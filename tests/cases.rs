@@ -5,11 +5,15 @@
 mod cli;
 #[path = "cases/corpus.rs"]
 mod corpus;
+#[path = "cases/filter.rs"]
+mod filter;
 #[path = "cases/golden.rs"]
 mod golden;
 #[path = "cases/stats.rs"]
 mod stats;
 mod support;
+#[path = "cases/tcpdump.rs"]
+mod tcpdump;
 
 use std::path::Path;
 use std::process::Command;

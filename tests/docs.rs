@@ -23,7 +23,8 @@ use serde_json::Value;
 use support::{fixtures, root};
 
 /// Pages whose blocks are checked.
-const PAGES: [&str; 3] = ["README.md", "docs/JSON.md", "docs/ADDING-A-PROTOCOL.md"];
+const PAGES: [&str; 4] =
+    ["README.md", "docs/JSON.md", "docs/FILTERS.md", "docs/ADDING-A-PROTOCOL.md"];
 
 fn is_blessing() -> bool {
     std::env::var_os("FRAMESCOPE_BLESS").is_some()

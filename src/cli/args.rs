@@ -86,7 +86,7 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Write events as text or JSON: messages, or with --level packets, frames,
     /// exchanges or findings.
-    Print(Print),
+    Print(Box<Print>),
     /// Count: conversations and their bytes, calls by method with errors and
     /// percentiles.
     Stats(super::stats::Args),

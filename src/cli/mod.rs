@@ -59,13 +59,16 @@ pub fn command() -> clap::Command {
     Args::command()
 }
 
+/// Opens captures in the terminal; see [`Browser::files`].
+pub type BrowseFiles = fn(&[PathBuf], Option<bpf::Filter>, Options) -> Result<(), String>;
+
 /// The terminal interface. Given by `main`, since the command line and the
 /// terminal interface do not know each other. Errors are one line for people.
 #[derive(Clone, Copy, Debug)]
 pub struct Browser {
     /// Opens captures in the terminal until the user leaves; only the packets that
     /// pass the capture filter, where there is one.
-    pub files: fn(&[PathBuf], Option<bpf::Filter>, Options) -> Result<(), String>,
+    pub files: BrowseFiles,
     /// The same for what is captured now, under the name given.
     pub live: fn(Box<dyn Source>, String, Options) -> Result<(), String>,
 }

@@ -45,7 +45,7 @@ pub static RETRANSMISSION: FieldSpec = flag(
     "tcp.analysis.retransmission",
     "Retransmission",
     "RFC 9293 §3.8.1",
-    "All of the segment had been sent before.",
+    "Some or all of its bytes were sent again.",
 );
 /// See [`Note::FastRetransmission`](crate::flow::Note::FastRetransmission).
 pub static FAST_RETRANSMISSION: FieldSpec = flag(

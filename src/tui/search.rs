@@ -1,8 +1,12 @@
-//! Looks for text in summaries, fields and payloads, a few rows at a time.
+//! Looks for text in summaries, fields and payloads, or for what passes a filter,
+//! a few rows at a time.
 
+use std::collections::HashSet;
 use std::sync::PoisonError;
 
 use crate::event::{Event, Payload};
+use crate::index::Index;
+use crate::index::filter::Filter as Asked;
 use crate::tui::opener::Opener;
 use crate::tui::rows::{Filter, Item, Walk};
 use crate::tui::values;
@@ -32,6 +36,8 @@ pub(super) struct Search {
     /// What is looked for.
     pub(super) query: Query,
     needle: String,
+    /// The text as a filter, where it is one.
+    asked: Option<Asked>,
     walk: Walk,
     hits: usize,
 }
@@ -51,37 +57,65 @@ impl Search {
     /// From the beginning of the capture.
     pub(super) fn new(query: Query) -> Self {
         let needle = query.text.to_lowercase();
+        // A single word is looked for as text, though it may name a field.
+        let asked = Asked::parse(&query.text).ok().filter(|f| !f.is_plain_word());
         let walk = Walk::new(query.filter);
-        Self { query, needle, walk, hits: 0 }
+        Self { query, needle, asked, walk, hits: 0 }
     }
 
     /// Looks through some more.
     pub(super) fn step(&mut self, opener: &mut Opener) -> Step {
+        // Items in the list's order, with what their rows tell.
+        let mut order: Vec<(Item, bool)> = Vec::new();
         let (items, all, ended) = {
             let index = opener.index().read().unwrap_or_else(PoisonError::into_inner);
             let (mut items, mut bytes, mut budget) = (Vec::new(), 0, ROWS);
-            while items.len() < ITEMS && bytes < BYTES {
+            if let (Some(f), Some((first, _))) = (&mut self.asked, index.times()) {
+                f.begin(first);
+            }
+            let mut told = 0;
+            while items.len() < ITEMS && bytes < BYTES && told < ROWS {
                 let Some(item) = self.walk.next(&index, &mut budget) else { break };
                 if let Item::Row(r) = item {
+                    // What the row tells needs no opening.
+                    if let Some(passes) = self.asked.as_ref().and_then(|f| f.of_row(&index, r)) {
+                        told += 1;
+                        if passes {
+                            order.push((item, true));
+                        }
+                        continue;
+                    }
                     bytes += index.row(r).map_or(0, |r| u64::from(r.length));
                 }
                 items.push(item);
+                order.push((item, false));
             }
             let all = u32::try_from(index.len()).unwrap_or(u32::MAX);
-            let at_end = items.is_empty() && budget > 0;
+            let at_end = items.is_empty() && told == 0 && budget > 0;
             (items, all, at_end && index.is_ended())
         };
-        let mut hits: Vec<Item> = opener
-            .events(&items)
-            .into_iter()
-            .filter(|(_, e)| matches(e, &self.needle))
-            .map(|(i, _)| i)
-            .collect();
-        hits.sort_by_key(|h| items.iter().position(|i| i == h));
+        let opened = opener.events(&items);
+        let index = opener.index().read().unwrap_or_else(PoisonError::into_inner);
+        let passes = |e: &Event| match &self.asked {
+            Some(f) => passes(f, &index, e),
+            None => matches(e, &self.needle),
+        };
+        let found: HashSet<Item> =
+            opened.iter().filter(|(_, e)| passes(e)).map(|(i, _)| *i).collect();
+        drop(index);
+        let hits: Vec<Item> =
+            order.into_iter().filter(|(i, sure)| *sure || found.contains(i)).map(|o| o.0).collect();
         self.hits += hits.len();
         let finished = ended || self.hits >= MAX_HITS;
         Step { hits, done: (self.walk.passed(), all), finished }
     }
+}
+
+/// Whether the event passes the filter.
+fn passes(filter: &Asked, index: &Index, event: &Event) -> bool {
+    let number = event.conversation.and_then(|c| c.0.checked_sub(1));
+    let conversation = number.and_then(|n| index.conversations().get(n as usize)).map(|c| &c.info);
+    filter.matches(event, conversation)
 }
 
 /// Whether the event has the text (in lower case) anywhere that people can see.

@@ -2,7 +2,7 @@
 //!
 //! Values are as in JSON: flags are `true` and `false`, bytes lower-case hex,
 //! durations nanoseconds, enumerated fields numbers. Several values of one field
-//! are joined by commas. In tsv a backslash stands before `t`, `n`, `r` and
+//! are joined by commas; a payload is text where it is readable, else hex. In tsv a backslash stands before `t`, `n`, `r` and
 //! itself; in csv a cell is quoted as RFC 4180 says. Lines end with a line feed.
 //! What a terminal would obey is escaped in both.
 
@@ -138,7 +138,7 @@ fn value(out: &mut String, v: Val<'_>, as_payload: bool) {
         Val::Whole(n, _) | Val::Span(n) => write!(out, "{n}"),
         Val::Float(n) => write!(out, "{n:?}"),
         Val::Text(t) => out.write_str(t),
-        Val::Bytes(b) => match as_text(b, None).filter(|_| as_payload) {
+        Val::Bytes(b) => match as_text(b, None).filter(|t| as_payload && is_readable(t)) {
             Some(t) => out.write_str(t),
             None => b.iter().try_for_each(|b| write!(out, "{b:02x}")),
         },
@@ -149,6 +149,11 @@ fn value(out: &mut String, v: Val<'_>, as_payload: bool) {
         Val::Severity(s) => write!(out, "{s}"),
         Val::Here => Ok(()),
     };
+}
+
+/// Whether there is nothing in the text but what people write.
+fn is_readable(text: &str) -> bool {
+    !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use crate::field::{FieldSpec, Kind};
 use crate::finding::FindingSpec;
+use crate::index::filter::names::COMMON;
 use crate::proto::REGISTRY;
 use crate::{capture, engine, flow, link};
 
@@ -83,6 +84,14 @@ pub fn fields() -> String {
                 cell(f.section),
             );
         }
+    }
+    out.push_str(
+        "\n## Every event\n\n\
+         Filters and columns ([FILTERS.md](FILTERS.md)) know these besides; JSON has most of them as keys\n\
+         of the event.\n\n| name | meaning |\n| --- | --- |\n",
+    );
+    for c in COMMON {
+        let _ = writeln!(out, "| `{}` | {} |", c.name, cell(c.meaning));
     }
     out
 }

@@ -118,7 +118,7 @@ impl<'a> Scene<'a> {
                 return true;
             }
         }
-        none && self.from_conversation(spec.name, each)
+        none && self.of_conversation(spec.name, each)
     }
 
     fn node(&self, n: &Node, each: &mut Each<'_>) -> bool {
@@ -179,7 +179,7 @@ impl<'a> Scene<'a> {
     }
 
     /// What a segment's head says is true of all that the connection carries.
-    fn from_conversation(&self, name: &str, each: &mut Each<'_>) -> bool {
+    fn of_conversation(&self, name: &str, each: &mut Each<'_>) -> bool {
         let (Some(c), Some(e)) = (self.conversation, self.event) else { return false };
         let (from, to) = c.from_to(e.draft.sender);
         let port = |t: Transport, end: SocketAddr, each: &mut Each<'_>| {

@@ -107,6 +107,27 @@ fn search_looks_into_fields_and_payloads() {
 }
 
 #[test]
+fn a_search_takes_a_filter() {
+    let mut b = Bench::open("grpc-tonic", 100, 30);
+    for (filter, expected) in [
+        ("grpc.status_code == NOT_FOUND", 2),
+        // From the rows alone, and from both.
+        ("level == exchange and protocol == grpc", 7),
+        ("grpc.call and grpc.method == GetUser", 2),
+    ] {
+        b.type_in(&format!("/{filter}"));
+        b.press(&[KeyCode::Enter]);
+        let hits = &b.app.found.as_ref().unwrap().hits;
+        assert_eq!(hits.len(), expected, "{filter}: {}", b.screen());
+        let rows: Vec<u32> = hits
+            .iter()
+            .map(|h| if let Item::Row(r) = h { r.0 } else { panic!("{h:?} is no event") })
+            .collect();
+        assert!(rows.is_sorted(), "{filter}: {rows:?}");
+    }
+}
+
+#[test]
 fn a_search_is_stopped_by_escape() {
     let mut b = Bench::open("grpc-tonic", 100, 30);
     b.app.search("alice".into());
