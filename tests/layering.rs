@@ -37,6 +37,7 @@ const AT_HOME: &[(&str, &[&str])] = &[
     ("crossterm", &["tui", "cli"]),
     ("etherparse", &["link"]),
     ("pcap_parser", &["capture"]),
+    ("libc", &["capture"]),
     ("clap", &["cli", "main"]),
     ("clap_complete", &["cli", "main"]),
     ("clap_mangen", &["cli", "main"]),

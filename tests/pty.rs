@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use framescope::base::BufferId;
+use framescope::capture::{OpenOptions, Polled, open};
 use framescope::engine::Options;
 use framescope::event::Detail;
 use framescope::finding::Finding;
@@ -214,10 +215,69 @@ fn standard_input_is_browsed_with_keys_from_the_terminal() {
     command.arg(env!("CARGO_BIN_EXE_framescope"));
     let mut s = Session::run(80, 24, command);
     s.sees("standard input: messages");
+    // A pipe is followed to its end.
+    s.sees("event 77: tcp connection");
+    s.press("g");
     s.sees("GET /tour HTTP/1.1");
     s.press(DOWN);
     s.sees("event 2: http response");
     s.quit();
+}
+
+/// What comes down a pipe is followed until the reader moves, and again from the
+/// end on; the copy that is read again does not outlive the program.
+#[test]
+fn the_newest_is_followed_until_the_reader_moves() {
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ws-tungstenite/capture.pcap");
+    let folder = std::env::temp_dir().join(format!("framescope-follow-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let pipe = folder.join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Where its packets end.
+    let mut source = open(&fixture, OpenOptions::default()).unwrap();
+    let mut ends = Vec::new();
+    while let Polled::Batch(batch) = source.poll().unwrap() {
+        ends.extend(batch.packets().map(|p| p.meta.offset + u64::from(p.meta.captured_len)));
+    }
+    let bytes = std::fs::read(&fixture).unwrap();
+    let part = |from: usize, to: usize| &bytes[ends[from] as usize..ends[to] as usize];
+
+    let mut command = CommandBuilder::new("sh");
+    command.args(["-c", "exec \"$1\" - < \"$2\"", "sh"]);
+    command.arg(env!("CARGO_BIN_EXE_framescope"));
+    command.arg(&pipe);
+    command.env("TMPDIR", &folder);
+    let mut s = Session::run(80, 24, command);
+    let mut out = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    out.write_all(&bytes[..ends[5] as usize]).unwrap();
+    s.sees(", following");
+    s.sees("event 3: http exchange");
+    // What comes is selected.
+    out.write_all(part(5, 7)).unwrap();
+    s.sees("event 5: websocket text");
+    // One up: from now on that stays.
+    s.press(UP);
+    s.sees("event 3: http exchange");
+    s.until("no following", |s| !s.contents().contains("following"));
+    out.write_all(part(7, 12)).unwrap();
+    s.sees("(3 of 9)");
+    s.sees("event 3: http exchange");
+    // The end again.
+    s.press("G");
+    s.sees("(9 of 9), following");
+    out.write_all(part(12, 14)).unwrap();
+    s.sees("(11 of 11), following");
+    // Whoever looks at fields keeps them.
+    s.press("\t");
+    s.press(DOWN);
+    s.until("no following", |s| !s.contents().contains("following"));
+    drop(out);
+    s.quit();
+    std::fs::remove_file(&pipe).unwrap();
+    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    assert!(left.is_empty(), "left behind: {left:?}");
+    std::fs::remove_dir(&folder).unwrap();
 }
 
 #[test]
@@ -287,7 +347,7 @@ fn panics_on_the_screen() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/grpc-tonic/capture.pcap");
     let decoders: Vec<Box<dyn PayloadDecoder>> = vec![Box::new(Bomb)];
     let options = Options { decoders: Arc::new(decoders), ..Options::default() };
-    let ended = framescope::tui::run(&[path], options);
+    let ended = framescope::tui::run(&[path], None, options);
     println!("ended with {ended:?}");
 }
 

@@ -162,3 +162,9 @@ pub const MAX_STATS_NAME: usize = 1024;
 pub const MAX_EXACT_DURATIONS: usize = 100_000;
 /// And those of all methods together: 16 MiB.
 pub const MAX_EXACT_DURATIONS_IN_ALL: usize = 1 << 21;
+/// Bytes of a capture filter: some three thousand addresses, and nothing that
+/// anybody types.
+pub const MAX_FILTER_BYTES: usize = 64 << 10;
+/// Parentheses, `not`s and operators that are open at a place of a capture filter:
+/// reading and applying one takes a stack frame for each.
+pub const MAX_FILTER_DEPTH: usize = 64;

@@ -86,6 +86,20 @@ pub static SPOOL_FAILED: FindingSpec = FindingSpec::error(
     "The temporary copy of this capture could not be written: packets from here on cannot be shown again.",
 );
 
+/// The kernel threw packets away while capturing.
+pub static KERNEL_DROPS: FindingSpec = FindingSpec::error(
+    "capture.kernel-drops",
+    "packet(7), PACKET_STATISTICS",
+    "Packets came faster than they were read, and the kernel had no room for them: they are lost, before this place.",
+);
+
+/// The file of `-w` cannot be written.
+pub static WRITE_FAILED: FindingSpec = FindingSpec::error(
+    "capture.write-failed",
+    "framescope",
+    "The file that packets are kept in could not be written: packets from here on are not in it.",
+);
+
 /// All of them, for `docs/FINDINGS.md`.
 pub static FINDINGS: &[&FindingSpec] = &[
     &CUT_SHORT,
@@ -100,4 +114,6 @@ pub static FINDINGS: &[&FindingSpec] = &[
     &BAD_COMPRESSION,
     &READ_FAILED,
     &SPOOL_FAILED,
+    &KERNEL_DROPS,
+    &WRITE_FAILED,
 ];

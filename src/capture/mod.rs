@@ -1,17 +1,20 @@
-//! Where packets come from: capture files, standard input, later live sniffing.
+//! Where packets come from: capture files, standard input, live interfaces.
 //!
 //! [`open_all`] finds out what each file is and gives a [`Source`]; a source
 //! hands out [`Batch`]es; a [`PacketStore`] reads packets again; [`write`](mod@write)
-//! makes captures.
+//! makes captures. [`bpf`] lets only those packets through that are asked for.
 //!
 //! Bytes are read a chunk at a time (`stream`), decompressed on the way
 //! (`compressed`), and cut into packets where they lie (`pcap`, `pcapng`): a
 //! batch is a chunk and a list of places in it.
 
+pub mod bpf;
 mod build;
 mod compressed;
 pub mod findings;
 mod foreign;
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub mod live;
 mod packet;
 mod pcap;
 mod pcapng;

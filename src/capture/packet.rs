@@ -93,6 +93,19 @@ impl Batch {
         })
     }
 
+    /// Lets go of the packets for which `keep` does not hold.
+    pub fn retain(&mut self, keep: impl Fn(&Packet<'_>) -> bool) {
+        let kept: Vec<(PacketMeta, u32)> = self
+            .packets()
+            .zip(self.packets.iter())
+            .filter(|(p, _)| keep(p))
+            .map(|(_, place)| *place)
+            .collect();
+        if kept.len() < self.packets.len() {
+            self.packets = Arc::new(kept);
+        }
+    }
+
     /// Number of packets.
     #[must_use]
     pub fn len(&self) -> usize {

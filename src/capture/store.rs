@@ -93,6 +93,16 @@ impl PacketStore {
         files.iter().flatten().filter_map(path).collect()
     }
 
+    /// Removes the temporary files, for a program that ends while others still
+    /// hold the store: nothing can be read again from them then by name, but what
+    /// is open stays readable.
+    pub fn discard(&self) {
+        for path in self.spools() {
+            // Nobody is left to tell if it is gone already.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
     /// Keeps an open plain file under its number.
     pub(super) fn keep_file(&self, number: u32, file: File) {
         self.keep(number, Backing::File(Arc::new(file)));

@@ -192,6 +192,11 @@ impl<W: Write> PcapNgWriter<W> {
         self.inner.flush()
     }
 
+    /// The writer, to be emptied between packets.
+    pub(super) const fn get_mut(&mut self) -> &mut W {
+        &mut self.inner
+    }
+
     /// The writer, flushed.
     ///
     /// # Errors

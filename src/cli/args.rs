@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::base::limits::{DEFAULT_STATE_BYTES, FULL_PAYLOAD_BYTES, PAYLOAD_BYTES};
+use crate::capture::bpf;
 use crate::event::Level;
 
 const EXAMPLES: &str = "\
@@ -20,7 +21,9 @@ Examples:
   framescope slice a.pcap -w b.pcapng --event 73
                                                the packets behind an event
   framescope print --proto user.proto a.pcap   gRPC messages by name and type
-  tcpdump -i lo -U -w - | framescope print -   while it is being recorded";
+  framescope print -f 'tcp port 8080' a.pcap   only these packets, in tcpdump's language
+  framescope live                              what passes the loopback, while it passes
+  tcpdump -i eth0 -U -w - | framescope -       the same from tcpdump, here or by ssh";
 
 const LEVELS: &str = "\
 Levels:
@@ -87,6 +90,10 @@ pub(super) enum Command {
     Check(super::check::Args),
     /// Write the packets behind events or conversations to a capture of their own.
     Slice(super::slice::Args),
+    /// Browse or print what passes an interface, while it passes: the loopback, unless
+    /// another is named.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    Live(super::live::Live),
     /// Write a completion script for a shell to standard output.
     Completions {
         /// The shell.
@@ -101,6 +108,12 @@ pub(super) enum Command {
 pub(super) struct Common {
     #[command(flatten)]
     pub(super) schema: SchemaArgs,
+    /// Packets to look at, in the language of tcpdump: `tcp port 8080`, `host 10.0.0.1
+    /// and not port 22`, `net 10.0.0.0/8`, `tcp[tcpflags] & tcp-rst != 0`. `and` and
+    /// `or` are equally strong: use parentheses. Of the others nothing is read; their
+    /// numbers are left out. As in tcpdump, later fragments have no port.
+    #[arg(short = 'f', long = "capture-filter", value_name = "EXPR", value_parser = bpf::compile, allow_hyphen_values = true)]
+    pub(super) filter: Option<bpf::Filter>,
     /// Memory for the state of open connections: 256M unless told otherwise. Beyond
     /// it the oldest is let go, with a finding. Takes K, M and G.
     #[arg(long, value_name = "SIZE", value_parser = size, default_value_t = DEFAULT_STATE_BYTES, hide_default_value = true)]
@@ -133,13 +146,13 @@ pub(super) struct Print {
     /// Captures, one after another: pcap or pcapng, also in gzip or zstd; `-` is
     /// standard input.
     #[arg(value_name = "CAPTURE")]
-    captures: Vec<PathBuf>,
+    pub(super) captures: Vec<PathBuf>,
     /// The same as CAPTURE, for hands that know tcpdump and tshark.
     #[arg(short = 'r', value_name = "CAPTURE")]
-    read: Vec<PathBuf>,
+    pub(super) read: Vec<PathBuf>,
     /// How closely to look: exactly this level is written (see below).
     #[arg(short, long, value_enum, default_value_t = LevelArg::Message)]
-    level: LevelArg,
+    pub(super) level: LevelArg,
     /// Text for people, or JSON, one object a line (docs/JSON.md).
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
@@ -154,7 +167,7 @@ pub(super) struct Print {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum LevelArg {
+pub(super) enum LevelArg {
     Packet,
     Frame,
     Message,

@@ -13,6 +13,12 @@ const GRACE: Duration = Duration::from_millis(300);
 pub(super) struct Interrupted(Arc<AtomicBool>);
 
 impl Interrupted {
+    /// The flag itself, for those that do not know the command line.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
     pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -23,8 +29,8 @@ pub(super) fn watch() -> Interrupted {
     watch_for(GRACE, 0)
 }
 
-/// The same for a command that says everything at its end and never waits long for
-/// input: where it has said nothing after `grace`, the process ends with `status`.
+/// The same, where the main loop needs longer than usual to come to its end: the
+/// process ends with `status` where it has not come to it after `grace`.
 pub(super) fn watch_for(grace: Duration, status: i32) -> Interrupted {
     let flag = Interrupted::default();
     let Ok(mut signals) = signal_hook::iterator::Signals::new([

@@ -6,6 +6,8 @@
 mod args;
 mod check;
 mod interrupt;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod live;
 mod pass;
 mod print;
 mod progress;
@@ -19,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::capture::CaptureError;
+use crate::capture::{CaptureError, Source, bpf};
 use crate::engine::Options;
 use args::{Args, Command};
 
@@ -52,10 +54,16 @@ pub fn command() -> clap::Command {
     Args::command()
 }
 
-/// Opens captures in the terminal until the user leaves. Given by `main`, since
-/// the command line and the terminal interface do not know each other. An error
-/// is one line for people.
-pub type Browser = fn(&[PathBuf], Options) -> Result<(), String>;
+/// The terminal interface. Given by `main`, since the command line and the
+/// terminal interface do not know each other. Errors are one line for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Browser {
+    /// Opens captures in the terminal until the user leaves; only the packets that
+    /// pass the capture filter, where there is one.
+    pub files: fn(&[PathBuf], Option<bpf::Filter>, Options) -> Result<(), String>,
+    /// The same for what is captured now, under the name given.
+    pub live: fn(Box<dyn Source>, String, Options) -> Result<(), String>,
+}
 
 /// Runs the program with the process's arguments.
 #[must_use]
@@ -92,6 +100,8 @@ fn run(args: Args, browser: Option<Browser>) -> Result<ExitCode, Failure> {
         Some(Command::Stats(s)) => stats::run(&s),
         Some(Command::Check(c)) => check::run(&c),
         Some(Command::Slice(s)) => slice::run(&s),
+        #[cfg(all(feature = "live", target_os = "linux"))]
+        Some(Command::Live(l)) => live::run(l, browser),
         Some(Command::Completions { shell }) => {
             // Into memory first: the generator panics where a pipe is closed.
             let mut script = Vec::new();
@@ -131,6 +141,8 @@ fn browse(
         ));
     }
     let decoders = schema::decoders(&common.schema)?;
-    browser(paths, Options { decoders, ..common.options() }).map_err(Failure::Input)?;
+    let filter = common.filter.clone();
+    (browser.files)(paths, filter, Options { decoders, ..common.options() })
+        .map_err(Failure::Input)?;
     Ok(ExitCode::SUCCESS)
 }

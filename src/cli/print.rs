@@ -3,10 +3,11 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use crate::capture::{OpenOptions, Polled, open_all};
+use crate::capture::bpf::Filtered;
+use crate::capture::{OpenOptions, Polled, Source, open_all};
 use crate::cli::Failure;
 use crate::cli::args::{Format, Print, Time};
-use crate::cli::interrupt;
+use crate::cli::interrupt::{self, Interrupted};
 use crate::cli::progress::Progress;
 use crate::cli::schema;
 use crate::engine::{ConversationInfo, Engine, EventSink, FindingEvent};
@@ -84,6 +85,17 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
             "no capture given; `framescope print FILE`, or `-` for standard input".into(),
         ));
     }
+    let source = open_all(&captures, OpenOptions::default())?;
+    let source = Filtered::wrap(source, args.common.filter.clone());
+    stream(args, source, &interrupt::watch())
+}
+
+/// Writes what a source gives until it ends, or until Ctrl-C.
+pub(super) fn stream(
+    args: &Print,
+    mut source: Box<dyn Source>,
+    interrupted: &Interrupted,
+) -> Result<ExitCode, Failure> {
     let level = args.level();
     let mut options = args.common.options();
     options.decoders = schema::decoders(&args.common.schema)?;
@@ -92,7 +104,6 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
     } else {
         std::slice::from_ref(&level)
     });
-    let mut source = open_all(&captures, OpenOptions::default())?;
     let mut engine = Engine::new(options);
     let terminal = std::io::stdout().is_terminal();
     let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
@@ -111,7 +122,6 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
         out: std::io::stdout().lock(),
         failed: None,
     };
-    let interrupted = interrupt::watch();
     let mut progress = Progress::new(!terminal);
     let mut failure = None;
     while !printer.is_done() && !interrupted.is_set() {

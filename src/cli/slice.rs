@@ -31,7 +31,8 @@ Examples:
   framescope slice a.pcap -w one.pcapng --event 73         what led to event 73
   framescope slice a.pcap -w two.pcapng --conversation 1,4-6
   framescope slice a.pcap -w ws.pcapng --protocol websocket --whole
-  framescope slice a.pcap -w few.pcapng --packet 100-200   these and nothing else";
+  framescope slice a.pcap -w few.pcapng --packet 100-200   these and nothing else
+  framescope slice a.pcap -w web.pcapng -f 'tcp port 80'   what a capture filter lets through";
 
 /// `slice`.
 #[derive(Debug, clap::Args)]
@@ -142,7 +143,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
 
     let mut plan = Planner::new(selection);
     if !everything {
-        let ended = pass::over(&captures, options.clone(), &interrupted, &mut plan, |_, _| ())?;
+        let ended = pass::over(
+            &captures,
+            &args.common,
+            options.clone(),
+            &interrupted,
+            &mut plan,
+            |_, _| (),
+        )?;
         ended.failure()?;
     }
     let picked = (plan.events(), plan.conversations() as u64);
@@ -160,7 +168,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
             let m = &p.meta;
             w.note(out.borrow_mut().packet(m.link, m.time, m.original_len, p.data));
         });
-        pass::over(&captures, options, &interrupted, &mut cutter, |batch, _| {
+        pass::over(&captures, &args.common, options, &interrupted, &mut cutter, |batch, _| {
             let mut w = state.borrow_mut();
             w.all += batch.len() as u64;
             for s in &batch.secrets {

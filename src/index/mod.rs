@@ -70,6 +70,9 @@ struct Kept {
 pub struct Index {
     rows: Chunks<Row>,
     packets: Chunks<PacketRow>,
+    /// Number and place of each packet whose number does not follow that of the
+    /// packet before it: where a capture filter has dropped some.
+    runs: Vec<(u32, u32)>,
     conversations: Vec<Indexed>,
     lanes: Vec<Lane>,
     lane_of: HashMap<(u32, u32), u32>,
@@ -111,10 +114,45 @@ impl Index {
         self.packets.len()
     }
 
-    /// A packet, by its number.
+    /// A packet, by its number in the capture; none that a capture filter dropped.
     #[must_use]
     pub fn packet(&self, id: PacketId) -> Option<&PacketRow> {
-        self.packets.get(usize::try_from(id.0.checked_sub(1)?).ok()?)
+        let number = u32::try_from(id.0).ok()?;
+        let run = self.runs.partition_point(|r| r.0 <= number).checked_sub(1)?;
+        let (first, place) = *self.runs.get(run)?;
+        let place = place.checked_add(number.checked_sub(first)?)?;
+        // Behind the last of a run comes the first of the next.
+        if self.runs.get(run + 1).is_some_and(|next| place >= next.1) {
+            return None;
+        }
+        self.packets.get(place as usize)
+    }
+
+    /// The number of the first packet that has this number or a larger one.
+    #[must_use]
+    pub fn packet_from(&self, number: u32) -> Option<u32> {
+        if self.packet(PacketId(u64::from(number))).is_some() {
+            return Some(number);
+        }
+        self.runs.get(self.runs.partition_point(|r| r.0 < number)).map(|r| r.0)
+    }
+
+    /// The number of the last packet so far; 0 where there is none.
+    #[must_use]
+    pub fn last_packet(&self) -> u32 {
+        let len = u32::try_from(self.packets.len()).unwrap_or(u32::MAX);
+        self.runs.last().map_or(0, |(first, place)| {
+            first.saturating_add(len.saturating_sub(*place)).saturating_sub(1)
+        })
+    }
+
+    /// Takes up the next packet.
+    fn add_packet(&mut self, id: PacketId, row: PacketRow) {
+        let number = u32::try_from(id.0).unwrap_or(u32::MAX);
+        if self.runs.is_empty() || self.last_packet().checked_add(1) != Some(number) {
+            self.runs.push((number, u32::try_from(self.packets.len()).unwrap_or(u32::MAX)));
+        }
+        self.packets.push(row);
     }
 
     /// Time of a packet; the beginning of time for one that is not there.
@@ -177,6 +215,7 @@ impl Index {
     pub fn memory(&self) -> usize {
         self.rows.memory()
             + self.packets.memory()
+            + self.runs.len() * size_of::<(u32, u32)>()
             + self.checkpoint_bytes
             + self.conversations.iter().map(|c| (c.packets.len() + c.rows.len()) * 4).sum::<usize>()
             + self.lanes.iter().map(|l| l.rows.len() * 4).sum::<usize>()

@@ -161,7 +161,7 @@ impl Index {
             }
             Item::Packet(meta, conversation, with) => {
                 let number = conversation.map_or(0, |c| c.0);
-                self.packets.push(PacketRow::new(&meta, number));
+                self.add_packet(meta.id, PacketRow::new(&meta, number));
                 self.last.packet = meta.id;
                 self.last.time = self.last.time.max(meta.time);
                 let index = number.checked_sub(1).map(|n| n as usize);

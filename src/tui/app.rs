@@ -120,12 +120,18 @@ pub(super) struct App {
     pub(super) progress: Progress,
     /// Why it went no further.
     pub(super) failure: Option<String>,
+    /// Whether a capture filter drops packets.
+    pub(super) filtered: bool,
     /// The name of what is shown.
     pub(super) name: String,
     /// Where things were drawn last.
     pub(super) panes: Panes,
     /// The list has not taken up all of the index.
     pub(super) behind: bool,
+    /// The source gives what happens now.
+    pub(super) live: bool,
+    /// The newest event is selected as it comes, until the reader moves.
+    pub(super) following: bool,
     /// The column at which the mouse dragged the timeline last.
     pub(super) dragged: Option<u16>,
 }
@@ -155,11 +161,19 @@ impl App {
             notice: None,
             progress: Progress::Read(None),
             failure: None,
+            filtered: false,
             name,
             panes: Panes::default(),
             behind: true,
+            live: false,
+            following: false,
             dragged: None,
         }
+    }
+
+    /// Selects the newest event from now on, until the reader moves.
+    pub(super) const fn follow(&mut self) {
+        (self.live, self.following) = (true, true);
     }
 
     /// Takes up what the reader brought.
@@ -174,6 +188,9 @@ impl App {
             self.at = self.rows.place(item);
         }
         if self.reach.is_none() {
+            if self.following {
+                self.at = usize::MAX;
+            }
             self.at = self.at.min(self.rows.len().saturating_sub(1));
             self.set_selected(self.rows.get(self.at));
         }
@@ -190,6 +207,8 @@ impl App {
     pub(super) fn select_at(&mut self, at: usize) {
         self.reach = None;
         self.at = at.min(self.rows.len().saturating_sub(1));
+        // Whoever goes to the end wants to see what comes.
+        self.following = self.live && self.at + 1 >= self.rows.len();
         self.set_selected(self.rows.get(self.at));
     }
 
@@ -215,6 +234,7 @@ impl App {
             self.select_at(self.rows.place(item));
         } else {
             self.reach = Some(item);
+            self.following = false;
             self.grow();
         }
     }

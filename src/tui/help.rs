@@ -15,6 +15,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("↑ ↓ or k j", "move"),
     ("PgUp PgDn, Home End or g G", "move far"),
     ("Enter", "from an event to its fields"),
+    ("G or End", "follow what comes, until you move"),
     ("z", "this pane alone, and back"),
     ("1 2 3 4", "show packets, frames, messages, exchanges"),
     ("v", "other levels together"),

@@ -129,8 +129,14 @@ impl App {
     fn in_pane(&mut self, key: KeyEvent) -> Action {
         let area = self.panes.get(self.focus).map_or(1, |r| r.height.saturating_sub(2).max(1));
         let by = vertical(key.code, isize::try_from(area).unwrap_or(1));
+        if self.focus != Pane::List {
+            self.stay();
+        }
         match (self.focus, key.code) {
-            (Pane::List, KeyCode::Enter) => self.focus = Pane::Tree,
+            (Pane::List, KeyCode::Enter) => {
+                self.focus = Pane::Tree;
+                self.stay();
+            }
             (Pane::List, _) => match by {
                 Some(by) => self.step(by),
                 None => return Action::None,
@@ -140,6 +146,11 @@ impl App {
             (Pane::Timeline, code) => return self.in_timeline(code, by),
         }
         Action::Draw
+    }
+
+    /// What is selected is being looked at: it stays selected.
+    const fn stay(&mut self) {
+        self.following = false;
     }
 
     fn in_tree(&mut self, code: KeyCode, by: Option<isize>) -> Action {
@@ -247,6 +258,7 @@ impl App {
     }
 
     fn click(&mut self, pane: Pane, x: u16, y: u16) {
+        self.stay();
         match pane {
             Pane::List => {
                 if let Some(line) = y.checked_sub(self.panes.list.y + 1) {

@@ -5,7 +5,7 @@ use ratatui::style::Style;
 
 use crate::base::{CaptureTime, Side};
 use crate::event::Level;
-use crate::index::Index;
+use crate::index::{Index, Progress};
 use crate::tui::app::{App, Pane};
 use crate::tui::canvas::Canvas;
 use crate::tui::opener::time;
@@ -34,8 +34,10 @@ pub(super) fn draw(app: &App, index: &Index, buffer: &mut Buffer) {
     let mut c = Canvas::new(buffer, app.panes.list);
     let more = if app.behind { "…" } else { "" };
     let place = if app.rows.len() == 0 { 0 } else { app.at + 1 };
+    let following =
+        if app.following && app.progress != Progress::Ended { ", following" } else { "" };
     let title = format!(
-        "{}: {} ({place} of {}{more})",
+        "{}: {} ({place} of {}{more}){following}",
         app.name,
         app.rows.filter().describe(),
         app.rows.len()
@@ -47,7 +49,7 @@ pub(super) fn draw(app: &App, index: &Index, buffer: &mut Buffer) {
     }
     let (first, last) = index.times().unwrap_or_default();
     let seconds = relative(last, first).len();
-    let digits = index.len().max(index.packet_count()).to_string().len().max(3);
+    let digits = index.len().max(index.last_packet() as usize).to_string().len().max(3);
     for y in 1..c.height() {
         let at = app.top + usize::from(y) - 1;
         let Some(item) = app.rows.get(at) else { break };
@@ -162,10 +164,22 @@ fn head(app: &App, index: &Index, item: Item) -> Option<Head> {
 fn empty(app: &App, index: &Index, c: &mut Canvas<'_>) {
     let quiet = app.theme.quiet();
     let packets = index.packet_count();
-    let text = if !index.is_ended() && app.failure.is_none() {
+    let text = if app.live && !index.is_ended() && app.failure.is_none() {
+        match packets {
+            0 => "Listening; no packets yet.".to_owned(),
+            _ if index.is_empty() => {
+                format!("Listening; no events yet; {packets} packets; press 1 for packets.")
+            }
+            _ => format!("No events of these levels yet; {} of others; press v.", index.len()),
+        }
+    } else if !index.is_ended() && app.failure.is_none() {
         "reading …".to_owned()
     } else if packets == 0 {
-        "The capture holds no packets.".to_owned()
+        if app.filtered {
+            "No packet passes the capture filter (-f).".to_owned()
+        } else {
+            "The capture holds no packets.".to_owned()
+        }
     } else if index.is_empty() {
         format!("No events; {packets} packets; press 1 for packets.")
     } else {

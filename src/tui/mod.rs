@@ -38,7 +38,8 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::Event as Input;
 
-use crate::capture::{CaptureError, OpenOptions, PacketStore, open_all};
+use crate::capture::bpf::{self, Filtered};
+use crate::capture::{CaptureError, OpenOptions, PacketStore, Source, open_all};
 use crate::engine::Options;
 use crate::index::{Index, Progress, Reader, Reloader};
 use app::{Action, App};
@@ -118,19 +119,71 @@ impl Drop for Canary {
 
 /// Shows captures in the terminal until the user leaves.
 ///
-/// `-` is standard input; keys then come from the controlling terminal.
+/// `-` is standard input; keys then come from the controlling terminal, and the
+/// list follows what comes. Of packets that do not pass `filter`, nothing is shown.
 ///
 /// # Errors
 /// Where a capture cannot be opened, or the terminal cannot be used. What goes
 /// wrong while reading is shown, and what was read before stays.
-pub fn run(paths: &[PathBuf], options: Options) -> Result<(), TuiError> {
+pub fn run(
+    paths: &[PathBuf],
+    filter: Option<bpf::Filter>,
+    options: Options,
+) -> Result<(), TuiError> {
+    let mut shown_as = name(paths);
+    if let Some(f) = &filter {
+        shown_as = format!("{shown_as}, {}", f.text());
+    }
+    let how = How {
+        name: shown_as,
+        grows: paths.iter().any(|p| p.as_os_str() == "-"),
+        filtered: filter.is_some(),
+    };
+    let files = paths.to_vec();
+    show(how, options, move || {
+        Ok(Filtered::wrap(open_all(&files, OpenOptions { reload: true })?, filter))
+    })
+}
+
+/// Shows what a source gives, under this name, until the user leaves. Where the
+/// source `grows`, the list follows the newest event until the reader moves.
+///
+/// The source must have a store ([`Source::store`]) for anything to be opened;
+/// its temporary files are removed in the end.
+///
+/// # Errors
+/// Where the terminal cannot be used.
+pub fn run_source(
+    source: Box<dyn Source>,
+    name: String,
+    grows: bool,
+    options: Options,
+) -> Result<(), TuiError> {
+    show(How { name, grows, filtered: false }, options, move || Ok(source))
+}
+
+/// How a source is shown.
+struct How {
+    name: String,
+    /// It may bring more for as long as it likes.
+    grows: bool,
+    /// A capture filter leaves packets out.
+    filtered: bool,
+}
+
+/// Opens, reads and shows.
+fn show(
+    how: How,
+    options: Options,
+    open: impl FnOnce() -> Result<Box<dyn Source>, CaptureError> + Send + 'static,
+) -> Result<(), TuiError> {
     let index = Arc::new(RwLock::new(Index::new()));
     let (sender, messages) = channel();
     let told = Arc::new(AtomicBool::new(false));
     let reading = {
-        let (paths, options) = (paths.to_vec(), options.clone());
+        let options = options.clone();
         let (index, told) = (Arc::clone(&index), Arc::clone(&told));
-        move |s: &Sender<Message>| read(&paths, options, index, s, &told)
+        move |s: &Sender<Message>| read(open, options, index, s, &told)
     };
     spawn("reader", &sender, reading)?;
     // What cannot be opened is told on the terminal as it is. A pipe that says
@@ -143,14 +196,20 @@ pub fn run(paths: &[PathBuf], options: Options) -> Result<(), TuiError> {
     let mut screen = Screen::take()?;
     spawn("keys", &sender, keys)?;
     spawn("signals", &sender, signals)?;
-    let app = App::new(Arc::clone(&index), Theme::from_environment(), name(paths));
-    let desk = Arc::new(Desk::default());
-    let mut shown = Shown { app, sender, desk, told, options };
-    if let Some(store) = opened {
-        shown.start_worker(store)?;
+    let mut app = App::new(Arc::clone(&index), Theme::from_environment(), how.name);
+    app.filtered = how.filtered;
+    if how.grows {
+        app.follow();
     }
-    let result = shown.run(&mut screen, &messages);
+    let desk = Arc::new(Desk::default());
+    let mut shown = Shown { app, sender, desk, told, options, store: None };
+    let started = opened.map_or(Ok(()), |store| shown.start_worker(store));
+    let result = started.map_err(TuiError::Io).and_then(|()| shown.run(&mut screen, &messages));
     drop(screen);
+    // Threads that still read hold the store, and die with the process.
+    if let Some(store) = shown.store {
+        store.discard();
+    }
     result
 }
 
@@ -183,13 +242,13 @@ fn spawn(
 /// Opens and reads until the end. Progress is told no more often than it is
 /// looked at.
 fn read(
-    paths: &[PathBuf],
+    open: impl FnOnce() -> Result<Box<dyn Source>, CaptureError>,
     options: Options,
     index: Arc<RwLock<Index>>,
     sender: &Sender<Message>,
     told: &AtomicBool,
 ) {
-    let source = match open_all(paths, OpenOptions { reload: true }) {
+    let source = match open() {
         Ok(source) => source,
         Err(e) => {
             let _ = sender.send(Message::Opened(Err(e)));
@@ -254,10 +313,16 @@ struct Shown {
     desk: Arc<Desk>,
     told: Arc<AtomicBool>,
     options: Options,
+    store: Option<Arc<PacketStore>>,
 }
 
 impl Shown {
-    fn start_worker(&self, store: Arc<PacketStore>) -> io::Result<()> {
+    fn start_worker(&mut self, store: Arc<PacketStore>) -> io::Result<()> {
+        self.store = Some(Arc::clone(&store));
+        if let Some(path) = store.spools().first() {
+            self.app.notice =
+                Some(format!("packets are kept in {} until you leave", path.display()));
+        }
         let index = Arc::clone(&self.app.index);
         let reloader = Reloader::new(Arc::clone(&index), store, self.options.clone());
         let worker = Worker::new(Opener::new(index, reloader));

@@ -92,14 +92,18 @@ impl Walk {
 
     /// The next item; `None` where there is none yet, or `budget` rows were passed.
     pub(super) fn next(&mut self, index: &Index, budget: &mut usize) -> Option<Item> {
-        let packets = u32::try_from(index.packet_count()).unwrap_or(u32::MAX);
+        let packets = index.last_packet();
         while *budget > 0 {
             *budget -= 1;
             let row = index.row(RowId(self.row));
             let upto = row.map_or(packets, |r| r.last_packet.min(packets));
-            if self.filter.has(Level::Packet) && self.packet <= upto {
-                self.packet += 1;
-                return Some(Item::Packet(self.packet - 1));
+            // A capture filter leaves holes between the numbers.
+            if self.filter.has(Level::Packet)
+                && self.packet <= upto
+                && let Some(p) = index.packet_from(self.packet).filter(|p| *p <= upto)
+            {
+                self.packet = p + 1;
+                return Some(Item::Packet(p));
             }
             let row = row?;
             self.row += 1;

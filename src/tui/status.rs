@@ -66,6 +66,7 @@ fn told(app: &App) -> Option<String> {
 fn state(app: &App, index: &Index) -> String {
     let reading = match app.progress {
         _ if app.failure.is_some() => "stopped, ".to_owned(),
+        Progress::Read(_) | Progress::Waiting if app.live => "live, ".to_owned(),
         Progress::Read(Some((done, all))) if all > 0 => {
             format!("reading {}%, ", u128::from(done.min(all)) * 100 / u128::from(all))
         }

@@ -1,0 +1,192 @@
+//! Capture filters: the language of `tcpdump` and pcap-filter(7), compiled here and
+//! evaluated on captured bytes.
+//!
+//! [`compile`] reads an expression; [`Filter::matches`] says whether a packet
+//! passes; [`Filtered`] lets only those packets of a source through that do.
+//!
+//! What is tested is what libpcap's own code would test of the same link type, in
+//! the same order: a few fields at fixed places, so that `tcp port 80` finds no
+//! later fragment, nothing in tunnels, and no TCP behind IPv6 extension headers.
+//! `tcp[0] + 1 = 5` asks first whether the packet is TCP, `1 + tcp[0] = 5` does not.
+//! What is not known here is an error that names the word and its column.
+//!
+//! Known: `and or not` with their signs and parentheses; `host net port portrange
+//! src dst` and `proto` behind `ether ip ip6 arp rarp tcp udp sctp`; the protocols
+//! alone, with `icmp icmp6 igmp pim ah esp`; `vlan`, `broadcast`, `multicast`,
+//! `less`, `greater`; comparisons of `len`, of bytes such as `tcp[13]` or
+//! `ip[6:2]`, and of sums of them.
+//!
+//! Differences from libpcap, on purpose:
+//! - Host names are not looked up, and services are those of a table of ours.
+//! - `ip broadcast` is an error, since a file does not say the network's mask.
+//! - `%` and `^` are errors: libpcap takes them without a rank among the operators.
+//! - More parentheses are allowed round values: `port 80 or ((443 or 22) and 25)`.
+//! - BSD loopback: the family is taken in either byte order.
+//! - Nothing is optimised, so the packet that is cut off is rejected wherever
+//!   something is read behind its end, also where that cannot change the outcome.
+
+mod ast;
+mod generate;
+mod names;
+mod parse;
+mod program;
+mod source;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::base::limits::MAX_FILTER_BYTES;
+use ast::Expr;
+use generate::{Fault, LINK_TYPES, generate};
+use program::{Check, Packet};
+
+pub use source::Filtered;
+
+/// Why an expression is no filter. Shown with the expression and a caret under the
+/// column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BpfError {
+    /// What is wrong, in one line.
+    pub message: String,
+    /// Column of the character where it is, from 1.
+    pub column: usize,
+    expression: String,
+}
+
+impl BpfError {
+    fn new(expression: &str, column: usize, message: String) -> Self {
+        // Shown on a terminal: one line, nothing that moves the cursor.
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        Self { message, column, expression: expression.chars().map(plain).collect() }
+    }
+}
+
+impl fmt::Display for BpfError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.column;
+        writeln!(f, "column {at}: {}", self.message)?;
+        writeln!(f, "  {}", self.expression)?;
+        write!(f, "  {:>at$}", "^")
+    }
+}
+
+impl std::error::Error for BpfError {}
+
+/// A compiled capture filter.
+#[derive(Clone)]
+pub struct Filter {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    text: String,
+    expr: Expr,
+    /// For each of [`LINK_TYPES`].
+    programs: Vec<(u16, Result<Check, BpfError>)>,
+}
+
+/// Compiles an expression. An empty one lets every packet through.
+///
+/// # Errors
+/// Where the expression is not of the language, or of a part of it that is not
+/// known here.
+///
+/// # Examples
+/// ```
+/// use framescope::capture::bpf;
+///
+/// let filter = bpf::compile("tcp port 80 or 443").unwrap();
+/// assert_eq!(filter.to_string(), "tcp port 80 or tcp port 443");
+/// let error = bpf::compile("tcp and hsot 10.0.0.1").unwrap_err();
+/// assert_eq!(error.column, 9);
+/// ```
+pub fn compile(expression: &str) -> Result<Filter, BpfError> {
+    if expression.len() > MAX_FILTER_BYTES {
+        let what = format!("longer than {MAX_FILTER_BYTES} bytes");
+        return Err(BpfError::new("", 1, what));
+    }
+    let expr = parse::parse(expression)?;
+    let mut programs = Vec::new();
+    for link in LINK_TYPES {
+        let program = generate(&expr, link)
+            .map_err(|Fault { column, what }| BpfError::new(expression, column, what));
+        // Ethernet has everything: what is an error there is one everywhere.
+        if link == 1 {
+            programs.push((link, Ok(program?)));
+        } else {
+            programs.push((link, program));
+        }
+    }
+    Ok(Filter { inner: Arc::new(Inner { text: expression.to_owned(), expr, programs }) })
+}
+
+impl Filter {
+    /// Whether a packet passes: `data` is what was captured of it, `original_len`
+    /// its length on the wire. None passes of a link type to which the filter
+    /// cannot be applied ([`Filter::check`]).
+    #[must_use]
+    pub fn matches(&self, link_type: u16, data: &[u8], original_len: u32) -> bool {
+        match self.program(link_type) {
+            Some(Ok(check)) => check.run(Packet { data, original_len }).unwrap_or(false),
+            _ => self.inner.expr == Expr::All,
+        }
+    }
+
+    /// Whether it can be applied to packets of a link type.
+    ///
+    /// # Errors
+    /// Where the filter asks for what they do not have (`vlan` of raw IP), or the
+    /// link type is not known.
+    pub fn check(&self, link_type: u16) -> Result<(), BpfError> {
+        match self.program(link_type) {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(e)) => Err(e.clone()),
+            None if self.inner.expr == Expr::All => Ok(()),
+            None => {
+                let what = format!("no filter can be applied to packets of link type {link_type}");
+                Err(BpfError::new(&self.inner.text, 1, what))
+            }
+        }
+    }
+
+    /// The expression as it was given.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.inner.text
+    }
+
+    fn program(&self, link_type: u16) -> Option<&Result<Check, BpfError>> {
+        self.inner.programs.iter().find(|p| p.0 == link_type).map(|p| &p.1)
+    }
+}
+
+impl fmt::Display for Filter {
+    /// With all qualifiers and parentheses written out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.expr.fmt(f)
+    }
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Filter").field(&self.inner.expr).finish()
+    }
+}
+
+impl PartialEq for Filter {
+    /// Equal where they say the same, however it was written.
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl std::str::FromStr for Filter {
+    type Err = BpfError;
+
+    fn from_str(s: &str) -> Result<Self, BpfError> {
+        compile(s)
+    }
+}

@@ -1,0 +1,283 @@
+//! Capture filters against tcpdump: of generated expressions over the packets of all
+//! captures, and over odd ones, the same packets must match; and what is no filter to
+//! one must be none to the other.
+
+#[path = "bpf/expressions.rs"]
+mod expressions;
+#[path = "bpf/packets.rs"]
+mod packets;
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use framescope::base::CaptureTime;
+use framescope::capture::write::{PcapVariant, PcapWriter};
+use framescope::capture::{ByteOrder, LinkType, bpf};
+
+use expressions::{Dice, Maker};
+use packets::{ByLink, Raw, captured, made, seen};
+
+/// Expressions that are compared.
+const EXPRESSIONS: usize = 450;
+/// Those with a word out of place.
+const DAMAGED: usize = 300;
+
+/// Whether tcpdump is there; says so where it is not.
+fn is_installed() -> bool {
+    if Command::new("tcpdump").arg("--version").output().is_ok_and(|o| o.status.success()) {
+        return true;
+    }
+    assert!(
+        std::env::var_os("FRAMESCOPE_REQUIRE_TCPDUMP").is_none(),
+        "FRAMESCOPE_REQUIRE_TCPDUMP is set, and tcpdump is not installed"
+    );
+    eprintln!("SKIPPED: tcpdump is not installed");
+    false
+}
+
+/// Packets in a file for tcpdump. The time of each, in seconds, is its number.
+struct Pile {
+    link: u16,
+    packets: Vec<Raw>,
+    file: PathBuf,
+}
+
+impl Pile {
+    fn write(link: u16, packets: Vec<Raw>, name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let file = folder.join(format!("bpf-{name}-{link}.pcap"));
+        let out = std::io::BufWriter::new(std::fs::File::create(&file).unwrap());
+        let order = ByteOrder::Little;
+        let mut w = PcapWriter::new(out, LinkType(link), order, PcapVariant::Micros).unwrap();
+        for (i, p) in packets.iter().enumerate() {
+            let time = CaptureTime::from_parts(i64::try_from(i).unwrap(), 0);
+            w.packet(time, p.original_len, &p.data).unwrap();
+        }
+        w.finish().unwrap();
+        Self { link, packets, file }
+    }
+
+    /// What tcpdump lets through, or its complaint.
+    fn tcpdump(&self, expression: &str, more: &[&str]) -> Result<Vec<usize>, String> {
+        let out = Command::new("tcpdump")
+            .args(more)
+            .arg("-r")
+            .arg(&self.file)
+            .args(["-w", "-", "--", expression])
+            .output()
+            .unwrap();
+        if !out.status.success() {
+            let said = String::from_utf8_lossy(&out.stderr);
+            let said = said.lines().last().unwrap_or_default().to_owned();
+            // The optimiser found that nothing can match.
+            return if said.contains("rejects all packets") { Ok(Vec::new()) } else { Err(said) };
+        }
+        let mut numbers = Vec::new();
+        let mut rest = &out.stdout[24..];
+        while let [a, b, c, d, _, _, _, _, e, f, g, h, ..] = *rest {
+            numbers.push(u32::from_le_bytes([a, b, c, d]) as usize);
+            rest = &rest[16 + u32::from_le_bytes([e, f, g, h]) as usize..];
+        }
+        Ok(numbers)
+    }
+
+    fn ours(&self, expression: &str) -> Result<Vec<usize>, String> {
+        let f = bpf::compile(expression).map_err(|e| e.to_string())?;
+        f.check(self.link).map_err(|e| e.to_string())?;
+        let found = self.packets.iter().enumerate();
+        Ok(found
+            .filter(|(_, p)| f.matches(self.link, &p.data, p.original_len))
+            .map(|(i, _)| i)
+            .collect())
+    }
+}
+
+/// All piles, those of the link types that tcpdump cannot be asked about left out.
+fn piles(all: ByLink, name: &str) -> Vec<Pile> {
+    all.into_iter()
+        .filter(|(link, _)| bpf::compile("ip").unwrap().check(*link).is_ok())
+        .map(|(link, packets)| Pile::write(link, packets, name))
+        .collect()
+}
+
+/// What a comparison came to.
+#[derive(Default)]
+struct Tally {
+    compared: usize,
+    refused: usize,
+    /// Packets that matched, over all expressions.
+    matched: usize,
+    /// Expressions where some packets matched, and some did not.
+    telling: usize,
+    /// Packets that the optimiser alone judges otherwise.
+    optimised: usize,
+    wrong: Vec<String>,
+}
+
+fn compare(pile: &Pile, expression: &str, tally: &mut Tally) {
+    let (theirs, ours) = (pile.tcpdump(expression, &[]), pile.ours(expression));
+    tally.compared += 1;
+    match (theirs, ours) {
+        (Err(_), Err(_)) => tally.refused += 1,
+        (Ok(t), Ok(o)) => {
+            tally.matched += o.len();
+            tally.telling += usize::from(!o.is_empty() && o.len() < pile.packets.len());
+            if t == o {
+                return;
+            }
+            // What the optimiser leaves out is not read, so a packet that ends
+            // before it is not rejected: the language itself is what `-O` runs.
+            let plain = pile.tcpdump(expression, &["-O"]).unwrap();
+            let odd =
+                o.iter().filter(|n| !t.contains(n)).chain(t.iter().filter(|n| !o.contains(n)));
+            tally.optimised += odd.count();
+            if plain != o {
+                let first =
+                    (0..pile.packets.len()).find(|i| plain.contains(i) != o.contains(i)).unwrap();
+                tally.wrong.push(format!(
+                    "link type {}: `{expression}`: tcpdump {} packets, ours {}; first at {first}: {:02x?}",
+                    pile.link,
+                    plain.len(),
+                    o.len(),
+                    pile.packets[first].data
+                ));
+            }
+        }
+        (t, o) => tally.wrong.push(format!(
+            "link type {}: `{expression}`: tcpdump {:?}, ours {:?}",
+            pile.link,
+            t.map(|n| n.len()),
+            o.map(|n| n.len())
+        )),
+    }
+}
+
+/// Compares on two threads.
+fn compare_all(piles: &[Pile], expressions: &[String]) -> Tally {
+    let half = expressions.len().div_ceil(2);
+    std::thread::scope(|s| {
+        let parts: Vec<_> = expressions
+            .chunks(half)
+            .map(|some| {
+                s.spawn(move || {
+                    let mut tally = Tally::default();
+                    for e in some {
+                        for p in piles {
+                            compare(p, e, &mut tally);
+                        }
+                    }
+                    tally
+                })
+            })
+            .collect();
+        parts.into_iter().map(|p| p.join().unwrap()).fold(Tally::default(), |mut all, t| {
+            all.compared += t.compared;
+            all.refused += t.refused;
+            all.matched += t.matched;
+            all.telling += t.telling;
+            all.optimised += t.optimised;
+            all.wrong.extend(t.wrong);
+            all
+        })
+    })
+}
+
+fn finish(what: &str, t: &Tally) {
+    println!(
+        "{what}: {} comparisons, {} refused by both, {} packets matched, {} telling, {} packets of the optimiser's, {} wrong",
+        t.compared,
+        t.refused,
+        t.matched,
+        t.telling,
+        t.optimised,
+        t.wrong.len()
+    );
+    for w in t.wrong.iter().take(40) {
+        println!("{w}");
+    }
+    assert!(t.wrong.is_empty(), "{} differences", t.wrong.len());
+}
+
+fn generated(seed: u64, count: usize, seen: &packets::Seen) -> Vec<String> {
+    let mut maker = Maker { dice: Dice(seed), seen };
+    (0..count).map(|_| maker.expression()).collect()
+}
+
+/// Over the packets of all fixtures, and of the corpus where it is given.
+#[test]
+fn tcpdump_selects_the_same_packets_of_captures() {
+    if !is_installed() {
+        return;
+    }
+    let all = captured();
+    let seen = seen(&all);
+    let expressions = generated(1, EXPRESSIONS, &seen);
+    let t = compare_all(&piles(all, "captured"), &expressions);
+    finish("captures", &t);
+    assert!(t.telling > EXPRESSIONS / 2, "only {} expressions told packets apart", t.telling);
+}
+
+/// Over packets of every kind and link type, cut off everywhere.
+#[test]
+fn tcpdump_selects_the_same_packets_of_odd_ones() {
+    if !is_installed() {
+        return;
+    }
+    let seen = seen(&made());
+    let expressions = generated(2, EXPRESSIONS / 2, &seen);
+    let t = compare_all(&piles(made(), "made"), &expressions);
+    finish("odd packets", &t);
+    assert!(t.telling > EXPRESSIONS / 2, "only {} comparisons told packets apart", t.telling);
+}
+
+/// What is damaged is mostly no filter: then neither takes it.
+#[test]
+fn tcpdump_refuses_the_same_expressions() {
+    if !is_installed() {
+        return;
+    }
+    let all = made();
+    let seen = seen(&all);
+    let mut maker = Maker { dice: Dice(3), seen: &seen };
+    let expressions: Vec<String> = (0..DAMAGED)
+        .map(|_| {
+            let e = maker.expression();
+            maker.damaged(&e)
+        })
+        .collect();
+    let ethernet: BTreeMap<_, _> = all.into_iter().filter(|(l, _)| *l == 1).collect();
+    let t = compare_all(&piles(ethernet, "damaged"), &expressions);
+    finish("damaged", &t);
+    assert!(t.refused > DAMAGED / 5, "only {} were refused", t.refused);
+}
+
+/// What tcpdump takes and we do not, and the other way round, each with its reason.
+const DIFFERENCES: [(&str, bool, &str); 13] = [
+    ("ip broadcast", true, "a file does not say the mask of its network"),
+    ("5 % 3 = 2", true, "no rank among the operators"),
+    ("7 ^ 2 = 5", true, "no rank among the operators"),
+    ("mpls", true, "link layers that are not dissected either"),
+    ("pppoes", true, "the same"),
+    ("geneve", true, "a tunnel that is not dissected either"),
+    ("llc", true, "no IP in it"),
+    ("ether proto \\ipx", true, "no IP in it"),
+    ("ip6 protochain 6", true, "loops over extension headers: not fields at fixed places"),
+    ("vrrp", true, "no part of what this program shows"),
+    ("port 70-", false, "both refuse; keeps the list honest"),
+    ("port 80 or ((443 or 22) and 25)", false, "what is meant is clear"),
+    ("port imap", false, "a name of our table"),
+];
+
+#[test]
+fn differences_are_on_the_list() {
+    if !is_installed() {
+        return;
+    }
+    let pile = Pile::write(1, made().remove(&1).unwrap(), "differences");
+    for (expression, theirs_alone, reason) in DIFFERENCES {
+        let (theirs, ours) = (pile.tcpdump(expression, &[]).is_ok(), pile.ours(expression).is_ok());
+        println!("{expression}: tcpdump {theirs}, ours {ours}: {reason}");
+    }
+}
