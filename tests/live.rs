@@ -10,10 +10,11 @@ mod peers;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -25,24 +26,35 @@ const ROUNDS: usize = 5_000;
 /// Set for the test that runs in a namespace.
 const INSIDE: &str = "FRAMESCOPE_TEST_NAMESPACE";
 
+/// Where tests share the loopback, they take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Told even where tests are silent as long as they pass.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Runs a test in a network namespace of its own, or here where there is none.
 fn alone(name: &str, test: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         return test();
     }
     let up = "ip link set lo up";
-    let possible = Command::new("unshare")
-        .args(["-n", "sh", "-c", up])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success());
-    if !possible {
-        println!("no namespace of its own: on the loopback that all share");
+    // The second for users that are not root: root of a namespace alone.
+    let possible = |flags: &&str| {
+        let mut command = Command::new("unshare");
+        command.args([flags, "sh", "-c", up]).stderr(Stdio::null());
+        command.status().is_ok_and(|s| s.success())
+    };
+    let Some(flags) = ["-n", "-rn"].into_iter().find(possible) else {
+        say(&format!("{name}: no namespace of its own, on the loopback that all share"));
+        // One after another: they would drown each other.
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         return test();
-    }
+    };
     let script = format!("{up} && exec \"$0\" --exact {name} --nocapture");
     let status = Command::new("unshare")
-        .args(["-n", "sh", "-c", &script])
+        .args([flags, "sh", "-c", &script])
         .arg(std::env::current_exe().unwrap())
         .env(INSIDE, "1")
         .status()
@@ -75,11 +87,11 @@ impl Capture {
         let mut capture = Self { child, errors };
         let first = capture.errors.recv_timeout(DEADLINE).expect("a line on standard error");
         if first.contains("capturing is not permitted") {
-            println!("SKIPPED: packet sockets are refused here: {first}");
+            say(&format!("SKIPPED: packet sockets are refused here: {first}"));
             let _ = capture.child.wait();
             return None;
         }
-        assert_eq!(first, "listening on lo, Ctrl-C ends");
+        assert!(first.starts_with("listening on "), "{first}");
         Some((capture, out))
     }
 
@@ -357,6 +369,56 @@ fn large_segments_are_whole() {
         }
         println!("large: {longest} bytes in one segment");
         assert!(longest > 60_000, "{longest}");
+    });
+}
+
+/// A loopback hands each packet over twice, as it leaves and as it comes back. TCP
+/// would hide that; datagrams do not.
+#[test]
+fn a_loopback_packet_comes_once() {
+    alone("a_loopback_packet_comes_once", || {
+        for interface in ["lo", "any"] {
+            let arguments = ["-i", interface, "--format", "json", "-l", "packet"];
+            let Some((capture, out)) = Capture::start(&arguments) else { return };
+            let lines = follow(out);
+            let to = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let from = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let address = to.local_addr().unwrap();
+            for n in 0..100_u16 {
+                from.send_to(&n.to_be_bytes(), address).unwrap();
+            }
+            let last = capture.end();
+            let ours = format!("\"to\":\"{address}\"");
+            let seen = lines.iter().filter(|l| l.contains(&ours)).count();
+            assert_eq!(seen, 100, "{interface}: {last}");
+        }
+    });
+}
+
+/// While the program stands still, the kernel runs out of room: that is told.
+#[test]
+fn what_the_kernel_drops_is_counted() {
+    alone("what_the_kernel_drops_is_counted", || {
+        let arguments = ["--format", "json", "-l", "finding"];
+        let Some((capture, out)) = Capture::start(&arguments) else { return };
+        let lines = follow(out);
+        capture.signal("-STOP");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // More than the ring holds.
+        const BYTES: usize = 96 << 20;
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let chunk = [b'x'; 1 << 20];
+            (0..BYTES >> 20).for_each(|_| stream.write_all(&chunk).unwrap());
+        });
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        assert_eq!(std::io::copy(&mut stream, &mut std::io::sink()).unwrap(), BYTES as u64);
+        capture.signal("-CONT");
+        until(&lines, "capture.kernel-drops");
+        let last = capture.end();
+        println!("drops: {last}");
+        assert!(last.contains("DROPPED by the kernel"), "{last}");
     });
 }
 

@@ -280,6 +280,67 @@ fn the_newest_is_followed_until_the_reader_moves() {
     std::fs::remove_dir(&folder).unwrap();
 }
 
+/// A signal ends it as `q` does: no copy of packets is left behind.
+#[test]
+fn a_signal_leaves_nothing_behind() {
+    for signal in ["-TERM", "-HUP"] {
+        let name = format!("framescope-signal{signal}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let fixture =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ws-heartbeat/capture.pcap.gz");
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
+        command.arg(fixture);
+        command.env("TMPDIR", &folder);
+        let mut s = Session::run(80, 24, command);
+        s.sees("GET /beat HTTP/1.1");
+        let left = || std::fs::read_dir(&folder).unwrap().count();
+        assert_eq!(left(), 1, "a compressed file is copied");
+        let pid = s.child.process_id().unwrap().to_string();
+        assert!(
+            std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success()
+        );
+        assert!(s.child.wait().unwrap().success(), "{signal}");
+        s.until("terminal as it was", |s| !s.alternate_screen());
+        assert_eq!(left(), 0, "{signal}");
+        std::fs::remove_dir(&folder).unwrap();
+    }
+}
+
+/// An interface is browsed while packets pass it.
+#[cfg(all(feature = "live", target_os = "linux"))]
+#[test]
+fn a_live_capture_is_browsed() {
+    use std::net::{TcpListener, TcpStream};
+    let kept = std::env::temp_dir().join(format!("framescope-pty-{}.pcapng", std::process::id()));
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
+    command.args(["live", "-w"]);
+    command.arg(&kept);
+    let s = Session::run(100, 24, command);
+    s.until("answer", |s| {
+        s.contents().contains("lo: messages") || s.contents().contains("not permitted")
+    });
+    if s.look(|s| s.contents().contains("not permitted")) {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: packet sockets are refused here");
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    write!(client, "GET /browsed-{port} HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+    s.sees(&format!("GET /browsed-{port} HTTP/1.1"));
+    server.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+    s.sees("204 No Content");
+    s.quit();
+    // What was kept is a capture.
+    let mut source = open(&kept, OpenOptions::default()).unwrap();
+    let Polled::Batch(batch) = source.poll().unwrap() else { panic!("no packets were kept") };
+    assert!(batch.findings.is_empty(), "{:?}", batch.findings);
+    assert!(batch.packets().any(|p| p.data.windows(9).any(|w| w == b"/browsed-")));
+    std::fs::remove_file(&kept).unwrap();
+}
+
 #[test]
 fn a_pipe_that_says_nothing_yet_is_waited_for_on_the_screen() {
     let fixture =

@@ -139,6 +139,11 @@ pub const DEFAULT_STATE_BYTES: usize = 256 << 20;
 /// Conversations with state at a time, whatever their size.
 pub const MAX_CONVERSATIONS: usize = 1 << 20;
 
+/// Events and findings of one packet that are kept to be put in order. A packet
+/// that fills a hole may bring 16 MiB of frames of two bytes; beyond this many
+/// they are handed out as the segments come.
+pub const MAX_EVENTS_AT_ONCE: usize = 1024;
+
 /// Stream bytes and inflated bytes between two checkpoints of a conversation:
 /// opening an event reads and inflates at most this and the event itself.
 pub const CHECKPOINT_BYTES: u64 = 256 << 10;
@@ -168,3 +173,6 @@ pub const MAX_FILTER_BYTES: usize = 64 << 10;
 /// Parentheses, `not`s and operators that are open at a place of a capture filter:
 /// reading and applying one takes a stack frame for each.
 pub const MAX_FILTER_DEPTH: usize = 64;
+/// Bytes of packets that `print -x` keeps so that it can show where an event's
+/// bytes lie: what spans more is rare, and a pass must not grow with its file.
+pub const RECENT_BYTES: usize = 64 << 20;

@@ -21,6 +21,7 @@ Examples:
   framescope slice a.pcap -w b.pcapng --event 73
                                                the packets behind an event
   framescope print --proto user.proto a.pcap   gRPC messages by name and type
+  framescope explain a.pcap 17                 event 17 bit by bit
   framescope print -f 'tcp port 8080' a.pcap   only these packets, in tcpdump's language
   framescope live                              what passes the loopback, while it passes
   tcpdump -i eth0 -U -w - | framescope -       the same from tcpdump, here or by ssh";
@@ -44,6 +45,10 @@ Examples:
   framescope print --proto api/ -I third_party a.pcap
                                                protobuf by name and type
   framescope print --format json a.pcap | jq .summary
+  framescope print -Y 'grpc.status_code == NOT_FOUND or severity >= warning' a.pcap
+                                               only what passes (docs/FILTERS.md)
+  framescope print -e time -e grpc.method,duration_ns -l exchange a.pcap
+                                               these columns, parted by tabs
 
 Exit status: 0 done, also after Ctrl-C and when the reader of the output has gone;
 2 the command line or the input is at fault.";
@@ -94,6 +99,9 @@ pub(super) enum Command {
     /// another is named.
     #[cfg(all(feature = "live", target_os = "linux"))]
     Live(super::live::Live),
+    /// Show one event, packet or handful of bytes bit by bit: the picture of its
+    /// specification with its own values in it.
+    Explain(super::explain::Explain),
     /// Write a completion script for a shell to standard output.
     Completions {
         /// The shell.
@@ -153,17 +161,40 @@ pub(super) struct Print {
     /// How closely to look: exactly this level is written (see below).
     #[arg(short, long, value_enum, default_value_t = LevelArg::Message)]
     pub(super) level: LevelArg,
-    /// Text for people, or JSON, one object a line (docs/JSON.md).
+    /// Text for people; JSON, one object a line (docs/JSON.md); or columns: tsv, csv.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
+    #[command(flatten)]
+    pub(super) chosen: Chosen,
     /// Stop after so many events.
     #[arg(short, long, value_name = "N")]
     pub(super) count: Option<u64>,
-    /// How times are written in text; JSON always has them in full.
+    /// How times are written in text, and which time is the first of the usual columns;
+    /// JSON always has them in full.
     #[arg(long, value_enum, default_value_t = Time::Absolute)]
     pub(super) time: Time,
     #[command(flatten)]
     pub(super) common: Common,
+}
+
+/// What of the events is printed.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct Chosen {
+    /// Only events that pass this display filter: `websocket.opcode == text`,
+    /// `grpc.status_code != 0 and duration_ns > 100ms` (docs/FILTERS.md).
+    #[arg(short = 'Y', long = "filter", value_name = "FILTER")]
+    pub(super) display_filter: Option<String>,
+    /// Columns of tsv and csv: names of fields, parted by commas; may be given several
+    /// times. Without --format it means tsv.
+    #[arg(short = 'e', long = "field", value_name = "FIELD", value_delimiter = ',')]
+    pub(super) fields: Vec<String>,
+    /// tsv and csv without their first line, the names.
+    #[arg(long)]
+    pub(super) no_header: bool,
+    /// The bytes of each event under its line of text, in hex and ASCII: what was on the
+    /// wire, and what was made of it.
+    #[arg(short = 'x', long = "bytes")]
+    pub(super) bytes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -180,6 +211,15 @@ pub(super) enum LevelArg {
 pub(super) enum Format {
     Text,
     Json,
+    Tsv,
+    Csv,
+}
+
+/// Formats of what is no list of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    Text,
+    Json,
 }
 
 /// Time styles.
@@ -191,6 +231,14 @@ pub(super) enum Time {
     Relative,
     /// Seconds since the line before.
     Delta,
+}
+
+impl Chosen {
+    /// Whether anything was chosen.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    pub(super) fn is_any(&self) -> bool {
+        self.display_filter.is_some() || !self.fields.is_empty() || self.bytes
+    }
 }
 
 impl Print {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use crate::cli::args::{Common, Format};
+use crate::cli::args::{Common, ReportFormat};
 use crate::cli::{Failure, pass};
 use crate::finding::Severity;
 use crate::index::check::Check;
@@ -47,8 +47,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     ignore: Vec<String>,
     /// Text for people, or one JSON object (docs/JSON.md).
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    format: ReportFormat,
     #[command(flatten)]
     common: Common,
 }
@@ -81,12 +81,12 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let fail_on = Severity::from(args.fail_on);
     let failed = all.worst().is_some_and(|w| w >= fail_on);
     match args.format {
-        Format::Json => {
+        ReportFormat::Json => {
             let mut out = Vec::new();
             check::json(&mut out, &all, fail_on, failed);
             pass::write(&out)?;
         }
-        Format::Text => {
+        ReportFormat::Text => {
             let mut out = String::new();
             check::text(&mut out, &all, pass::colour());
             pass::write(out.as_bytes())?;

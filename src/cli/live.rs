@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::capture::Source;
 use crate::capture::bpf::{self, Filter};
 use crate::capture::live::{self, Accept, LiveOptions, Tally};
-use crate::cli::args::{Common, Format, LevelArg, Print, Time};
+use crate::cli::args::{Chosen, Common, Format, LevelArg, Print, Time};
 use crate::cli::{Browser, Failure, interrupt, print, schema};
 use crate::engine::Options;
 
@@ -70,12 +70,17 @@ pub(super) struct Live {
     #[arg(long, value_enum)]
     time: Option<Time>,
     #[command(flatten)]
+    chosen: Chosen,
+    #[command(flatten)]
     common: Common,
 }
 
 /// Runs the command.
 pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Failure> {
-    let prints = args.format.is_some() || args.level.is_some() || args.time.is_some();
+    let prints = args.format.is_some()
+        || args.level.is_some()
+        || args.time.is_some()
+        || args.chosen.is_any();
     let browser = browser.filter(|_| !prints && std::io::stdout().is_terminal());
     if args.write.as_ref().is_some_and(|w| w.as_os_str() == "-") {
         return Err(Failure::Input(
@@ -155,6 +160,7 @@ impl Live {
             format: self.format.unwrap_or(Format::Text),
             // Here it counts packets.
             count: None,
+            chosen: self.chosen.clone(),
             time: self.time.unwrap_or(Time::Absolute),
             common: self.common.clone(),
         }

@@ -5,6 +5,8 @@
 
 mod args;
 mod check;
+mod choose;
+mod explain;
 mod interrupt;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod live;
@@ -30,6 +32,9 @@ use args::{Args, Command};
 pub enum Failure {
     /// A capture or another file cannot be read, or the arguments do not fit.
     Input(String),
+    /// An argument is at fault at one place: what it is, and several lines that show
+    /// the place.
+    Argument(&'static str, String),
     /// Whoever read the output has gone: end quietly.
     ClosedPipe,
     /// Output cannot be written.
@@ -87,6 +92,13 @@ pub fn main(browser: Option<Browser>) -> ExitCode {
             eprintln!("framescope: {}", crate::view::clean::clean(&text));
             ExitCode::from(2)
         }
+        Err(Failure::Argument(what, picture)) => {
+            eprintln!("framescope: {what}");
+            for line in picture.lines() {
+                eprintln!("  {}", crate::view::clean::clean(line));
+            }
+            ExitCode::from(2)
+        }
         Err(Failure::Output(e)) => {
             eprintln!("framescope: cannot write the output: {e}");
             ExitCode::from(2)
@@ -102,6 +114,7 @@ fn run(args: Args, browser: Option<Browser>) -> Result<ExitCode, Failure> {
         Some(Command::Slice(s)) => slice::run(&s),
         #[cfg(all(feature = "live", target_os = "linux"))]
         Some(Command::Live(l)) => live::run(l, browser),
+        Some(Command::Explain(e)) => explain::run(&e),
         Some(Command::Completions { shell }) => {
             // Into memory first: the generator panics where a pipe is closed.
             let mut script = Vec::new();

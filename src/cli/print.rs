@@ -3,15 +3,19 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use crate::base::CaptureTime;
 use crate::capture::bpf::Filtered;
 use crate::capture::{OpenOptions, Polled, Source, open_all};
-use crate::cli::Failure;
 use crate::cli::args::{Format, Print, Time};
 use crate::cli::interrupt::{self, Interrupted};
 use crate::cli::progress::Progress;
 use crate::cli::schema;
+use crate::cli::{Failure, choose};
 use crate::engine::{ConversationInfo, Engine, EventSink, FindingEvent};
 use crate::event::{Event, Level};
+use crate::index::filter::{Filter, Scene};
+use crate::view::bytes::Recent;
+use crate::view::columns::Columns;
 use crate::view::json;
 use crate::view::text::{Lines, Style, TimeStyle};
 
@@ -23,11 +27,18 @@ struct Printer {
     level: Level,
     format: Format,
     lines: Lines,
+    filter: Option<Filter>,
+    columns: Option<Columns>,
+    /// The packets, where bytes are shown.
+    recent: Option<Recent>,
+    /// The last event, where findings are asked for: theirs follow it.
+    last: Option<Event>,
     text: String,
     bytes: Vec<u8>,
     left: u64,
     out: std::io::StdoutLock<'static>,
     failed: Option<std::io::Error>,
+    begun: bool,
 }
 
 impl Printer {
@@ -47,6 +58,20 @@ impl Printer {
         self.text.clear();
     }
 
+    /// Says when the capture began; the first time counts.
+    fn begin(&mut self, first: CaptureTime) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        self.lines.begin(first);
+        if let Some(f) = &mut self.filter {
+            f.begin(first);
+        }
+        if let Some(c) = &mut self.columns {
+            c.begin(first);
+        }
+    }
+
     const fn is_done(&self) -> bool {
         self.left == 0 || self.failed.is_some()
     }
@@ -55,12 +80,25 @@ impl Printer {
 impl EventSink for Printer {
     fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
         if event.draft.level != self.level || self.is_done() {
+            if self.level == Level::Finding && (self.filter.is_some() || self.columns.is_some()) {
+                self.last = Some(event);
+            }
+            return;
+        }
+        if self.filter.as_ref().is_some_and(|f| !f.matches(&event, conversation)) {
             return;
         }
         self.left -= 1;
-        match self.format {
-            Format::Json => json::event(&mut self.bytes, &event, conversation),
-            Format::Text => self.lines.event(&mut self.text, &event, conversation),
+        if let Some(columns) = &mut self.columns {
+            let event = Some(&event);
+            columns.line(&mut self.text, Scene { event, conversation, ..Scene::default() });
+        } else if self.format == Format::Json {
+            json::event(&mut self.bytes, &event, conversation);
+        } else {
+            self.lines.event(&mut self.text, &event, conversation);
+            if let Some(recent) = &self.recent {
+                recent.dump(&mut self.text, &event);
+            }
         }
         self.write(false);
     }
@@ -69,10 +107,22 @@ impl EventSink for Printer {
         if self.level != Level::Finding || self.is_done() {
             return;
         }
+        // A finding that belongs to no event may still follow one.
+        let event = self.last.as_ref().filter(|e| found.event == Some(e.id));
+        if let Some(f) = &self.filter
+            && !f.matches_finding(&found, event, conversation)
+        {
+            return;
+        }
         self.left -= 1;
-        match self.format {
-            Format::Json => json::finding(&mut self.bytes, &found, conversation),
-            Format::Text => self.lines.finding(&mut self.text, &found, conversation),
+        if let Some(columns) = &mut self.columns {
+            let finding = Some(&found);
+            let scene = Scene { event, finding, conversation, ..Scene::default() };
+            columns.line(&mut self.text, scene);
+        } else if self.format == Format::Json {
+            json::finding(&mut self.bytes, &found, conversation);
+        } else {
+            self.lines.finding(&mut self.text, &found, conversation);
         }
         self.write(false);
     }
@@ -97,6 +147,8 @@ pub(super) fn stream(
     interrupted: &Interrupted,
 ) -> Result<ExitCode, Failure> {
     let level = args.level();
+    let filter = choose::filter(args.chosen.display_filter.as_deref())?;
+    let columns = choose::columns(args)?;
     let mut options = args.common.options();
     options.decoders = schema::decoders(&args.common.schema)?;
     options = options.wanting(if level == Level::Finding {
@@ -116,19 +168,30 @@ pub(super) fn stream(
         level,
         format: args.format,
         lines: Lines::new(Style { colour, time }),
+        filter,
+        columns,
+        recent: args.chosen.bytes.then(Recent::default),
+        last: None,
         text: String::new(),
         bytes: Vec::new(),
         left: args.count.unwrap_or(u64::MAX),
         out: std::io::stdout().lock(),
         failed: None,
+        begun: false,
     };
+    if let (Some(columns), false) = (&mut printer.columns, args.chosen.no_header) {
+        columns.header(&mut printer.text);
+    }
     let mut progress = Progress::new(!terminal);
     let mut failure = None;
     while !printer.is_done() && !interrupted.is_set() {
         match source.poll() {
             Ok(Polled::Batch(batch)) => {
                 if let Some(first) = batch.packets().next() {
-                    printer.lines.begin(first.meta.time);
+                    printer.begin(first.meta.time);
+                }
+                if let Some(recent) = &mut printer.recent {
+                    recent.keep(&batch);
                 }
                 engine.batch(&batch, &mut printer);
                 printer.write(true);

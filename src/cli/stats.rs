@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::cli::args::{Common, Format};
+use crate::cli::args::{Common, ReportFormat};
 use crate::cli::{Failure, pass};
 use crate::event::Level;
 use crate::index::stats::Stats;
@@ -41,8 +41,8 @@ pub(super) struct Args {
     #[arg(short = 'r', value_name = "CAPTURE")]
     read: Vec<PathBuf>,
     /// Tables for people, or one JSON object (docs/JSON.md).
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    format: ReportFormat,
     /// Show so many conversations and methods; sums are of all. JSON has up to 100,000
     /// conversations.
     #[arg(long, value_name = "N", default_value_t = 100)]
@@ -59,12 +59,12 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         pass::over(&captures, &args.common, options, &pass::interrupts(), &mut all, |_, _| ())?;
     all.finish();
     match args.format {
-        Format::Json => {
+        ReportFormat::Json => {
             let mut out = Vec::new();
             stats::json(&mut out, &all);
             pass::write(&out)?;
         }
-        Format::Text => {
+        ReportFormat::Text => {
             let mut out = String::new();
             stats::text(&mut out, &all, args.rows, pass::width());
             pass::write(out.as_bytes())?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use crate::base::limits::MAX_EVENTS_AT_ONCE;
 use crate::base::{ConversationId, Moment, PieceSource, Side, Span};
 use crate::engine::fields;
 use crate::engine::node::Node;
@@ -114,16 +115,24 @@ pub(super) struct Stack {
     life: Life,
     /// Memory at the last count.
     pub memory: usize,
-    /// What of it stands in the engine's sum.
+    /// What of it stands in the engine's sum: what was measured, and what has
+    /// come since.
     pub counted: usize,
+    /// Bytes that have come since it was measured.
+    pub unmeasured: usize,
     /// The sink has been told that it ended.
     pub told_end: bool,
     /// Bytes read and inflated since the last checkpoint.
     pub since_checkpoint: u64,
 }
 
+/// Hands out what has been found so far, where one packet brings very much.
+pub(super) type HandOut<'a> = &'a mut dyn FnMut(&mut Shared, &ConversationInfo);
+
 /// Passes on what the reassembly delivers.
 struct ToNode<'a> {
+    info: &'a ConversationInfo,
+    hand_out: HandOut<'a>,
     root: &'a mut Node,
     shared: &'a mut Shared,
     a_is_client: bool,
@@ -132,6 +141,22 @@ struct ToNode<'a> {
 }
 
 impl ToNode<'_> {
+    /// A packet that fills a hole may bring millions of events.
+    fn relieve(&mut self) {
+        if self.shared.fresh < MAX_EVENTS_AT_ONCE {
+            return;
+        }
+        self.shared.fresh = 0;
+        let mut info = self.info.clone();
+        if self.shared.sides_swapped {
+            info.ends.swap(0, 1);
+        }
+        info.roles_known = self.shared.roles_known;
+        info.ledger = self.shared.ledger;
+        info.protocols.clone_from(&self.shared.protocols);
+        (self.hand_out)(self.shared, &info);
+    }
+
     fn side(&self, dir: Dir) -> Side {
         side_of(dir, self.a_is_client ^ self.shared.sides_swapped)
     }
@@ -168,6 +193,7 @@ impl Deliver for ToNode<'_> {
         let run = u32::try_from(len).unwrap_or(u32::MAX);
         self.root.map(side).push(at, run, origin.moment, origin.at);
         self.root.bytes(side, data, self.shared);
+        self.relieve();
     }
 
     fn gap(&mut self, dir: Dir, _offset: u64, len: u64) {
@@ -182,6 +208,7 @@ impl Deliver for ToNode<'_> {
         }
         // The finding comes from reassembly, which counts gaps as well.
         self.root.gap(side, len, self.shared);
+        self.relieve();
     }
 
     fn fin(&mut self, dir: Dir) {
@@ -220,6 +247,7 @@ impl Stack {
             life: Life::Open,
             memory: 0,
             counted: 0,
+            unmeasured: 0,
             told_end: false,
             since_checkpoint: 0,
         }
@@ -234,16 +262,20 @@ impl Stack {
     fn with(
         &mut self,
         shared: &mut Shared,
+        hand_out: HandOut<'_>,
         f: impl FnOnce(&mut ToNode<'_>) -> SegmentNotes,
     ) -> SegmentNotes {
         shared.conversation = Some(self.info.id);
         shared.ledger = self.info.ledger;
         shared.sides_swapped = false;
+        shared.fresh = 0;
         shared.roles_known = self.info.roles_known;
         shared.protocols = std::mem::take(&mut self.info.protocols);
         let before = shared.inflated;
         let stream_before: u64 = shared.ledger.stream.iter().sum();
         let mut to = ToNode {
+            info: &self.info,
+            hand_out,
             root: &mut self.root,
             shared,
             a_is_client: self.a_is_client,
@@ -271,11 +303,12 @@ impl Stack {
         from_a: bool,
         segment: &TcpSegment<'_>,
         shared: &mut Shared,
+        hand_out: HandOut<'_>,
     ) -> SegmentNotes {
         let at = shared.now;
         self.count(at);
         let Flow::Tcp(tcp) = flow else { return SegmentNotes::default() };
-        let notes = self.with(shared, |to| {
+        let notes = self.with(shared, hand_out, |to| {
             let notes = tcp.segment(from_a, segment, at, to);
             to.root.overdue(to.shared);
             notes
@@ -298,7 +331,8 @@ impl Stack {
         if let Flow::Udp(udp) = flow {
             udp.datagram(from_a, datagram);
         }
-        self.with(shared, |to| {
+        // A datagram is small.
+        self.with(shared, &mut |_, _| {}, |to| {
             let side = to.side(Dir::from_a(from_a));
             let at = to.root.tail(side);
             let now = to.shared.now;
@@ -331,12 +365,18 @@ impl Stack {
 
     /// The capture ends, or its state is let go: everything held is delivered,
     /// and what is open ends.
-    pub(super) fn finish(&mut self, flow: &mut Flow, cause: EndCause, shared: &mut Shared) {
+    pub(super) fn finish(
+        &mut self,
+        flow: &mut Flow,
+        cause: EndCause,
+        shared: &mut Shared,
+        hand_out: HandOut<'_>,
+    ) {
         if self.is_closed() {
             return;
         }
         let at = shared.now;
-        self.with(shared, |to| {
+        self.with(shared, hand_out, |to| {
             if let Flow::Tcp(tcp) = flow {
                 tcp.finish(at, to);
             }
@@ -414,6 +454,7 @@ impl Stack {
             life: self.life,
             memory: self.memory,
             counted: 0,
+            unmeasured: 0,
             told_end: false,
             since_checkpoint: 0,
         })

@@ -14,6 +14,7 @@ mod opaque;
 mod packet;
 mod replay;
 mod shared;
+pub mod specimen;
 
 use std::sync::Arc;
 
@@ -33,8 +34,14 @@ pub use shared::Ledger;
 use conversation::Stack;
 use shared::{Found, Shared};
 
-/// How often the memory of a conversation is counted anew, in its packets.
-const MEASURE_EVERY: u64 = 256;
+/// After how many bytes the memory of a conversation is measured anew. Until then
+/// all that has come counts as held: many small ones add up.
+const MEASURE_EVERY: usize = 256 << 10;
+/// The first packets, after each of which a conversation is measured: it is small,
+/// and what the protocols that are found on it set up is not among the bytes.
+const MEASURE_FIRST: u64 = 16;
+/// What a packet may cost beside its bytes: its place in the maps.
+const PACKET_OVERHEAD: usize = 128;
 
 /// What the engine is to do.
 #[derive(Clone)]
@@ -258,8 +265,14 @@ impl Engine {
     ) {
         let Some(c) = self.flows.get_mut(slot) else { return };
         let Some(stack) = &mut c.state else { return };
+        let next = &mut self.next_event;
+        let hand_out = &mut |shared: &mut Shared, info: &ConversationInfo| {
+            numbered(shared, next, Some(info), sink);
+        };
         let (notes, origin) = match &decoded.content {
-            Content::Tcp(s) => (stack.segment(&mut c.flow, from_a, s, &mut self.shared), &s.origin),
+            Content::Tcp(s) => {
+                (stack.segment(&mut c.flow, from_a, s, &mut self.shared, hand_out), &s.origin)
+            }
             Content::Udp(d) => {
                 stack.datagram(&mut c.flow, from_a, d, &mut self.shared);
                 (SegmentNotes::default(), &d.origin)
@@ -278,7 +291,7 @@ impl Engine {
         self.inflated += std::mem::take(&mut self.shared.inflated);
         let info = &stack.info;
         numbered(&mut self.shared, &mut self.next_event, Some(info), sink);
-        self.after(slot, sink);
+        self.after(slot, packet.data.len(), sink);
         self.flows.fed(slot, self.shared.now);
     }
 
@@ -301,7 +314,7 @@ impl Engine {
     }
 
     /// After a packet of a conversation: counts memory, keeps a checkpoint.
-    fn after(&mut self, slot: SlotId, sink: &mut dyn EventSink) {
+    fn after(&mut self, slot: SlotId, bytes: usize, sink: &mut dyn EventSink) {
         let Some(c) = self.flows.get_mut(slot) else { return };
         let Some(stack) = &mut c.state else { return };
         if stack.info.closed {
@@ -324,17 +337,41 @@ impl Engine {
                 stack: Box::new(copy),
             });
         }
-        if stack.info.packets % MEASURE_EVERY == 1 {
-            let memory = stack.measure(&c.flow);
-            self.memory = (self.memory + memory).saturating_sub(stack.counted);
-            stack.counted = memory;
-            if self.memory > self.options.state_bytes {
-                let some = (self.flows.live() / 16).max(1);
-                self.shared.finding(Finding::new(&findings::EVICTED), "framescope");
-                self.flush(None, sink);
-                self.flows.evict_oldest(some);
-                self.let_go(sink);
-            }
+        let before = stack.counted;
+        stack.unmeasured += bytes + PACKET_OVERHEAD;
+        let young = stack.info.packets <= MEASURE_FIRST;
+        if young || stack.unmeasured >= MEASURE_EVERY {
+            stack.unmeasured = 0;
+            stack.counted = stack.measure(&c.flow);
+        } else {
+            stack.counted += bytes + PACKET_OVERHEAD;
+        }
+        self.memory = (self.memory + stack.counted).saturating_sub(before);
+        if self.memory > self.options.state_bytes {
+            self.shrink(sink);
+        }
+    }
+
+    /// More may be held than is allowed: measures everything, and lets go of the
+    /// oldest where that is so. Down to three quarters, so that the next time is
+    /// far enough away to pay for it.
+    fn shrink(&mut self, sink: &mut dyn EventSink) {
+        self.memory = 0;
+        for c in self.flows.iter_mut() {
+            let Some(stack) = c.state.as_mut().filter(|s| !s.info.closed) else { continue };
+            stack.unmeasured = 0;
+            stack.counted = stack.measure(&c.flow);
+            self.memory += stack.counted;
+        }
+        let budget = self.options.state_bytes;
+        if self.memory <= budget - budget / 8 {
+            return;
+        }
+        self.shared.finding(Finding::new(&findings::EVICTED), "framescope");
+        self.flush(None, sink);
+        while self.memory > budget - budget / 4 && self.flows.live() > 0 {
+            self.flows.evict_oldest((self.flows.live() / 16).max(1));
+            self.let_go(sink);
         }
     }
 
@@ -350,7 +387,11 @@ impl Engine {
             };
             // What the packet being worked on has brought stays apart.
             let found = std::mem::take(&mut self.shared.found);
-            stack.finish(&mut conversation.flow, cause, &mut self.shared);
+            let next = &mut self.next_event;
+            let hand_out = &mut |shared: &mut Shared, info: &ConversationInfo| {
+                numbered(shared, next, Some(info), sink);
+            };
+            stack.finish(&mut conversation.flow, cause, &mut self.shared, hand_out);
             numbered(&mut self.shared, &mut self.next_event, Some(&stack.info), sink);
             self.shared.found = found;
             if !std::mem::replace(&mut stack.told_end, true) {

@@ -133,12 +133,14 @@ impl Node {
             State::Probing => {
                 self.lanes[i].held.extend_from_slice(data);
                 self.probe(false, shared);
+                self.finish_ends(shared);
             }
             // An exchange without a head: its HEADERS were not captured, or do
             // not tell whose it is.
             State::Waiting(_) => {
                 self.lanes[i].held.extend_from_slice(data);
                 self.glimpse(side, false, shared);
+                self.finish_ends(shared);
             }
             // A stream that nobody knows.
             _ => self.skip(side, data, shared),
@@ -307,6 +309,7 @@ impl Node {
             }
         }
         self.wake_peer(side, shared);
+        self.finish_ends(shared);
     }
 
     /// A direction ended.
@@ -319,6 +322,10 @@ impl Node {
         let both = self.lanes.iter().all(|l| l.end.is_some());
         let side = self.probe_now(side, both || cause != EndCause::Finished, shared);
         self.glimpse(side, true, shared);
+        // An end that came while nobody knew the stream was not told.
+        if self.lanes[side.peer().index()].waits.is_none() {
+            self.finish_end(side.peer(), shared);
+        }
         self.finish_end(side, shared);
         // Nobody comes any more whom the peer could wait for.
         let peer = side.peer();
@@ -328,14 +335,22 @@ impl Node {
         }
     }
 
-    /// Tells the machine the end, unless bytes before it still wait for the peer.
+    /// Tells the ends that came before anybody knew the stream.
+    fn finish_ends(&mut self, shared: &mut Shared) {
+        for side in Side::BOTH {
+            self.finish_end(side, shared);
+        }
+    }
+
+    /// Tells the machine the end, unless bytes before it still wait for the peer,
+    /// or there is no machine yet.
     fn finish_end(&mut self, side: Side, shared: &mut Shared) {
         let i = side.index();
         let lane = &self.lanes[i];
         let Some(cause) = lane.end else { return };
         let peer_may_come = self.lanes[side.peer().index()].end.is_none();
         if lane.told_end
-            || matches!(self.state, State::Probing)
+            || matches!(self.state, State::Probing | State::Waiting(_))
             || lane.waits.is_some() && peer_may_come
         {
             return;
@@ -401,6 +416,8 @@ impl Node {
             Input::Bytes(c) => self.bytes(c.side, c.data, shared),
             Input::Datagram { side, data, .. } => self.datagram(side, data, shared),
         }
+        // A head may have told whose the stream is.
+        self.finish_ends(shared);
     }
 
     /// A head comes behind all bytes before it: what is held of them ends here.

@@ -63,17 +63,18 @@ impl Replay {
         }
     }
 
-    /// Works on a packet of the conversation; gives what came of it.
-    pub fn packet(&mut self, packet: &Packet<'_>) -> Vec<Event> {
+    /// Works on a packet of the conversation; hands what comes of it to `each`.
+    pub fn packet(&mut self, packet: &Packet<'_>, each: &mut dyn FnMut(Event)) {
         let now = Moment { packet: packet.meta.id, time: packet.meta.time };
         self.shared.now = now;
         let decoded =
             self.decoder.decode(packet.meta.link.0, packet.data, packet.meta.original_len, now);
-        let Some(ends) = &decoded.endpoints else { return Vec::new() };
+        let Some(ends) = &decoded.endpoints else { return };
         let from_a = self.stack.info.birth.ends == [ends.source.into(), ends.destination.into()];
         match &decoded.content {
             Content::Tcp(segment) => {
-                self.stack.segment(&mut self.flow, from_a, segment, &mut self.shared);
+                let hand_out = &mut |s: &mut Shared, info: &ConversationInfo| take(s, info, each);
+                self.stack.segment(&mut self.flow, from_a, segment, &mut self.shared, hand_out);
             }
             Content::Udp(datagram) => {
                 self.stack.datagram(&mut self.flow, from_a, datagram, &mut self.shared);
@@ -81,31 +82,15 @@ impl Replay {
             _ => {}
         }
         drop(decoded);
-        self.take()
+        take(&mut self.shared, &self.stack.info, each);
     }
 
-    /// The capture ends at `at`.
-    pub fn finish(&mut self, at: Moment) -> Vec<Event> {
+    /// The capture ends at `at`; hands what comes of it to `each`.
+    pub fn finish(&mut self, at: Moment, each: &mut dyn FnMut(Event)) {
         self.shared.now = at;
-        self.stack.finish(&mut self.flow, EndCause::CaptureEnded, &mut self.shared);
-        self.take()
-    }
-
-    fn take(&mut self) -> Vec<Event> {
-        let mut drafts: Vec<_> = self
-            .shared
-            .found
-            .drain(..)
-            .filter_map(|f| match f {
-                Found::Event(d) => Some(d),
-                Found::Finding { .. } => None,
-            })
-            .collect();
-        drafts.sort_by_key(|d| d.level);
-        drafts
-            .into_iter()
-            .map(|draft| Event { id: EventId(0), conversation: Some(self.stack.info.id), draft })
-            .collect()
+        let hand_out = &mut |s: &mut Shared, info: &ConversationInfo| take(s, info, each);
+        self.stack.finish(&mut self.flow, EndCause::CaptureEnded, &mut self.shared, hand_out);
+        take(&mut self.shared, &self.stack.info, each);
     }
 
     /// What is known of the conversation by now.
@@ -118,5 +103,21 @@ impl Replay {
     #[must_use]
     pub const fn inflated(&self) -> u64 {
         self.shared.inflated
+    }
+}
+
+/// Hands out what was found, in the order in which the engine does.
+fn take(shared: &mut Shared, info: &ConversationInfo, each: &mut dyn FnMut(Event)) {
+    let mut drafts: Vec<_> = shared
+        .found
+        .drain(..)
+        .filter_map(|f| match f {
+            Found::Event(d) => Some(d),
+            Found::Finding { .. } => None,
+        })
+        .collect();
+    drafts.sort_by_key(|d| d.level);
+    for draft in drafts {
+        each(Event { id: EventId(0), conversation: Some(info.id), draft });
     }
 }

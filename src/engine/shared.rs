@@ -45,6 +45,8 @@ pub(super) struct Shared {
     pub registry: &'static [&'static Protocol],
     /// In the order in which they came; the conversation is the current one.
     pub found: Vec<Found>,
+    /// What machines have found since some of it was handed out.
+    pub fresh: usize,
     /// Inflated bytes of the current conversation since this was last taken.
     pub inflated: u64,
     /// Ledger of the current conversation.
@@ -67,6 +69,7 @@ impl Shared {
             decoders: Arc::clone(&options.decoders),
             registry: options.registry,
             found: Vec::new(),
+            fresh: 0,
             inflated: 0,
             ledger: Ledger::default(),
             sides_swapped: false,
@@ -89,6 +92,7 @@ impl Shared {
     }
 
     pub(super) fn emit(&mut self, draft: Draft) {
+        self.fresh += 1;
         self.found.push(Found::Event(draft));
     }
 
@@ -103,6 +107,7 @@ impl Shared {
         finding: Finding,
         protocol: &'static str,
     ) {
+        self.fresh += 1;
         self.found.push(Found::Finding { finding, protocol, sender, at: self.now });
     }
 }

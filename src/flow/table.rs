@@ -469,6 +469,11 @@ impl<T: Default> FlowTable<T> {
         self.slots.iter().flatten()
     }
 
+    /// All conversations with state, to measure them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Conversation<T>> {
+        self.slots.iter_mut().flatten()
+    }
+
     /// Memory of the table itself, in bytes; conversations count their own.
     #[must_use]
     pub fn memory(&self) -> usize {

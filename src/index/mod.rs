@@ -8,6 +8,7 @@
 pub mod check;
 mod chunks;
 mod durations;
+pub mod filter;
 mod reader;
 mod reload;
 mod row;

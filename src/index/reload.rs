@@ -141,15 +141,12 @@ impl Reloader {
         replay.want(&levels);
         let mut wanted = wanted.into_iter().peekable();
         let mut bytes = Vec::new();
-        let mut take = |found: Vec<Event>, wanted: &mut Wanted| {
-            for mut event in found {
-                if let Some((_, row, _)) = wanted.next_if(|w: &(usize, RowId, Level)| w.0 == events)
-                {
-                    event.id = EventId(u64::from(row.0) + 1);
-                    opened.push(Opened { row, event });
-                }
-                events += 1;
+        let mut take = |mut event: Event, wanted: &mut Wanted| {
+            if let Some((_, row, _)) = wanted.next_if(|w: &(usize, RowId, Level)| w.0 == events) {
+                event.id = EventId(u64::from(row.0) + 1);
+                opened.push(Opened { row, event });
             }
+            events += 1;
         };
         'read: loop {
             let packets = self.packets(conversation, next);
@@ -161,15 +158,14 @@ impl Reloader {
                 if wanted.peek().is_none() || self.store.read(&meta, &mut bytes).is_err() {
                     break 'read;
                 }
-                let found = replay.packet(&Packet { meta, data: &bytes });
-                take(found, &mut wanted);
+                let packet = Packet { meta, data: &bytes };
+                replay.packet(&packet, &mut |e| take(e, &mut wanted));
             }
         }
         if wanted.peek().is_some()
             && let Some(at) = ended
         {
-            let found = replay.finish(at);
-            take(found, &mut wanted);
+            replay.finish(at, &mut |e| take(e, &mut wanted));
         }
         self.inflated += replay.inflated();
     }

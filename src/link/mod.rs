@@ -21,7 +21,7 @@ mod wire;
 pub use decoded::{Content, Decoded, Endpoints, PayloadOrigin, TcpFlags, TcpSegment, UdpDatagram};
 pub use decoder::Decoder;
 pub use defrag::{Defragmenter, Fragment, FragmentKey, Joined};
-pub use dissect::{Dissection, dissect};
+pub use dissect::{Dissection, dissect, dissect_transport};
 pub use outline::{Addresses, End, Extent, FragmentInfo, Outline, TcpOptions};
 pub use summary::{SeqBase, summary};
 pub use wire::{ArpHead, IcmpHead, TcpHead};

@@ -490,7 +490,7 @@ impl Walk {
         leaf(behind, &f::TRAILER);
     }
 
-    fn tcp<'a, S: Sink + 'a>(&mut self, i: In<'a, S>, missing: u32) {
+    pub(super) fn tcp<'a, S: Sink + 'a>(&mut self, i: In<'a, S>, missing: u32) {
         let segment = i;
         let right = if S::ON { self.checksum(protocol::TCP, i.data(), missing) } else { None };
         let Ok((i, head)) = wire::tcp(i, right) else {
@@ -528,7 +528,7 @@ impl Walk {
         self.out.end = End::Tcp { head, options, payload };
     }
 
-    fn udp<'a, S: Sink + 'a>(&mut self, i: In<'a, S>, missing: u32) {
+    pub(super) fn udp<'a, S: Sink + 'a>(&mut self, i: In<'a, S>, missing: u32) {
         let have = len32(i.data().len());
         let datagram = i;
         let right = if S::ON { self.checksum(protocol::UDP, i.data(), missing) } else { None };

@@ -264,7 +264,8 @@ fn leaf(out: &mut Vec<u8>, node: &Node) {
     }
 }
 
-fn value(out: &mut Vec<u8>, value: &Value) {
+/// Appends a value; bytes as lower-case hex.
+pub(super) fn value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::None => out.extend_from_slice(b"null"),
         Value::Bool(b) => put(out, format_args!("{b}")),

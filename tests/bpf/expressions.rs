@@ -20,6 +20,8 @@ impl Dice {
 pub(crate) struct Maker<'a> {
     pub(crate) dice: Dice,
     pub(crate) seen: &'a Seen,
+    /// Whether services go by name.
+    pub(crate) names: bool,
 }
 
 impl Maker<'_> {
@@ -56,7 +58,9 @@ impl Maker<'_> {
     fn port(&mut self) -> String {
         match self.dice.roll(6) {
             0 => self.dice.pick(&["80", "443", "53", "0x50", "0120", "9"]).to_owned(),
-            1 => self.dice.pick(&["http", "https", "domain", "ssh", "\\http"]).to_owned(),
+            1 if self.names => {
+                self.dice.pick(&["http", "https", "domain", "ssh", "\\http"]).to_owned()
+            }
             _ => self.seen.ports[self.dice.roll(self.seen.ports.len())].to_string(),
         }
     }

@@ -460,7 +460,15 @@ impl Parser<'_> {
 }
 
 fn chain(first: Expr, rest: Vec<(Join, Expr)>) -> Expr {
-    if rest.is_empty() { first } else { Expr::Chain(Box::new(first), rest) }
+    match first {
+        first if rest.is_empty() => first,
+        // Parentheses at the left end say nothing.
+        Expr::Chain(first, mut before) => {
+            before.extend(rest);
+            Expr::Chain(first, before)
+        }
+        first => Expr::Chain(Box::new(first), rest),
+    }
 }
 
 fn relation(kind: &Kind) -> Option<Relation> {

@@ -14,6 +14,9 @@ use crate::proto::{Chunk, EndCause, Input, Machine, Out, Progress, Trace};
 
 /// Bytes of a message in the making up to which a fork copies them.
 const FORK_BYTES: usize = 64 << 10;
+/// Room of a finished message that is kept for the next: a larger one would stay
+/// with each call for as long as its stream is open.
+pub(super) const REUSED_BYTES: usize = 64 << 10;
 
 /// One call: both directions of one stream.
 #[derive(Clone, Debug, Default)]
@@ -178,7 +181,9 @@ impl Call {
     pub(super) fn finish_kept(&mut self, side: Side, cut: Option<Finding>, out: &mut dyn Out) {
         let body = std::mem::take(&mut self.side(side).body);
         self.finish(side, &body, cut, out);
-        self.side(side).body = body;
+        if body.capacity() <= REUSED_BYTES {
+            self.side(side).body = body;
+        }
     }
 
     /// A message in the making will not be completed.

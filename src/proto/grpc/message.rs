@@ -6,7 +6,7 @@ use crate::event::{Detail, Draft, Level, Payload};
 use crate::field::{In, TreeSink, Value};
 use crate::finding::Finding;
 use crate::proto::grpc::encoding::{Encoding, Inflated, inflate};
-use crate::proto::grpc::machine::{Call, Current};
+use crate::proto::grpc::machine::{Call, Current, REUSED_BYTES};
 use crate::proto::grpc::metadata::split_path;
 use crate::proto::grpc::wire::{self, PREFIX_LEN};
 use crate::proto::grpc::{fields, findings};
@@ -155,8 +155,10 @@ impl Call {
                 detail.summary.push_str(&format!(" ({}, {} → {length} bytes)", e.name(), m.got));
             }
         }
-        self.inflated = inflated;
-        self.inflated.clear();
+        if inflated.capacity() <= REUSED_BYTES {
+            self.inflated = inflated;
+            self.inflated.clear();
+        }
 
         if side == Side::Server && number == 1 && complete {
             self.first_response = self.start.map(|s| m.ready.time.since(s.time));

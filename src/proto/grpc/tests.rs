@@ -8,7 +8,7 @@ use super::*;
 use crate::base::{Moment, Side, Span};
 use crate::event::{Draft, Level, Payload};
 use crate::proto::harness::Recorder;
-use crate::proto::{EndCause, Headers, Input};
+use crate::proto::{EndCause, Headers, Input, Machine};
 
 fn headers(list: &[(&str, &str)]) -> Headers {
     let mut h = Headers::new();
@@ -421,6 +421,16 @@ fn a_bomb_is_named() {
     assert_eq!(w.r.codes(), ["grpc.inflate-limit"]);
     assert_eq!(w.event("message").length, MAX_INFLATED_BYTES as u64);
     assert_eq!(w.event("message").detail.as_ref().unwrap().truncated, Some(64 << 20));
+}
+
+#[test]
+fn a_large_message_is_not_kept_with_its_call() {
+    let packed = gzip(&vec![0; 32 << 20]);
+    let mut w = World::new();
+    w.request(&[("grpc-encoding", "gzip")]).send(Side::Client, &framed(1, &packed));
+    assert!(w.m.memory() < 1 << 20, "{} bytes after an inflated message", w.m.memory());
+    w.send(Side::Client, &framed(0, &vec![0; 4 << 20]));
+    assert!(w.m.memory() < 1 << 20, "{} bytes after a large message", w.m.memory());
 }
 
 #[test]

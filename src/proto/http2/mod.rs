@@ -11,6 +11,7 @@ mod findings;
 mod hpack;
 mod machine;
 mod probe;
+mod specimen;
 mod streaming;
 mod streams;
 mod summary;
@@ -20,6 +21,7 @@ mod wire;
 mod tests;
 
 pub use codes::{error, frame_type, setting};
+pub use specimen::{Frame, Reader};
 
 /// The registry's line.
 pub static PROTOCOL: Protocol = Protocol {

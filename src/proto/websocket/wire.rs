@@ -20,9 +20,9 @@
 use nom::number::streaming::{be_u16, be_u64};
 
 use super::fields::{
-    CLOSE, CLOSE_CODE, CLOSE_REASON, CLOSE_STRAY, FIN, MASK, MASKING_KEY, OPCODE, PAYLOAD,
-    PAYLOAD_LENGTH, PAYLOAD_LENGTH_ACTUAL, PAYLOAD_LENGTH_EXT_16, PAYLOAD_LENGTH_EXT_64, RSV,
-    RSV_BITS, RSV1, RSV2, RSV3, UNMASKED_PAYLOAD,
+    CLOSE, CLOSE_CODE, CLOSE_REASON, CLOSE_STRAY, FIN, HEAD_CUT, MASK, MASKING_KEY, OPCODE,
+    PAYLOAD, PAYLOAD_LENGTH, PAYLOAD_LENGTH_ACTUAL, PAYLOAD_LENGTH_EXT_16, PAYLOAD_LENGTH_EXT_64,
+    RSV, RSV_BITS, RSV1, RSV2, RSV3, UNMASKED_PAYLOAD,
 };
 use super::mask::unmask;
 use crate::base::{Buffer, BufferId, Origins, PieceSource, Span};
@@ -282,6 +282,20 @@ pub fn frame(data: &[u8]) -> Result<Frame, usize> {
     }
     let tree = tree(FrameBytes { wire, captured, payload: &payload });
     Ok(Frame { head: h, tree, origins, payload, len, missing: h.length - there as u64 })
+}
+
+/// The fields of a head that is cut short: those that are there, and the beginning
+/// of the next.
+#[must_use]
+pub fn cut_tree(data: &[u8]) -> Tree {
+    let captured = u32::try_from(data.len()).unwrap_or(u32::MAX);
+    let mut tree = tree(FrameBytes { wire: data, captured, payload: &[] });
+    let last = tree.leaves().filter_map(|n| n.span).map(|s| s.end()).max().unwrap_or(0);
+    let bytes = data.get(last as usize..).unwrap_or_default();
+    if !bytes.is_empty() {
+        tree.add(&HEAD_CUT, Some(cut_head(last, captured)), Value::Bytes(bytes.into()));
+    }
+    tree
 }
 
 /// The buffer of an unmasked payload of `len` bytes, of which `payload` is kept.

@@ -13,6 +13,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Modifier;
 
+use crate::capture::bpf::{self, Filtered};
 use crate::capture::{OpenOptions, open};
 use crate::engine::Options;
 use crate::index::{Index, Progress, Reader, Reloader};
@@ -46,8 +47,14 @@ impl Bench {
     }
 
     fn of(path: &Path, width: u16, height: u16) -> Self {
+        Self::behind(path, None, width, height)
+    }
+
+    /// The same behind a capture filter.
+    fn behind(path: &Path, filter: Option<&str>, width: u16, height: u16) -> Self {
         let index = Arc::new(RwLock::new(Index::new()));
         let source = open(path, OpenOptions { reload: true }).unwrap();
+        let source = Filtered::wrap(source, filter.map(|f| bpf::compile(f).unwrap()));
         let store = source.store().unwrap();
         let mut reader = Reader::new(source, Options::default(), Arc::clone(&index));
         while reader.step().unwrap() != Progress::Ended {}
@@ -55,6 +62,7 @@ impl Bench {
         let worker = Worker::new(Opener::new(Arc::clone(&index), reloader));
         let mut app = App::new(index, Theme { colour: true }, "capture.pcap".to_owned());
         app.progress = Progress::Ended;
+        app.filtered = filter.is_some();
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let mut bench = Self { app, worker, terminal };
         bench.settle();

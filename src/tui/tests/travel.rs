@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, MouseButton, MouseEventKind};
 
-use super::Bench;
+use super::{Bench, fixture};
 use crate::event::Level;
 use crate::tui::app::Pane;
 use crate::tui::rows::{Filter, Item, Rows};
@@ -173,4 +173,28 @@ fn a_click_in_the_list_moves_all() {
     assert!(b.screen().contains("event 17"), "{}", b.screen());
     b.mouse(MouseEventKind::ScrollDown, 30, 2);
     assert_eq!(b.app.at, 6);
+}
+
+#[test]
+fn packets_behind_a_capture_filter_keep_their_numbers() {
+    let path = fixture("ws-tungstenite");
+    let numbers = |b: &Bench| -> Vec<u32> {
+        let all = (0..b.app.rows.len()).map(|at| b.app.rows.get(at).unwrap());
+        all.filter_map(|i| if let Item::Packet(p) = i { Some(p) } else { None }).collect()
+    };
+    let mut whole = Bench::of(&path, 80, 24);
+    whole.type_in("1");
+    let mut some = Bench::behind(&path, Some("tcp[tcpflags] & tcp-push != 0"), 80, 24);
+    some.type_in("1");
+    let (all, left) = (numbers(&whole), numbers(&some));
+    assert!(left.len() > 5 && left.len() < all.len(), "{left:?}");
+    assert!(left.iter().any(|n| *n as usize > left.len()), "{left:?}");
+    for n in &left {
+        assert_eq!(
+            some.app.rows.get(some.app.rows.place(Item::Packet(*n))),
+            Some(Item::Packet(*n))
+        );
+    }
+    let none = Bench::behind(&path, Some("icmp"), 80, 24);
+    assert!(none.screen().contains("No packet passes the capture filter"), "{}", none.screen());
 }

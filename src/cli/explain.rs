@@ -1,0 +1,405 @@
+//! `framescope explain`: one event, packet or handful of bytes, bit by bit.
+
+use std::collections::VecDeque;
+use std::io::{IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use crate::base::{BufferId, EventId, PacketId, PacketRange, PieceSource};
+use crate::capture::{OpenOptions, Polled, open_all};
+use crate::cli::Failure;
+use crate::cli::args::{Common, ReportFormat};
+use crate::cli::interrupt;
+use crate::cli::progress::Progress;
+use crate::cli::schema;
+use crate::engine::specimen::{As, Bench};
+use crate::engine::{ConversationInfo, Engine, EventSink, FindingEvent};
+use crate::event::{Event, Level};
+use crate::view::explain::{self, Subject};
+
+const EXAMPLES: &str = "\
+Examples:
+  framescope explain a.pcap 17                 event 17, as print numbers it
+  framescope explain a.pcap p12                packet 12: Ethernet, IP, TCP or UDP
+  framescope explain --as websocket --hex '81 85 37 fa 21 3d 7f 9f 4d 51 58'
+                                               the masked Hello of RFC 6455
+  framescope explain --as protobuf --hex 082a1205416c696365
+  framescope explain --as hpack --hex 82868441... --hex 828684be...
+                                               two header blocks that share a table
+  xxd -p frame.bin | framescope explain --as http2 --hex -
+
+The picture is the specification's: 32 bits a row, each bit under its number, whole bytes in
+hex. Under it stands every field with its bits, its value, its name in filters, what it means
+and where that is written; lines with > work the value out. Bits count from the beginning of
+the picture.";
+
+/// `explain`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Explain {
+    /// The capture: pcap or pcapng, also in gzip or zstd; `-` is standard input.
+    #[arg(value_name = "CAPTURE", required_unless_present = "hex", requires = "event")]
+    capture: Option<PathBuf>,
+    /// The number of a frame, message or exchange, or p with the number of a packet. Of a
+    /// message its frames are explained, too.
+    #[arg(value_name = "EVENT", value_parser = target)]
+    event: Option<Target>,
+    /// Bytes to explain instead, in hex: spaces, colons, commas, line ends and 0x do not
+    /// matter; `-` reads them from standard input. Given several times, the later ones
+    /// follow the earlier on the same connection.
+    #[arg(long, value_name = "BYTES", conflicts_with_all = ["capture", "event"], requires = "protocol", allow_hyphen_values = true)]
+    hex: Vec<String>,
+    /// What the bytes of --hex are.
+    #[arg(long = "as", value_name = "PROTOCOL", requires = "hex", value_enum)]
+    protocol: Option<AsArg>,
+    /// Text for people, or JSON: the fields with their bits, values, names and meanings.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    format: ReportFormat,
+    /// Columns: the terminal's unless told otherwise, or 80.
+    #[arg(long, value_name = "COLUMNS")]
+    width: Option<usize>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What `--as` takes: [`As`] for clap.
+#[derive(Clone, Copy, Debug)]
+struct AsArg(As);
+
+impl ValueEnum for AsArg {
+    fn value_variants<'a>() -> &'a [Self] {
+        const {
+            &[
+                Self(As::WebSocket),
+                Self(As::Http2),
+                Self(As::Hpack),
+                Self(As::Grpc),
+                Self(As::Protobuf),
+                Self(As::Ethernet),
+                Self(As::Ip),
+                Self(As::Tcp),
+                Self(As::Udp),
+            ]
+        }
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.0.name()))
+    }
+}
+
+/// Which event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Event(EventId),
+    Packet(PacketId),
+}
+
+/// `17`, `#17`, `p12`.
+fn target(text: &str) -> Result<Target, String> {
+    let number = |t: &str| t.parse::<u64>().ok().filter(|n| *n > 0);
+    if let Some(n) = text.strip_prefix(['p', 'P']).and_then(number) {
+        return Ok(Target::Packet(PacketId(n)));
+    }
+    number(text).map(|n| Target::Event(EventId(n))).ok_or_else(|| {
+        "the number of an event (17) or of a packet (p12) is expected, as print shows them"
+            .to_owned()
+    })
+}
+
+/// Bytes written in hex. The error says at which column, counted from 1, and in
+/// which line where there are several.
+fn bytes(text: &str) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    let mut high: Option<(u32, usize, usize)> = None;
+    let (mut line, mut column) = (1, 0);
+    let several = text.trim_end().contains('\n');
+    let place = |line: usize, column: usize| {
+        if several { format!("line {line}, column {column}") } else { format!("column {column}") }
+    };
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        column += 1;
+        match c.to_digit(16) {
+            // 0x before a byte.
+            Some(0) if high.is_none() && matches!(chars.peek(), Some('x' | 'X')) => {
+                chars.next();
+                column += 1;
+            }
+            Some(d) => match high.take() {
+                None => high = Some((d, line, column)),
+                Some((h, _, _)) => out.push((h * 16 + d) as u8),
+            },
+            None if c.is_whitespace() || matches!(c, ':' | ',' | '-') => {
+                if let Some((_, l, at)) = high {
+                    return Err(format!("{}: half a byte; two hex digits make one", place(l, at)));
+                }
+                if c == '\n' {
+                    line += 1;
+                    column = 0;
+                }
+            }
+            None => return Err(format!("{}: {c:?} is no hex digit", place(line, column))),
+        }
+    }
+    match high {
+        Some((_, l, at)) => Err(format!("{}: half a byte; two hex digits make one", place(l, at))),
+        None => Ok(out),
+    }
+}
+
+/// Frames that are kept, since the message that is looked for may come in them.
+const FRAMES: usize = 64;
+/// Bytes that they may hold together.
+const FRAME_BYTES: usize = 16 << 20;
+/// Frames that are explained behind their message; of more the numbers are told.
+const FRAMES_EXPLAINED: usize = 4;
+
+/// Takes the event that is looked for.
+struct Finder {
+    target: Target,
+    found: Option<(Event, Option<ConversationInfo>)>,
+    /// The frames that came last.
+    frames: VecDeque<Event>,
+    frame_bytes: usize,
+    /// The last number that was seen.
+    last: u64,
+}
+
+impl EventSink for Finder {
+    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+        let is_it = match self.target {
+            Target::Packet(id) => {
+                event.draft.level == Level::Packet && event.draft.start.packet == id
+            }
+            Target::Event(id) => {
+                self.last = self.last.max(event.id.0);
+                event.draft.level != Level::Packet && event.id == id
+            }
+        };
+        if is_it && self.found.is_none() {
+            self.found = Some((event, conversation.cloned()));
+        } else if event.draft.level == Level::Frame && self.found.is_none() {
+            self.frame_bytes += held(&event);
+            self.frames.push_back(event);
+            while self.frames.len() > FRAMES || self.frame_bytes > FRAME_BYTES {
+                let Some(old) = self.frames.pop_front() else { break };
+                self.frame_bytes -= held(&old);
+            }
+        }
+    }
+
+    fn finding(&mut self, _: FindingEvent, _: Option<&ConversationInfo>) {}
+
+    fn packet(
+        &mut self,
+        packet: &crate::capture::Packet<'_>,
+        _: Option<crate::base::ConversationId>,
+        _: &[PacketId],
+    ) {
+        if let Target::Packet(_) = self.target {
+            self.last = self.last.max(packet.meta.id.0);
+        }
+    }
+}
+
+/// Bytes that an event holds.
+fn held(event: &Event) -> usize {
+    let buffers = event.draft.detail.iter().flat_map(|d| d.origins.buffers());
+    buffers.map(|b| b.bytes.len()).sum()
+}
+
+/// The bytes of packets that an event's first buffer was made from.
+fn packet_bytes(event: &Event) -> impl Iterator<Item = PacketRange> {
+    let buffer = event.draft.detail.as_ref().and_then(|d| d.origins.get(BufferId(0)));
+    buffer.into_iter().flat_map(|b| &b.pieces).filter_map(|p| match p.source {
+        PieceSource::Packet(r) => Some(r),
+        _ => None,
+    })
+}
+
+/// Whether bytes of a message came in this frame.
+fn carried(message: &Event, frame: &Event) -> bool {
+    message.draft.level == Level::Message
+        && message.conversation == frame.conversation
+        && packet_bytes(frame).any(|f| {
+            packet_bytes(message).any(|m| {
+                m.packet == f.packet && m.start < f.start + f.len && f.start < m.start + m.len
+            })
+        })
+}
+
+pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
+    let width = args.width.unwrap_or_else(columns).max(explain::MIN_WIDTH);
+    if let Some(AsArg(what)) = args.protocol {
+        return by_hex(args, what, width);
+    }
+    let (Some(capture), Some(target)) = (&args.capture, args.event) else {
+        return Err(Failure::Input("give a capture and an event, or --hex with --as".into()));
+    };
+    let mut options = args.common.options();
+    options.decoders = schema::decoders(&args.common.schema)?;
+    options = options.wanting(match target {
+        Target::Packet(_) => &Level::ALL[..1],
+        Target::Event(_) => &Level::ALL[1..4],
+    });
+    let mut source = open_all(std::slice::from_ref(capture), OpenOptions::default())?;
+    let mut engine = Engine::new(options);
+    let mut finder =
+        Finder { target, found: None, frames: VecDeque::new(), frame_bytes: 0, last: 0 };
+    let interrupted = interrupt::watch();
+    let mut progress = Progress::new(true);
+    let mut failure = None;
+    while finder.found.is_none() && !interrupted.is_set() {
+        match source.poll() {
+            Ok(Polled::Batch(batch)) => {
+                engine.batch(&batch, &mut finder);
+                progress.show(source.progress());
+            }
+            Ok(Polled::NothingYet) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            Ok(Polled::End) => break,
+            Err(e) => {
+                failure = Some(Failure::from(e));
+                break;
+            }
+        }
+    }
+    progress.clear();
+    if finder.found.is_none() {
+        engine.finish(&mut finder);
+    }
+    let Some((event, conversation)) = &finder.found else {
+        if let Some(f) = failure {
+            return Err(f);
+        }
+        let last = finder.last;
+        return Err(Failure::Input(match target {
+            Target::Packet(id) => format!("there is no packet {id}; the last is p{last}"),
+            Target::Event(id) => format!("there is no event {id}; the last is {last}"),
+        }));
+    };
+    let Some(subject) = Subject::event(event, conversation.as_ref()) else {
+        return Err(Failure::Input("nothing is known of this event but that it was".into()));
+    };
+    let frames: Vec<&Event> = finder.frames.iter().filter(|f| carried(event, f)).collect();
+    let mut subjects = vec![subject];
+    let explained = frames.iter().take(FRAMES_EXPLAINED);
+    subjects.extend(explained.filter_map(|f| Subject::event(f, conversation.as_ref())));
+    let more: Vec<String> =
+        frames.iter().skip(FRAMES_EXPLAINED).map(|f| f.id.to_string()).collect();
+    let rest = match more.as_slice() {
+        [] => String::new(),
+        more => format!("The message came in more frames: events {}.", more.join(", ")),
+    };
+    write(args.format, &subjects, width, &rest)
+}
+
+fn by_hex(args: &Explain, what: As, width: usize) -> Result<ExitCode, Failure> {
+    let mut bench = Bench::new(what);
+    let mut found = Vec::new();
+    let mut left = 0;
+    for text in &args.hex {
+        let read = if text == "-" {
+            let mut input = String::new();
+            std::io::stdin()
+                .read_to_string(&mut input)
+                .map_err(|e| Failure::Input(format!("standard input: {e}")))?;
+            bytes(&input)
+        } else {
+            bytes(text)
+        };
+        let data = read.map_err(|e| Failure::Input(format!("--hex, {e}")))?;
+        if data.is_empty() {
+            return Err(Failure::Input("--hex: there are no bytes".into()));
+        }
+        let (more, rest) = bench.look(&data);
+        found.extend(more);
+        left += rest;
+    }
+    let subjects: Vec<Subject<'_>> = found.iter().map(Subject::specimen).collect();
+    let rest = match left {
+        0 => String::new(),
+        n => format!("{n} more bytes are not looked at."),
+    };
+    write(args.format, &subjects, width, &rest)
+}
+
+fn write(
+    format: ReportFormat,
+    subjects: &[Subject<'_>],
+    width: usize,
+    rest: &str,
+) -> Result<ExitCode, Failure> {
+    let mut out = Vec::new();
+    match format {
+        ReportFormat::Json => subjects.iter().for_each(|s| explain::json(&mut out, s)),
+        ReportFormat::Text => {
+            let mut text = String::new();
+            for (n, s) in subjects.iter().enumerate() {
+                if n > 0 {
+                    text.push('\n');
+                }
+                explain::text(&mut text, s, width);
+            }
+            if !rest.is_empty() {
+                text.push_str(&format!("\n{rest}\n"));
+            }
+            out = text.into_bytes();
+        }
+    }
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(&out)?;
+    stdout.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Columns of the terminal, where standard output is one.
+#[cfg(feature = "tui")]
+fn columns() -> usize {
+    let terminal = std::io::stdout().is_terminal();
+    let size = terminal.then(|| crossterm::terminal::size().ok()).flatten();
+    size.map_or(explain::WIDTH, |(c, _)| usize::from(c)).min(100)
+}
+
+/// Without the terminal interface nobody knows the terminal.
+#[cfg(not(feature = "tui"))]
+fn columns() -> usize {
+    explain::WIDTH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_in_all_its_forms() {
+        let hello = vec![0x81, 0x05, 0x48];
+        for t in
+            ["81 05 48", "810548", "81:05:48", "0x81, 0x05, 0x48\n", " 81\n05\t48 ", "0x810548"]
+        {
+            assert_eq!(bytes(t).as_ref(), Ok(&hello), "{t}");
+        }
+        assert_eq!(bytes("8 1").unwrap_err(), "column 1: half a byte; two hex digits make one");
+        assert_eq!(bytes("81 0").unwrap_err(), "column 4: half a byte; two hex digits make one");
+        assert_eq!(bytes("81 zz").unwrap_err(), "column 4: 'z' is no hex digit");
+        assert_eq!(bytes("81\n0g").unwrap_err(), "line 2, column 2: 'g' is no hex digit");
+        assert_eq!(bytes("0x").as_deref(), Ok(&[][..]));
+    }
+
+    #[test]
+    fn targets() {
+        assert_eq!(target("17"), Ok(Target::Event(EventId(17))));
+        assert_eq!(target("p12"), Ok(Target::Packet(PacketId(12))));
+        for t in ["", "0", "p", "p0", "-1", "x12"] {
+            assert!(target(t).is_err(), "{t}");
+        }
+    }
+
+    #[test]
+    fn all_kinds_of_bytes_can_be_asked_for() {
+        assert_eq!(AsArg::value_variants().len(), As::ALL.len());
+        assert!(As::ALL.iter().all(|a| AsArg::value_variants().iter().any(|v| v.0 == *a)));
+    }
+}
