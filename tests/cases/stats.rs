@@ -472,6 +472,19 @@ fn the_program_cuts_as_the_library_does() {
     let exactly =
         cut_out(&all, Selection { packets: vec![5..=9, 12..=12], ..Selection::default() });
     assert_eq!(exactly.len(), 6, "packets bring nothing with them");
+    // A display filter: what it picks is what `--event` picks, and a packet of no
+    // conversation stands alone.
+    let calls = "fixtures/grpc-tonic/capture.pcap";
+    let said = |args: &[&str]| {
+        let out = call(&[&["slice", "-w", file.text()], args].concat());
+        stdout(&out).split_once(": ").map(|(_, s)| s.to_owned()).unwrap_or_else(|| stderr(&out))
+    };
+    assert_eq!(
+        said(&[calls, "-Y", "grpc.status_code == ABORTED"])[..15],
+        said(&[calls, "--event", "71-73"])[..15]
+    );
+    assert_eq!(said(&["fixtures/tcp-opaque/capture.pcap", "-Y", "icmp.type"]), "1 of 40 packets\n");
+    assert!(said(&[calls, "-Y", "grpc.status_cod"]).contains("did you mean"));
     // A capture filter alone.
     let opaque = "fixtures/tcp-opaque/capture.pcap";
     let out = call(&["slice", opaque, "-w", file.text(), "-f", "icmp"]);
