@@ -2,7 +2,8 @@
 //!
 //! Two passes: a [`Planner`] notes how much of which conversation is needed, then
 //! a [`Cutter`] hands out those packets. Both run the engine in the same way, so
-//! that conversations have the same numbers; neither keeps anything for a packet.
+//! that conversations have the same numbers; neither keeps anything for a packet, fragments
+//! and packets of no conversation apart.
 //!
 //! Of a TCP conversation everything is kept from its first packet to the one that
 //! brought the last event that was picked. Less would decode to less: a machine
