@@ -75,7 +75,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let ignored = args.ignore.iter().map(|c| code(c)).collect::<Result<_, _>>()?;
     let options = pass::options(&args.common)?;
     let mut all = Check::ignoring(ignored);
-    let ended = pass::over(&captures, options, &pass::interrupts(), &mut all, |_, _| ())?;
+    let ended =
+        pass::over(&captures, &args.common, options, &pass::interrupts(), &mut all, |_, _| ())?;
     all.finish();
     let fail_on = Severity::from(args.fail_on);
     let failed = all.worst().is_some_and(|w| w >= fail_on);

@@ -29,8 +29,8 @@ pub(super) fn watch() -> Interrupted {
     watch_for(GRACE, 0)
 }
 
-/// The same for a command that says everything at its end and never waits long for
-/// input: where it has said nothing after `grace`, the process ends with `status`.
+/// The same, where the main loop needs longer than usual to come to its end: the
+/// process ends with `status` where it has not come to it after `grace`.
 pub(super) fn watch_for(grace: Duration, status: i32) -> Interrupted {
     let flag = Interrupted::default();
     let Ok(mut signals) = signal_hook::iterator::Signals::new([

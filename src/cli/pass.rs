@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use crate::capture::bpf::Filtered;
 use crate::capture::{Batch, CaptureError, OpenOptions, Polled, Source, open_all};
 use crate::cli::Failure;
 use crate::cli::args::Common;
@@ -76,8 +77,9 @@ enum Feed {
 }
 
 impl Feed {
-    fn open(captures: &[PathBuf]) -> Result<Self, CaptureError> {
-        let mut source = open_all(captures, OpenOptions::default())?;
+    fn open(captures: &[PathBuf], common: &Common) -> Result<Self, CaptureError> {
+        let source = open_all(captures, OpenOptions::default())?;
+        let mut source = Filtered::wrap(source, common.filter.clone());
         if !captures.iter().any(|c| c == Path::new("-")) {
             return Ok(Self::Direct(source));
         }
@@ -121,12 +123,13 @@ impl Feed {
 /// go to the sink.
 pub(super) fn over<S: EventSink>(
     captures: &[PathBuf],
+    common: &Common,
     options: Options,
     interrupted: &Interrupted,
     sink: &mut S,
     mut each: impl FnMut(&Batch, &mut S),
 ) -> Result<Ended, Failure> {
-    let mut source = Feed::open(captures)?;
+    let mut source = Feed::open(captures, common)?;
     let mut engine = Engine::new(options);
     let mut progress = Progress::new(true);
     let ended = loop {

@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use crate::capture::write::PcapNgWriter;
 use crate::capture::{ByteOrder, Packet};
 use crate::cli::args::Common;
-use crate::cli::{Failure, pass};
+use crate::cli::{Failure, choose, pass};
+use crate::event::Level;
 use crate::index::slice::{Planner, Selection};
 use crate::proto::REGISTRY;
 use crate::view::table::{counted, grouped};
@@ -28,10 +29,12 @@ on, all of them; without any, none are written. The input is read twice, so it c
 standard input.
 
 Examples:
+  framescope slice a.pcap -w bad.pcapng -Y 'grpc.status_code != 0'
   framescope slice a.pcap -w one.pcapng --event 73         what led to event 73
   framescope slice a.pcap -w two.pcapng --conversation 1,4-6
   framescope slice a.pcap -w ws.pcapng --protocol websocket --whole
-  framescope slice a.pcap -w few.pcapng --packet 100-200   these and nothing else";
+  framescope slice a.pcap -w few.pcapng --packet 100-200   these and nothing else
+  framescope slice a.pcap -w web.pcapng -f 'tcp port 80'   what a capture filter lets through";
 
 /// `slice`.
 #[derive(Debug, clap::Args)]
@@ -46,7 +49,10 @@ pub(super) struct Args {
     /// Where to write the packets, as pcapng; `-` is standard output.
     #[arg(short = 'w', value_name = "FILE")]
     write: PathBuf,
-    // -Y FILTER goes here, and into `selection`.
+    /// Events that pass this display filter, packets, frames, messages and exchanges
+    /// alike: `grpc.status_code != 0` (docs/FILTERS.md).
+    #[arg(short = 'Y', long = "filter", value_name = "FILTER")]
+    display_filter: Option<String>,
     /// Whole conversations, by number: `3`, `1,4-6`. May be given several times, as all
     /// of these.
     #[arg(long, value_name = "N[-M]", value_delimiter = ',', value_parser = range)]
@@ -68,14 +74,15 @@ pub(super) struct Args {
 }
 
 impl Args {
-    fn selection(&self) -> Selection {
-        Selection {
+    fn selection(&self) -> Result<Selection, Failure> {
+        Ok(Selection {
             conversations: self.conversation.clone(),
             events: self.event.clone(),
             packets: self.packet.clone(),
             protocols: self.protocol.clone(),
+            filter: choose::filter(self.display_filter.as_deref())?,
             whole: self.whole,
-        }
+        })
     }
 }
 
@@ -134,15 +141,25 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
                 .into(),
         ));
     }
-    let options = pass::options(&args.common)?;
-    let selection = args.selection();
+    let mut options = pass::options(&args.common)?;
+    let selection = args.selection()?;
+    if selection.filter.is_some() {
+        options = options.wanting(&Level::ALL[..4]);
+    }
     let everything = selection.is_everything();
     let target = Target::of(&args.write, &captures)?;
     let interrupted = pass::interrupts();
 
     let mut plan = Planner::new(selection);
     if !everything {
-        let ended = pass::over(&captures, options.clone(), &interrupted, &mut plan, |_, _| ())?;
+        let ended = pass::over(
+            &captures,
+            &args.common,
+            options.clone(),
+            &interrupted,
+            &mut plan,
+            |_, _| (),
+        )?;
         ended.failure()?;
     }
     let picked = (plan.events(), plan.conversations() as u64);
@@ -160,7 +177,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
             let m = &p.meta;
             w.note(out.borrow_mut().packet(m.link, m.time, m.original_len, p.data));
         });
-        pass::over(&captures, options, &interrupted, &mut cutter, |batch, _| {
+        pass::over(&captures, &args.common, options, &interrupted, &mut cutter, |batch, _| {
             let mut w = state.borrow_mut();
             w.all += batch.len() as u64;
             for s in &batch.secrets {

@@ -55,7 +55,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let captures = pass::captures("stats", &args.read, &args.captures)?;
     let options = pass::options(&args.common)?.wanting(&[Level::Exchange]);
     let mut all = Stats::new();
-    let ended = pass::over(&captures, options, &pass::interrupts(), &mut all, |_, _| ())?;
+    let ended =
+        pass::over(&captures, &args.common, options, &pass::interrupts(), &mut all, |_, _| ())?;
     all.finish();
     match args.format {
         ReportFormat::Json => {

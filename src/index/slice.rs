@@ -2,7 +2,8 @@
 //!
 //! Two passes: a [`Planner`] notes how much of which conversation is needed, then
 //! a [`Cutter`] hands out those packets. Both run the engine in the same way, so
-//! that conversations have the same numbers; neither keeps anything for a packet.
+//! that conversations have the same numbers; neither keeps anything for a packet, fragments
+//! and packets of no conversation apart.
 //!
 //! Of a TCP conversation everything is kept from its first packet to the one that
 //! brought the last event that was picked. Less would decode to less: a machine
@@ -22,6 +23,7 @@ use crate::capture::Packet;
 use crate::engine::{ConversationInfo, EventSink, FindingEvent};
 use crate::event::{Event, Level};
 use crate::flow::Transport;
+use crate::index::filter::Filter;
 
 /// What is picked; several picks add up, none is everything.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +36,9 @@ pub struct Selection {
     pub packets: Vec<RangeInclusive<u64>>,
     /// Events of these protocols, by name.
     pub protocols: Vec<String>,
+    /// Events that pass: its fields are those of their details, so ask the engine
+    /// for the details of the levels that it should see.
+    pub filter: Option<Filter>,
     /// Keep conversations of which anything was picked whole, to their end.
     pub whole: bool,
 }
@@ -43,16 +48,15 @@ impl Selection {
     #[must_use]
     pub fn is_everything(&self) -> bool {
         let ranges = [&self.conversations, &self.events, &self.packets];
-        ranges.iter().all(|r| r.is_empty()) && self.protocols.is_empty()
+        ranges.iter().all(|r| r.is_empty()) && self.protocols.is_empty() && self.filter.is_none()
     }
 
     /// Whether an event is picked.
-    fn event(&self, event: &Event, _conversation: Option<&ConversationInfo>) -> bool {
-        // -Y: `|| self.filter.matches(event, conversation)` goes here, and its
-        // field into `is_everything`. It is asked for every event of the first pass.
+    fn event(&self, event: &Event, conversation: Option<&ConversationInfo>) -> bool {
         has(&self.events, event.id.0)
             || event.draft.level != Level::Packet
                 && self.protocols.iter().any(|p| p == event.draft.protocol)
+            || self.filter.as_ref().is_some_and(|f| f.matches(event, conversation))
     }
 }
 
@@ -74,6 +78,8 @@ pub struct Planner {
     needs: HashMap<ConversationId, Need>,
     /// Fragments, by the packet that completed their datagram: 16 bytes each.
     fragments: Vec<(ConversationId, PacketId, PacketId)>,
+    /// Packets that were picked and belong to no conversation.
+    alone: Vec<PacketId>,
     now: PacketId,
     events: u64,
 }
@@ -86,6 +92,7 @@ impl Planner {
             selection,
             needs: HashMap::new(),
             fragments: Vec::new(),
+            alone: Vec::new(),
             now: PacketId(0),
             events: 0,
         }
@@ -98,12 +105,13 @@ impl Planner {
         let covered = |(c, at, _): &&(ConversationId, PacketId, PacketId)| {
             self.needs.get(c).is_some_and(|n| n.from <= *at && *at <= n.to)
         };
-        let fragments = self.fragments.iter().filter(covered).map(|(_, _, p)| *p).collect();
+        let fragments = self.fragments.iter().filter(covered).map(|(_, _, p)| *p);
+        let besides = fragments.chain(self.alone.iter().copied()).collect();
         Cutter {
             everything,
             selection: self.selection,
             needs: self.needs,
-            fragments,
+            besides,
             last: if everything { PacketId(u64::MAX) } else { self.now },
             keep,
         }
@@ -134,8 +142,11 @@ impl EventSink for Planner {
             return;
         }
         self.events += 1;
-        let Some(info) = conversation else { return };
         let draft = &event.draft;
+        let Some(info) = conversation else {
+            self.alone.push(draft.start.packet);
+            return;
+        };
         let from = match info.transport {
             Transport::Tcp => PacketId(0),
             Transport::Udp => draft.start.packet,
@@ -156,6 +167,11 @@ impl EventSink for Planner {
         conversation: Option<ConversationId>,
         with: &[PacketId],
     ) {
+        if self.now.0 == 0
+            && let Some(f) = &mut self.selection.filter
+        {
+            f.begin(packet.meta.time);
+        }
         self.now = packet.meta.id;
         let Some(id) = conversation else { return };
         self.fragments.extend(with.iter().map(|p| (id, packet.meta.id, *p)));
@@ -171,7 +187,8 @@ pub struct Cutter<K> {
     everything: bool,
     selection: Selection,
     needs: HashMap<ConversationId, Need>,
-    fragments: BTreeSet<PacketId>,
+    /// Fragments, and packets of no conversation.
+    besides: BTreeSet<PacketId>,
     /// The last packet of the first pass: a file may have grown since.
     last: PacketId,
     keep: K,
@@ -198,7 +215,7 @@ impl<K: FnMut(&Packet<'_>)> EventSink for Cutter<K> {
             && (self.everything
                 || needed()
                 || has(&self.selection.packets, id.0)
-                || self.fragments.contains(&id))
+                || self.besides.contains(&id))
         {
             (self.keep)(packet);
         }

@@ -143,37 +143,37 @@ fn stats_add_up() {
 }
 
 #[test]
-fn percentiles_are_those_of_the_calls() {
-    let path = root().join("fixtures/grpc-many/capture.pcapng");
-    let v: Value = serde_json::from_slice(
-        &call(&["stats", "--format", "json", path.to_str().unwrap()]).stdout,
-    )
-    .unwrap();
-    let mut times: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    let mut failed: BTreeMap<String, u64> = BTreeMap::new();
-    for e in events(&path, "exchange").iter().filter(|e| e["protocol"] == "grpc") {
-        let f = &e["fields"];
-        let method = format!(
-            "{}/{}",
-            f["grpc.service"].as_str().unwrap(),
-            f["grpc.method"].as_str().unwrap()
-        );
-        times.entry(method.clone()).or_default().push(f["duration_ns"].as_u64().unwrap());
-        *failed.entry(method).or_default() += u64::from(f["grpc.status_code"] != 0);
-    }
-    assert!(times.values().any(|t| t.len() >= 8));
-    for (method, mut t) in times {
-        t.sort_unstable();
-        let calls = v["calls"].as_array().unwrap();
-        let c = calls.iter().find(|c| c["method"] == method.as_str()).unwrap();
-        let rank = |p: usize| t[(t.len() * p).div_ceil(100) - 1];
-        for (name, ns) in
-            [("p50", rank(50)), ("p90", rank(90)), ("p99", rank(99)), ("max", rank(100))]
-        {
-            assert_eq!(c["duration_ns"][name], ns, "{method} {name}");
+fn percentiles_and_errors_are_those_of_the_calls() {
+    let mut errors = 0;
+    let mut most = 0;
+    for (name, path) in fixtures().into_iter().filter(|(n, _)| n.starts_with("grpc")) {
+        let out = call(&["stats", "--format", "json", path.to_str().unwrap()]);
+        let v: Value = serde_json::from_slice(&out.stdout).unwrap();
+        let mut times: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        let mut failed: BTreeMap<String, u64> = BTreeMap::new();
+        for e in events(&path, "exchange").iter().filter(|e| e["protocol"] == "grpc") {
+            let f = &e["fields"];
+            let word = |name: &str| f[name].as_str().unwrap().to_owned();
+            let method = format!("{}/{}", word("grpc.service"), word("grpc.method"));
+            if e["complete"] == true {
+                times.entry(method.clone()).or_default().push(f["duration_ns"].as_u64().unwrap());
+                *failed.entry(method).or_default() += u64::from(f["grpc.status_code"] != 0);
+            }
         }
-        assert_eq!(c["errors"], failed[&method], "{method}");
+        for (method, mut t) in times {
+            t.sort_unstable();
+            let calls = v["calls"].as_array().unwrap();
+            let c = calls.iter().find(|c| c["method"] == method.as_str()).unwrap();
+            let rank = |p: usize| t[(t.len() * p).div_ceil(100) - 1];
+            for (what, p) in [("p50", 50), ("p90", 90), ("p99", 99), ("max", 100)] {
+                assert_eq!(c["duration_ns"][what], rank(p), "{name}: {method} {what}");
+            }
+            assert_eq!(c["errors"], failed[&method], "{name}: {method}");
+            errors += failed[&method];
+            most = most.max(t.len());
+        }
     }
+    assert!(errors >= 4 && most >= 8, "{errors} errors, {most} calls of one method");
 }
 
 #[test]
@@ -472,6 +472,25 @@ fn the_program_cuts_as_the_library_does() {
     let exactly =
         cut_out(&all, Selection { packets: vec![5..=9, 12..=12], ..Selection::default() });
     assert_eq!(exactly.len(), 6, "packets bring nothing with them");
+    // A display filter: what it picks is what `--event` picks, and a packet of no
+    // conversation stands alone.
+    let calls = "fixtures/grpc-tonic/capture.pcap";
+    let said = |args: &[&str]| {
+        let out = call(&[&["slice", "-w", file.text()], args].concat());
+        stdout(&out).split_once(": ").map(|(_, s)| s.to_owned()).unwrap_or_else(|| stderr(&out))
+    };
+    assert_eq!(
+        said(&[calls, "-Y", "grpc.status_code == ABORTED"])[..15],
+        said(&[calls, "--event", "71-73"])[..15]
+    );
+    assert_eq!(said(&["fixtures/tcp-opaque/capture.pcap", "-Y", "icmp.type"]), "1 of 40 packets\n");
+    assert!(said(&[calls, "-Y", "grpc.status_cod"]).contains("did you mean"));
+    // A capture filter alone.
+    let opaque = "fixtures/tcp-opaque/capture.pcap";
+    let out = call(&["slice", opaque, "-w", file.text(), "-f", "icmp"]);
+    assert!(stdout(&out).contains("1 of 1 packet"), "{}", stdout(&out));
+    let out = call(&["stats", opaque, "-f", "udp port 7778"]);
+    assert!(stdout(&out).contains("1 conversation:"), "{}", stdout(&out));
     // Standard output.
     let out = call(&["slice", path.to_str().unwrap(), "--packet", "1-2", "-w", "-"]);
     assert_eq!(out.stdout[..4], [0x0a, 0x0d, 0x0d, 0x0a]);
