@@ -89,6 +89,12 @@ pub(super) enum Command {
 pub(super) struct Common {
     #[command(flatten)]
     pub(super) schema: SchemaArgs,
+    /// Read conversations as a protocol, whatever their bytes look like:
+    /// `tcp.port==8080,websocket` or `conversation==3,http2`; `opaque` is nobody's bytes,
+    /// `none` what is found by content. May be given several times, the last that fits
+    /// counts. For what was joined behind its handshake.
+    #[arg(short = 'd', long, value_name = "RULE")]
+    pub(super) decode_as: Vec<String>,
     /// Memory for the state of open connections: 256M unless told otherwise. Beyond
     /// it the oldest is let go, with a finding. Takes K, M and G.
     #[arg(long, value_name = "SIZE", value_parser = size, default_value_t = DEFAULT_STATE_BYTES, hide_default_value = true)]
@@ -188,12 +194,17 @@ impl Print {
 
 impl Common {
     /// Engine options that follow from these; decoders and levels are added later.
-    pub(super) fn options(&self) -> crate::engine::Options {
-        crate::engine::Options {
+    ///
+    /// # Errors
+    /// A decode-as rule that cannot be read: one line with the column.
+    pub(super) fn options(&self) -> Result<crate::engine::Options, String> {
+        let rule = |text: &String| text.parse().map_err(|e| format!("-d '{text}': {e}"));
+        Ok(crate::engine::Options {
+            decode_as: self.decode_as.iter().map(rule).collect::<Result<_, _>>()?,
             payload_cap: if self.full { FULL_PAYLOAD_BYTES } else { PAYLOAD_BYTES },
             state_bytes: self.mem,
             ..crate::engine::Options::default()
-        }
+        })
     }
 }
 

@@ -123,7 +123,8 @@ fn browse(
             "standard output is no terminal to browse in; `framescope print CAPTURE` writes text or JSON".into(),
         ));
     }
+    let options = common.options().map_err(Failure::Input)?;
     let decoders = schema::decoders(&common.schema)?;
-    browser(paths, Options { decoders, ..common.options() }).map_err(Failure::Input)?;
+    browser(paths, Options { decoders, ..options }).map_err(Failure::Input)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -85,7 +85,7 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
         ));
     }
     let level = args.level();
-    let mut options = args.common.options();
+    let mut options = args.common.options().map_err(Failure::Input)?;
     options.decoders = schema::decoders(&args.common.schema)?;
     options = options.wanting(if level == Level::Finding {
         &Level::ALL[1..4]

@@ -5,11 +5,11 @@ use crate::base::{EventId, Moment};
 use crate::capture::Packet;
 use crate::engine::conversation::{ConversationInfo, Stack};
 use crate::engine::shared::{Found, Shared};
-use crate::engine::{Checkpoint, Options};
+use crate::engine::{Checkpoint, DecodeAs, EventSink, Options, decode_as, due, numbered};
 use crate::event::{Event, Level};
 use crate::flow::{Flow, Transport, UdpFlow};
 use crate::link::{Content, Decoder};
-use crate::proto::{EndCause, Protocol};
+use crate::proto::EndCause;
 
 /// A conversation being run again. Its events come in the order in which they
 /// came the first time; they have no numbers.
@@ -18,22 +18,38 @@ pub struct Replay {
     stack: Box<Stack>,
     shared: Shared,
     decoder: Decoder,
+    next_event: u64,
 }
 
 impl Replay {
-    /// From the conversation's beginning.
+    /// From the conversation's beginning; the rules of `options` say what it is.
     #[must_use]
     pub fn from_start(info: &ConversationInfo, options: &Options) -> Self {
+        Self::begin(info, options, None)
+    }
+
+    /// From the conversation's beginning, read as this, whatever the rules say.
+    #[must_use]
+    pub fn decoded_as(info: &ConversationInfo, options: &Options, read: DecodeAs) -> Self {
+        Self::begin(info, options, Some(read))
+    }
+
+    fn begin(info: &ConversationInfo, options: &Options, read: Option<DecodeAs>) -> Self {
         let fresh =
             ConversationInfo::new(info.id, info.transport, info.index, info.birth, info.first);
+        let mut shared = Shared::new(options);
+        let read = read.unwrap_or_else(|| decode_as::of(&options.decode_as, &fresh));
+        let mut stack = Stack::new(fresh);
+        stack.decode_as(read, &mut shared);
         Self {
             flow: match info.transport {
                 Transport::Tcp => Flow::Tcp(Box::default()),
                 Transport::Udp => Flow::Udp(UdpFlow::default()),
             },
-            stack: Box::new(Stack::new(fresh)),
-            shared: Shared::new(options),
+            stack: Box::new(stack),
+            shared,
             decoder: Decoder::new(),
+            next_event: 1,
         }
     }
 
@@ -45,12 +61,8 @@ impl Replay {
             stack: Box::new(checkpoint.stack.fork()?),
             shared: Shared::new(options),
             decoder: Decoder::new(),
+            next_event: 1,
         })
-    }
-
-    /// Gives the conversation to a protocol, whatever its bytes look like.
-    pub fn decode_as(&mut self, protocol: &'static Protocol) {
-        self.stack.decode_as(protocol, &mut self.shared);
     }
 
     /// The levels whose events carry a detail from now on.
@@ -65,11 +77,26 @@ impl Replay {
 
     /// Works on a packet of the conversation; gives what came of it.
     pub fn packet(&mut self, packet: &Packet<'_>) -> Vec<Event> {
+        self.work(packet);
+        self.take()
+    }
+
+    /// Works on a packet of the conversation; hands out what came of it, findings
+    /// and checkpoints too. Events are numbered from 1.
+    pub fn packet_to(&mut self, packet: &Packet<'_>, sink: &mut dyn EventSink) {
+        self.work(packet);
+        numbered(&mut self.shared, &mut self.next_event, Some(&self.stack.info), sink);
+        if let Some(checkpoint) = due(&mut self.stack, &self.flow, packet.meta.id) {
+            sink.checkpoint(checkpoint);
+        }
+    }
+
+    fn work(&mut self, packet: &Packet<'_>) {
         let now = Moment { packet: packet.meta.id, time: packet.meta.time };
         self.shared.now = now;
         let decoded =
             self.decoder.decode(packet.meta.link.0, packet.data, packet.meta.original_len, now);
-        let Some(ends) = &decoded.endpoints else { return Vec::new() };
+        let Some(ends) = &decoded.endpoints else { return };
         let from_a = self.stack.info.birth.ends == [ends.source.into(), ends.destination.into()];
         match &decoded.content {
             Content::Tcp(segment) => {
@@ -80,8 +107,6 @@ impl Replay {
             }
             _ => {}
         }
-        drop(decoded);
-        self.take()
     }
 
     /// The capture ends at `at`.
@@ -89,6 +114,13 @@ impl Replay {
         self.shared.now = at;
         self.stack.finish(&mut self.flow, EndCause::CaptureEnded, &mut self.shared);
         self.take()
+    }
+
+    /// The capture ends at `at`; hands out what comes of that.
+    pub fn finish_to(&mut self, at: Moment, sink: &mut dyn EventSink) {
+        self.shared.now = at;
+        self.stack.finish(&mut self.flow, EndCause::CaptureEnded, &mut self.shared);
+        numbered(&mut self.shared, &mut self.next_event, Some(&self.stack.info), sink);
     }
 
     fn take(&mut self) -> Vec<Event> {

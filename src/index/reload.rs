@@ -103,7 +103,10 @@ impl Reloader {
                 u32::try_from(k.after.0).unwrap_or(u32::MAX),
                 k.events,
             ),
-            None => (Replay::from_start(&c.info, &self.options), 0, 0),
+            None => match c.read {
+                Some(read) => (Replay::decoded_as(&c.info, &self.options, read), 0, 0),
+                None => (Replay::from_start(&c.info, &self.options), 0, 0),
+            },
         };
         let mut wanted: Vec<(usize, RowId, Level)> = mine
             .into_iter()
@@ -145,7 +148,9 @@ impl Reloader {
             for mut event in found {
                 if let Some((_, row, _)) = wanted.next_if(|w: &(usize, RowId, Level)| w.0 == events)
                 {
-                    event.id = EventId(u64::from(row.0) + 1);
+                    // Those that came of decode-as have no number of `print`'s.
+                    let number = row.place_again().map_or(u64::from(row.0) + 1, |_| 0);
+                    event.id = EventId(number);
                     opened.push(Opened { row, event });
                 }
                 events += 1;
