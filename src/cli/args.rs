@@ -9,6 +9,7 @@ use crate::event::Level;
 
 const EXAMPLES: &str = "\
 Examples:
+  framescope                                   a tour: a capture to try things on
   framescope a.pcap                            browse in the terminal; ? shows the keys
   framescope print a.pcapng.gz                 one line a message
   framescope print -l exchange a.pcap          how each call, session and request went
@@ -59,7 +60,7 @@ pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
     /// Captures to browse in the terminal, one after another: pcap or pcapng, also in
-    /// gzip or zstd; `-` is standard input.
+    /// gzip or zstd; `-` is standard input. Without one, on a terminal, it is the tour.
     #[arg(value_name = "CAPTURE")]
     pub(super) captures: Vec<PathBuf>,
     /// The same as CAPTURE, for hands that know tcpdump and tshark.

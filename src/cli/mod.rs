@@ -108,7 +108,8 @@ fn browse(
     common: &args::Common,
     browser: Option<Browser>,
 ) -> Result<ExitCode, Failure> {
-    if paths.is_empty() {
+    // Alone on a terminal: the tour.
+    if paths.is_empty() && (browser.is_none() || !std::io::stdout().is_terminal()) {
         let _ = command().print_help();
         return Ok(ExitCode::from(2));
     }

@@ -21,7 +21,7 @@ use crate::engine::{Checkpoint, ConversationInfo, DecodeAs, FindingEvent};
 
 pub use chunks::Chunks;
 pub use reader::{Progress, Reader};
-pub use redecode::{Redecode, Step};
+pub use redecode::{Moved, Redecode, Step};
 pub use reload::{Opened, Reloader};
 pub use row::{PacketRow, Row};
 
@@ -127,6 +127,12 @@ impl Index {
             None => self.rows.get(id.0 as usize),
             Some(at) => self.again.get(at as usize),
         }
+    }
+
+    /// The rows that came of decode-as, in order of time.
+    #[must_use]
+    pub fn again(&self) -> &[Row] {
+        &self.again
     }
 
     /// Whether a row of the first reading has been replaced since.

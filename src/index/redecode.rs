@@ -35,7 +35,11 @@ pub struct Redecode {
     replay: Option<Replay>,
     next: usize,
     new: Collected,
+    moved: Moved,
 }
+
+/// New numbers of the rows of other conversations that had been read again before.
+pub type Moved = HashMap<RowId, RowId>;
 
 /// What came of it.
 #[derive(Default)]
@@ -74,7 +78,14 @@ impl Redecode {
             replay: None,
             next: 0,
             new: Collected::default(),
+            moved: Moved::new(),
         }
+    }
+
+    /// What moved when the rows were replaced; to be asked once, then.
+    #[must_use]
+    pub fn moved(&mut self) -> Moved {
+        std::mem::take(&mut self.moved)
     }
 
     /// What it reads the conversation as.
@@ -130,7 +141,8 @@ impl Redecode {
         replay.finish_to(last, &mut self.new);
         let info = replay.info().clone();
         let mut index = index.write().unwrap_or_else(PoisonError::into_inner);
-        index.replace(self.conversation, self.read, info, std::mem::take(&mut self.new));
+        let new = std::mem::take(&mut self.new);
+        self.moved = index.replace(self.conversation, self.read, info, new);
         Step::Done
     }
 }
@@ -138,7 +150,7 @@ impl Redecode {
 impl Index {
     /// Puts new rows, findings, lanes and checkpoints of a conversation in the
     /// place of those that it had.
-    fn replace(&mut self, c: u32, read: DecodeAs, info: ConversationInfo, new: Collected) {
+    fn replace(&mut self, c: u32, read: DecodeAs, info: ConversationInfo, new: Collected) -> Moved {
         self.generation += 1;
         // The rows of all conversations that were read again, in order of time.
         // Rows of others keep their order, so that their findings find them.
@@ -149,7 +161,20 @@ impl Index {
             row.kind = self.kind_number(kind);
             all.push((None, row));
         }
-        all.sort_by_key(|(_, r)| (r.last_packet, r.conversation));
+        // An event may be told after others that were complete before it (its bytes
+        // had to be waited for): within a conversation the order stays, since it is
+        // by its place that an event is found again.
+        let mut reached: HashMap<u32, u32> = HashMap::new();
+        let mut keyed: Vec<(u32, Option<u32>, Row)> = all
+            .into_iter()
+            .map(|(before, r)| {
+                let time = reached.entry(r.conversation).or_default();
+                *time = r.last_packet.max(*time);
+                (*time, before, r)
+            })
+            .collect();
+        keyed.sort_by_key(|(time, _, r)| (*time, r.conversation));
+        let all: Vec<(Option<u32>, Row)> = keyed.into_iter().map(|(_, b, r)| (b, r)).collect();
         let mut moved = HashMap::new();
         let mut own = Vec::new();
         for (at, (before, _)) in (0_u32..).zip(&all) {
@@ -184,6 +209,7 @@ impl Index {
             x.read = Some(read);
         }
         self.replace_lanes(c, &moved);
+        moved.into_iter().map(|(a, b)| (RowId(a), RowId(b))).collect()
     }
 
     fn replace_findings(

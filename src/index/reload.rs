@@ -7,7 +7,7 @@ use crate::base::{EventId, Moment, PacketId};
 use crate::capture::{Packet, PacketMeta, PacketStore};
 use crate::engine::{ConversationInfo, Options, Replay};
 use crate::event::{Event, Level};
-use crate::index::{Index, RowId};
+use crate::index::{Index, Redecode, RowId, Step};
 
 /// An event as opened.
 #[derive(Clone, Debug)]
@@ -177,6 +177,11 @@ impl Reloader {
             take(found, &mut wanted);
         }
         self.inflated += replay.inflated();
+    }
+
+    /// Reads some more of a conversation again.
+    pub fn redecode(&self, redecode: &mut Redecode) -> Step {
+        redecode.step(&self.index, &self.store, &self.options)
     }
 
     /// What is known of a row's conversation.

@@ -23,6 +23,7 @@ mod terminal;
 mod tests;
 mod theme;
 mod timeline;
+mod tour;
 mod tree;
 mod values;
 mod worker;
@@ -38,7 +39,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::Event as Input;
 
-use crate::capture::{CaptureError, OpenOptions, PacketStore, open_all};
+use crate::capture::{CaptureError, OpenOptions, PacketStore, open_all, open_bytes};
 use crate::engine::Options;
 use crate::index::{Index, Progress, Reader, Reloader};
 use app::{Action, App};
@@ -118,12 +119,17 @@ impl Drop for Canary {
 
 /// Shows captures in the terminal until the user leaves.
 ///
-/// `-` is standard input; keys then come from the controlling terminal.
+/// `-` is standard input; keys then come from the controlling terminal. Without a
+/// path it is the tour.
 ///
 /// # Errors
 /// Where a capture cannot be opened, or the terminal cannot be used. What goes
 /// wrong while reading is shown, and what was read before stays.
-pub fn run(paths: &[PathBuf], options: Options) -> Result<(), TuiError> {
+pub fn run(paths: &[PathBuf], mut options: Options) -> Result<(), TuiError> {
+    let on_tour = paths.is_empty();
+    if on_tour {
+        options.decoders = tour::decoders();
+    }
     let index = Arc::new(RwLock::new(Index::new()));
     let (sender, messages) = channel();
     let told = Arc::new(AtomicBool::new(false));
@@ -143,7 +149,8 @@ pub fn run(paths: &[PathBuf], options: Options) -> Result<(), TuiError> {
     let mut screen = Screen::take()?;
     spawn("keys", &sender, keys)?;
     spawn("signals", &sender, signals)?;
-    let app = App::new(Arc::clone(&index), Theme::from_environment(), name(paths));
+    let mut app = App::new(Arc::clone(&index), Theme::from_environment(), name(paths));
+    app.tour = on_tour.then(tour::Tour::default);
     let desk = Arc::new(Desk::default());
     let mut shown = Shown { app, sender, desk, told, options };
     if let Some(store) = opened {
@@ -158,7 +165,7 @@ fn name(paths: &[PathBuf]) -> String {
     let first = match paths.first() {
         Some(p) if p.as_os_str() == "-" => "standard input".to_owned(),
         Some(p) => p.file_name().unwrap_or(p.as_os_str()).to_string_lossy().into_owned(),
-        None => String::new(),
+        None => tour::NAME.to_owned(),
     };
     match paths.len() {
         0 | 1 => first,
@@ -189,7 +196,12 @@ fn read(
     sender: &Sender<Message>,
     told: &AtomicBool,
 ) {
-    let source = match open_all(paths, OpenOptions { reload: true }) {
+    let options_of = OpenOptions { reload: true };
+    let opened = match paths {
+        [] => open_bytes(tour::NAME, tour::CAPTURE, options_of),
+        _ => open_all(paths, options_of),
+    };
+    let source = match opened {
         Ok(source) => source,
         Err(e) => {
             let _ = sender.send(Message::Opened(Err(e)));

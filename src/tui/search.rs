@@ -67,7 +67,7 @@ impl Search {
                 }
                 items.push(item);
             }
-            let all = u32::try_from(index.len()).unwrap_or(u32::MAX);
+            let all = u32::try_from(index.len() + index.again().len()).unwrap_or(u32::MAX);
             let at_end = items.is_empty() && budget > 0;
             (items, all, at_end && index.is_ended())
         };

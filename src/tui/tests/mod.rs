@@ -1,8 +1,10 @@
 //! Screens over fixtures: a reader and a worker that run in the test's thread.
 
+mod decode;
 mod marks;
 mod screens;
 mod sizes;
+mod tour;
 mod travel;
 
 use std::path::{Path, PathBuf};
@@ -13,7 +15,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Modifier;
 
-use crate::capture::{OpenOptions, open};
+use crate::capture::{OpenOptions, Source, open};
 use crate::engine::Options;
 use crate::index::{Index, Progress, Reader, Reloader};
 use crate::tui::app::{Action, App};
@@ -46,12 +48,16 @@ impl Bench {
     }
 
     fn of(path: &Path, width: u16, height: u16) -> Self {
-        let index = Arc::new(RwLock::new(Index::new()));
         let source = open(path, OpenOptions { reload: true }).unwrap();
+        Self::read(source, Options::default(), width, height)
+    }
+
+    fn read(source: Box<dyn Source>, options: Options, width: u16, height: u16) -> Self {
+        let index = Arc::new(RwLock::new(Index::new()));
         let store = source.store().unwrap();
-        let mut reader = Reader::new(source, Options::default(), Arc::clone(&index));
+        let mut reader = Reader::new(source, options.clone(), Arc::clone(&index));
         while reader.step().unwrap() != Progress::Ended {}
-        let reloader = Reloader::new(Arc::clone(&index), store, Options::default());
+        let reloader = Reloader::new(Arc::clone(&index), store, options);
         let worker = Worker::new(Opener::new(Arc::clone(&index), reloader));
         let mut app = App::new(index, Theme { colour: true }, "capture.pcap".to_owned());
         app.progress = Progress::Ended;
