@@ -18,13 +18,13 @@ const PARTS: [(&str, i64); 3] =
 const BEGINS: i64 = 1_795_215_600_000_000_000;
 
 /// Where the capture is kept.
-pub const CAPTURE: &str = "src/tui/tour/capture.pcapng";
+pub(crate) const CAPTURE: &str = "src/tui/tour/capture.pcapng";
 
 /// The capture, made of the fixtures below `root`.
 ///
 /// # Errors
 /// Those of reading the fixtures.
-pub fn make(root: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn make(root: &Path) -> io::Result<Vec<u8>> {
     let mut packets: Vec<(i64, LinkType, u32, Vec<u8>)> = Vec::new();
     for (name, after) in PARTS {
         let path = root.join("fixtures").join(name).join("capture.pcap");

@@ -391,6 +391,7 @@ impl App {
         self.timeline.forget();
         let what = match order.read {
             DecodeAs::Found => "as found by content".to_owned(),
+            DecodeAs::Opaque => "is nobody's bytes".to_owned(),
             read => format!("as {}", read.label()),
         };
         let many = if events == 1 { "event" } else { "events" };
