@@ -351,6 +351,8 @@ fn the_tour_leads_to_the_failing_call() {
         let command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
         let mut s = Session::run(columns, rows, command);
         s.sees("1/11 A chat over WebSocket");
+        // All has been read.
+        s.sees("1 of 118");
         s.press("j");
         s.sees("2/11 Go down to \"Hello, chat!\"");
         s.press("jjj");

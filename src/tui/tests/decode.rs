@@ -145,3 +145,19 @@ fn two_conversations_are_read_again_one_after_the_other() {
         }
     });
 }
+
+#[test]
+fn a_rule_known_before_reading_counts_when_events_are_opened() {
+    let path = cut("rule", &[5353]);
+    let options = crate::engine::Options {
+        decode_as: vec!["tcp.port==5353,websocket".parse().unwrap()],
+        ..Default::default()
+    };
+    let source = open(&path, OpenOptions { reload: true }).unwrap();
+    let mut b = Bench::read(source, options, 100, 30);
+    std::fs::remove_file(&path).unwrap();
+    b.go("one 3");
+    assert!(b.screen().contains("Payload: \"one 3\""), "{}", b.screen());
+    // Numbers are those of `print` with the same rule.
+    assert!(!b.app.current().unwrap().number.contains('.'));
+}
