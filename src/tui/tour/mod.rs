@@ -112,8 +112,7 @@ pub(super) struct Tour {
 impl Tour {
     /// Goes on where the step has been done.
     pub(super) fn advance(&mut self, app: &App, index: &Index) {
-        // A step at a time: nobody reads two that change together.
-        if STEPS.get(self.at).is_some_and(|s| (s.done)(app, index)) {
+        while STEPS.get(self.at).is_some_and(|s| (s.done)(app, index)) {
             self.at += 1;
         }
     }
