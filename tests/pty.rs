@@ -485,3 +485,53 @@ fn keys_are_answered_while_a_large_capture_is_read() {
     s.quit();
     assert!(presses > 0 && worst < Duration::from_millis(50), "{presses} keys, {worst:?}");
 }
+
+/// The tour as a new user walks it, to the call that failed.
+#[test]
+fn the_tour_leads_to_the_failing_call() {
+    for (columns, rows) in [(80, 24), (200, 60)] {
+        let command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
+        let mut s = Session::run(columns, rows, command);
+        s.sees("1/11 A chat over WebSocket");
+        // All has been read.
+        s.sees("1 of 118");
+        s.press("j");
+        s.sees("2/11 Go down to \"Hello, chat!\"");
+        s.press("jjj");
+        s.sees("3/11 Tab goes to the fields");
+        s.press("\t");
+        s.sees("4/11 ↓ selects a field");
+        s.press(DOWN);
+        s.sees("5/11 It was compressed and masked");
+        s.press("b");
+        s.sees("6/11 A call has failed");
+        s.press("f");
+        s.sees("7/11 Select grpc.bad-status 5 NOT_FOUND");
+        s.press("g\r");
+        s.sees("8/11 There is the status, and why.");
+        s.sees("Status: NOT_FOUND (5)");
+        // Out of the way, and back.
+        s.press("t");
+        s.until("no guidance", |s| !s.contents().contains("8/11"));
+        s.press("t");
+        s.sees("8/11");
+        s.quit();
+    }
+}
+
+/// A conversation whose beginning nobody believes, read by a key, and back.
+#[test]
+fn a_key_reads_a_conversation_as_something_else() {
+    let mut s = Session::start(80, 24, "ws-time/capture.pcap");
+    s.sees("websocket text");
+    s.press("d");
+    s.sees("Read conversation #1 as");
+    // The last but one is opaque, the last is as found.
+    s.press("Gk\r");
+    s.sees("conversation #1 is nobody's bytes");
+    s.sees("tcp opaque");
+    s.press("dG\r");
+    s.sees("conversation #1 as found by content");
+    s.sees("websocket text");
+    s.quit();
+}

@@ -27,5 +27,5 @@ pub mod write;
 
 pub use build::ByteOrder;
 pub use packet::{Batch, CaptureError, LinkType, Packet, PacketMeta, Polled, Secrets, Source};
-pub use reader::{OpenOptions, open, open_all, open_reader};
+pub use reader::{OpenOptions, open, open_all, open_bytes, open_reader};
 pub use store::PacketStore;

@@ -64,11 +64,26 @@ pub fn open_reader(
     Ok(Box::new(Files::new(VecDeque::from([input]), options)?))
 }
 
+/// Reads a capture that is part of the program; nothing touches the disk, unless
+/// it is compressed and will be read again.
+///
+/// # Errors
+/// None now; what is wrong shows when it is first polled.
+pub fn open_bytes(
+    name: &str,
+    bytes: &'static [u8],
+    options: OpenOptions,
+) -> Result<Box<dyn Source>, CaptureError> {
+    let input = Input::Memory(name.to_owned(), bytes);
+    Ok(Box::new(Files::new(VecDeque::from([input]), options)?))
+}
+
 /// What is still to be opened.
 enum Input {
     Stdin,
     File(PathBuf),
     Reader(String, Box<dyn Read + Send>),
+    Memory(String, &'static [u8]),
 }
 
 /// The captures in order.
@@ -108,10 +123,17 @@ impl Files {
         self.opened = self.opened.saturating_add(1);
         self.out.begin(number);
         let name = input.name();
+        let memory = match &input {
+            Input::Memory(_, bytes) => Some(*bytes),
+            _ => None,
+        };
         let opened = input.open().map_err(|e| unreadable(&name, &e))?;
         let mut stream = opened.stream;
         if let Some(store) = &self.store {
             match opened.plain {
+                None if memory.is_some() && stream.compression().is_none() => {
+                    store.keep_memory(number, memory.unwrap_or_default());
+                }
                 Some(file) if stream.compression().is_none() => store.keep_file(number, file),
                 _ => stream.spool_to(store.spool(number).map_err(|e| {
                     let what = format!("no temporary copy can be made: {e}");
@@ -173,7 +195,7 @@ impl Input {
         match self {
             Self::Stdin => "standard input".to_owned(),
             Self::File(path) => path.display().to_string(),
-            Self::Reader(name, _) => name.clone(),
+            Self::Reader(name, _) | Self::Memory(name, _) => name.clone(),
         }
     }
 
@@ -204,6 +226,9 @@ impl Input {
                 Ok(Opened { stream: Stream::from_reader(Box::new(file))?, plain: None, size: 0 })
             }
             Self::File(path) => open_file(&path),
+            Self::Memory(_, bytes) => {
+                Ok(Opened { stream: Stream::from_reader(Box::new(bytes))?, plain: None, size: 0 })
+            }
             Self::Reader(_, r) => {
                 Ok(Opened { stream: Stream::from_reader(r)?, plain: None, size: 0 })
             }

@@ -27,6 +27,8 @@ pub struct PacketStore {
 enum Backing {
     File(Arc<File>),
     Spool(Arc<Spool>),
+    /// A capture that is part of the program.
+    Memory(&'static [u8]),
 }
 
 /// A temporary file, readable by its owner alone, removed when dropped.
@@ -62,6 +64,16 @@ impl PacketStore {
         let result = match &backing {
             Some(Backing::File(f)) => f.read_exact_at(into, meta.offset),
             Some(Backing::Spool(s)) => s.file.read_exact_at(into, meta.offset),
+            Some(Backing::Memory(bytes)) => {
+                let from = usize::try_from(meta.offset).unwrap_or(usize::MAX);
+                match from.checked_add(len).and_then(|to| bytes.get(from..to)) {
+                    Some(packet) => {
+                        into.copy_from_slice(packet);
+                        Ok(())
+                    }
+                    None => Err(ErrorKind::UnexpectedEof.into()),
+                }
+            }
             None => Err(io::Error::new(ErrorKind::NotFound, "the capture was not kept")),
         };
         match result {
@@ -88,7 +100,7 @@ impl PacketStore {
         let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
         let path = |b: &Backing| match b {
             Backing::Spool(s) => Some(s.path.clone()),
-            Backing::File(_) => None,
+            Backing::File(_) | Backing::Memory(_) => None,
         };
         files.iter().flatten().filter_map(path).collect()
     }
@@ -106,6 +118,11 @@ impl PacketStore {
     /// Keeps an open plain file under its number.
     pub(super) fn keep_file(&self, number: u32, file: File) {
         self.keep(number, Backing::File(Arc::new(file)));
+    }
+
+    /// Keeps bytes that are part of the program under their number.
+    pub(super) fn keep_memory(&self, number: u32, bytes: &'static [u8]) {
+        self.keep(number, Backing::Memory(bytes));
     }
 
     /// Makes a temporary file for the input of that number.

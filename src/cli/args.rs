@@ -10,6 +10,7 @@ use crate::event::Level;
 
 const EXAMPLES: &str = "\
 Examples:
+  framescope                                   a tour: a capture to try things on
   framescope a.pcap                            browse in the terminal; ? shows the keys
   framescope print a.pcapng.gz                 one line a message
   framescope print -l exchange a.pcap          how each call, session and request went
@@ -71,7 +72,7 @@ pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
     /// Captures to browse in the terminal, one after another: pcap or pcapng, also in
-    /// gzip or zstd; `-` is standard input.
+    /// gzip or zstd; `-` is standard input. Without one, on a terminal, it is the tour.
     #[arg(value_name = "CAPTURE")]
     pub(super) captures: Vec<PathBuf>,
     /// The same as CAPTURE, for hands that know tcpdump and tshark.
@@ -122,6 +123,12 @@ pub(super) struct Common {
     /// numbers are left out. As in tcpdump, later fragments have no port.
     #[arg(short = 'f', long = "capture-filter", value_name = "EXPR", value_parser = bpf::compile, allow_hyphen_values = true)]
     pub(super) filter: Option<bpf::Filter>,
+    /// Read conversations as a protocol, whatever their bytes look like:
+    /// `tcp.port==8080,websocket` or `conversation==3,http2`; `opaque` is nobody's bytes,
+    /// `none` what is found by content. May be given several times, the last that fits
+    /// counts. For what was joined behind its handshake.
+    #[arg(short = 'd', long, value_name = "RULE")]
+    pub(super) decode_as: Vec<String>,
     /// Memory for the state of open connections: 256M unless told otherwise. Beyond
     /// it the oldest is let go, with a finding. Takes K, M and G.
     #[arg(long, value_name = "SIZE", value_parser = size, default_value_t = DEFAULT_STATE_BYTES, hide_default_value = true)]
@@ -261,12 +268,17 @@ impl Print {
 
 impl Common {
     /// Engine options that follow from these; decoders and levels are added later.
-    pub(super) fn options(&self) -> crate::engine::Options {
-        crate::engine::Options {
+    ///
+    /// # Errors
+    /// A decode-as rule that cannot be read: one line with the column.
+    pub(super) fn options(&self) -> Result<crate::engine::Options, String> {
+        let rule = |text: &String| text.parse().map_err(|e| format!("-d '{text}': {e}"));
+        Ok(crate::engine::Options {
+            decode_as: self.decode_as.iter().map(rule).collect::<Result<_, _>>()?,
             payload_cap: if self.full { FULL_PAYLOAD_BYTES } else { PAYLOAD_BYTES },
             state_bytes: self.mem,
             ..crate::engine::Options::default()
-        }
+        })
     }
 }
 

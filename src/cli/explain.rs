@@ -239,7 +239,7 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
     let (Some(capture), Some(target)) = (&args.capture, args.event) else {
         return Err(Failure::Input("give a capture and an event, or --hex with --as".into()));
     };
-    let mut options = args.common.options();
+    let mut options = args.common.options().map_err(Failure::Input)?;
     options.decoders = schema::decoders(&args.common.schema)?;
     options = options.wanting(match target {
         Target::Packet(_) => &Level::ALL[..1],

@@ -115,7 +115,8 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
     let tally = source.tally();
     let source: Box<dyn Source> = Box::new(source);
     let result = if let Some(browser) = browser {
-        let options = Options { decoders, ..args.common.options() };
+        let options = args.common.options().map_err(Failure::Input)?;
+        let options = Options { decoders, ..options };
         (browser.live)(source, name, options).map_err(Failure::Input).map(|()| ExitCode::SUCCESS)
     } else {
         eprintln!("listening on {}; Ctrl-C ends", clean(&name));

@@ -141,7 +141,8 @@ fn browse(
     common: &args::Common,
     browser: Option<Browser>,
 ) -> Result<ExitCode, Failure> {
-    if paths.is_empty() {
+    // Alone on a terminal: the tour.
+    if paths.is_empty() && (browser.is_none() || !std::io::stdout().is_terminal()) {
         let _ = command().print_help();
         return Ok(ExitCode::from(2));
     }
@@ -156,9 +157,9 @@ fn browse(
             "standard output is no terminal to browse in; `framescope print CAPTURE` writes text or JSON".into(),
         ));
     }
+    let options = common.options().map_err(Failure::Input)?;
     let decoders = schema::decoders(&common.schema)?;
     let filter = common.filter.clone();
-    (browser.files)(paths, filter, Options { decoders, ..common.options() })
-        .map_err(Failure::Input)?;
+    (browser.files)(paths, filter, Options { decoders, ..options }).map_err(Failure::Input)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -52,7 +52,8 @@ pub(super) fn captures(
 
 /// Engine options of a command line.
 pub(super) fn options(common: &Common) -> Result<Options, Failure> {
-    Ok(Options { decoders: schema::decoders(&common.schema)?, ..common.options() })
+    let options = common.options().map_err(Failure::Input)?;
+    Ok(Options { decoders: schema::decoders(&common.schema)?, ..options })
 }
 
 /// How long after Ctrl-C a pass may take to say what it has counted. Then the status

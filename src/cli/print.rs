@@ -149,7 +149,7 @@ pub(super) fn stream(
     let level = args.level();
     let filter = choose::filter(args.chosen.display_filter.as_deref())?;
     let columns = choose::columns(args)?;
-    let mut options = args.common.options();
+    let mut options = args.common.options().map_err(Failure::Input)?;
     options.decoders = schema::decoders(&args.common.schema)?;
     options = options.wanting(if level == Level::Finding {
         &Level::ALL[1..4]

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use crate::base::limits::MAX_EVENTS_AT_ONCE;
 use crate::base::{ConversationId, Moment, PieceSource, Side, Span};
+use crate::engine::decode_as::DecodeAs;
 use crate::engine::fields;
 use crate::engine::node::Node;
 use crate::engine::shared::{Ledger, Shared};
@@ -14,7 +15,7 @@ use crate::finding::Finding;
 use crate::flow::findings::DATA_AFTER_RESET;
 use crate::flow::{Deliver, Dir, Flow, RunOrigin, SegmentNotes, Transport};
 use crate::link::{PayloadOrigin, TcpSegment, UdpDatagram};
-use crate::proto::{EndCause, Protocol};
+use crate::proto::EndCause;
 
 /// What is known of a conversation besides its bytes.
 #[derive(Clone, Debug)]
@@ -488,8 +489,10 @@ impl Stack {
         self.memory
     }
 
-    /// Gives the whole conversation to a protocol (decode-as).
-    pub(super) fn decode_as(&mut self, protocol: &'static Protocol, shared: &mut Shared) {
-        self.root.decode_as(protocol, shared);
+    /// Says what the whole conversation is, before its first packet.
+    pub(super) fn decode_as(&mut self, read: DecodeAs, shared: &mut Shared) {
+        shared.protocols = std::mem::take(&mut self.info.protocols);
+        self.root.decode_as(read, shared);
+        self.info.protocols = std::mem::take(&mut shared.protocols);
     }
 }

@@ -6,6 +6,7 @@
 //! (frames, messages, exchanges) and numbered when the packet is done.
 
 mod conversation;
+pub mod decode_as;
 pub mod fields;
 pub mod findings;
 mod kept;
@@ -28,6 +29,7 @@ use crate::link::{Content, Decoded, Decoder, Endpoints, PayloadOrigin, TcpFlags}
 use crate::proto::{EndCause, PayloadDecoder, Protocol, REGISTRY};
 
 pub use conversation::{Birth, ConversationInfo};
+pub use decode_as::{DecodeAs, Rule};
 pub use replay::Replay;
 pub use shared::Ledger;
 
@@ -58,6 +60,9 @@ pub struct Options {
     pub registry: &'static [&'static Protocol],
     /// Keep checkpoints (see [`EventSink::checkpoint`]).
     pub checkpoints: bool,
+    /// Which conversations begin with a protocol that is told rather than found;
+    /// the last rule that fits counts.
+    pub decode_as: Vec<Rule>,
 }
 
 impl Default for Options {
@@ -69,6 +74,7 @@ impl Default for Options {
             decoders: Arc::new(crate::proto::decoders()),
             registry: REGISTRY,
             checkpoints: false,
+            decode_as: Vec::new(),
         }
     }
 }
@@ -310,7 +316,10 @@ impl Engine {
             known: syn.is_some(),
         };
         let info = ConversationInfo::new(c.id, c.transport, c.number, birth, now);
-        c.state = Some(Box::new(Stack::new(info)));
+        let read = decode_as::of(&self.options.decode_as, &info);
+        let mut stack = Stack::new(info);
+        stack.decode_as(read, &mut self.shared);
+        c.state = Some(Box::new(stack));
     }
 
     /// After a packet of a conversation: counts memory, keeps a checkpoint.
@@ -326,16 +335,9 @@ impl Engine {
             return;
         }
         if self.options.checkpoints
-            && stack.since_checkpoint >= crate::base::limits::CHECKPOINT_BYTES
-            && let Some(mut copy) = stack.fork()
+            && let Some(checkpoint) = due(stack, &c.flow, self.shared.now.packet)
         {
-            stack.since_checkpoint = 0;
-            copy.measure(&c.flow);
-            sink.checkpoint(Checkpoint {
-                after: self.shared.now.packet,
-                flow: c.flow.clone(),
-                stack: Box::new(copy),
-            });
+            sink.checkpoint(checkpoint);
         }
         let before = stack.counted;
         stack.unmeasured += bytes + PACKET_OVERHEAD;
@@ -428,6 +430,17 @@ impl Engine {
     pub fn conversations(&self) -> impl Iterator<Item = &ConversationInfo> {
         self.flows.iter().filter_map(|c| c.state.as_ref()).map(|s| &s.info)
     }
+}
+
+/// A checkpoint behind the packet `after`, where one is due and can be had.
+fn due(stack: &mut Stack, flow: &Flow, after: PacketId) -> Option<Checkpoint> {
+    if stack.info.closed || stack.since_checkpoint < crate::base::limits::CHECKPOINT_BYTES {
+        return None;
+    }
+    let mut copy = stack.fork()?;
+    stack.since_checkpoint = 0;
+    copy.measure(flow);
+    Some(Checkpoint { after, flow: flow.clone(), stack: Box::new(copy) })
 }
 
 /// Numbers and hands out what came of one packet, parts before wholes.

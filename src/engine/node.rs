@@ -10,6 +10,7 @@ use crate::base::limits::{
     MAX_STACK_DEPTH,
 };
 use crate::base::{BufferId, Moment, Piece, Side, StreamMap};
+use crate::engine::decode_as::DecodeAs;
 use crate::engine::findings;
 use crate::engine::kept::KeptHead;
 use crate::engine::opaque::OpaqueRun;
@@ -71,6 +72,8 @@ impl Default for Lane {
 pub(super) struct Node {
     state: State,
     protocol: Option<&'static Protocol>,
+    /// Has it unless it begins with an upgrade (decode-as).
+    told: Option<&'static Protocol>,
     stream: Option<u64>,
     depth: usize,
     /// Its bytes are the parent's, byte for byte, so that they count in the ledger.
@@ -91,6 +94,7 @@ impl Node {
         Self {
             state,
             protocol: None,
+            told: None,
             stream,
             depth,
             counted: true,
@@ -101,9 +105,17 @@ impl Node {
         }
     }
 
-    /// Gives it to a protocol without asking (decode-as).
-    pub(super) fn decode_as(&mut self, protocol: &'static Protocol, shared: &mut Shared) {
-        self.run(protocol, shared);
+    /// Says what it is, before its first byte (decode-as).
+    pub(super) fn decode_as(&mut self, read: DecodeAs, shared: &mut Shared) {
+        match read {
+            DecodeAs::Found => {}
+            DecodeAs::Opaque => self.state = State::Opaque,
+            // What is reached by an upgrade begins with one, if that was captured.
+            DecodeAs::Protocol(p) if p.probe.is_none() && p.datagram.is_none() => {
+                self.told = Some(p);
+            }
+            DecodeAs::Protocol(p) => self.run(p, shared),
+        }
     }
 
     /// Where the next bytes of a direction will lie; push their runs here first.
@@ -546,12 +558,17 @@ impl Node {
 
     /// Asks who knows the stream by its first bytes.
     fn probe(&mut self, last: bool, shared: &mut Shared) {
+        let some = self.lanes.iter().any(|l| !l.held.is_empty());
+        // Where no beginning was captured, there is none to look at.
+        if !shared.roles_known && (some || last) && self.run_told(shared) {
+            return;
+        }
         let full = self.lanes.iter().any(|l| l.held.len() >= MAX_PROBE_BYTES);
         let probe = Probe {
             data: [self.lanes[0].held.as_slice(), self.lanes[1].held.as_slice()],
             last: last || full,
         };
-        if probe.data.iter().all(|d| d.is_empty()) && !last {
+        if !some && !last {
             return;
         }
         let mut undecided = false;
@@ -574,9 +591,18 @@ impl Node {
                 Verdict::No => {}
             }
         }
-        if !undecided || probe.last {
+        let decided = !undecided || probe.last;
+        if decided && !self.run_told(shared) {
             self.nobodys(shared);
         }
+    }
+
+    /// Gives it to the protocol that was told, if one was.
+    fn run_told(&mut self, shared: &mut Shared) -> bool {
+        let Some(p) = self.told.take() else { return false };
+        self.run(p, shared);
+        self.feed_held(shared);
+        true
     }
 
     /// Feeds a new machine what was held, in the order in which it was captured:
@@ -635,6 +661,7 @@ impl Node {
                 State::Opaque => State::Opaque,
             },
             protocol: self.protocol,
+            told: self.told,
             stream: self.stream,
             depth: self.depth,
             counted: self.counted,

@@ -5,11 +5,11 @@ use crate::base::{EventId, Moment};
 use crate::capture::Packet;
 use crate::engine::conversation::{ConversationInfo, Stack};
 use crate::engine::shared::{Found, Shared};
-use crate::engine::{Checkpoint, Options};
+use crate::engine::{Checkpoint, DecodeAs, EventSink, Options, decode_as, due, numbered};
 use crate::event::{Event, Level};
 use crate::flow::{Flow, Transport, UdpFlow};
 use crate::link::{Content, Decoder};
-use crate::proto::{EndCause, Protocol};
+use crate::proto::EndCause;
 
 /// A conversation being run again. Its events come in the order in which they
 /// came the first time; they have no numbers.
@@ -18,22 +18,38 @@ pub struct Replay {
     stack: Box<Stack>,
     shared: Shared,
     decoder: Decoder,
+    next_event: u64,
 }
 
 impl Replay {
-    /// From the conversation's beginning.
+    /// From the conversation's beginning; the rules of `options` say what it is.
     #[must_use]
     pub fn from_start(info: &ConversationInfo, options: &Options) -> Self {
+        Self::begin(info, options, None)
+    }
+
+    /// From the conversation's beginning, read as this, whatever the rules say.
+    #[must_use]
+    pub fn decoded_as(info: &ConversationInfo, options: &Options, read: DecodeAs) -> Self {
+        Self::begin(info, options, Some(read))
+    }
+
+    fn begin(info: &ConversationInfo, options: &Options, read: Option<DecodeAs>) -> Self {
         let fresh =
             ConversationInfo::new(info.id, info.transport, info.index, info.birth, info.first);
+        let mut shared = Shared::new(options);
+        let read = read.unwrap_or_else(|| decode_as::of(&options.decode_as, &fresh));
+        let mut stack = Stack::new(fresh);
+        stack.decode_as(read, &mut shared);
         Self {
             flow: match info.transport {
                 Transport::Tcp => Flow::Tcp(Box::default()),
                 Transport::Udp => Flow::Udp(UdpFlow::default()),
             },
-            stack: Box::new(Stack::new(fresh)),
-            shared: Shared::new(options),
+            stack: Box::new(stack),
+            shared,
             decoder: Decoder::new(),
+            next_event: 1,
         }
     }
 
@@ -45,12 +61,8 @@ impl Replay {
             stack: Box::new(checkpoint.stack.fork()?),
             shared: Shared::new(options),
             decoder: Decoder::new(),
+            next_event: 1,
         })
-    }
-
-    /// Gives the conversation to a protocol, whatever its bytes look like.
-    pub fn decode_as(&mut self, protocol: &'static Protocol) {
-        self.stack.decode_as(protocol, &mut self.shared);
     }
 
     /// The levels whose events carry a detail from now on.
@@ -65,6 +77,27 @@ impl Replay {
 
     /// Works on a packet of the conversation; hands what comes of it to `each`.
     pub fn packet(&mut self, packet: &Packet<'_>, each: &mut dyn FnMut(Event)) {
+        self.work(packet, &mut |s, info| take(s, info, each));
+        take(&mut self.shared, &self.stack.info, each);
+    }
+
+    /// Works on a packet of the conversation; hands out what came of it, findings
+    /// and checkpoints too. Events are numbered from 1.
+    pub fn packet_to(&mut self, packet: &Packet<'_>, sink: &mut dyn EventSink) {
+        let mut next = self.next_event;
+        self.work(packet, &mut |s, info| numbered(s, &mut next, Some(info), sink));
+        numbered(&mut self.shared, &mut next, Some(&self.stack.info), sink);
+        self.next_event = next;
+        if let Some(checkpoint) = due(&mut self.stack, &self.flow, packet.meta.id) {
+            sink.checkpoint(checkpoint);
+        }
+    }
+
+    fn work(
+        &mut self,
+        packet: &Packet<'_>,
+        hand_out: &mut dyn FnMut(&mut Shared, &ConversationInfo),
+    ) {
         let now = Moment { packet: packet.meta.id, time: packet.meta.time };
         self.shared.now = now;
         let decoded =
@@ -73,7 +106,6 @@ impl Replay {
         let from_a = self.stack.info.birth.ends == [ends.source.into(), ends.destination.into()];
         match &decoded.content {
             Content::Tcp(segment) => {
-                let hand_out = &mut |s: &mut Shared, info: &ConversationInfo| take(s, info, each);
                 self.stack.segment(&mut self.flow, from_a, segment, &mut self.shared, hand_out);
             }
             Content::Udp(datagram) => {
@@ -81,8 +113,6 @@ impl Replay {
             }
             _ => {}
         }
-        drop(decoded);
-        take(&mut self.shared, &self.stack.info, each);
     }
 
     /// The conversation leaves at `at`, as [`ConversationInfo::left`] says; hands
@@ -92,6 +122,17 @@ impl Replay {
         let hand_out = &mut |s: &mut Shared, info: &ConversationInfo| take(s, info, each);
         self.stack.finish(&mut self.flow, cause, &mut self.shared, hand_out);
         take(&mut self.shared, &self.stack.info, each);
+    }
+
+    /// The same; hands out findings too.
+    pub fn finish_to(&mut self, cause: EndCause, at: Moment, sink: &mut dyn EventSink) {
+        self.shared.now = at;
+        let mut next = self.next_event;
+        let hand_out =
+            &mut |s: &mut Shared, info: &ConversationInfo| numbered(s, &mut next, Some(info), sink);
+        self.stack.finish(&mut self.flow, cause, &mut self.shared, hand_out);
+        numbered(&mut self.shared, &mut next, Some(&self.stack.info), sink);
+        self.next_event = next;
     }
 
     /// What is known of the conversation by now.

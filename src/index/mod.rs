@@ -10,6 +10,7 @@ mod chunks;
 mod durations;
 pub mod filter;
 mod reader;
+mod redecode;
 mod reload;
 mod row;
 pub mod slice;
@@ -21,17 +22,35 @@ use hashbrown::HashMap;
 
 use crate::base::limits::CHECKPOINT_MEMORY_BYTES;
 use crate::base::{CaptureTime, Moment, PacketId};
-use crate::engine::{Checkpoint, ConversationInfo, FindingEvent};
+use crate::engine::{Checkpoint, ConversationInfo, DecodeAs, FindingEvent};
 
 pub use chunks::Chunks;
 pub use durations::Durations;
 pub use reader::{Progress, Reader};
+pub use redecode::{Moved, Redecode, Step};
 pub use reload::{Opened, Reloader};
 pub use row::{PacketRow, Row};
 
 /// Number of a row; event numbers count from 1, rows from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowId(pub u32);
+
+/// Set in the number of a row that came of decode-as, not of the first reading.
+const AGAIN: u32 = 1 << 30;
+
+impl RowId {
+    /// The `at`-th row of all that came of decode-as, in order of time.
+    #[must_use]
+    pub const fn again(at: u32) -> Self {
+        Self(AGAIN | at)
+    }
+
+    /// Its place among the rows that came of decode-as, where it is one of them.
+    #[must_use]
+    pub const fn place_again(self) -> Option<u32> {
+        if self.0 & AGAIN == 0 { None } else { Some(self.0 & !AGAIN) }
+    }
+}
 
 /// A track of the timeline: a conversation, or one HTTP/2 stream of it.
 #[derive(Clone, Debug)]
@@ -53,6 +72,9 @@ pub struct Indexed {
     /// Its rows, ascending: the n-th event of its machines is the n-th of these.
     pub rows: Vec<u32>,
     checkpoints: Vec<Kept>,
+    /// What it was read as, where that was asked for after the first reading: its
+    /// rows are then those of `Index::again`.
+    read: Option<DecodeAs>,
 }
 
 /// A checkpoint and how many events came before it.
@@ -70,6 +92,10 @@ struct Kept {
 #[derive(Default)]
 pub struct Index {
     rows: Chunks<Row>,
+    /// Rows of the conversations that were read again, in order of time.
+    again: Vec<Row>,
+    /// How often a conversation was.
+    generation: u64,
     packets: Chunks<PacketRow>,
     /// Number and place of each packet whose number does not follow that of the
     /// packet before it: where a capture filter has dropped some.
@@ -106,7 +132,42 @@ impl Index {
     /// A row.
     #[must_use]
     pub fn row(&self, id: RowId) -> Option<&Row> {
-        self.rows.get(id.0 as usize)
+        match id.place_again() {
+            None => self.rows.get(id.0 as usize),
+            Some(at) => self.again.get(at as usize),
+        }
+    }
+
+    /// The rows that came of decode-as, in order of time.
+    #[must_use]
+    pub fn again(&self) -> &[Row] {
+        &self.again
+    }
+
+    /// Whether a row of the first reading has been replaced since.
+    #[must_use]
+    pub fn is_replaced(&self, id: RowId, row: &Row) -> bool {
+        let read = || self.conversations.get(row.conversation as usize)?.read;
+        self.generation > 0 && id.place_again().is_none() && read().is_some()
+    }
+
+    /// Changes whenever the rows of a conversation were replaced: numbers of rows
+    /// that came of decode-as hold until then.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The number of an event, for people: as `print` has it, or for one that came
+    /// of decode-as the conversation and its place there, `3.17`.
+    #[must_use]
+    pub fn number(&self, id: RowId) -> String {
+        let again = || {
+            let c = self.row(id).filter(|_| id.place_again().is_some())?.conversation;
+            let at = self.conversations.get(c as usize)?.rows.binary_search(&id.0).ok()?;
+            Some(format!("{}.{}", c + 1, at + 1))
+        };
+        again().unwrap_or_else(|| (id.0 + 1).to_string())
     }
 
     /// Number of packets.
@@ -215,6 +276,7 @@ impl Index {
     #[must_use]
     pub fn memory(&self) -> usize {
         self.rows.memory()
+            + self.again.len() * size_of::<Row>()
             + self.packets.memory()
             + self.runs.len() * size_of::<(u32, u32)>()
             + self.checkpoint_bytes

@@ -204,6 +204,7 @@ impl Indexed {
             packets: Vec::new(),
             rows: Vec::new(),
             checkpoints: Vec::new(),
+            read: None,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::base::{EventId, Moment, PacketId};
 use crate::capture::{Packet, PacketMeta, PacketStore};
 use crate::engine::{ConversationInfo, Options, Replay};
 use crate::event::{Event, Level};
-use crate::index::{Index, RowId};
+use crate::index::{Index, Redecode, RowId, Step};
 use crate::proto::EndCause;
 
 /// An event as opened.
@@ -104,7 +104,10 @@ impl Reloader {
                 u32::try_from(k.after.0).unwrap_or(u32::MAX),
                 k.events,
             ),
-            None => (Replay::from_start(&c.info, &self.options), 0, 0),
+            None => match c.read {
+                Some(read) => (Replay::decoded_as(&c.info, &self.options, read), 0, 0),
+                None => (Replay::from_start(&c.info, &self.options), 0, 0),
+            },
         };
         let mut wanted: Vec<(usize, RowId, Level)> = mine
             .into_iter()
@@ -144,7 +147,9 @@ impl Reloader {
         let mut bytes = Vec::new();
         let mut take = |mut event: Event, wanted: &mut Wanted| {
             if let Some((_, row, _)) = wanted.next_if(|w: &(usize, RowId, Level)| w.0 == events) {
-                event.id = EventId(u64::from(row.0) + 1);
+                // Those that came of decode-as have no number of `print`'s.
+                let number = row.place_again().map_or(u64::from(row.0) + 1, |_| 0);
+                event.id = EventId(number);
                 opened.push(Opened { row, event });
             }
             events += 1;
@@ -169,6 +174,11 @@ impl Reloader {
             replay.finish(cause, at, &mut |e| take(e, &mut wanted));
         }
         self.inflated += replay.inflated();
+    }
+
+    /// Reads some more of a conversation again.
+    pub fn redecode(&self, redecode: &mut Redecode) -> Step {
+        redecode.step(&self.index, &self.store, &self.options)
     }
 
     /// What is known of a row's conversation.

@@ -6,7 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use hashbrown::HashMap;
 use ratatui::layout::Rect;
 
-use crate::index::{Index, Progress, RowId};
+use crate::base::{ConversationId, PacketId};
+use crate::engine::DecodeAs;
+use crate::index::{Index, Moved, Progress, RowId, Step};
 use crate::tui::hex::Hex;
 use crate::tui::layout::Panes;
 use crate::tui::opener::{self, Line, Shown};
@@ -14,8 +16,9 @@ use crate::tui::rows::{Filter, Item, Rows};
 use crate::tui::search::{MAX_HITS, Query};
 use crate::tui::theme::Theme;
 use crate::tui::timeline::Timeline;
+use crate::tui::tour::Tour;
 use crate::tui::tree::Tree;
-use crate::tui::worker::{Reply, Wishes};
+use crate::tui::worker::{Order, Reply, Wishes};
 
 /// Rows that the list takes up at once: some milliseconds of work.
 const ROWS_AT_ONCE: usize = 300_000;
@@ -49,6 +52,8 @@ pub(super) enum Overlay {
     Findings(usize),
     /// What to search for is being typed.
     Search(String),
+    /// What the conversation is to be read as, and which is selected.
+    Decode(usize),
 }
 
 /// What is to be done after a key.
@@ -114,6 +119,13 @@ pub(super) struct App {
     /// The search.
     pub(super) found: Option<Found>,
     searches: u64,
+    /// A conversation is being read again, and how far that is.
+    pub(super) decoding: Option<(Order, Step)>,
+    orders: u64,
+    /// Of the rows that are shown.
+    generation: u64,
+    /// The tour, where it is on.
+    pub(super) tour: Option<Tour>,
     /// Something to be told once.
     pub(super) notice: Option<String>,
     /// How far the reader is.
@@ -158,6 +170,10 @@ impl App {
             overlay: None,
             found: None,
             searches: 0,
+            decoding: None,
+            tour: None,
+            orders: 0,
+            generation: 0,
             notice: None,
             progress: Progress::Read(None),
             failure: None,
@@ -272,7 +288,16 @@ impl App {
                         _ => high = middle,
                     }
                 }
-                Item::Row(RowId(low))
+                match index.row(RowId(low)) {
+                    Some(r) if !index.is_replaced(RowId(low), r) => Item::Row(RowId(low)),
+                    _ if index.again().is_empty() => Item::Row(RowId(low)),
+                    _ => {
+                        let again = index.again();
+                        let at = again.partition_point(|r| r.last_packet < p);
+                        let at = at.min(again.len().saturating_sub(1));
+                        Item::Row(RowId::again(u32::try_from(at).unwrap_or(0)))
+                    }
+                }
             }
             _ => item,
         }
@@ -298,6 +323,20 @@ impl App {
                 }
             }
             Reply::Lines(lines) => self.keep_lines(lines),
+            Reply::Decoded(order, step, moved) => {
+                let mine = self.decoding.as_ref().is_some_and(|d| d.0.id == order.id);
+                if step != Step::Done {
+                    if mine {
+                        self.decoding = Some((order, step));
+                    }
+                    return;
+                }
+                if mine {
+                    self.decoding = None;
+                }
+                // Also where it was given up too late.
+                self.start_over(&order, &moved);
+            }
             Reply::Search(id, step) => {
                 let Some(f) = self.found.as_mut().filter(|f| f.query.id == id && !f.finished)
                 else {
@@ -309,6 +348,75 @@ impl App {
                 self.arrive();
             }
         }
+    }
+
+    /// The conversation of the selected item.
+    pub(super) fn conversation(&self, index: &Index) -> Option<ConversationId> {
+        match self.selected? {
+            Item::Row(r) => Some(ConversationId(index.row(r)?.conversation + 1)),
+            Item::Packet(p) => {
+                let c = index.packet(PacketId(u64::from(p)))?.conversation;
+                (c > 0).then_some(ConversationId(c))
+            }
+        }
+    }
+
+    /// Has a conversation read as something else.
+    pub(super) fn decode_as(&mut self, conversation: ConversationId, read: DecodeAs) {
+        self.orders += 1;
+        let order = Order { id: self.orders, conversation, read };
+        self.decoding = Some((order, Step::Waiting));
+    }
+
+    /// The rows of a conversation were replaced: the list begins anew where it was.
+    fn start_over(&mut self, order: &Order, moved: &Moved) {
+        let selected = self.reach.or(self.selected);
+        let (generation, item, events) = {
+            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+            let c = index.conversations().get(order.conversation.0.saturating_sub(1) as usize);
+            let rows = c.map_or(&[][..], |c| c.rows.as_slice());
+            // What is there at the same time, of a level that is shown.
+            let beside = |packet: u32| {
+                let row = |r: &u32| index.row(RowId(*r));
+                let shown = |r: &&u32| row(r).is_some_and(|r| self.rows.filter().has(r.level()));
+                let at = rows.partition_point(|r| row(r).is_some_and(|r| r.last_packet < packet));
+                let behind = rows.iter().skip(at).find(shown);
+                behind.or_else(|| rows.iter().rev().find(shown)).map(|r| Item::Row(RowId(*r)))
+            };
+            let opened = || self.shown.as_ref().filter(|s| Some(s.item) == selected);
+            let item = match selected {
+                Some(Item::Row(r)) if r.place_again().is_some() => match moved.get(&r) {
+                    Some(new) => Some(Item::Row(*new)),
+                    None => beside(opened().map_or(0, |s| {
+                        u32::try_from(s.event.draft.end.packet.0).unwrap_or(u32::MAX)
+                    })),
+                },
+                Some(Item::Row(r)) => match index.row(r) {
+                    Some(row) if index.is_replaced(r, row) => beside(row.last_packet),
+                    _ => selected,
+                },
+                _ => selected,
+            };
+            (index.generation(), item, rows.len())
+        };
+        self.generation = generation;
+        self.rows = Rows::new(self.rows.filter());
+        self.lines.clear();
+        self.shown = None;
+        self.unreadable = None;
+        self.found = None;
+        self.selected = None;
+        self.reach = item;
+        self.behind = true;
+        self.timeline.forget();
+        let what = match order.read {
+            DecodeAs::Found => "as found by content".to_owned(),
+            DecodeAs::Opaque => "is nobody's bytes".to_owned(),
+            read => format!("as {}", read.label()),
+        };
+        let many = if events == 1 { "event" } else { "events" };
+        self.notice = Some(format!("conversation #{} {what}: {events} {many}", order.conversation));
+        self.grow();
     }
 
     fn keep_lines(&mut self, lines: impl IntoIterator<Item = (Item, Line)>) {
@@ -334,6 +442,8 @@ impl App {
             selected: self.selected.filter(|_| !open),
             visible,
             search: self.found.as_ref().filter(|f| !f.finished).map(|f| f.query.clone()),
+            decode: self.decoding.as_ref().map(|d| d.0.clone()),
+            generation: self.generation,
         }
     }
 
@@ -432,7 +542,13 @@ impl App {
     pub(super) fn layout(&mut self, area: Rect) {
         let index = Arc::clone(&self.index);
         let index = index.read().unwrap_or_else(PoisonError::into_inner);
-        self.panes = Panes::new(area, self.zoomed.then_some(self.focus), index.lanes().len());
+        if let Some(mut tour) = self.tour {
+            tour.advance(self, &index);
+            self.tour = Some(tour);
+        }
+        let guided = self.tour.is_some_and(|t| !t.hidden);
+        let lanes = index.lanes().len();
+        self.panes = Panes::new(area, self.zoomed.then_some(self.focus), lanes, guided);
         if self.panes.get(self.focus).is_none() {
             self.focus =
                 Pane::ALL.into_iter().find(|p| self.panes.get(*p).is_some()).unwrap_or(Pane::List);

@@ -18,9 +18,11 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>) {
     hex::draw(app, buffer);
     timeline::draw(app, buffer);
     status::draw(app, &index, buffer);
+    status::tour(app, buffer);
     match &app.overlay {
         Some(Overlay::Help(top)) => help::draw(app, buffer, *top),
         Some(Overlay::Findings(at)) => help::findings(app, &index, buffer, *at),
+        Some(Overlay::Decode(at)) => help::decode(app, &index, buffer, *at),
         Some(Overlay::Search(_)) | None => {}
     }
 }

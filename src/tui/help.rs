@@ -4,7 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-use crate::index::Index;
+use crate::engine::DecodeAs;
+use crate::index::{Index, RowId};
 use crate::tui::app::{App, scroll};
 use crate::tui::canvas::Canvas;
 use crate::tui::theme::mark;
@@ -21,6 +22,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("v", "other levels together"),
     ("/ then n N", "search; next, previous hit (Esc stops)"),
     ("f", "findings; Enter goes there"),
+    ("d", "read the conversation as another protocol"),
     ("", ""),
     ("Fields:", ""),
     ("Enter or Space, ← →", "fold and unfold"),
@@ -37,6 +39,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("┣━━┫ ◆", "an exchange, from its first byte to its last"),
     ("├──┤ ┼", "the connection"),
     ("", ""),
+    ("t", "on the tour: hides and shows what to try next"),
     ("Mouse", "click selects, wheel moves or zooms, drag pans"),
     ("? or Esc, q", "close this; quit"),
 ];
@@ -85,6 +88,26 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, top: u16) {
     }
 }
 
+/// Draws what the conversation can be read as, one of them selected.
+pub(super) fn decode(app: &App, index: &Index, buffer: &mut Buffer, at: usize) {
+    let Some(conversation) = app.conversation(index) else { return };
+    let now = index.read_as(conversation);
+    let all: Vec<DecodeAs> = DecodeAs::all().collect();
+    let title = format!("Read conversation #{conversation} as");
+    let mut c = popup(app, buffer, 48, all.len(), &title);
+    let height = usize::from(c.height()).saturating_sub(2);
+    let width = c.width().saturating_sub(2);
+    let top = scroll(at.saturating_sub(height / 2), at, height.max(1), all.len());
+    for (y, (i, read)) in (1_u16..).zip(all.iter().enumerate().skip(top).take(height)) {
+        let mark = if now == Some(*read) { "•" } else { " " };
+        let text = format!("{mark} {:<10} {}", read.name(), read.label());
+        c.clipped(1, y, &text, width, Style::new());
+        if i == at {
+            c.style(1, y, width, app.theme.selected(true));
+        }
+    }
+}
+
 /// Draws the findings, one of them selected.
 pub(super) fn findings(app: &App, index: &Index, buffer: &mut Buffer, at: usize) {
     let all = index.findings();
@@ -101,7 +124,7 @@ pub(super) fn findings(app: &App, index: &Index, buffer: &mut Buffer, at: usize)
         let spec = f.finding.spec;
         let style = app.theme.severity(spec.severity);
         let place = match row {
-            Some(r) => format!("event {}", r + 1),
+            Some(r) => format!("event {}", index.number(RowId(*r))),
             None => format!("packet {}", f.at.packet),
         };
         let particular = f.finding.detail.as_deref().map(|d| format!(" {d}")).unwrap_or_default();

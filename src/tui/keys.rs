@@ -6,8 +6,9 @@ use crossterm::event::{
     KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 
+use crate::engine::DecodeAs;
 use crate::event::Level;
-use crate::index::RowId;
+use crate::index::{RowId, Step};
 use crate::tui::app::{Action, App, Overlay, Pane};
 use crate::tui::help::KEYS;
 use crate::tui::rows::Item;
@@ -36,6 +37,11 @@ impl App {
             KeyCode::Char('?') | KeyCode::F(1) => self.overlay = Some(Overlay::Help(0)),
             KeyCode::Char('/') => self.overlay = Some(Overlay::Search(String::new())),
             KeyCode::Char('f') => self.overlay = Some(Overlay::Findings(self.nearest_finding())),
+            KeyCode::Char('d') => self.choose(),
+            KeyCode::Char('t') => {
+                let Some(tour) = &mut self.tour else { return Action::None };
+                tour.hidden = !tour.hidden;
+            }
             KeyCode::Char('z') => self.zoomed = !self.zoomed,
             KeyCode::Char('n') => self.next_hit(false),
             KeyCode::Char('N') => self.next_hit(true),
@@ -88,6 +94,17 @@ impl App {
                 let top = top.saturating_add_signed(by).min(last.saturating_sub(height));
                 self.overlay = Some(Overlay::Help(top));
             }
+            (Overlay::Decode(_), KeyCode::Char('d')) => {}
+            (Overlay::Decode(at), KeyCode::Enter) => {
+                let conversation = self.read(|i| self.conversation(i));
+                if let Some((c, read)) = conversation.zip(DecodeAs::all().nth(at)) {
+                    self.decode_as(c, read);
+                }
+            }
+            (Overlay::Decode(at), _) => {
+                let at = at.saturating_add_signed(by.unwrap_or(0));
+                self.overlay = Some(Overlay::Decode(at.min(DecodeAs::all().count() - 1)));
+            }
             (Overlay::Findings(_), KeyCode::Char('f')) => {}
             (Overlay::Findings(at), KeyCode::Enter) => self.go_to_finding(at),
             (Overlay::Findings(at), _) => {
@@ -99,8 +116,23 @@ impl App {
         Action::Draw
     }
 
+    /// Asks what the selected conversation is to be read as.
+    fn choose(&mut self) {
+        let Some(c) = self.read(|i| self.conversation(i)) else {
+            self.notice = Some("what is selected belongs to no conversation".to_owned());
+            return;
+        };
+        let now = self.read(|i| i.read_as(c));
+        let at = now.and_then(|now| DecodeAs::all().position(|d| d == now));
+        self.overlay = Some(Overlay::Decode(at.unwrap_or(0)));
+    }
+
     /// Esc: stops the search, or leaves the pane that is alone.
     fn escape(&mut self) {
+        // While the capture is being read, it has not begun.
+        if self.decoding.take_if(|d| d.1 == Step::Waiting).is_some() {
+            return;
+        }
         match &mut self.found {
             Some(f) if !f.finished => {
                 f.finished = true;

@@ -21,14 +21,20 @@ pub(super) struct Panes {
     pub(super) timeline: Rect,
     /// The last lines.
     pub(super) status: Rect,
+    /// What the tour says, at the foot.
+    pub(super) tour: Rect,
     /// All of it.
     pub(super) all: Rect,
 }
 
 impl Panes {
-    /// For a screen and so many lanes; with `alone`, one pane has all of it.
-    pub(super) fn new(area: Rect, alone: Option<Pane>, lanes: usize) -> Self {
+    /// For a screen and so many lanes; with `alone`, one pane has all of it; with
+    /// `guided`, the last line is the tour's.
+    pub(super) fn new(area: Rect, alone: Option<Pane>, lanes: usize, guided: bool) -> Self {
         let mut p = Self { all: area, ..Self::default() };
+        let foot = u16::from(guided && area.height >= 10);
+        let (area, tour) = cut(area, area.height - foot);
+        p.tour = tour;
         let status = match area.height {
             0..3 => 0,
             3..18 => 1,

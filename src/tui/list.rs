@@ -121,7 +121,7 @@ fn head(app: &App, index: &Index, item: Item) -> Option<Head> {
             let (protocol, kind) = index.kind(r);
             let conversation = r.conversation + 1;
             Some(Head {
-                number: (id.0 + 1).to_string(),
+                number: index.number(id),
                 time: index.end_time(r),
                 conversation: match r.stream() {
                     Some(s) => format!("#{conversation}/{s}"),

@@ -23,6 +23,7 @@ mod terminal;
 mod tests;
 mod theme;
 mod timeline;
+mod tour;
 mod tree;
 mod values;
 mod worker;
@@ -39,7 +40,7 @@ use std::time::{Duration, Instant};
 use crossterm::event::Event as Input;
 
 use crate::capture::bpf::{self, Filtered};
-use crate::capture::{CaptureError, OpenOptions, PacketStore, Source, open_all};
+use crate::capture::{CaptureError, OpenOptions, PacketStore, Source, open_all, open_bytes};
 use crate::engine::Options;
 use crate::index::{Index, Progress, Reader, Reloader};
 use app::{Action, App};
@@ -121,6 +122,7 @@ impl Drop for Canary {
 ///
 /// `-` is standard input; keys then come from the controlling terminal, and the
 /// list follows what comes. Of packets that do not pass `filter`, nothing is shown.
+/// Without a path it is the tour.
 ///
 /// # Errors
 /// Where a capture cannot be opened, or the terminal cannot be used. What goes
@@ -128,8 +130,12 @@ impl Drop for Canary {
 pub fn run(
     paths: &[PathBuf],
     filter: Option<bpf::Filter>,
-    options: Options,
+    mut options: Options,
 ) -> Result<(), TuiError> {
+    let on_tour = paths.is_empty();
+    if on_tour {
+        options.decoders = tour::decoders();
+    }
     let mut shown_as = name(paths);
     if let Some(f) = &filter {
         shown_as = format!("{shown_as} [{}]", f.text());
@@ -138,10 +144,16 @@ pub fn run(
         name: shown_as,
         grows: paths.iter().any(|p| p.as_os_str() == "-"),
         filtered: filter.is_some(),
+        on_tour,
     };
     let files = paths.to_vec();
     show(how, options, move || {
-        Ok(Filtered::wrap(open_all(&files, OpenOptions { reload: true })?, filter))
+        let how = OpenOptions { reload: true };
+        let source = match files.as_slice() {
+            [] => open_bytes(tour::NAME, tour::CAPTURE, how)?,
+            files => open_all(files, how)?,
+        };
+        Ok(Filtered::wrap(source, filter))
     })
 }
 
@@ -159,7 +171,7 @@ pub fn run_source(
     grows: bool,
     options: Options,
 ) -> Result<(), TuiError> {
-    show(How { name, grows, filtered: false }, options, move || Ok(source))
+    show(How { name, grows, filtered: false, on_tour: false }, options, move || Ok(source))
 }
 
 /// How a source is shown.
@@ -169,6 +181,8 @@ struct How {
     grows: bool,
     /// A capture filter leaves packets out.
     filtered: bool,
+    /// It is the tour.
+    on_tour: bool,
 }
 
 /// Opens, reads and shows.
@@ -198,6 +212,7 @@ fn show(
     spawn("signals", &sender, signals)?;
     let mut app = App::new(Arc::clone(&index), Theme::from_environment(), how.name);
     app.filtered = how.filtered;
+    app.tour = how.on_tour.then(tour::Tour::default);
     if how.grows {
         app.follow();
     }
@@ -217,7 +232,7 @@ fn name(paths: &[PathBuf]) -> String {
     let first = match paths.first() {
         Some(p) if p.as_os_str() == "-" => "standard input".to_owned(),
         Some(p) => p.file_name().unwrap_or(p.as_os_str()).to_string_lossy().into_owned(),
-        None => String::new(),
+        None => tour::NAME.to_owned(),
     };
     match paths.len() {
         0 | 1 => first,

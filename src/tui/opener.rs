@@ -6,7 +6,7 @@ use crate::base::{Buffer, PieceSource};
 use crate::base::{BufferId, CaptureTime, Moment, Origins, PacketId, PacketRange, Side, Span};
 use crate::engine::ConversationInfo;
 use crate::event::{Detail, Draft, Event, Level, Payload};
-use crate::index::{Index, Reloader};
+use crate::index::{Index, Redecode, Reloader, Step};
 use crate::link::{Content, Decoder, SeqBase, dissect, summary};
 use crate::tui::rows::Item;
 
@@ -20,6 +20,8 @@ const SUMMARY_CHARS: usize = 400;
 pub(super) struct Shown {
     /// What was asked for.
     pub(super) item: Item,
+    /// Its number, for people.
+    pub(super) number: String,
     /// The event.
     pub(super) event: Event,
     /// Its detail.
@@ -71,6 +73,16 @@ impl Opener {
         &self.index
     }
 
+    /// Which rows numbers of rows mean.
+    pub(super) fn generation(&self) -> u64 {
+        self.index.read().unwrap_or_else(PoisonError::into_inner).generation()
+    }
+
+    /// Reads some more of a conversation again.
+    pub(super) fn redecode(&self, redecode: &mut Redecode) -> Step {
+        self.reloader.redecode(redecode)
+    }
+
     /// Opens one; `None` where the capture cannot be read again.
     pub(super) fn open(&mut self, item: Item) -> Option<Shown> {
         let (mut event, conversation) = match item {
@@ -81,7 +93,11 @@ impl Opener {
         let buffers = (0..detail.origins.buffers().len())
             .filter_map(|i| self.bytes(&detail.origins, BufferId(u16::try_from(i).ok()?)))
             .collect();
-        Some(Shown { item, event, detail, buffers, conversation })
+        let number = match item {
+            Item::Row(row) => self.index.read().unwrap_or_else(PoisonError::into_inner).number(row),
+            Item::Packet(number) => format!("p{number}"),
+        };
+        Some(Shown { item, number, event, detail, buffers, conversation })
     }
 
     /// The lines of several; those that cannot be had are left out.

@@ -81,13 +81,15 @@ impl Filter {
 pub(super) struct Walk {
     filter: Filter,
     row: u32,
+    /// The next of the rows that came of decode-as.
+    again: u32,
     packet: u32,
 }
 
 impl Walk {
     /// From the beginning.
     pub(super) const fn new(filter: Filter) -> Self {
-        Self { filter, row: 0, packet: 1 }
+        Self { filter, row: 0, again: 0, packet: 1 }
     }
 
     /// The next item; `None` where there is none yet, or `budget` rows were passed.
@@ -95,7 +97,14 @@ impl Walk {
         let packets = index.last_packet();
         while *budget > 0 {
             *budget -= 1;
-            let row = index.row(RowId(self.row));
+            let first = index.row(RowId(self.row));
+            if first.is_some_and(|r| index.is_replaced(RowId(self.row), r)) {
+                self.row += 1;
+                continue;
+            }
+            let again = index.again().get(self.again as usize);
+            let again = again.filter(|a| first.is_none_or(|r| a.last_packet < r.last_packet));
+            let row = again.or(first);
             let upto = row.map_or(packets, |r| r.last_packet.min(packets));
             // A capture filter leaves holes between the numbers.
             if self.filter.has(Level::Packet)
@@ -106,9 +115,15 @@ impl Walk {
                 return Some(Item::Packet(p));
             }
             let row = row?;
-            self.row += 1;
+            let id = if again.is_some() {
+                self.again += 1;
+                RowId::again(self.again - 1)
+            } else {
+                self.row += 1;
+                RowId(self.row - 1)
+            };
             if self.filter.has(row.level()) {
-                return Some(Item::Row(RowId(self.row - 1)));
+                return Some(Item::Row(id));
             }
         }
         None
@@ -117,14 +132,17 @@ impl Walk {
     /// Whether it has gone past this item, shown or not.
     pub(super) const fn is_past(&self, item: Item) -> bool {
         match item {
-            Item::Row(r) => r.0 < self.row,
+            Item::Row(r) => match r.place_again() {
+                Some(at) => at < self.again,
+                None => r.0 < self.row,
+            },
             Item::Packet(p) => p < self.packet,
         }
     }
 
     /// Rows passed.
     pub(super) const fn passed(&self) -> u32 {
-        self.row
+        self.row + self.again
     }
 }
 
@@ -189,7 +207,9 @@ impl Rows {
         let mark = self.marks.partition_point(|m| !m.is_past(item)).saturating_sub(1);
         let first = mark * MARK_EVERY;
         let reached = |at: usize| match (self.get(at), item) {
-            (Some(Item::Row(r)), Item::Row(wanted)) => r >= wanted,
+            (Some(Item::Row(r)), Item::Row(wanted)) => {
+                r >= wanted && r.place_again().is_some() == wanted.place_again().is_some()
+            }
             (Some(Item::Packet(p)), Item::Packet(wanted)) => p >= wanted,
             _ => false,
         };

@@ -90,7 +90,7 @@ impl Search {
                 items.push(item);
                 order.push((item, false));
             }
-            let all = u32::try_from(index.len()).unwrap_or(u32::MAX);
+            let all = u32::try_from(index.len() + index.again().len()).unwrap_or(u32::MAX);
             let at_end = items.is_empty() && told == 0 && budget > 0;
             (items, all, at_end && index.is_ended())
         };

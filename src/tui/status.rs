@@ -6,7 +6,7 @@ use ratatui::style::{Modifier, Style};
 
 use crate::base::{Located, Span};
 use crate::field::{Kind, Node};
-use crate::index::{Index, Progress};
+use crate::index::{Index, Progress, Step};
 use crate::tui::app::{App, Overlay};
 use crate::tui::canvas::{Canvas, width};
 use crate::tui::opener::Shown;
@@ -43,6 +43,17 @@ pub(super) fn draw(app: &App, index: &Index, buffer: &mut Buffer) {
     }
 }
 
+/// Draws what the tour says.
+pub(super) fn tour(app: &App, buffer: &mut Buffer) {
+    let Some(tour) = app.tour.filter(|_| app.panes.tour.height > 0) else { return };
+    let mut c = Canvas::new(buffer, app.panes.tour);
+    let width = c.width();
+    let (step, text) = tour.text();
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let x = c.clipped(0, 0, &step, width, app.theme.quiet());
+    c.clipped(x + 1, 0, text, width.saturating_sub(x + 1), bold);
+}
+
 /// What must be told before anything else.
 fn told(app: &App) -> Option<String> {
     if let Some(f) = &app.failure {
@@ -50,6 +61,15 @@ fn told(app: &App) -> Option<String> {
     }
     if let Some(n) = &app.notice {
         return Some(n.clone());
+    }
+    if let Some((order, step)) = &app.decoding {
+        let how = match step {
+            Step::Waiting => "waits for the end of the capture, Esc stops".to_owned(),
+            Step::Read(n, all) => format!("{}%", n * 100 / all.max(&1)),
+            Step::Done => "100%".to_owned(),
+        };
+        let name = order.read.name();
+        return Some(format!("reading conversation #{} as {name}: {how}", order.conversation));
     }
     let f = app.found.as_ref()?;
     let text = &f.query.text;

@@ -48,6 +48,18 @@ impl Timeline {
         self.drawn.iter().filter_map(|d| d.name.map(Item::Row))
     }
 
+    /// Lanes were replaced: they are put in order anew.
+    pub(super) fn forget(&mut self) {
+        self.order.clear();
+        self.drawn.clear();
+        self.follow();
+    }
+
+    /// Whether a part of time is shown.
+    pub(super) const fn is_zoomed(&self) -> bool {
+        self.view.is_some()
+    }
+
     /// Shows all of it.
     pub(super) const fn fit(&mut self) {
         self.view = None;

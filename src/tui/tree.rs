@@ -166,7 +166,7 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer) {
     };
     let d = &s.event.draft;
     let number = match s.item {
-        crate::tui::rows::Item::Row(_) => format!("event {}", s.event.id),
+        crate::tui::rows::Item::Row(_) => format!("event {}", s.number),
         crate::tui::rows::Item::Packet(p) => format!("packet {p}"),
     };
     let cut = if d.complete { "" } else { ", incomplete" };

@@ -7,6 +7,9 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::base::ConversationId;
+use crate::engine::DecodeAs;
+use crate::index::{self, Moved, Redecode};
 use crate::tui::opener::{Line, Opener, Shown};
 use crate::tui::rows::Item;
 use crate::tui::search::{Query, Search, Step};
@@ -15,6 +18,17 @@ use crate::tui::search::{Query, Search, Step};
 const LINES: usize = 64;
 /// A search that has caught up with the reader waits so long.
 const CAUGHT_UP: Duration = Duration::from_millis(50);
+
+/// A conversation is to be read as something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    /// Tells one order from the next.
+    pub(super) id: u64,
+    /// Which conversation.
+    pub(super) conversation: ConversationId,
+    /// What it is.
+    pub(super) read: DecodeAs,
+}
 
 /// What the screen wants to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +39,11 @@ pub(super) struct Wishes {
     pub(super) visible: Vec<Item>,
     /// To be looked for; `None` cancels.
     pub(super) search: Option<Query>,
+    /// To be read again; `None` cancels.
+    pub(super) decode: Option<Order>,
+    /// The generation of the index whose rows these are; rows of another one are
+    /// not opened.
+    pub(super) generation: u64,
 }
 
 /// What the worker found out.
@@ -35,6 +54,8 @@ pub(super) enum Reply {
     Lines(Vec<(Item, Line)>),
     /// A search came further.
     Search(u64, Step),
+    /// Reading a conversation again came further; in the end, what moved.
+    Decoded(Order, index::Step, Moved),
 }
 
 /// Does one thing after another; a thread runs it, and so do tests.
@@ -42,17 +63,24 @@ pub(super) struct Worker {
     opener: Opener,
     search: Option<Search>,
     searched: Option<u64>,
+    redecode: Option<(u64, Redecode)>,
+    decoded: Option<u64>,
 }
 
 impl Worker {
     /// A worker with nothing to do.
     pub(super) const fn new(opener: Opener) -> Self {
-        Self { opener, search: None, searched: None }
+        Self { opener, search: None, searched: None, redecode: None, decoded: None }
     }
 
     /// Grants the most urgent wish and takes it off the list; `None` where there
     /// is none that can be granted.
     pub(super) fn step(&mut self, wishes: &mut Wishes) -> Option<Reply> {
+        if wishes.generation != self.opener.generation() {
+            wishes.selected = None;
+            wishes.visible.clear();
+            wishes.search = None;
+        }
         if let Some(item) = wishes.selected.take() {
             return Some(Reply::Opened(item, self.opener.open(item).map(Box::new)));
         }
@@ -66,6 +94,9 @@ impl Worker {
                 }
             }
             return Some(Reply::Lines(lines));
+        }
+        if let Some(reply) = self.decode(wishes.decode.as_ref()) {
+            return Some(reply);
         }
         let Some(query) = &wishes.search else {
             self.search = None;
@@ -84,6 +115,26 @@ impl Worker {
             self.search = None;
         }
         Some(Reply::Search(id, step))
+    }
+
+    /// Reads some more of the conversation that is to be read again.
+    fn decode(&mut self, order: Option<&Order>) -> Option<Reply> {
+        let Some(order) = order.filter(|o| self.decoded != Some(o.id)) else {
+            self.redecode = None;
+            return None;
+        };
+        if self.redecode.as_ref().is_none_or(|(id, _)| *id != order.id) {
+            self.redecode = Some((order.id, Redecode::new(order.conversation, order.read)));
+        }
+        let (id, redecode) = self.redecode.as_mut()?;
+        let step = self.opener.redecode(redecode);
+        let mut moved = Moved::new();
+        if step == index::Step::Done {
+            moved = redecode.moved();
+            self.decoded = Some(*id);
+            self.redecode = None;
+        }
+        Some(Reply::Decoded(order.clone(), step, moved))
     }
 }
 
@@ -114,7 +165,8 @@ pub(super) fn work<M>(
             let mut laid = desk.wishes.lock().unwrap_or_else(PoisonError::into_inner);
             loop {
                 let searching = laid.search.as_ref().is_some_and(|q| worker.searched != Some(q.id));
-                if laid.selected.is_some() || !laid.visible.is_empty() || searching {
+                let decoding = laid.decode.as_ref().is_some_and(|o| worker.decoded != Some(o.id));
+                if laid.selected.is_some() || !laid.visible.is_empty() || searching || decoding {
                     break;
                 }
                 laid = desk.wake.wait(laid).unwrap_or_else(PoisonError::into_inner);
@@ -128,7 +180,8 @@ pub(super) fn work<M>(
             now
         };
         let Some(reply) = worker.step(&mut wishes) else { continue };
-        let idle = matches!(&reply, Reply::Search(_, s) if s.hits.is_empty() && s.done.0 >= s.done.1 && !s.finished);
+        let idle = matches!(&reply, Reply::Search(_, s) if s.hits.is_empty() && s.done.0 >= s.done.1 && !s.finished)
+            || matches!(&reply, Reply::Decoded(_, index::Step::Waiting, _));
         if replies.send(wrap(reply)).is_err() {
             return;
         }

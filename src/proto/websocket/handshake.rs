@@ -185,6 +185,14 @@ impl Handshake {
         self.extensions = Extensions::Agreed { deflate, others };
     }
 
+    /// Nothing of it was seen.
+    #[must_use]
+    pub(super) const fn is_unseen(&self) -> bool {
+        self.offered.is_none()
+            && self.uri.is_none()
+            && matches!(self.extensions, Extensions::Unknown)
+    }
+
     /// Memory held, in bytes.
     #[must_use]
     pub(super) fn memory(&self) -> usize {

@@ -114,7 +114,12 @@ impl Machine for WebSocket {
                     }
                 }
             }
-            Input::Gap { side, len, .. } => {
+            Input::Gap { side, offset, len } => {
+                // Joined behind the handshake, as far as anybody saw: what comes
+                // next is the first that is known of.
+                if offset == 0 && self.handshake.is_unseen() {
+                    return Progress::took(0);
+                }
                 let (half, mut shared) = self.half(side);
                 half.gap(len, &mut shared, out);
                 if half.lost {

@@ -1,8 +1,10 @@
 //! Screens over fixtures: a reader and a worker that run in the test's thread.
 
+mod decode;
 mod marks;
 mod screens;
 mod sizes;
+mod tour;
 mod travel;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use ratatui::backend::TestBackend;
 use ratatui::style::Modifier;
 
 use crate::capture::bpf::{self, Filtered};
-use crate::capture::{OpenOptions, open};
+use crate::capture::{OpenOptions, Source, open};
 use crate::engine::Options;
 use crate::index::{Index, Progress, Reader, Reloader};
 use crate::tui::app::{Action, App};
@@ -52,17 +54,23 @@ impl Bench {
 
     /// The same behind a capture filter.
     fn behind(path: &Path, filter: Option<&str>, width: u16, height: u16) -> Self {
-        let index = Arc::new(RwLock::new(Index::new()));
         let source = open(path, OpenOptions { reload: true }).unwrap();
         let source = Filtered::wrap(source, filter.map(|f| bpf::compile(f).unwrap()));
+        let mut bench = Self::read(source, Options::default(), width, height);
+        bench.app.filtered = filter.is_some();
+        bench.settle();
+        bench
+    }
+
+    fn read(source: Box<dyn Source>, options: Options, width: u16, height: u16) -> Self {
+        let index = Arc::new(RwLock::new(Index::new()));
         let store = source.store().unwrap();
-        let mut reader = Reader::new(source, Options::default(), Arc::clone(&index));
+        let mut reader = Reader::new(source, options.clone(), Arc::clone(&index));
         while reader.step().unwrap() != Progress::Ended {}
-        let reloader = Reloader::new(Arc::clone(&index), store, Options::default());
+        let reloader = Reloader::new(Arc::clone(&index), store, options);
         let worker = Worker::new(Opener::new(Arc::clone(&index), reloader));
         let mut app = App::new(index, Theme { colour: true }, "capture.pcap".to_owned());
         app.progress = Progress::Ended;
-        app.filtered = filter.is_some();
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let mut bench = Self { app, worker, terminal };
         bench.settle();

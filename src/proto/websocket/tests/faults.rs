@@ -243,3 +243,25 @@ fn gaps() {
     found(&r, &[gap, gap, ("websocket.context-lost", "RFC 7692 §7.2.2")]);
     assert_eq!(payload(&r, Level::Message, 0), hex("f2 48 c9 07 00"));
 }
+
+/// Told to be WebSocket behind its handshake: no head comes, and the first bytes may
+/// be missing.
+#[test]
+fn a_bare_stream() {
+    let mut r = Recorder::new();
+    let mut m = start();
+    let acts = [
+        Gap(C, 190),
+        Gap(S, 200),
+        Bytes(C, up(0x81, b"Hello")),
+        Bytes(S, down(0x81, b"Hi")),
+        Bytes(S, hex("c1 07 f2 48 cd c9 c9 07 00")),
+        End(C, EndCause::CaptureEnded),
+        End(S, EndCause::CaptureEnded),
+    ];
+    act(&mut r, &mut *m, &acts, 3);
+    assert_eq!(lines(&r, Level::Message)[..2], ["Hello", "Hi"]);
+    // Whether RSV1 means compression was not seen.
+    found(&r, &[("websocket.extensions-unknown", "RFC 6455 §9.1")]);
+    assert_eq!(payload(&r, Level::Message, 2), hex("f2 48 cd c9 c9 07 00"));
+}

@@ -1,0 +1,163 @@
+//! Decode-as by a key: one conversation's rows are replaced.
+
+use std::path::{Path, PathBuf};
+
+use crossterm::event::KeyCode;
+
+use super::{Bench, fixture};
+use crate::capture::write::PcapNgWriter;
+use crate::capture::{ByteOrder, OpenOptions, Polled, open};
+use crate::tui::rows::Item;
+
+/// `ws-mixed-ports` without the handshakes of these ports.
+fn cut(name: &str, ports: &[u16]) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("framescope-{name}-{}", std::process::id()));
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = PcapNgWriter::new(file, ByteOrder::Little).unwrap();
+    let mut source = open(&fixture("ws-mixed-ports"), OpenOptions::default()).unwrap();
+    let mut passed = [0; 2];
+    while let Polled::Batch(batch) = source.poll().unwrap() {
+        for p in batch.packets() {
+            let port = |at: usize| u16::from_be_bytes([p.data[at], p.data[at + 1]]);
+            let which = ports.iter().position(|w| [port(34), port(36)].contains(w));
+            if let Some(n) = which.and_then(|w| passed.get_mut(w)) {
+                *n += 1;
+                if *n <= 7 {
+                    continue;
+                }
+            }
+            writer.packet(p.meta.link, p.meta.time, p.meta.original_len, p.data).unwrap();
+        }
+    }
+    writer.finish().unwrap();
+    path
+}
+
+/// All rows of the list: what is shown of them, with numbers.
+fn list(b: &mut Bench) -> Vec<String> {
+    b.press(&[KeyCode::Home]);
+    let mut all = Vec::new();
+    for at in 0..b.app.rows.len() {
+        let item = b.app.selected.unwrap();
+        let index = b.app.index.read().unwrap();
+        let Item::Row(r) = item else { panic!() };
+        let c = index.row(r).unwrap().conversation + 1;
+        all.push(format!("{} #{c} {}", index.number(r), b.app.lines[&item].summary));
+        drop(index);
+        assert_eq!(b.app.at, at);
+        b.press(&[KeyCode::Down]);
+    }
+    b.press(&[KeyCode::Home]);
+    all
+}
+
+fn choose(b: &mut Bench, name: &str) {
+    b.press(&[KeyCode::Char('d')]);
+    b.press(&[KeyCode::Home]);
+    let at = crate::engine::DecodeAs::all().position(|d| d.name() == name).unwrap();
+    b.press(&vec![KeyCode::Down; at]);
+    assert!(b.screen().contains("Read conversation #"), "{}", b.screen());
+    b.press(&[KeyCode::Enter]);
+}
+
+fn with_file(path: &Path, test: impl FnOnce(Bench)) {
+    test(Bench::of(path, 100, 30));
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_conversation_is_read_again() {
+    with_file(&cut("again", &[5353]), |mut b| {
+        let before = list(&mut b);
+        let of = |all: &[String], tag: &str| -> Vec<String> {
+            all.iter().filter(|l| l.contains(tag)).cloned().collect()
+        };
+        // The other one comes first, with its handshake.
+        let opaque = of(&before, " #2 ");
+        assert!(opaque[..9].iter().all(|l| l.contains("unknown protocol")), "{before:#?}");
+        b.go("unknown protocol");
+        choose(&mut b, "websocket");
+        assert!(b.screen().contains("conversation #2 as WebSocket: "), "{}", b.screen());
+        let after = list(&mut b);
+        assert_eq!(of(&after, " #1 "), of(&before, " #1 "), "others are as they were");
+        let texts: Vec<&str> =
+            after.iter().filter_map(|l| l.split_once(" #2 ")).map(|x| x.1).collect();
+        assert_eq!(texts[..3], ["one 0", "one 0", "one 1"], "{after:#?}");
+        assert!(of(&after, " #2 ")[0].starts_with("2.3 "), "{after:#?}");
+        // Between those of the other that came at the same time.
+        assert!(after[3].contains(" #1 ") && after[4].contains(" #2 "), "{after:#?}");
+        assert!(after[6].contains(" #1 ") && after[7].contains(" #2 "), "{after:#?}");
+        b.go("one 2");
+        assert_eq!(b.app.current().unwrap().event.draft.protocol, "websocket");
+        assert!(b.screen().contains("event 2."), "{}", b.screen());
+        // Search, frames, packets and the timeline know the new rows.
+        b.press(&[KeyCode::Char('2'), KeyCode::Char('1'), KeyCode::Char('1')]);
+        b.type_in("/one 3");
+        b.press(&[KeyCode::Enter]);
+        assert!(b.screen().contains("\"one 3\": 1 of 4"), "{}", b.screen());
+        // As it was found at first.
+        choose(&mut b, "none");
+        b.press(&[KeyCode::Char('2')]);
+        // Opaque bytes are told late, so that others came between at first.
+        let strip = |all: &[String]| -> Vec<String> {
+            let mut all: Vec<String> =
+                all.iter().map(|l| l.split_once(' ').unwrap().1.to_owned()).collect();
+            all.sort();
+            all
+        };
+        assert_eq!(strip(&list(&mut b)), strip(&before));
+    });
+}
+
+#[test]
+fn two_conversations_are_read_again_one_after_the_other() {
+    with_file(&cut("two", &[5353, 31337]), |mut b| {
+        let of = |b: &mut Bench, c: u32| {
+            b.press(&[KeyCode::Home]);
+            while b.app.conversation(&b.app.index.read().unwrap()).unwrap().0 != c {
+                b.press(&[KeyCode::Down]);
+            }
+        };
+        of(&mut b, 2);
+        choose(&mut b, "websocket");
+        let second: Vec<String> = list(&mut b).into_iter().filter(|l| l.contains(" #2 ")).collect();
+        assert!(second.iter().any(|l| l.contains("two 3")), "{second:#?}");
+        b.go("two 2");
+        let number = b.app.current().unwrap().number.clone();
+        of(&mut b, 1);
+        b.press(&[KeyCode::Down; 4]);
+        of(&mut b, 1);
+        choose(&mut b, "websocket");
+        let after = list(&mut b);
+        let still: Vec<String> = after.iter().filter(|l| l.contains(" #2 ")).cloned().collect();
+        assert_eq!(still, second, "what was read again before keeps its numbers");
+        assert!(after.iter().any(|l| l.contains("one 3")), "{after:#?}");
+        b.go("two 2");
+        assert_eq!(b.app.current().unwrap().number, number);
+        // Lanes hold the rows of their conversation, in order.
+        let index = b.app.index.read().unwrap();
+        for lane in index.lanes() {
+            assert!(lane.rows.is_sorted());
+            for r in &lane.rows {
+                let row = index.row(crate::index::RowId(*r)).unwrap();
+                assert_eq!(row.conversation, lane.conversation);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_rule_known_before_reading_counts_when_events_are_opened() {
+    let path = cut("rule", &[5353]);
+    let options = crate::engine::Options {
+        decode_as: vec!["tcp.port==5353,websocket".parse().unwrap()],
+        ..Default::default()
+    };
+    let source = open(&path, OpenOptions { reload: true }).unwrap();
+    let mut b = Bench::read(source, options, 100, 30);
+    std::fs::remove_file(&path).unwrap();
+    b.go("one 3");
+    assert!(b.screen().contains("Payload: \"one 3\""), "{}", b.screen());
+    // Numbers are those of `print` with the same rule.
+    assert!(!b.app.current().unwrap().number.contains('.'));
+}
