@@ -135,6 +135,9 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
             "no capture given; `framescope print FILE`, or `-` for standard input".into(),
         ));
     }
+    // A mistake is told before anything is opened.
+    choose::filter(args.chosen.display_filter.as_deref())?;
+    choose::columns(args)?;
     let source = open_all(&captures, OpenOptions::default())?;
     let source = Filtered::wrap(source, args.common.filter.clone());
     stream(args, source, &interrupt::watch())
