@@ -272,6 +272,9 @@ impl Node {
         self.lanes[i].at += data.len() as u64;
         if self.counted {
             shared.ledger.opaque[i] += data.len() as u64;
+            if self.depth > 0 {
+                shared.ledger.opaque_above[i] += data.len() as u64;
+            }
         }
         OpaqueRun::add(&mut self.opaque, side, at, data, &self.maps[i], shared, self.stream);
         self.maps[i].trim(self.lanes[i].at);
@@ -285,7 +288,11 @@ impl Node {
     fn feed_chunk(&mut self, side: Side, data: &[u8], last: bool, shared: &mut Shared) -> Progress {
         let offset = self.lanes[side.index()].at;
         let p = self.feed(Input::Bytes(Chunk { side, offset, data, last }), shared);
-        Progress { took: p.took.min(data.len()), want: p.want }
+        let took = p.took.min(data.len());
+        if self.depth == 0 {
+            shared.ledger.taken[side.index()] += took as u64;
+        }
+        Progress { took, want: p.want }
     }
 
     fn feed(&mut self, input: Input<'_>, shared: &mut Shared) -> Progress {
@@ -403,8 +410,14 @@ impl Node {
         let offset = self.lanes[i].at;
         if let State::Running(_) = self.state {
             self.feed(Input::Datagram { side, offset, data }, shared);
+            if self.depth == 0 {
+                shared.ledger.taken[i] += data.len() as u64;
+            }
         } else if self.counted {
             shared.ledger.opaque[i] += data.len() as u64;
+            if self.depth > 0 {
+                shared.ledger.opaque_above[i] += data.len() as u64;
+            }
         }
         self.lanes[i].at += data.len() as u64;
         self.maps[i].trim(self.lanes[i].at);
@@ -703,6 +716,7 @@ impl NodeOut<'_> {
     fn lost(&mut self, side: Side, data: &[u8]) {
         if self.counted {
             self.shared.ledger.opaque[side.index()] += data.len() as u64;
+            self.shared.ledger.opaque_above[side.index()] += data.len() as u64;
         }
     }
 }

@@ -9,25 +9,52 @@ use crate::finding::Finding;
 use crate::proto::{PayloadDecoder, Protocol};
 
 /// Bytes of one conversation, by what became of them; pairs by side.
+///
+/// Each is counted where it happens, none from the others: that dissected, opaque
+/// and missing bytes come to the whole stream is a property that tests hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// Bytes that its streams had, by sequence number: those in gaps included.
     pub stream: [u64; 2],
-    /// Bytes that nobody could read.
+    /// Bytes that nobody could read, on the conversation itself or further up.
     pub opaque: [u64; 2],
     /// Bytes that were not captured.
     pub gap: [u64; 2],
+    /// Bytes that the machine on the conversation itself took.
+    pub taken: [u64; 2],
+    /// Of these, what nobody further up could read.
+    pub opaque_above: [u64; 2],
 }
 
 impl Ledger {
     /// Bytes that a protocol took and understood.
     #[must_use]
     pub fn dissected(&self) -> [u64; 2] {
-        let [c, s] = [0, 1].map(|i| {
-            let of = |pair: &[u64; 2]| pair.get(i).copied().unwrap_or(0);
-            of(&self.stream).saturating_sub(of(&self.opaque)).saturating_sub(of(&self.gap))
-        });
-        [c, s]
+        let [c, s] = self.taken;
+        let [c_above, s_above] = self.opaque_above;
+        [c.saturating_sub(c_above), s.saturating_sub(s_above)]
+    }
+
+    fn pairs(&mut self) -> [&mut [u64; 2]; 5] {
+        let Self { stream, opaque, gap, taken, opaque_above } = self;
+        [stream, opaque, gap, taken, opaque_above]
+    }
+
+    /// Client and server turn out to be the other way round.
+    pub(super) fn swap_sides(&mut self) {
+        for pair in self.pairs() {
+            pair.swap(0, 1);
+        }
+    }
+
+    /// Adds another conversation's.
+    pub fn add(&mut self, other: &Self) {
+        let mut other = *other;
+        for (mine, theirs) in self.pairs().into_iter().zip(other.pairs()) {
+            for (m, t) in mine.iter_mut().zip(theirs) {
+                *m += *t;
+            }
+        }
     }
 }
 
@@ -86,9 +113,7 @@ impl Shared {
     /// Client and server turn out to be the other way round.
     pub(super) fn swap_sides(&mut self) {
         self.sides_swapped ^= true;
-        for pair in [&mut self.ledger.stream, &mut self.ledger.opaque, &mut self.ledger.gap] {
-            pair.swap(0, 1);
-        }
+        self.ledger.swap_sides();
     }
 
     pub(super) fn emit(&mut self, draft: Draft) {

@@ -373,16 +373,7 @@ impl EventSink for Stats {
 
     fn ended(&mut self, conversation: &ConversationInfo) {
         self.conversation_count += 1;
-        let l = &conversation.ledger;
-        for (sum, n) in [
-            (&mut self.ledger.stream, l.stream),
-            (&mut self.ledger.opaque, l.opaque),
-            (&mut self.ledger.gap, l.gap),
-        ] {
-            for (s, n) in sum.iter_mut().zip(n) {
-                *s = s.saturating_add(n);
-            }
-        }
+        self.ledger.add(&conversation.ledger);
         let ending = match self.ended.take() {
             Some((id, ending)) if id == conversation.id => ending,
             _ => Ending::Unsaid,
