@@ -331,3 +331,37 @@ fn what_crosses_a_reset_is_not_dropped_without_a_word() {
     let codes: Vec<_> = r.findings.iter().map(|f| f.finding.spec.code).collect();
     assert_eq!(codes.iter().filter(|c| **c == "tcp.data-after-reset").count(), 1, "{codes:?}");
 }
+
+/// A connection whose ends begin another one without a FIN that was captured is
+/// cut off: nobody is told that it ended without a close (1006).
+#[test]
+fn ends_that_begin_again_are_not_a_close() {
+    let path = support::root().join("fixtures/ws-time/capture.pcap");
+    let mut all = support::segments(&support::packets(&path)).unwrap();
+    let (syn, fin) = (framescope::link::TcpFlags::SYN, framescope::link::TcpFlags::FIN);
+    let end = all.iter().position(|s| s.flags & fin != 0).unwrap();
+    // Before the close frames, too: they come with the last data.
+    all.truncate(end / 2);
+    let mut again = all[0].clone();
+    assert!(again.flags == syn);
+    again.seq = again.seq.wrapping_add(1 << 30);
+    // A SYN within a connection counts once it is answered.
+    let mut answer = all[1].clone();
+    assert!(answer.flags & syn != 0);
+    answer.seq = answer.seq.wrapping_add(1 << 30);
+    answer.ack = again.seq.wrapping_add(1);
+    all.extend([again, answer]);
+    let run = support::run(&support::pack(&all), support::options(&support::NUMBERED));
+    let sessions: Vec<_> = run
+        .events
+        .iter()
+        .filter(|(e, _)| e.draft.protocol == "websocket" && e.draft.kind == "session")
+        .collect();
+    assert_eq!(sessions.len(), 1);
+    let (session, info) = sessions[0];
+    assert!(!session.draft.complete);
+    let json = support::as_json(session, info);
+    let ended = json["fields"]["websocket.ended"].as_str().unwrap();
+    assert!(!ended.contains("without close"), "{ended}");
+    assert!(json["fields"].get("websocket.close_code").is_none(), "{json}");
+}

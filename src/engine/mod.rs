@@ -383,9 +383,11 @@ impl Engine {
             let Some(mut stack) = conversation.state.take() else { continue };
             self.memory = self.memory.saturating_sub(stack.counted);
             let cause = match why {
-                Why::Closed | Why::Reused => EndCause::Finished,
+                Why::Closed => EndCause::Finished,
                 Why::Evicted => EndCause::Evicted,
-                Why::CaptureEnded => EndCause::CaptureEnded,
+                // Its ends began another connection: how this one ended was not captured,
+                // and nobody must be told that it ended without a close.
+                Why::Reused | Why::CaptureEnded => EndCause::CaptureEnded,
             };
             // What the packet being worked on has brought stays apart.
             let found = std::mem::take(&mut self.shared.found);
