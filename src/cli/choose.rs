@@ -12,7 +12,7 @@ pub(super) fn filter(text: Option<&str>) -> Result<Option<Filter>, Failure> {
     let Some(text) = text else { return Ok(None) };
     Filter::parse(text)
         .map(Some)
-        .map_err(|m| Failure::Argument("the filter (-Y) is none", m.picture(text)))
+        .map_err(|m| Failure::Argument("the filter (-Y) cannot be read", m.picture(text)))
 }
 
 /// The columns, where the format has some.
@@ -56,6 +56,8 @@ pub(super) fn columns(args: &Print) -> Result<Option<Columns>, Failure> {
     };
     match Columns::new(form, names) {
         Ok(c) => Ok(Some(c)),
-        Err((text, m)) => Err(Failure::Argument("a column (-e) is none", m.picture(text))),
+        Err((text, m)) => {
+            Err(Failure::Argument("the columns (-e) cannot be read", m.picture(text)))
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::capture::Source;
 use crate::capture::bpf::{self, Filter};
 use crate::capture::live::{self, Accept, LiveOptions, Tally};
 use crate::cli::args::{Chosen, Common, Format, LevelArg, Print, Time};
-use crate::cli::{Browser, Failure, interrupt, print, schema};
+use crate::cli::{Browser, Failure, choose, interrupt, print, schema};
 use crate::engine::Options;
 use crate::view::clean::clean;
 
@@ -90,7 +90,11 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
             "standard output is for events; `tcpdump -w -` writes packets there".into(),
         ));
     }
-    // Before anything is captured: what is wrong with a schema is told at once.
+    // Before anything is captured: what is wrong with a filter or a schema is told at once.
+    choose::filter(args.chosen.display_filter.as_deref())?;
+    if browser.is_none() {
+        choose::columns(&args.as_print())?;
+    }
     let decoders = schema::decoders(&args.common.schema)?;
     let filter = filter(&args.expression, args.common.filter.clone())?;
     let mut name = args.interface.clone();
@@ -133,7 +137,9 @@ fn filter(expression: &[String], option: Option<Filter>) -> Result<Option<Filter
         (true, filter) => Ok(filter),
         (false, None) => {
             let filter = bpf::compile(&expression.join(" "));
-            filter.map(Some).map_err(|e| Failure::Input(e.to_string()))
+            filter
+                .map(Some)
+                .map_err(|e| Failure::Argument("the capture filter cannot be read", e.to_string()))
         }
         (false, Some(_)) => {
             let text = "one capture filter is enough: give it with -f, or as the last words";

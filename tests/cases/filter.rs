@@ -23,7 +23,7 @@ fn a_bad_filter_is_told_before_anything_is_read() {
     assert!(out.stdout.is_empty());
     assert_eq!(
         stderr(&out),
-        "framescope: the filter (-Y) is none\n  grpc.status_cod == 5\n  ^^^^^^^^^^^^^^^\n  \
+        "framescope: the filter (-Y) cannot be read\n  grpc.status_cod == 5\n  ^^^^^^^^^^^^^^^\n  \
          there is no field `grpc.status_cod`; did you mean grpc.status_code?\n"
     );
     let out = run(&["-Y", "\x1b[2J", "gone.pcap"]);
