@@ -1,6 +1,6 @@
 //! `framescope live`: what passes an interface, browsed or printed as it passes.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -127,7 +127,8 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
         // The source ends when it is told to stop, with the last packets handed out.
         print::stream(&args.as_print(), source, &interrupt::Interrupted::default())
     };
-    eprintln!("{}", account(&tally, args.write.as_deref()));
+    // The terminal may have been closed: nobody is there to be told.
+    let _ = writeln!(std::io::stderr(), "{}", account(&tally, args.write.as_deref()));
     result
 }
 

@@ -133,18 +133,22 @@ pub(super) fn over<S: EventSink>(
     let mut source = Feed::open(captures, common)?;
     let mut engine = Engine::new(options);
     let mut progress = Progress::new(true);
+    let mut read = false;
     let ended = loop {
         if interrupted.is_set() {
             break Ended::Interrupted;
         }
         match source.poll() {
             Ok(Polled::Batch(batch)) => {
+                read = true;
                 each(&batch, sink);
                 engine.batch(&batch, sink);
                 progress.show(source.progress());
             }
             Ok(Polled::NothingYet) => std::thread::sleep(Duration::from_millis(1)),
             Ok(Polled::End) => break Ended::Done,
+            // Of what could not be read at all, nothing was found out either.
+            Err(e) if !read => return Err(e.into()),
             Err(e) => break Ended::Failed(e.into()),
         }
     };

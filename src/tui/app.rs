@@ -8,7 +8,8 @@ use ratatui::layout::Rect;
 
 use crate::base::{ConversationId, PacketId};
 use crate::engine::DecodeAs;
-use crate::index::{Index, Moved, Progress, RowId, Step};
+use crate::event::Level;
+use crate::index::{Index, Moved, Progress, Row, RowId, Step};
 use crate::tui::hex::Hex;
 use crate::tui::layout::Panes;
 use crate::tui::opener::{self, Line, Shown};
@@ -278,6 +279,10 @@ impl App {
         match item {
             Item::Row(r) if packets_only => {
                 index.row(r).map_or(item, |r| Item::Packet(r.last_packet))
+            }
+            Item::Row(r) => {
+                let kin = index.row(r).filter(|row| !filter.has(row.level()));
+                kin.and_then(|row| kin_of(&index, r, row, filter)).map_or(item, Item::Row)
             }
             Item::Packet(p) if !filter.has(crate::event::Level::Packet) => {
                 let (mut low, mut high) = (0, u32::try_from(index.len()).unwrap_or(u32::MAX));
@@ -580,4 +585,26 @@ pub(super) fn scroll(top: usize, at: usize, height: usize, len: usize) -> usize 
         top
     };
     top.min(len.saturating_sub(height))
+}
+
+/// The event among the levels shown that stands for one whose level is not: of the
+/// same conversation and stream, the first that ends with it or later (its call or
+/// session), or else the last before it.
+fn kin_of(index: &Index, id: RowId, row: &Row, filter: Filter) -> Option<RowId> {
+    let lane = index
+        .lanes()
+        .iter()
+        .find(|l| l.conversation == row.conversation && l.stream == row.stream())?;
+    let at = lane.rows.partition_point(|r| *r < id.0);
+    let shown = |r: &&u32| index.row(RowId(**r)).is_some_and(|row| filter.has(row.level()));
+    let covers =
+        |r: &&u32| index.row(RowId(**r)).is_some_and(|other| other.first_packet <= row.last_packet);
+    let behind = lane.rows.iter().skip(at).filter(shown).find(covers);
+    let before = lane.rows.iter().take(at).rev().find(shown);
+    // A frame of this event was told just before it; what belongs together, behind.
+    let near = before.filter(|b| {
+        index.row(RowId(**b)).is_some_and(|b| b.last_packet == row.last_packet)
+            && row.level() > index.row(RowId(**b)).map_or(Level::Packet, Row::level)
+    });
+    near.or(behind).or(before).map(|r| RowId(*r))
 }

@@ -220,11 +220,12 @@ fn show(
     let mut shown = Shown { app, sender, desk, told, options, store: None };
     let started = opened.map_or(Ok(()), |store| shown.start_worker(store));
     let result = started.map_err(TuiError::Io).and_then(|()| shown.run(&mut screen, &messages));
-    drop(screen);
-    // Threads that still read hold the store, and die with the process.
+    // Threads that still read hold the store, and die with the process. Before the
+    // terminal is given back: where it has gone, that may fail in any way.
     if let Some(store) = shown.store {
         store.discard();
     }
+    drop(screen);
     result
 }
 
@@ -363,7 +364,7 @@ impl Shown {
             }
             if changed != Changed::Not && due <= now {
                 self.app.grow();
-                screen.terminal.draw(|f| draw::draw(&mut self.app, f))?;
+                screen.draw(|f| draw::draw(&mut self.app, f))?;
                 drawn = Some(now);
                 // The list takes up a large file in several pictures.
                 changed = if self.app.behind { Changed::Little } else { Changed::Not };

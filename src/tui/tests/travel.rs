@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, MouseButton, MouseEventKind};
 
 use super::{Bench, fixture};
 use crate::event::Level;
+use crate::index::RowId;
 use crate::tui::app::Pane;
 use crate::tui::rows::{Filter, Item, Rows};
 
@@ -218,4 +219,17 @@ fn packets_behind_a_capture_filter_keep_their_numbers() {
     }
     let none = Bench::behind(&path, Some("icmp"), 80, 24);
     assert!(none.screen().contains("No packet passes the capture filter"), "{}", none.screen());
+}
+
+/// Other levels keep to the call: its frame, and the call itself.
+#[test]
+fn other_levels_keep_to_what_is_selected() {
+    let mut b = Bench::open("grpc-tonic", 160, 50);
+    // The first finding: the status of the call that failed, event 26.
+    b.press(&[KeyCode::Char('f'), KeyCode::Enter]);
+    assert_eq!(b.app.selected, Some(Item::Row(RowId(25))));
+    b.press(&[KeyCode::Char('v')]);
+    assert_eq!(b.app.selected, Some(Item::Row(RowId(24))));
+    b.press(&[KeyCode::Char('v')]);
+    assert_eq!(b.app.selected, Some(Item::Row(RowId(26))));
 }
