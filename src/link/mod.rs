@@ -6,6 +6,12 @@
 //! stand on one walk over the layers (`walk`), which reads each header by one
 //! parser (`wire`) of one table ([`fields`]).
 
+// Nothing from the wire is trusted: no panic can be reached from here.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
+)]
+
 mod decoded;
 mod decoder;
 mod defrag;

@@ -39,9 +39,7 @@ impl Headers {
     pub fn push(&mut self, name: &[u8], value: &[u8]) -> &mut HeaderField {
         let name = self.store(name);
         let value = self.store(value);
-        self.fields.push(HeaderField { name, value, span: None, known: true });
-        let last = self.fields.len() - 1;
-        &mut self.fields[last]
+        self.fields.push_mut(HeaderField { name, value, span: None, known: true })
     }
 
     fn store(&mut self, bytes: &[u8]) -> (u32, u32) {

@@ -6,6 +6,12 @@
 //!
 //! Nothing here does I/O, reads a clock or spawns a thread.
 
+// Nothing from the wire is trusted: no panic can be reached from here.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
+)]
+
 use std::ops::Range;
 
 use crate::base::{Buffer, BufferId, Moment, Piece, Side};

@@ -51,6 +51,10 @@ struct Tables {
 static TABLES: Tables = build();
 
 // Compile-time only: an index out of bounds would be an error of the build.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "run by the compiler: what is out of bounds does not build"
+)]
 const fn build() -> Tables {
     let mut t = Tables {
         direct: [0; 1 << DIRECT_BITS],
