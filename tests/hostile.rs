@@ -4,7 +4,7 @@
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use framescope::base::{CaptureTime, ConversationId, PacketId};
@@ -15,6 +15,18 @@ use framescope::event::Event;
 use framescope::index::{Index, Progress, Reader, Reloader, RowId};
 use framescope::link::TcpFlags;
 use support::{NUMBERED, Owned, Run, Segment, as_json, options, pack, run};
+
+/// A capture of these packets in a file of that name.
+fn written(name: &str, packets: &[Owned]) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let file = std::fs::File::create(&path).unwrap();
+    let (order, variant) = (ByteOrder::Little, PcapVariant::Nanos);
+    let mut writer = PcapWriter::new(file, LinkType(101), order, variant).unwrap();
+    for p in packets {
+        writer.packet(p.meta.time, p.meta.original_len, &p.data).unwrap();
+    }
+    path
+}
 
 const SYN: u8 = TcpFlags::SYN;
 const ACK: u8 = TcpFlags::ACK;
@@ -199,14 +211,7 @@ fn a_filled_hole_is_not_all_in_memory() {
     assert!(straight.all.len() > (SEGMENTS * FRAMES * 2) as usize);
     assert!(straight.most < 5000, "{} events were kept for one packet", straight.most);
     // The same order when they are had again.
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hole.pcap");
-    let file = std::fs::File::create(&path).unwrap();
-    let (order, variant) = (ByteOrder::Little, PcapVariant::Nanos);
-    let mut writer = PcapWriter::new(file, LinkType(101), order, variant).unwrap();
-    for p in &packets {
-        writer.packet(p.meta.time, p.meta.original_len, &p.data).unwrap();
-    }
-    drop(writer);
+    let path = written("hole.pcap", &packets);
     let index = Arc::new(RwLock::new(Index::new()));
     let source = open(&path, OpenOptions { reload: true }).unwrap();
     let store = source.store().unwrap();
@@ -294,14 +299,7 @@ fn what_ended_early_opens_as_it_was() {
     {
         let all = Options { state_bytes: budget, ..options(&NUMBERED) };
         let straight = run(&packets, all.clone());
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.pcap"));
-        let file = std::fs::File::create(&path).unwrap();
-        let (order, variant) = (ByteOrder::Little, PcapVariant::Nanos);
-        let mut writer = PcapWriter::new(file, LinkType(101), order, variant).unwrap();
-        for p in &packets {
-            writer.packet(p.meta.time, p.meta.original_len, &p.data).unwrap();
-        }
-        drop(writer);
+        let path = written(&format!("{name}.pcap"), &packets);
         let index = Arc::new(RwLock::new(Index::new()));
         let source = open(&path, OpenOptions { reload: true }).unwrap();
         let store = source.store().unwrap();

@@ -12,8 +12,8 @@ use crate::capture::{OpenOptions, Polled, open_all};
 use crate::cli::Failure;
 use crate::cli::args::{Common, ReportFormat};
 use crate::cli::interrupt;
+use crate::cli::pass;
 use crate::cli::progress::Progress;
-use crate::cli::schema;
 use crate::engine::specimen::{As, Bench};
 use crate::engine::{ConversationInfo, Engine, EventSink, FindingEvent};
 use crate::event::{Event, Level};
@@ -239,9 +239,8 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
     let (Some(capture), Some(target)) = (&args.capture, args.event) else {
         return Err(Failure::Input("give a capture and an event, or --hex with --as".into()));
     };
-    let mut options = args.common.options().map_err(Failure::Input)?;
-    options.decoders = schema::decoders(&args.common.schema)?;
-    options = options.wanting(match target {
+    let options = pass::options(&args.common)?;
+    let options = options.wanting(match target {
         Target::Packet(_) => &Level::ALL[..1],
         Target::Event(_) => &Level::ALL[1..4],
     });

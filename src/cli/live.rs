@@ -9,8 +9,7 @@ use crate::capture::Source;
 use crate::capture::bpf::{self, Filter};
 use crate::capture::live::{self, Accept, LiveOptions, Tally};
 use crate::cli::args::{Chosen, Common, Format, LevelArg, Print, Time};
-use crate::cli::{Browser, Failure, choose, interrupt, print, schema};
-use crate::engine::Options;
+use crate::cli::{Browser, Failure, interrupt, print};
 use crate::view::clean::clean;
 
 /// How long after Ctrl-C the last packets may take to be printed.
@@ -91,11 +90,8 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
         ));
     }
     // Before anything is captured: what is wrong with a filter or a schema is told at once.
-    choose::filter(args.chosen.display_filter.as_deref())?;
-    if browser.is_none() {
-        choose::columns(&args.as_print())?;
-    }
-    let decoders = schema::decoders(&args.common.schema)?;
+    let as_print = args.as_print();
+    let ready = print::ready(&as_print)?;
     let filter = filter(&args.expression, args.common.filter.clone())?;
     let mut name = args.interface.clone();
     if let Some(f) = &filter {
@@ -119,13 +115,13 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
     let tally = source.tally();
     let source: Box<dyn Source> = Box::new(source);
     let result = if let Some(browser) = browser {
-        let options = args.common.options().map_err(Failure::Input)?;
-        let options = Options { decoders, ..options };
-        (browser.live)(source, name, options).map_err(Failure::Input).map(|()| ExitCode::SUCCESS)
+        (browser.live)(source, name, ready.options)
+            .map_err(Failure::Input)
+            .map(|()| ExitCode::SUCCESS)
     } else {
         eprintln!("listening on {}; Ctrl-C ends", clean(&name));
         // The source ends when it is told to stop, with the last packets handed out.
-        print::stream(&args.as_print(), source, &interrupt::Interrupted::default())
+        print::stream(&as_print, ready, source, &interrupt::Interrupted::default())
     };
     // The terminal may have been closed: nobody is there to be told.
     let _ = writeln!(std::io::stderr(), "{}", account(&tally, args.write.as_deref()));

@@ -157,9 +157,7 @@ fn browse(
             "standard output is no terminal to browse in; `framescope print CAPTURE` writes text or JSON".into(),
         ));
     }
-    let options = common.options().map_err(Failure::Input)?;
-    let decoders = schema::decoders(&common.schema)?;
-    let filter = common.filter.clone();
-    (browser.files)(paths, filter, Options { decoders, ..options }).map_err(Failure::Input)?;
+    let options = pass::options(common)?;
+    (browser.files)(paths, common.filter.clone(), options).map_err(Failure::Input)?;
     Ok(ExitCode::SUCCESS)
 }

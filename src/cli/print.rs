@@ -9,9 +9,8 @@ use crate::capture::{OpenOptions, Polled, Source, open_all};
 use crate::cli::args::{Format, Print, Time};
 use crate::cli::interrupt::{self, Interrupted};
 use crate::cli::progress::Progress;
-use crate::cli::schema;
-use crate::cli::{Failure, choose};
-use crate::engine::{ConversationInfo, Engine, EventSink, FindingEvent};
+use crate::cli::{Failure, choose, pass};
+use crate::engine::{ConversationInfo, Engine, EventSink, FindingEvent, Options};
 use crate::event::{Event, Level};
 use crate::index::filter::{Filter, Scene};
 use crate::view::bytes::Recent;
@@ -135,26 +134,37 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
             "no capture given; `framescope print FILE`, or `-` for standard input".into(),
         ));
     }
-    // A mistake is told before anything is opened.
-    choose::filter(args.chosen.display_filter.as_deref())?;
-    choose::columns(args)?;
+    let ready = ready(args)?;
     let source = open_all(&captures, OpenOptions::default())?;
     let source = Filtered::wrap(source, args.common.filter.clone());
-    stream(args, source, &interrupt::watch())
+    stream(args, ready, source, &interrupt::watch())
+}
+
+/// What the arguments ask for, read and checked.
+pub(super) struct Ready {
+    filter: Option<Filter>,
+    columns: Option<Columns>,
+    /// With the schemas that were given; no level is wanted yet.
+    pub(super) options: Options,
+}
+
+/// Reads what the arguments ask for: a mistake is told before anything is opened.
+pub(super) fn ready(args: &Print) -> Result<Ready, Failure> {
+    let filter = choose::filter(args.chosen.display_filter.as_deref())?;
+    let columns = choose::columns(args)?;
+    Ok(Ready { filter, columns, options: pass::options(&args.common)? })
 }
 
 /// Writes what a source gives until it ends, or until Ctrl-C.
 pub(super) fn stream(
     args: &Print,
+    ready: Ready,
     mut source: Box<dyn Source>,
     interrupted: &Interrupted,
 ) -> Result<ExitCode, Failure> {
     let level = args.level();
-    let filter = choose::filter(args.chosen.display_filter.as_deref())?;
-    let columns = choose::columns(args)?;
-    let mut options = args.common.options().map_err(Failure::Input)?;
-    options.decoders = schema::decoders(&args.common.schema)?;
-    options = options.wanting(if level == Level::Finding {
+    let Ready { filter, columns, options } = ready;
+    let options = options.wanting(if level == Level::Finding {
         &Level::ALL[1..4]
     } else {
         std::slice::from_ref(&level)

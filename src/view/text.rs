@@ -189,12 +189,6 @@ pub fn seconds(ns: i64) -> String {
     format!("{sign}{}.{:09}", n / 1_000_000_000, n % 1_000_000_000)
 }
 
-/// A duration as people say it: `850 ns`, `4.20 ms`, `3.20 s`, `2 min 5 s`.
-#[must_use]
-pub fn duration(ns: u64) -> String {
-    crate::base::time::human(ns)
-}
-
 fn colour_of(protocol: &str) -> &'static str {
     match protocol {
         "websocket" => "\x1b[32m",
