@@ -4,6 +4,7 @@
 //! payload, summary) is built only for those that somebody looks at.
 
 use crate::base::{CaptureTime, ConversationId, EventId, Moment, Origins, PacketId, Side};
+use crate::facts::Facts;
 use crate::field::{Datum, Tree};
 use crate::finding::Finding;
 
@@ -106,6 +107,8 @@ pub struct Draft {
     pub inferred: bool,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
+    /// Of an exchange: what it says of itself to those who look across conversations.
+    pub facts: Option<Facts>,
     /// Where somebody looks (see `Out::wants`).
     pub detail: Option<Box<Detail>>,
 }
@@ -132,6 +135,7 @@ impl Draft {
             complete: true,
             inferred: false,
             findings: Vec::new(),
+            facts: None,
             detail: None,
         }
     }

@@ -52,6 +52,7 @@ pub mod capture;
 pub mod cli;
 pub mod engine;
 pub mod event;
+pub mod facts;
 pub mod field;
 pub mod finding;
 pub mod flow;

@@ -1,6 +1,6 @@
 //! Imports go one way: checked by reading the sources.
 //!
-//! `base ← field, finding ← event ← {capture, link, proto} ← flow ←
+//! `base ← field, finding ← facts ← event ← {capture, link, proto} ← flow ←
 //! {engine, schema} ← index ← view ← {tui, cli} ← main`. Siblings do not import each
 //! other; no protocol imports another; `proto` does no I/O, reads no clock and
 //! spawns no thread; what comes from outside stays where it belongs; `unsafe`
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["base"],
     &["field", "finding"],
+    &["facts"],
     &["event"],
     &["capture", "link", "proto"],
     &["flow"],

@@ -5,6 +5,7 @@
 //! budget. Machines share nothing; what a packet brought forth is put in order
 //! (frames, messages, exchanges) and numbered when the packet is done.
 
+mod across;
 mod conversation;
 pub mod decode_as;
 pub mod fields;
@@ -33,6 +34,7 @@ pub use decode_as::{DecodeAs, Rule};
 pub use replay::Replay;
 pub use shared::Ledger;
 
+use across::{Across, Analyses};
 use conversation::Stack;
 use shared::{Found, Shared};
 
@@ -165,7 +167,7 @@ pub struct Engine {
     decoder: Decoder,
     flows: FlowTable<Option<Box<Stack>>>,
     shared: Shared,
-    next_event: u64,
+    numbering: Numbering,
     /// Memory of all conversations at their last count.
     memory: usize,
     /// Inflated bytes in all.
@@ -184,7 +186,7 @@ impl Engine {
             decoder: Decoder::new(),
             flows: FlowTable::new(),
             shared,
-            next_event: 1,
+            numbering: Numbering::across(),
             memory: 0,
             inflated: 0,
             packets: 0,
@@ -271,7 +273,7 @@ impl Engine {
     ) {
         let Some(c) = self.flows.get_mut(slot) else { return };
         let Some(stack) = &mut c.state else { return };
-        let next = &mut self.next_event;
+        let next = &mut self.numbering;
         let hand_out = &mut |shared: &mut Shared, info: &ConversationInfo| {
             numbered(shared, next, Some(info), sink);
         };
@@ -296,7 +298,7 @@ impl Engine {
         sink.packet(packet, Some(stack.info.id), &with);
         self.inflated += std::mem::take(&mut self.shared.inflated);
         let info = &stack.info;
-        numbered(&mut self.shared, &mut self.next_event, Some(info), sink);
+        numbered(&mut self.shared, &mut self.numbering, Some(info), sink);
         self.after(slot, packet.data.len(), sink);
         self.flows.fed(slot, self.shared.now);
     }
@@ -391,12 +393,12 @@ impl Engine {
             };
             // What the packet being worked on has brought stays apart.
             let found = std::mem::take(&mut self.shared.found);
-            let next = &mut self.next_event;
+            let next = &mut self.numbering;
             let hand_out = &mut |shared: &mut Shared, info: &ConversationInfo| {
                 numbered(shared, next, Some(info), sink);
             };
             stack.finish(&mut conversation.flow, cause, &mut self.shared, hand_out);
-            numbered(&mut self.shared, &mut self.next_event, Some(&stack.info), sink);
+            numbered(&mut self.shared, &mut self.numbering, Some(&stack.info), sink);
             self.shared.found = found;
             if !std::mem::replace(&mut stack.told_end, true) {
                 sink.ended(&stack.info);
@@ -416,10 +418,11 @@ impl Engine {
         self.flush(None, sink);
         self.flows.finish();
         self.let_go(sink);
+        self.numbering.finish(sink);
     }
 
     fn flush(&mut self, info: Option<&ConversationInfo>, sink: &mut dyn EventSink) {
-        numbered(&mut self.shared, &mut self.next_event, info, sink);
+        numbered(&mut self.shared, &mut self.numbering, info, sink);
     }
 
     /// Bytes that were inflated so far.
@@ -445,10 +448,55 @@ fn due(stack: &mut Stack, flow: &Flow, after: PacketId) -> Option<Checkpoint> {
     Some(Checkpoint { after, flow: flow.clone(), stack: Box::new(copy) })
 }
 
+/// Numbers events, and has them looked at across conversations.
+struct Numbering {
+    next_event: u64,
+    /// `None` where one conversation is run alone.
+    analyses: Option<Analyses>,
+    /// What these have found of the event in hand.
+    found: Vec<Across>,
+}
+
+impl Numbering {
+    /// For one conversation.
+    const fn alone() -> Self {
+        Self { next_event: 1, analyses: None, found: Vec::new() }
+    }
+
+    /// For all of them.
+    fn across() -> Self {
+        Self { analyses: Some(Analyses::new()), ..Self::alone() }
+    }
+
+    /// An event is about to be handed out.
+    fn look(&mut self, event: &Event, info: Option<&ConversationInfo>) {
+        if event.draft.facts.is_some()
+            && let Some(a) = &mut self.analyses
+        {
+            a.event(event, info, &mut self.found);
+        }
+    }
+
+    /// Hands out what the analyses found.
+    fn tell(&mut self, sink: &mut dyn EventSink) {
+        for f in self.found.drain(..) {
+            sink.finding(f.finding, Some(&f.info));
+        }
+    }
+
+    /// The capture has ended.
+    fn finish(&mut self, sink: &mut dyn EventSink) {
+        if let Some(a) = &mut self.analyses {
+            a.finish(&mut self.found);
+        }
+        self.tell(sink);
+    }
+}
+
 /// Numbers and hands out what came of one packet, parts before wholes.
 fn numbered(
     shared: &mut Shared,
-    next_event: &mut u64,
+    numbering: &mut Numbering,
     info: Option<&ConversationInfo>,
     sink: &mut dyn EventSink,
 ) {
@@ -468,10 +516,13 @@ fn numbered(
                 let id = if draft.level == Level::Packet {
                     EventId(0)
                 } else {
-                    *next_event += 1;
-                    EventId(*next_event - 1)
+                    numbering.next_event += 1;
+                    EventId(numbering.next_event - 1)
                 };
-                hand_out(Event { id, conversation: info.map(|i| i.id), draft }, info, sink);
+                let event = Event { id, conversation: info.map(|i| i.id), draft };
+                numbering.look(&event, info);
+                hand_out(event, info, sink);
+                numbering.tell(sink);
             }
             Found::Finding { finding, protocol, sender, at } => sink.finding(
                 FindingEvent {

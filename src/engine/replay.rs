@@ -5,7 +5,9 @@ use crate::base::{EventId, Moment};
 use crate::capture::Packet;
 use crate::engine::conversation::{ConversationInfo, Stack};
 use crate::engine::shared::{Found, Shared};
-use crate::engine::{Checkpoint, DecodeAs, EventSink, Options, decode_as, due, numbered};
+use crate::engine::{
+    Checkpoint, DecodeAs, EventSink, Numbering, Options, decode_as, due, numbered,
+};
 use crate::event::{Event, Level};
 use crate::flow::{Flow, Transport, UdpFlow};
 use crate::link::{Content, Decoder};
@@ -18,7 +20,7 @@ pub struct Replay {
     stack: Box<Stack>,
     shared: Shared,
     decoder: Decoder,
-    next_event: u64,
+    numbering: Numbering,
 }
 
 impl Replay {
@@ -49,7 +51,7 @@ impl Replay {
             stack: Box::new(stack),
             shared,
             decoder: Decoder::new(),
-            next_event: 1,
+            numbering: Numbering::alone(),
         }
     }
 
@@ -61,7 +63,7 @@ impl Replay {
             stack: Box::new(checkpoint.stack.fork()?),
             shared: Shared::new(options),
             decoder: Decoder::new(),
-            next_event: 1,
+            numbering: Numbering::alone(),
         })
     }
 
@@ -84,10 +86,10 @@ impl Replay {
     /// Works on a packet of the conversation; hands out what came of it, findings
     /// and checkpoints too. Events are numbered from 1.
     pub fn packet_to(&mut self, packet: &Packet<'_>, sink: &mut dyn EventSink) {
-        let mut next = self.next_event;
+        let mut next = std::mem::replace(&mut self.numbering, Numbering::alone());
         self.work(packet, &mut |s, info| numbered(s, &mut next, Some(info), sink));
         numbered(&mut self.shared, &mut next, Some(&self.stack.info), sink);
-        self.next_event = next;
+        self.numbering = next;
         if let Some(checkpoint) = due(&mut self.stack, &self.flow, packet.meta.id) {
             sink.checkpoint(checkpoint);
         }
@@ -127,12 +129,12 @@ impl Replay {
     /// The same; hands out findings too.
     pub fn finish_to(&mut self, cause: EndCause, at: Moment, sink: &mut dyn EventSink) {
         self.shared.now = at;
-        let mut next = self.next_event;
+        let mut next = std::mem::replace(&mut self.numbering, Numbering::alone());
         let hand_out =
             &mut |s: &mut Shared, info: &ConversationInfo| numbered(s, &mut next, Some(info), sink);
         self.stack.finish(&mut self.flow, cause, &mut self.shared, hand_out);
         numbered(&mut self.shared, &mut next, Some(&self.stack.info), sink);
-        self.next_event = next;
+        self.numbering = next;
     }
 
     /// What is known of the conversation by now.

@@ -1,0 +1,85 @@
+//! What is seen only across conversations.
+//!
+//! Each analysis is a file: it takes the exchanges of the whole capture in order,
+//! by their [`Facts`], and says what it finds of one of them. What it keeps is
+//! bounded by a named limit. A conversation that is run again alone (decode-as,
+//! late keys) is not asked again.
+
+use crate::base::EventId;
+use crate::engine::{ConversationInfo, FindingEvent};
+use crate::event::{Draft, Event};
+use crate::facts::Facts;
+use crate::finding::Finding;
+
+/// An exchange with facts, as it was handed out.
+pub(super) struct Seen<'a> {
+    pub event: EventId,
+    pub info: &'a ConversationInfo,
+    pub draft: &'a Draft,
+    pub facts: &'a Facts,
+}
+
+impl Seen<'_> {
+    /// A finding of this exchange.
+    pub(super) fn found(&self, finding: Finding) -> Across {
+        Across {
+            finding: FindingEvent {
+                finding,
+                protocol: self.draft.protocol,
+                event: Some(self.event),
+                at: self.draft.end,
+                packets: vec![self.draft.start.packet, self.draft.end.packet],
+                stream: self.draft.stream,
+                sender: self.draft.sender,
+            },
+            info: Box::new(self.info.clone()),
+        }
+    }
+}
+
+/// A finding of an exchange, and whose it is.
+pub(super) struct Across {
+    pub finding: FindingEvent,
+    pub info: Box<ConversationInfo>,
+}
+
+/// An analysis across conversations.
+pub(super) trait Analysis: Send {
+    /// An exchange, in the order in which they came to their ends.
+    fn exchange(&mut self, seen: &Seen<'_>, found: &mut Vec<Across>);
+
+    /// The capture has ended.
+    fn finish(&mut self, _found: &mut Vec<Across>) {}
+}
+
+/// All of them.
+pub(super) struct Analyses {
+    all: Vec<Box<dyn Analysis>>,
+}
+
+impl Analyses {
+    pub(super) fn new() -> Self {
+        Self { all: Vec::new() }
+    }
+
+    /// An event that is about to be handed out.
+    pub(super) fn event(
+        &mut self,
+        event: &Event,
+        info: Option<&ConversationInfo>,
+        found: &mut Vec<Across>,
+    ) {
+        let (Some(facts), Some(info)) = (&event.draft.facts, info) else { return };
+        let seen = Seen { event: event.id, info, draft: &event.draft, facts };
+        for a in &mut self.all {
+            a.exchange(&seen, found);
+        }
+    }
+
+    /// The capture has ended.
+    pub(super) fn finish(&mut self, found: &mut Vec<Across>) {
+        for a in &mut self.all {
+            a.finish(found);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Facts: what an exchange says of itself to those who look across conversations.
+//!
+//! A machine knows one stream. That two sessions are the two legs of a proxied
+//! one, that a request is the hundredth of a poll, that a call was made on behalf of
+//! another: this is seen only beside other exchanges. So an exchange's
+//! [`Draft`](crate::event::Draft) may carry facts, which are small and are there whether or not
+//! somebody looks at the event; `engine::across` reads them in the order of the
+//! capture.
+//!
+//! Whatever comes from the wire is cut to a limit before it is kept here.
+
+use crate::base::Moment;
+
+/// The facts of one exchange.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Facts {
+    /// A request and its response.
+    Http(Box<HttpFacts>),
+    /// A stream of server-sent events.
+    Stream(Box<StreamFacts>),
+    /// A WebSocket session.
+    Session(Box<SessionFacts>),
+    /// A gRPC call.
+    Call(Box<CallFacts>),
+}
+
+/// A request and its response, RFC 9110.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HttpFacts {
+    /// 10, 11 or 20.
+    pub version: u8,
+    /// The method.
+    pub method: Box<str>,
+    /// `Host` or `:authority`.
+    pub host: Box<str>,
+    /// The request target, query included.
+    pub target: Box<str>,
+    /// The response's status code; 0 where there was none.
+    pub status: u16,
+    /// The request's first byte and its last.
+    pub request: Option<[Moment; 2]>,
+    /// The response's first byte and its last.
+    pub response: Option<[Moment; 2]>,
+    /// Bytes of header sections as sent: the request's, the response's.
+    pub head_bytes: [u64; 2],
+    /// Bytes of bodies as sent.
+    pub body_bytes: [u64; 2],
+    /// The response's media type, without parameters.
+    pub media_type: Box<str>,
+    /// A hash of the response's body as sent: two that differ are different answers.
+    pub body_hash: u64,
+}
+
+/// A stream of server-sent events.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StreamFacts {
+    /// 10, 11 or 20.
+    pub version: u8,
+    /// `Host` or `:authority`.
+    pub host: Box<str>,
+    /// The request target, query included.
+    pub target: Box<str>,
+    /// `Last-Event-ID` of the request.
+    pub resumed_from: Option<Box<str>>,
+    /// The `id` of the last event.
+    pub last_id: Option<Box<str>>,
+    /// Events.
+    pub events: u64,
+    /// Bytes of `data` values.
+    pub data_bytes: u64,
+    /// Bytes of the stream as sent, and of the header sections before it.
+    pub wire_bytes: u64,
+}
+
+/// A WebSocket session, RFC 6455.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SessionFacts {
+    /// The request target, where the handshake was captured.
+    pub uri: Option<Box<str>>,
+    /// `Host`.
+    pub host: Option<Box<str>>,
+    /// Messages by side.
+    pub messages: [u64; 2],
+    /// Bytes of their payloads, decompressed.
+    pub payload_bytes: [u64; 2],
+    /// Bytes of all frames as sent, heads included.
+    pub frame_bytes: [u64; 2],
+    /// Bytes of the opening handshake.
+    pub handshake_bytes: u64,
+    /// The first messages: what two legs of one session have in common.
+    pub digests: Vec<Digest>,
+}
+
+/// A message, by what does not change when a proxy masks it anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digest {
+    /// The client sent it.
+    pub from_client: bool,
+    /// Bytes of payload, unmasked and decompressed.
+    pub len: u64,
+    /// A hash of them.
+    pub payload: u64,
+    /// A hash of the frames' bytes as sent; 0 where it was not counted.
+    pub wire: u64,
+    /// When it was complete.
+    pub at: Moment,
+}
+
+/// A gRPC call.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CallFacts {
+    /// `/pkg.Service/Method`; empty where it was not captured.
+    pub path: Box<str>,
+    /// `grpc-status`.
+    pub status: Option<u64>,
+    /// `grpc-timeout` in nanoseconds.
+    pub timeout_ns: Option<u64>,
+    /// Ids by which calls know each other: `traceparent`'s trace id, B3's, `x-request-id`.
+    pub trace_ids: Vec<Box<str>>,
+    /// Messages: requests, responses.
+    pub messages: [u64; 2],
+    /// Bytes of messages as sent.
+    pub bytes: [u64; 2],
+}
