@@ -87,8 +87,41 @@ pub struct SessionFacts {
     pub frame_bytes: [u64; 2],
     /// Bytes of the opening handshake.
     pub handshake_bytes: u64,
+    /// The handshake was seen, and the server agreed to it.
+    pub accepted: bool,
+    /// `Origin`.
+    pub origin: Option<Box<str>>,
+    /// How the client said who it is; never what it said.
+    pub credentials: Credentials,
     /// The first messages: what two legs of one session have in common.
     pub digests: Vec<Digest>,
+}
+
+/// By which means the client of a session said who it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// `Cookie`.
+    pub cookies: bool,
+    /// `Authorization`, or a header that is known to carry a key.
+    pub authorization: bool,
+    /// A parameter of the query that is named like a token.
+    pub token_in_query: bool,
+    /// A subprotocol that is a token, since browsers can set no other header.
+    pub token_in_subprotocol: bool,
+    /// The client's first message speaks of a token or a password.
+    pub in_first_message: bool,
+}
+
+impl Credentials {
+    /// Whether there is any.
+    #[must_use]
+    pub const fn any(&self) -> bool {
+        self.cookies
+            || self.authorization
+            || self.token_in_query
+            || self.token_in_subprotocol
+            || self.in_first_message
+    }
 }
 
 /// A message, by what does not change when a proxy masks it anew.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::base::Span;
+use crate::base::{PacketId, Span};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,13 +84,16 @@ pub struct Finding {
     pub detail: Option<Box<str>>,
     /// Where it shows, in the buffers of its event.
     pub span: Option<Span>,
+    /// The packets that prove it, in the order of what they prove; empty where they
+    /// are those of its event.
+    pub proof: Vec<PacketId>,
 }
 
 impl Finding {
     /// A finding with nothing particular to say.
     #[must_use]
     pub const fn new(spec: &'static FindingSpec) -> Self {
-        Self { spec, detail: None, span: None }
+        Self { spec, detail: None, span: None, proof: Vec::new() }
     }
 
     /// The same, with particulars.
@@ -104,8 +107,15 @@ impl Finding {
     pub fn at(self, span: Span) -> Self {
         Self { span: Some(span), ..self }
     }
+
+    /// The same, with the packets that prove it.
+    #[must_use]
+    pub fn proved_by(self, proof: impl Into<Vec<PacketId>>) -> Self {
+        Self { proof: proof.into(), ..self }
+    }
 }
 
+/// The packets that prove it are no part of what it says.
 impl PartialEq for Finding {
     fn eq(&self, other: &Self) -> bool {
         self.spec.code == other.spec.code && self.detail == other.detail && self.span == other.span

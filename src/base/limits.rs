@@ -123,6 +123,25 @@ pub const MAX_INFLATED_BYTES: usize = 64 << 20;
 /// write one a flush, and each costs a copy of the 32 KiB window here.
 pub const MAX_FINAL_BLOCKS: u32 = 1024;
 
+/// Messages of a session whose hashes are kept: by so many two legs of a proxied
+/// session are known as one.
+pub const MAX_SESSION_DIGESTS: usize = 32;
+/// Text and binary messages that a client sends in one second before it is said: a
+/// game at 60 frames a second, and a mouse that is followed, send fewer.
+pub const CLIENT_MESSAGES_A_SECOND: u32 = 100;
+/// And a server: quotes of a stock exchange come in hundreds.
+pub const SERVER_MESSAGES_A_SECOND: u32 = 1000;
+/// WebSocket sessions that one address may open to one server within a minute
+/// before it is said: a browser opens one for each tab, and few pages more.
+pub const CONNECTIONS_A_MINUTE: usize = 30;
+/// And that may be open at a time: browsers allow some 200 for all servers.
+pub const CONNECTIONS_AT_A_TIME: usize = 100;
+/// Pairs of address and server whose sessions are counted, and sessions of each
+/// that are remembered.
+pub const MAX_COUNTED_ADDRESSES: usize = 4096;
+/// See [`MAX_COUNTED_ADDRESSES`].
+pub const MAX_COUNTED_SESSIONS: usize = 1024;
+
 /// Nodes in the field tree of one event.
 pub const MAX_TREE_NODES: usize = 1 << 17;
 /// Bytes of one gRPC message, as sent, that are held until it is whole: libraries

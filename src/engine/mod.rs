@@ -526,11 +526,15 @@ fn numbered(
             }
             Found::Finding { finding, protocol, sender, at } => sink.finding(
                 FindingEvent {
+                    packets: match (finding.proof.is_empty(), at.packet.0) {
+                        (false, _) => finding.proof.clone(),
+                        (true, 0) => Vec::new(),
+                        (true, _) => vec![at.packet],
+                    },
                     finding,
                     protocol,
                     event: None,
                     at,
-                    packets: if at.packet.0 == 0 { Vec::new() } else { vec![at.packet] },
                     stream: None,
                     sender,
                 },
@@ -557,7 +561,7 @@ fn hand_out(event: Event, info: Option<&ConversationInfo>, sink: &mut dyn EventS
             protocol: draft.protocol,
             event: (id.0 > 0).then_some(id),
             at: draft.end,
-            packets: packets.clone(),
+            packets: if f.proof.is_empty() { packets.clone() } else { f.proof.clone() },
             stream: draft.stream,
             sender: draft.sender,
         })

@@ -5,6 +5,9 @@
 //! bounded by a named limit. A conversation that is run again alone (decode-as,
 //! late keys) is not asked again.
 
+mod connections;
+mod exposure;
+
 use crate::base::EventId;
 use crate::engine::{ConversationInfo, FindingEvent};
 use crate::event::{Draft, Event};
@@ -22,13 +25,17 @@ pub(super) struct Seen<'a> {
 impl Seen<'_> {
     /// A finding of this exchange.
     pub(super) fn found(&self, finding: Finding) -> Across {
+        let packets = match finding.proof.is_empty() {
+            true => vec![self.draft.start.packet, self.draft.end.packet],
+            false => finding.proof.clone(),
+        };
         Across {
             finding: FindingEvent {
                 finding,
                 protocol: self.draft.protocol,
                 event: Some(self.event),
                 at: self.draft.end,
-                packets: vec![self.draft.start.packet, self.draft.end.packet],
+                packets,
                 stream: self.draft.stream,
                 sender: self.draft.sender,
             },
@@ -59,7 +66,7 @@ pub(super) struct Analyses {
 
 impl Analyses {
     pub(super) fn new() -> Self {
-        Self { all: Vec::new() }
+        Self { all: vec![Box::new(exposure::Exposure), Box::<connections::Connections>::default()] }
     }
 
     /// An event that is about to be handed out.

@@ -19,7 +19,7 @@ impl Odd {
 
     fn with(&mut self, spec: &'static FindingSpec, detail: impl FnOnce() -> Option<Box<str>>) {
         if self.0.iter().all(|f| f.spec.code != spec.code) {
-            self.0.push(Finding { spec, detail: detail(), span: None });
+            self.0.push(Finding { detail: detail(), ..Finding::new(spec) });
         }
     }
 

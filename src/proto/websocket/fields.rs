@@ -325,6 +325,26 @@ pub static SERVER_BYTES: FieldSpec = FieldSpec::new(
     "Bytes of the server's messages, inflated.",
 );
 
+/// Frame bytes from the client.
+pub static CLIENT_FRAME_BYTES: FieldSpec = FieldSpec::new(
+    "websocket.client_frame_bytes",
+    "Frame bytes from the client",
+    0,
+    Kind::Unsigned,
+    "RFC 6455 §5.2",
+    "Bytes of the client's frames as sent, heads included.",
+);
+
+/// Frame bytes from the server.
+pub static SERVER_FRAME_BYTES: FieldSpec = FieldSpec::new(
+    "websocket.server_frame_bytes",
+    "Frame bytes from the server",
+    0,
+    Kind::Unsigned,
+    "RFC 6455 §5.2",
+    "Bytes of the server's frames as sent, heads included.",
+);
+
 /// Pings of both.
 pub static PINGS: FieldSpec = FieldSpec::new(
     "websocket.pings",
@@ -343,6 +363,56 @@ pub static PONGS: FieldSpec = FieldSpec::new(
     Kind::Unsigned,
     "RFC 6455 §5.5.3",
     "Pong frames of both ends.",
+);
+
+/// Pings without a pong.
+pub static UNANSWERED_PINGS: FieldSpec = FieldSpec::new(
+    "websocket.unanswered_pings",
+    "Pings without a pong",
+    0,
+    Kind::Unsigned,
+    "RFC 6455 §5.5.2",
+    "Pings of both ends that had no pong when the session ended.",
+);
+
+/// Shortest ping.
+pub static PING_MIN: FieldSpec = FieldSpec::new(
+    "websocket.ping_min_ns",
+    "Shortest ping",
+    0,
+    Kind::Duration,
+    "RFC 6455 §5.5.3",
+    "The shortest round trip of a ping and its pong, as captured.",
+);
+
+/// Mean ping.
+pub static PING_MEAN: FieldSpec = FieldSpec::new(
+    "websocket.ping_mean_ns",
+    "Mean ping",
+    0,
+    Kind::Duration,
+    "RFC 6455 §5.5.3",
+    "The mean round trip of pings and their pongs.",
+);
+
+/// Longest ping.
+pub static PING_MAX: FieldSpec = FieldSpec::new(
+    "websocket.ping_max_ns",
+    "Longest ping",
+    0,
+    Kind::Duration,
+    "RFC 6455 §5.5.3",
+    "The longest round trip of a ping and its pong.",
+);
+
+/// Longest silence.
+pub static LONGEST_SILENCE: FieldSpec = FieldSpec::new(
+    "websocket.longest_silence_ns",
+    "Longest silence",
+    0,
+    Kind::Duration,
+    "RFC 6455 §5.5.2",
+    "The longest time in which neither end sent a frame.",
 );
 
 /// The code that the session ended with.
@@ -385,6 +455,37 @@ pub static ENDED: FieldSpec = FieldSpec::new(
     "RFC 6455 §7.1",
     "close handshake, close without reply, fin without close, reset, capture ended, or state let go (--mem).",
 );
+
+/// Cause of the end.
+pub static CAUSE: FieldSpec = FieldSpec::new(
+    "websocket.end_cause",
+    "Cause of the end",
+    0,
+    Kind::Text,
+    "RFC 6455 §7.1",
+    "close, close on error, protocol error, message too big, unanswered ping, idle timeout, fin, reset, not captured, or open.",
+);
+
+/// Verdict.
+pub static VERDICT: FieldSpec = FieldSpec::new(
+    "websocket.verdict",
+    "Verdict",
+    0,
+    Kind::Text,
+    "RFC 6455 §7.1",
+    "Who ended the session, with which code, and why, as far as the packets prove it.",
+);
+
+/// Proof.
+pub static PROOF: FieldSpec = FieldSpec::new(
+    "websocket.proof_packets",
+    "Proof",
+    0,
+    Kind::Unsigned,
+    "RFC 6455 §7.1",
+    "The packets that prove the verdict: what led to the end, and the end.",
+)
+.repeated();
 
 /// How long the session lasted.
 pub static DURATION: FieldSpec = FieldSpec::new(
@@ -445,11 +546,21 @@ pub static FIELDS: &[&FieldSpec] = &[
     &SERVER_MESSAGES,
     &CLIENT_BYTES,
     &SERVER_BYTES,
+    &CLIENT_FRAME_BYTES,
+    &SERVER_FRAME_BYTES,
     &PINGS,
     &PONGS,
+    &UNANSWERED_PINGS,
+    &PING_MIN,
+    &PING_MEAN,
+    &PING_MAX,
+    &LONGEST_SILENCE,
     &SESSION_CODE,
     &SESSION_REASON,
     &CLOSED_BY,
     &ENDED,
+    &CAUSE,
+    &VERDICT,
+    &PROOF,
     &DURATION,
 ];

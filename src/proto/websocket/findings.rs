@@ -76,6 +76,38 @@ findings! {
         "A compressed message that inflates beyond the limit, or has too many final blocks: it is shown as it was sent.");
     CONTEXT_LOST = warning("websocket.context-lost", "RFC 7692 §7.2.2",
         "A compressed message that builds on earlier ones that could not be inflated: it is shown as it was sent.");
+    MESSAGE_OVER_LIMIT = warning("websocket.message-over-limit", "RFC 6455 §10.4",
+        "A message that is larger than common servers and clients accept by default.");
+    MARKUP = warning("websocket.markup", "RFC 6455 §10.2",
+        "Text with markup that runs in a page, a script or an event handler: a page that shows it unescaped runs what somebody else wrote.");
+    // The session.
+    ABNORMAL_CLOSURE = warning("websocket.abnormal-closure", "RFC 6455 §7.1.5",
+        "The connection ended without a close frame: applications are told 1006.");
+    CLOSED_ON_ERROR = warning("websocket.closed-on-error", "RFC 6455 §7.4.1",
+        "One end closed because something was wrong: its code says what.");
+    UNANSWERED_PING = warning("websocket.unanswered-ping", "RFC 6455 §5.5.2",
+        "A ping had no pong.");
+    NO_HEARTBEAT = warning("websocket.no-heartbeat", "RFC 6455 §5.5.2",
+        "A minute or more of silence, and no end ever sent a ping: proxies end what is silent, and an end that is gone is not noticed.");
+    REPEATED_MASKING_KEY = error("websocket.repeated-masking-key", "RFC 6455 §5.3",
+        "The client uses a masking key again; each must be new and unpredictable.");
+    ZERO_MASKING_KEY = error("websocket.zero-masking-key", "RFC 6455 §5.3",
+        "The masking key is 0, which masks nothing; each must be unpredictable.");
+    MESSAGE_RATE = warning("websocket.message-rate", "RFC 6455 §10.4",
+        "One end sent very many messages within one second.");
+    // Who may connect.
+    CROSS_SITE = warning("websocket.cross-site", "RFC 6455 §10.2",
+        "The server accepted a page of another site with the cookies of its user: unless it knows that origin, any page may act for the user (cross-site WebSocket hijacking).");
+    PLAINTEXT = warning("websocket.plaintext", "RFC 6455 §10.6",
+        "A session over ws://: everybody on the way can read and change it.");
+    PLAINTEXT_CREDENTIALS = error("websocket.plaintext-credentials", "RFC 6455 §10.6",
+        "Cookies, a token or an Authorization field over ws://: everybody on the way can use them.");
+    TOKEN_IN_QUERY = warning("websocket.token-in-query", "RFC 6750 §5.3",
+        "A token in the query of the request target: servers and proxies write it to their logs.");
+    NO_AUTHENTICATION = note("websocket.no-authentication", "RFC 6455 §10.5",
+        "Nothing in the handshake or the client's first message says who the client is; it may be known otherwise.");
+    MANY_CONNECTIONS = warning("websocket.many-connections", "RFC 6455 §10.4",
+        "One address opened very many WebSocket connections to one server.");
     // What is missing.
     TRUNCATED = warning("websocket.truncated", "RFC 6455 §7.1.7",
         "The connection or the capture ended before the frame or the message did.");

@@ -88,6 +88,12 @@ impl OpenFrame {
         self.head.length.saturating_sub(self.passed)
     }
 
+    /// Bytes of it that were sent, head included, captured or not.
+    pub(super) fn sent(&self) -> u64 {
+        let head = if self.head_cut { 0 } else { u64::from(self.head.wire_len()) };
+        head.saturating_add(self.passed)
+    }
+
     /// Notes payload as it lay on the wire.
     pub(super) fn wire(&mut self, data: &[u8], side: Side, offset: u64, out: &dyn Out) {
         self.captured = self.captured.saturating_add(data.len() as u64);

@@ -99,6 +99,7 @@ impl Machine for WebSocket {
             Input::Head(head) => {
                 self.session.begin(head.start);
                 let found = &mut |f| out.finding(f);
+                self.session.head(&head, found);
                 match head.side {
                     Side::Client => self.handshake.request(&head, found),
                     Side::Server => {
@@ -121,6 +122,7 @@ impl Machine for WebSocket {
                     return Progress::took(0);
                 }
                 let (half, mut shared) = self.half(side);
+                shared.session.gap(side);
                 half.gap(len, &mut shared, out);
                 if half.lost {
                     return Progress::nothing(0);
@@ -129,13 +131,13 @@ impl Machine for WebSocket {
             Input::End { side, cause } => {
                 let (half, mut shared) = self.half(side);
                 half.flush(&TRUNCATED, &mut shared, out);
-                self.session.end(side, cause);
+                self.session.end(side, cause, out.now());
                 self.settle(out);
             }
             Input::Reset { side, .. } => {
                 let (half, mut shared) = self.half(side);
                 half.flush(&TRUNCATED, &mut shared, out);
-                self.session.reset(side);
+                self.session.reset(side, out.now());
                 self.settle(out);
             }
             // None of WebSocket's.
@@ -157,6 +159,7 @@ impl Machine for WebSocket {
     fn memory(&self) -> usize {
         size_of::<Self>()
             + self.handshake.memory()
+            + self.session.memory()
             + self.client.memory()
             + self.server.memory()
             + self.scratch.capacity()
@@ -266,6 +269,7 @@ impl Half {
         let mut frame = OpenFrame::new(head, Role::Stray, bytes, self.side, at, out);
         frame.end = out.ready(self.side, last);
         shared.session.begin(frame.start);
+        shared.session.frame_begins(self.side, &head, frame.start);
         self.judge(&head, shared, &mut frame.findings);
         match head.opcode {
             opcode::TEXT | opcode::BINARY => {
@@ -275,6 +279,7 @@ impl Half {
                     self.abandon(frame.start, shared, out);
                 }
                 self.begin_message(&head, &frame, shared.extensions, out);
+                self.data.watch = shared.session.watch(self.side, head.opcode);
                 frame.role = Role::Data;
             }
             opcode::CONTINUATION if self.open => frame.role = Role::Data,
@@ -413,6 +418,7 @@ impl Half {
         };
         let (side, role, head, end) = (self.side, frame.role, frame.head, frame.end);
         let complete = !frame.holed;
+        shared.session.frame_over(side, frame.sent(), end, true, &frame.findings);
         frame.emit(side, complete, out);
         match role {
             Role::Data if head.fin => {
@@ -488,6 +494,7 @@ impl Half {
                 finding.with(format!("{missing} bytes are missing"))
             });
             let role = frame.role;
+            shared.session.frame_over(self.side, frame.sent(), end, false, &frame.findings);
             frame.emit(self.side, false, out);
             if role == Role::Control {
                 self.control.findings.push(Finding::new(why));
@@ -512,10 +519,7 @@ fn tell(
 ) {
     let opcode = message.opcode;
     message.emit(side, end, complete, out, &mut |told| {
-        session.message(side, opcode, told.length);
-        if let Some((code, reason)) = told.close {
-            session.close(side, code, reason);
-        }
+        session.message(side, opcode, &told, end);
     });
 }
 

@@ -4,18 +4,21 @@ use super::fields::{
     CLOSE, COMPRESSED_LENGTH, COMPRESSION_RATIO, FRAMES, MESSAGE_LENGTH, OPCODE, PAYLOAD,
 };
 use super::findings::{
-    BAD_CLOSE_CODE, BAD_UTF8, CLOSE_ONE_BYTE, INFLATE_ERROR, INFLATE_LIMIT, UNASSIGNED_CLOSE_CODE,
+    BAD_CLOSE_CODE, BAD_UTF8, CLOSE_ONE_BYTE, INFLATE_ERROR, INFLATE_LIMIT, MARKUP,
+    MESSAGE_OVER_LIMIT, UNASSIGNED_CLOSE_CODE,
 };
 use super::frame::{MAX_HEAD, keep};
 use super::inflate::{Failure, Inflater};
+use super::session::fault_of;
 use super::utf8::Utf8Check;
+use super::watch::{Watch, over_limit};
 use super::wire::{self, FrameHead, opcode};
 use super::{close, summary};
 use crate::base::{Buffer, BufferId, Moment, Origins, PieceSource, Side, Span};
 use crate::event::{Detail, Draft, Level, Payload};
 use crate::field::input::group;
 use crate::field::{In, Tree, TreeSink, Value};
-use crate::finding::Finding;
+use crate::finding::{Finding, FindingSpec};
 use crate::proto::{Out, Trace};
 
 /// Bytes of a control frame's payload (RFC 6455 §5.5), kept whether somebody
@@ -53,6 +56,8 @@ pub(super) struct OpenMessage {
     /// Bytes after inflation, where it is inflated.
     inflated_len: u64,
     text: Option<Utf8Check>,
+    /// What is looked for in a data message.
+    pub(super) watch: Watch,
     wanted: bool,
     trace: Trace,
     /// Its frames on the wire; kept where somebody looks.
@@ -69,6 +74,12 @@ pub(super) struct OpenMessage {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Told<'a> {
     pub(super) length: u64,
+    pub(super) complete: bool,
+    /// The payload of a control message.
+    pub(super) control: &'a [u8],
+    /// The first violation of it.
+    pub(super) fault: Option<&'static FindingSpec>,
+    pub(super) watch: &'a Watch,
     /// Code and reason of a close message.
     pub(super) close: Option<(Option<u16>, &'a [u8])>,
 }
@@ -104,6 +115,7 @@ impl OpenMessage {
     ) {
         self.frames += 1;
         self.masked |= head.key.is_some();
+        self.watch.wire(bytes);
         if self.wanted {
             self.wire_len = self.wire_len.saturating_add(u32::from(head.wire_len()));
             self.trace.add(out, side, offset..offset.saturating_add(bytes.len() as u64));
@@ -113,6 +125,7 @@ impl OpenMessage {
 
     /// Payload as it lay on the wire.
     pub(super) fn wire(&mut self, data: &[u8], side: Side, offset: u64, out: &dyn Out) {
+        self.watch.wire(data);
         if self.wanted {
             let at = self.wire_len;
             let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
@@ -139,6 +152,7 @@ impl OpenMessage {
         }
         match (self.coding, inflater) {
             (Coding::Plain, _) => {
+                self.watch.plain(data);
                 if let Some(t) = &mut self.text {
                     t.push(data);
                 }
@@ -159,10 +173,12 @@ impl OpenMessage {
         step: impl FnOnce(&mut Inflater, &mut dyn FnMut(&[u8])) -> Result<(), Failure>,
     ) {
         let cap = if self.wanted { cap } else { 0 };
-        let (kept, text, mut made) = (&mut self.inflated, &mut self.text, 0);
+        let (kept, text, watch, mut made) =
+            (&mut self.inflated, &mut self.text, &mut self.watch, 0);
         let result = step(inflater, &mut |data| {
             made += data.len() as u64;
             keep(kept, data, cap);
+            watch.plain(data);
             if let Some(t) = text {
                 t.push(data);
             }
@@ -186,6 +202,7 @@ impl OpenMessage {
             self.inflated = Vec::new();
             self.inflated_len = 0;
             self.text = None;
+            self.watch.lose();
         }
     }
 
@@ -193,6 +210,7 @@ impl OpenMessage {
     pub(super) fn hole(&mut self) {
         self.holed = true;
         self.text = None;
+        self.watch.lose();
         self.give_up();
     }
 
@@ -252,7 +270,23 @@ impl OpenMessage {
             let at = first.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
             self.findings.push(if self.wanted { f.at(Span::bytes(buffer, at, 1)) } else { f });
         }
-        told(Told { length, close: (self.opcode == opcode::CLOSE).then_some(body) });
+        if let Some(at) = self.watch.markup() {
+            let f = Finding::new(&MARKUP).with(format!("at byte {at}"));
+            let (buffer, first) = shown;
+            let at = first.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
+            self.findings.push(if self.wanted { f.at(Span::bytes(buffer, at, 1)) } else { f });
+        }
+        if let Some(over) = over_limit(length) {
+            self.findings.push(Finding::new(&MESSAGE_OVER_LIMIT).with(over));
+        }
+        told(Told {
+            length,
+            complete,
+            control: if self.opcode & 0x8 != 0 { &self.joined } else { &[] },
+            fault: fault_of(&self.findings),
+            watch: &self.watch,
+            close: (self.opcode == opcode::CLOSE).then_some(body),
+        });
         let mut d = Draft::new(Level::Message, "websocket", self.kind(), self.start, end);
         d.sender = Some(side);
         d.length = length;
@@ -368,6 +402,7 @@ impl OpenMessage {
             + self.joined.capacity()
             + self.inflated.capacity()
             + self.trace.memory()
+            + self.watch.memory()
             + self.map.pieces.capacity() * size_of::<crate::base::Piece>()
     }
 }

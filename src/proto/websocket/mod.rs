@@ -3,9 +3,11 @@
 use crate::proto::Protocol;
 
 pub mod close;
+mod credentials;
 pub mod fields;
 pub mod findings;
 mod frame;
+mod habits;
 mod handshake;
 mod inflate;
 mod machine;
@@ -14,6 +16,8 @@ mod message;
 mod session;
 mod summary;
 mod utf8;
+mod verdict;
+mod watch;
 pub mod wire;
 
 #[cfg(test)]

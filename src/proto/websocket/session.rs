@@ -1,33 +1,78 @@
 //! The session: what both directions came to, told once at its end.
 
-use super::close;
 use super::fields::{
-    CLIENT_BYTES, CLIENT_MESSAGES, CLOSED_BY, DURATION, ENDED, EXTENSIONS, HOST, PINGS, PONGS,
-    SERVER_BYTES, SERVER_MESSAGES, SESSION_CODE, SESSION_REASON, SUBPROTOCOL, URI,
+    CAUSE, CLIENT_BYTES, CLIENT_FRAME_BYTES, CLIENT_MESSAGES, CLOSED_BY, DURATION, ENDED,
+    EXTENSIONS, HOST, LONGEST_SILENCE, PING_MAX, PING_MEAN, PING_MIN, PINGS, PONGS, PROOF,
+    SERVER_BYTES, SERVER_FRAME_BYTES, SERVER_MESSAGES, SESSION_CODE, SESSION_REASON, SUBPROTOCOL,
+    UNANSWERED_PINGS, URI, VERDICT,
 };
+use super::findings::{
+    CROSS_SITE, MESSAGE_RATE, NO_HEARTBEAT, REPEATED_MASKING_KEY, UNANSWERED_PING, ZERO_MASKING_KEY,
+};
+use super::habits::{Keys, Pings, Rate, RoundTrips, Silence};
 use super::handshake::Handshake;
-use super::wire::opcode;
+use super::message::Told;
+use super::verdict::{self, PONG_WAIT, Verdict};
+use super::watch::Watch;
+use super::wire::{FrameHead, opcode};
+use super::{close, credentials};
+use crate::base::limits::{
+    CLIENT_MESSAGES_A_SECOND, MAX_SESSION_DIGESTS, SERVER_MESSAGES_A_SECOND,
+};
 use crate::base::time::human;
 use crate::base::{Moment, Side};
 use crate::event::{Detail, Draft, Level};
+use crate::facts::{Credentials, Digest, Facts, SessionFacts};
 use crate::field::{FieldSpec, Tree, Value};
-use crate::proto::{EndCause, Out};
+use crate::finding::{Finding, FindingSpec, Severity};
+use crate::proto::{EndCause, Head, Out};
+
+/// No close code at all (RFC 6455 §7.1.5).
+pub(super) const NO_STATUS: u16 = 1005;
+/// No close frame at all (RFC 6455 §7.1.5).
+pub(super) const ABNORMAL: u16 = 1006;
+
+/// Silence after which a heartbeat is missed: a minute, less what clocks differ by.
+const HEARTBEAT_NS: u64 = 59_000_000_000;
+
+/// Bytes kept of an `Origin`.
+const MAX_ORIGIN: usize = 256;
 
 /// What one end sent.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sent {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sent {
     messages: u64,
     bytes: u64,
+    frame_bytes: u64,
     pings: u64,
     pongs: u64,
-    /// It sent a close frame.
-    close: bool,
-    ended: Option<Ending>,
+    /// Something of this direction was captured.
+    pub(super) seen: bool,
+    /// When its close frame was whole.
+    pub(super) close: Option<Moment>,
+    pub(super) ended: Option<(Ending, Moment)>,
+    /// The end of its last frame, and of its last data frame.
+    pub(super) last: Option<Moment>,
+    pub(super) last_data: Option<Moment>,
+    /// The longest message, as its frames announce it, and where.
+    pub(super) largest: Option<(u64, Moment)>,
+    /// Bytes of the data message that is open, as its frames announce them.
+    announced: u64,
+    /// Its first violation, and where.
+    pub(super) fault: Option<(&'static FindingSpec, Moment)>,
+    /// Its pings without a pong.
+    pub(super) waiting: Pings,
+    /// Its last bytes were not captured.
+    pub(super) lost: bool,
+    /// It ended in the middle of a frame.
+    pub(super) cut: bool,
+    keys: Keys,
+    rate: Rate,
 }
 
 /// How one direction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
+pub(super) enum Ending {
     Finished,
     Reset,
     /// The capture ended first.
@@ -38,11 +83,12 @@ enum Ending {
 
 /// The first close frame.
 #[derive(Clone, Debug)]
-struct Closing {
-    by: Side,
+pub(super) struct Closing {
+    pub(super) by: Side,
     /// 1005 where it had no code.
-    code: u16,
+    pub(super) code: u16,
     reason: Box<str>,
+    pub(super) at: Moment,
 }
 
 /// The tally of a session.
@@ -51,15 +97,23 @@ pub(super) struct Session {
     start: Option<Moment>,
     sent: [Sent; 2],
     closing: Option<Closing>,
+    /// The end of the last frame before the first close frame.
+    before_close: Option<Moment>,
     /// Who ended its direction first.
-    first_end: Option<Side>,
+    first_end: Option<(Side, Ending, Moment)>,
+    trips: RoundTrips,
+    silence: Silence,
+    /// 10, 11 or 20.
+    version: u8,
+    handshake_bytes: u64,
+    accepted: bool,
+    request: Option<Moment>,
+    origin: Option<Box<str>>,
+    host: Option<Box<str>>,
+    credentials: Credentials,
+    digests: Vec<Digest>,
     told: bool,
 }
-
-/// No close code at all (RFC 6455 §7.1.5).
-const NO_STATUS: u16 = 1005;
-/// No close frame at all (RFC 6455 §7.1.5).
-const ABNORMAL: u16 = 1006;
 
 impl Session {
     /// Something of the session was seen at `moment`.
@@ -67,36 +121,155 @@ impl Session {
         self.start.get_or_insert(moment);
     }
 
-    /// Whether this end may send no more (RFC 6455 §5.5.1).
-    pub(super) fn has_closed(&self, side: Side) -> bool {
-        self.sent(side).close
-    }
-
-    /// A whole message.
-    pub(super) fn message(&mut self, side: Side, opcode: u8, bytes: u64) {
-        let s = self.sent_mut(side);
-        match opcode {
-            opcode::PING => s.pings += 1,
-            opcode::PONG => s.pongs += 1,
-            opcode::TEXT | opcode::BINARY => {
-                s.messages += 1;
-                s.bytes = s.bytes.saturating_add(bytes);
+    /// A head of the handshake.
+    pub(super) fn head(&mut self, head: &Head<'_>, found: &mut dyn FnMut(Finding)) {
+        let h = head.headers;
+        self.sent_mut(head.side).seen = true;
+        self.silence.broken(head.start, head.ready);
+        self.version = head.version;
+        self.handshake_bytes = self.handshake_bytes.saturating_add(head.wire_len);
+        match head.side {
+            Side::Client => {
+                self.request = Some(head.ready);
+                self.credentials = credentials::of(h);
+                let text = |v: &str| v.chars().take(MAX_ORIGIN).collect::<String>().into();
+                self.origin = h.text("origin").map(text);
+                self.host = h.text("host").or_else(|| h.text(":authority")).map(text);
             }
-            _ => {}
+            Side::Server => {
+                let status = h.get(":status").unwrap_or_default();
+                self.accepted =
+                    if head.version >= 20 { status.starts_with(b"2") } else { status == b"101" };
+                let (Some(origin), Some(host)) = (&self.origin, &self.host) else { return };
+                if self.accepted
+                    && self.credentials.cookies
+                    && credentials::is_other_site(origin, host)
+                {
+                    let proof = self.request.iter().chain([&head.ready]).map(|m| m.packet);
+                    found(
+                        Finding::new(&CROSS_SITE)
+                            .with(format!("Origin {origin}, Host {host}"))
+                            .proved_by(proof.collect::<Vec<_>>()),
+                    );
+                }
+            }
         }
     }
 
-    /// A close frame.
-    pub(super) fn close(&mut self, side: Side, code: Option<u16>, reason: &[u8]) {
-        self.sent_mut(side).close = true;
+    /// What to look for in a data message of this end.
+    pub(super) fn watch(&self, side: Side, opcode: u8) -> Watch {
+        let text = opcode == opcode::TEXT;
+        let first = side == Side::Client && self.sent(side).messages == 0;
+        Watch::new(self.digests.len() < MAX_SESSION_DIGESTS, text, first)
+    }
+
+    /// A frame begins.
+    pub(super) fn frame_begins(&mut self, side: Side, head: &FrameHead, start: Moment) {
+        let s = self.sent_mut(side);
+        s.seen = true;
+        s.lost = false;
+        if let (Side::Client, Some(key)) = (side, head.key) {
+            s.keys.frame(key, start);
+        }
+        if !head.is_control() {
+            let before = if head.opcode == opcode::CONTINUATION { s.announced } else { 0 };
+            s.announced = before.saturating_add(head.length);
+            s.last_data = Some(start);
+            if s.largest.is_none_or(|(n, _)| s.announced > n) {
+                s.largest = Some((s.announced, start));
+            }
+        }
+        if head.opcode == opcode::CLOSE && self.before_close.is_none() {
+            self.before_close = self.silence.last();
+        }
+        self.silence.broken(start, start);
+    }
+
+    /// A frame is over, as a whole or cut off; `bytes` of it were sent.
+    pub(super) fn frame_over(
+        &mut self,
+        side: Side,
+        bytes: u64,
+        end: Moment,
+        whole: bool,
+        findings: &[Finding],
+    ) {
+        let s = self.sent_mut(side);
+        s.frame_bytes = s.frame_bytes.saturating_add(bytes);
+        s.last = Some(end);
+        s.cut = !whole;
+        s.lost &= !whole;
+        s.blame(fault_of(findings), end);
+        self.silence.broken(end, end);
+    }
+
+    /// Bytes of this direction were not captured.
+    pub(super) fn gap(&mut self, side: Side) {
+        let s = self.sent_mut(side);
+        s.lost = true;
+        // A pong may have been among them.
+        self.sent_mut(side.peer()).waiting.forget();
+    }
+
+    /// Whether this end may send no more (RFC 6455 §5.5.1).
+    pub(super) fn has_closed(&self, side: Side) -> bool {
+        self.sent(side).close.is_some()
+    }
+
+    /// A message, whole or cut off.
+    pub(super) fn message(&mut self, side: Side, opcode: u8, told: &Told<'_>, end: Moment) {
+        let s = self.sent_mut(side);
+        s.blame(told.fault, end);
+        match opcode {
+            opcode::PING => {
+                s.pings += 1;
+                if told.complete {
+                    s.waiting.sent(told.control, end);
+                }
+            }
+            opcode::PONG => {
+                s.pongs += 1;
+                if let Some(ns) = self.sent_mut(side.peer()).waiting.answered(told.control, end) {
+                    self.trips.add(ns);
+                }
+            }
+            opcode::TEXT | opcode::BINARY => {
+                s.messages += 1;
+                s.bytes = s.bytes.saturating_add(told.length);
+                s.rate.message(end);
+                if s.largest.is_none_or(|(n, _)| told.length > n) {
+                    s.largest = Some((told.length, end));
+                }
+                self.credentials.in_first_message |= told.watch.has_credentials();
+                self.digest(side, told, end);
+            }
+            _ => {}
+        }
+        if let Some((code, reason)) = told.close {
+            self.close(side, code, reason, end);
+        }
+    }
+
+    fn digest(&mut self, side: Side, told: &Told<'_>, at: Moment) {
+        if self.digests.len() < MAX_SESSION_DIGESTS
+            && told.complete
+            && let Some((payload, wire)) = told.watch.hashes()
+        {
+            let from_client = side == Side::Client;
+            self.digests.push(Digest { from_client, len: told.length, payload, wire, at });
+        }
+    }
+
+    fn close(&mut self, side: Side, code: Option<u16>, reason: &[u8], at: Moment) {
+        self.sent_mut(side).close.get_or_insert(at);
         if self.closing.is_none() {
             let reason = String::from_utf8_lossy(reason.get(..123).unwrap_or(reason)).into();
-            self.closing = Some(Closing { by: side, code: code.unwrap_or(NO_STATUS), reason });
+            self.closing = Some(Closing { by: side, code: code.unwrap_or(NO_STATUS), reason, at });
         }
     }
 
     /// One direction ended.
-    pub(super) fn end(&mut self, side: Side, cause: EndCause) {
+    pub(super) fn end(&mut self, side: Side, cause: EndCause, at: Moment) {
         self.ending(
             side,
             match cause {
@@ -104,20 +277,21 @@ impl Session {
                 EndCause::CaptureEnded => Ending::Cut,
                 EndCause::Evicted => Ending::Evicted,
             },
+            at,
         );
     }
 
     /// One end aborted the connection.
-    pub(super) fn reset(&mut self, side: Side) {
-        self.ending(side, Ending::Reset);
+    pub(super) fn reset(&mut self, side: Side, at: Moment) {
+        self.ending(side, Ending::Reset, at);
     }
 
-    fn ending(&mut self, side: Side, how: Ending) {
+    fn ending(&mut self, side: Side, how: Ending, at: Moment) {
         let s = self.sent_mut(side);
         if s.ended.is_none() {
-            s.ended = Some(how);
+            s.ended = Some((how, at));
             if matches!(how, Ending::Finished | Ending::Reset) {
-                self.first_end.get_or_insert(side);
+                self.first_end.get_or_insert((side, how, at));
             }
         }
     }
@@ -125,12 +299,14 @@ impl Session {
     /// Whether the connection is over, and that has not been told.
     pub(super) fn is_over(&self) -> bool {
         let [a, b] = &self.sent;
-        !self.told
-            && (a.ended.is_some() && b.ended.is_some()
-                || [a, b].iter().any(|s| s.ended == Some(Ending::Reset)))
+        !self.told && (a.ended.is_some() && b.ended.is_some() || self.any(Ending::Reset))
     }
 
-    fn sent(&self, side: Side) -> &Sent {
+    fn any(&self, how: Ending) -> bool {
+        self.sent.iter().any(|s| s.ended.is_some_and(|(e, _)| e == how))
+    }
+
+    pub(super) fn sent(&self, side: Side) -> &Sent {
         let [client, server] = &self.sent;
         match side {
             Side::Client => client,
@@ -146,22 +322,50 @@ impl Session {
         }
     }
 
+    /// The first close frame.
+    pub(super) const fn closing(&self) -> Option<&Closing> {
+        self.closing.as_ref()
+    }
+
+    /// The first FIN or RST.
+    pub(super) const fn first_end(&self) -> Option<(Side, Ending, Moment)> {
+        self.first_end
+    }
+
+    pub(super) const fn silence(&self) -> &Silence {
+        &self.silence
+    }
+
+    pub(super) const fn before_close(&self) -> Option<Moment> {
+        self.before_close
+    }
+
+    /// What the layer below calls such an end (RFC 8441 §5).
+    pub(super) const fn word(&self, how: Ending) -> &'static str {
+        match (how, self.version >= 20) {
+            (Ending::Reset, false) => "RST",
+            (Ending::Reset, true) => "RST_STREAM",
+            (_, false) => "FIN",
+            (_, true) => "END_STREAM",
+        }
+    }
+
     /// How it ended (RFC 6455 §7.1), and whether that was seen.
     fn ended(&self) -> (&'static str, bool) {
         let [a, b] = &self.sent;
-        let any = |e| a.ended == Some(e) || b.ended == Some(e);
-        if a.close && b.close {
+        let closed = a.close.is_some() || b.close.is_some();
+        if a.close.is_some() && b.close.is_some() {
             ("close handshake", true)
-        } else if any(Ending::Reset) {
+        } else if self.any(Ending::Reset) {
             ("reset", true)
-        } else if any(Ending::Evicted) {
+        } else if self.any(Ending::Evicted) {
             ("state let go", false)
-        } else if any(Ending::Cut) {
+        } else if self.any(Ending::Cut) && (closed || self.first_end.is_none()) {
             ("capture ended", false)
-        } else if a.close || b.close {
+        } else if closed {
             ("close without reply", true)
         } else {
-            ("fin without close", true)
+            ("fin without close", !self.any(Ending::Cut))
         }
     }
 
@@ -170,43 +374,125 @@ impl Session {
         self.told = true;
         let end = out.now();
         let (how, complete) = self.ended();
+        let verdict = verdict::judge(self);
+        self.silence.broken(end, end);
         let mut d =
             Draft::new(Level::Exchange, "websocket", "session", self.start.unwrap_or(end), end);
         d.length = self.sent.iter().fold(0, |n, s| s.bytes.saturating_add(n));
         d.complete = complete;
+        self.findings(&verdict, end, &mut d.findings);
+        d.facts = Some(Facts::Session(Box::new(self.facts(handshake))));
         if out.wants(Level::Exchange) {
             let ns = end.time.since(d.start.time);
-            d.detail = Some(Box::new(self.detail(handshake, how, complete, ns)));
+            d.detail = Some(Box::new(self.detail(handshake, how, &verdict, ns)));
         }
         out.emit(d);
     }
 
-    fn detail(&self, hs: &Handshake, how: &'static str, complete: bool, ns: u64) -> Detail {
+    /// What is wrong with the session as a whole.
+    fn findings(&self, verdict: &Verdict, end: Moment, found: &mut Vec<Finding>) {
+        found.extend(verdict.finding());
+        for side in Side::BOTH {
+            let s = self.sent(side);
+            found.extend(self.unanswered(side, verdict, end));
+            let limit = match side {
+                Side::Client => CLIENT_MESSAGES_A_SECOND,
+                Side::Server => SERVER_MESSAGES_A_SECOND,
+            };
+            if s.rate.most > limit {
+                let text = format!("{} messages of the {side}, more than {limit}", s.rate.most);
+                found.push(Finding::new(&MESSAGE_RATE).with(text).proved_by([s.rate.at]));
+            }
+            if let Some(packets) = s.keys.repeated_in {
+                let text = format!("in {} frames", s.keys.repeated);
+                found.push(Finding::new(&REPEATED_MASKING_KEY).with(text).proved_by(packets));
+            }
+            if let Some(packet) = s.keys.zero_in {
+                let text = format!("in {} frames", s.keys.zero);
+                found.push(Finding::new(&ZERO_MASKING_KEY).with(text).proved_by([packet]));
+            }
+        }
+        let [a, b] = &self.sent;
+        let beats = a.pings + a.pongs + b.pings + b.pongs;
+        let lost = a.lost || b.lost || !a.seen || !b.seen;
+        if beats == 0 && self.silence.longest >= HEARTBEAT_NS && !lost {
+            let text = format!("{} of silence", human(self.silence.longest));
+            let around = self.silence.around;
+            found.push(Finding::new(&NO_HEARTBEAT).with(text).proved_by(around));
+        }
+    }
+
+    /// Pings of this end that had no pong, though there was time for it; where the
+    /// connection broke off, however little (RFC 6455 §5.5.2).
+    fn unanswered(&self, side: Side, verdict: &Verdict, end: Moment) -> Option<Finding> {
+        let (s, peer) = (self.sent(side), self.sent(side.peer()));
+        let ping = s.waiting.first().filter(|_| peer.seen && !peer.lost)?;
+        // Behind a close frame of either nobody need answer.
+        let until =
+            [Some(end), s.close, peer.close].into_iter().flatten().min_by_key(|m| m.time)?;
+        let waited = until.time.since(ping.at.time);
+        let broke_off = verdict::code_without_close(verdict).is_some();
+        if !broke_off && waited < PONG_WAIT || s.close.is_some_and(|c| c.time < ping.at.time) {
+            return None;
+        }
+        let n = s.waiting.unanswered();
+        let pings = if n == 1 { "1 ping".into() } else { format!("{n} pings") };
+        let text = format!("{pings} of the {side}, the first {} before the end", human(waited));
+        Some(Finding::new(&UNANSWERED_PING).with(text).proved_by([ping.at.packet, until.packet]))
+    }
+
+    /// What others are told of it.
+    fn facts(&mut self, hs: &Handshake) -> SessionFacts {
+        let [client, server] = &self.sent;
+        SessionFacts {
+            uri: hs.uri.clone(),
+            host: hs.host.clone(),
+            messages: [client.messages, server.messages],
+            payload_bytes: [client.bytes, server.bytes],
+            frame_bytes: [client.frame_bytes, server.frame_bytes],
+            handshake_bytes: self.handshake_bytes,
+            accepted: self.accepted,
+            origin: self.origin.take(),
+            credentials: self.credentials,
+            digests: std::mem::take(&mut self.digests),
+        }
+    }
+
+    fn detail(&self, hs: &Handshake, how: &'static str, verdict: &Verdict, ns: u64) -> Detail {
         let [client, server] = &self.sent;
         let mut tree = Tree::new();
-        let mut text = |spec: &'static FieldSpec, v: Option<&str>| {
+        let text = |tree: &mut Tree, spec: &'static FieldSpec, v: Option<&str>| {
             if let Some(v) = v {
                 tree.add(spec, None, Value::Text(v.into()));
             }
         };
-        text(&URI, hs.uri.as_deref());
-        text(&HOST, hs.host.as_deref());
-        text(&SUBPROTOCOL, hs.subprotocol.as_deref());
-        text(&EXTENSIONS, hs.extension_text.as_deref());
+        text(&mut tree, &URI, hs.uri.as_deref());
+        text(&mut tree, &HOST, hs.host.as_deref());
+        text(&mut tree, &SUBPROTOCOL, hs.subprotocol.as_deref());
+        text(&mut tree, &EXTENSIONS, hs.extension_text.as_deref());
         for (spec, n) in [
             (&CLIENT_MESSAGES, client.messages),
             (&SERVER_MESSAGES, server.messages),
             (&CLIENT_BYTES, client.bytes),
             (&SERVER_BYTES, server.bytes),
+            (&CLIENT_FRAME_BYTES, client.frame_bytes),
+            (&SERVER_FRAME_BYTES, server.frame_bytes),
             (&PINGS, client.pings + server.pings),
             (&PONGS, client.pongs + server.pongs),
+            (&UNANSWERED_PINGS, client.waiting.unanswered() + server.waiting.unanswered()),
         ] {
             tree.add(spec, None, Value::U64(n));
         }
+        if let Some(mean) = self.trips.mean() {
+            tree.add(&PING_MIN, None, Value::U64(self.trips.min));
+            tree.add(&PING_MEAN, None, Value::U64(mean));
+            tree.add(&PING_MAX, None, Value::U64(self.trips.max));
+        }
+        tree.add(&LONGEST_SILENCE, None, Value::U64(self.silence.longest));
         // While the connection may still be open there is no code to tell.
         let code = match &self.closing {
             Some(c) => Some(c.code),
-            None => complete.then_some(ABNORMAL),
+            None => verdict::code_without_close(verdict),
         };
         if let Some(code) = code {
             let id = tree.add(&SESSION_CODE, None, Value::U64(u64::from(code)));
@@ -217,13 +503,16 @@ impl Session {
         if let Some(c) = self.closing.as_ref().filter(|c| !c.reason.is_empty()) {
             tree.add(&SESSION_REASON, None, Value::Text(c.reason.clone()));
         }
-        let by = self.closing.as_ref().map(|c| c.by).or(self.first_end);
-        if let Some(by) = by {
-            tree.add(&CLOSED_BY, None, Value::Text(by.name().into()));
+        let by = self.closing.as_ref().map(|c| c.by).or(self.first_end.map(|(s, ..)| s));
+        text(&mut tree, &CLOSED_BY, by.map(Side::name));
+        text(&mut tree, &ENDED, Some(how));
+        text(&mut tree, &CAUSE, Some(verdict.cause));
+        text(&mut tree, &VERDICT, Some(&verdict.text));
+        for p in &verdict.proof {
+            tree.add(&PROOF, None, Value::U64(p.0));
         }
-        tree.add(&ENDED, None, Value::Text(how.into()));
         tree.add(&DURATION, None, Value::U64(ns));
-        let line = self.line(hs, how, code, by, ns);
+        let line = self.line(hs, how, code, by, verdict, ns);
         Detail { summary: line, tree, ..Detail::default() }
     }
 
@@ -234,6 +523,7 @@ impl Session {
         how: &str,
         code: Option<u16>,
         by: Option<Side>,
+        verdict: &Verdict,
         ns: u64,
     ) -> String {
         let [client, server] = &self.sent;
@@ -266,6 +556,31 @@ impl Session {
         }
         s.push_str(" after ");
         s.push_str(&human(ns));
+        if !verdict.why.is_empty() {
+            s.push_str(": ");
+            s.push_str(&verdict.why);
+        }
         s
     }
+
+    /// Memory held beside itself, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.digests.capacity() * size_of::<Digest>()
+            + self.sent.iter().map(|s| s.waiting.memory()).sum::<usize>()
+            + self.origin.as_ref().map_or(0, |o| o.len())
+            + self.host.as_ref().map_or(0, |o| o.len())
+    }
+}
+
+impl Sent {
+    fn blame(&mut self, fault: Option<&'static FindingSpec>, at: Moment) {
+        if let Some(spec) = fault {
+            self.fault.get_or_insert((spec, at));
+        }
+    }
+}
+
+/// The first violation among findings.
+pub(super) fn fault_of(findings: &[Finding]) -> Option<&'static FindingSpec> {
+    findings.iter().map(|f| f.spec).find(|s| s.severity == Severity::Error)
 }
