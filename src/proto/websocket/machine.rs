@@ -12,7 +12,7 @@ use super::handshake::{Extensions, Handshake};
 use super::inflate::Inflater;
 use super::mask::unmask;
 use super::message::{Coding, OpenMessage};
-use super::session::Session;
+use super::session::{Session, fault_of};
 use super::wire::{self, FrameHead, RSV1_BIT, opcode};
 use crate::base::{BufferId, Moment, Side, Span};
 use crate::field::{In, NoSink};
@@ -98,7 +98,11 @@ impl Machine for WebSocket {
             }
             Input::Head(head) => {
                 self.session.begin(head.start);
-                let found = &mut |f| out.finding(f);
+                let mut fault = None;
+                let found = &mut |f: Finding| {
+                    fault = fault.or_else(|| fault_of(std::slice::from_ref(&f)));
+                    out.finding(f);
+                };
                 self.session.head(&head, found);
                 match head.side {
                     Side::Client => self.handshake.request(&head, found),
@@ -113,6 +117,9 @@ impl Machine for WebSocket {
                             }
                         }
                     }
+                }
+                if let Some(spec) = fault {
+                    self.session.fault(head.side, spec, head.ready);
                 }
             }
             Input::Gap { side, offset, len } => {

@@ -53,6 +53,8 @@ pub(super) struct OpenMessage {
     wire_len: u32,
     /// Bytes of the payloads of its frames.
     carried: u64,
+    /// Bytes of the payloads of its frames, as their heads say.
+    announced: u64,
     /// Bytes after inflation, where it is inflated.
     inflated_len: u64,
     text: Option<Utf8Check>,
@@ -115,6 +117,7 @@ impl OpenMessage {
     ) {
         self.frames += 1;
         self.masked |= head.key.is_some();
+        self.announced = self.announced.saturating_add(head.length);
         self.watch.wire(bytes);
         if self.wanted {
             self.wire_len = self.wire_len.saturating_add(u32::from(head.wire_len()));
@@ -276,7 +279,9 @@ impl OpenMessage {
             let at = first.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
             self.findings.push(if self.wanted { f.at(Span::bytes(buffer, at, 1)) } else { f });
         }
-        if let Some(over) = over_limit(length) {
+        // One that is cut off counts as what it was to be, where that can be.
+        let size = if self.announced >> 63 == 0 { length.max(self.announced) } else { length };
+        if let Some(over) = over_limit(size) {
             self.findings.push(Finding::new(&MESSAGE_OVER_LIMIT).with(over));
         }
         told(Told {

@@ -89,6 +89,8 @@ pub(super) struct Closing {
     pub(super) code: u16,
     reason: Box<str>,
     pub(super) at: Moment,
+    /// The code of the peer's own close frame.
+    pub(super) reply: Option<u16>,
 }
 
 /// The tally of a session.
@@ -154,6 +156,11 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// The handshake of this end broke a rule.
+    pub(super) fn fault(&mut self, side: Side, spec: &'static FindingSpec, at: Moment) {
+        self.sent_mut(side).blame(Some(spec), at);
     }
 
     /// What to look for in a data message of this end.
@@ -223,7 +230,8 @@ impl Session {
         match opcode {
             opcode::PING => {
                 s.pings += 1;
-                if told.complete {
+                // Who broke a rule is hardly answered.
+                if told.complete && s.fault.is_none() {
                     s.waiting.sent(told.control, end);
                 }
             }
@@ -262,9 +270,16 @@ impl Session {
 
     fn close(&mut self, side: Side, code: Option<u16>, reason: &[u8], at: Moment) {
         self.sent_mut(side).close.get_or_insert(at);
-        if self.closing.is_none() {
-            let reason = String::from_utf8_lossy(reason.get(..123).unwrap_or(reason)).into();
-            self.closing = Some(Closing { by: side, code: code.unwrap_or(NO_STATUS), reason, at });
+        let code = code.unwrap_or(NO_STATUS);
+        match &mut self.closing {
+            None => {
+                let reason = String::from_utf8_lossy(reason.get(..123).unwrap_or(reason)).into();
+                self.closing = Some(Closing { by: side, code, reason, at, reply: None });
+            }
+            Some(c) if c.by != side => {
+                c.reply.get_or_insert(code);
+            }
+            Some(_) => {}
         }
     }
 

@@ -85,7 +85,14 @@ fn closed(s: &Session) -> Verdict {
     };
     let reply = s.sent(peer).close;
     match reply {
-        Some(_) => v.text.push_str(&format!(", the {peer} answered")),
+        Some(_) => {
+            v.text.push_str(&format!(", the {peer} answered"));
+            if let Some(code) = c.reply.filter(|r| *r != c.code) {
+                let name =
+                    close::name(u64::from(code)).map_or(String::new(), |n| format!(" ({n})"));
+                v.text.push_str(&format!(" with {code}{name}"));
+            }
+        }
         None if s.sent(peer).lost => {}
         None => v.text.push_str(&format!(", the {peer} did not answer")),
     }
@@ -104,6 +111,15 @@ fn closed(s: &Session) -> Verdict {
             v.prove(&[at.packet]);
         }
         (1002 | 1007, ..) => v.cause = "protocol error",
+        // The close frame itself was wrong, or something before it.
+        _ if matches!(c.reply, Some(1002 | 1007)) && c.reply != Some(c.code) => {
+            v.cause = "protocol error";
+            v.spec = Some(&CLOSED_ON_ERROR);
+            if let Some((spec, at)) = s.sent(by).fault {
+                v.why = format!("the {by}'s {} ({})", spec.code, spec.reference);
+                v.prove(&[at.packet]);
+            }
+        }
         (1009, _, Some((len, at))) => {
             v.cause = "message too big";
             v.why = format!("the {peer}'s message of {}", bytes(len));

@@ -188,7 +188,7 @@ fn what_the_end_cuts_off() {
         "permessage-deflate",
         &[Bytes(S, hex("41 0d f2 48 05 00 00 00 ff ff ca c9 c9 07 00")), Reset(S)],
     );
-    found(&r, &[want]);
+    found(&r, &[want, ("websocket.abnormal-closure", "RFC 6455 §7.1.5")]);
     assert_eq!(payload(&r, Level::Message, 0), b"Hello");
 }
 
