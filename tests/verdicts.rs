@@ -666,7 +666,7 @@ fn verdicts_and_their_proof() {
                 &[&[up(0x81, b"a"), Wait(secs * 1000 + off)], &fin[..]].concat(),
                 "idle timeout",
                 &format!(
-                    "1006: FIN by the server without a close frame: after {secs} s of silence, \
+                    "1006: FIN by the server without a close frame: {secs} s of silence, \
                      likely an idle timeout of a proxy"
                 ),
                 &[6, 7],

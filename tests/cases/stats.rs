@@ -189,13 +189,15 @@ fn exit_statuses_of_check() {
     assert_eq!(status(&["--fail-on", "note", warns]).0, 1);
     assert_eq!(status(&[errs]).0, 1);
     assert_eq!(status(&[warns, errs]).0, 1, "several captures");
-    let (code, text, _) = status(&["--ignore", "websocket.bad-utf8", errs]);
+    let (code, text, _) =
+        status(&["--ignore", "websocket.bad-utf8,websocket.closed-on-error", errs]);
     assert_eq!(code, 0);
     assert!(
-        text.starts_with("nothing found in 78 packets") && text.contains("1 ignored"),
+        text.starts_with("nothing found in 78 packets") && text.contains("4 ignored"),
         "{text}"
     );
-    let two = ["--ignore", "tcp.gap,websocket.bad-utf8", "--ignore", "grpc.bad-status"];
+    let two =
+        ["--ignore", "websocket.closed-on-error,websocket.bad-utf8", "--ignore", "grpc.bad-status"];
     assert_eq!(status(&[&two[..], &["--fail-on", "note", errs, warns]].concat()).0, 0);
     // Clean: one line that says what was checked.
     let (code, text, _) = status(&["--fail-on", "note", "fixtures/http-rest/capture.pcap"]);

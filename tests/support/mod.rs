@@ -147,7 +147,9 @@ pub fn gist(event: &Event, info: &ConversationInfo) -> Value {
         o.remove(k);
     }
     if let Some(fields) = o.get_mut("fields").and_then(Value::as_object_mut) {
-        fields.retain(|k, _| !k.ends_with("_ns") && k != "tcp.connection.packets");
+        fields.retain(|k, _| {
+            !k.ends_with("_ns") && k != "tcp.connection.packets" && !k.ends_with("proof_packets")
+        });
     }
     // Times stand in the summaries of exchanges, too.
     if o["level"] == "exchange" {

@@ -179,7 +179,7 @@ fn aborted(s: &Session, by: Side, how: Ending, at: Moment) -> Verdict {
         v.prove(&[ping.packet]);
     } else if let Some((last, secs)) = round_silence(s.silence().last(), at) {
         v.cause = "idle timeout";
-        v.why = format!("after {secs} s of silence, likely an idle timeout of a proxy");
+        v.why = format!("{secs} s of silence, likely an idle timeout of a proxy");
         v.prove(&[last.packet]);
     } else if let Some((waited, ping)) = unanswered(s, peer, at) {
         v.cause = "unanswered ping";
