@@ -131,9 +131,9 @@ pub struct Digest {
     pub from_client: bool,
     /// Bytes of payload, unmasked and decompressed.
     pub len: u64,
-    /// A hash of them.
+    /// A hash of the first 64 KiB of them.
     pub payload: u64,
-    /// A hash of the frames' bytes as sent; 0 where it was not counted.
+    /// A hash of the first 64 KiB of the frames as sent; 0 where it was not counted.
     pub wire: u64,
     /// When it was complete.
     pub at: Moment,
