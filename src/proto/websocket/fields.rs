@@ -134,6 +134,26 @@ pub static HEAD_CUT: FieldSpec = FieldSpec::new(
     "The beginning of a field of the head, whose rest was not captured.",
 );
 
+/// Bytes that belong to no frame that is known.
+pub static UNSYNCHRONISED: FieldSpec = FieldSpec::new(
+    "websocket.unsynchronised",
+    "No known frame",
+    0,
+    Kind::Data,
+    "RFC 6455 §5.2",
+    "Bytes behind a hole, or at the beginning of a capture, before the first frame that is certain.",
+);
+
+/// Bytes that were not captured.
+pub static GAP_LENGTH: FieldSpec = FieldSpec::new(
+    "websocket.gap_length",
+    "Length of the hole",
+    0,
+    Kind::Unsigned,
+    "RFC 6455 §5.2",
+    "Bytes of this direction that were not captured, at the end of a frame or between frames.",
+);
+
 /// The payload as it lay on the wire.
 pub static PAYLOAD: FieldSpec = FieldSpec::new(
     "websocket.payload",
@@ -426,6 +446,8 @@ pub static FIELDS: &[&FieldSpec] = &[
     &PAYLOAD_LENGTH_EXT_64,
     &MASKING_KEY,
     &HEAD_CUT,
+    &UNSYNCHRONISED,
+    &GAP_LENGTH,
     &PAYLOAD,
     &UNMASKED_PAYLOAD,
     &CLOSE,

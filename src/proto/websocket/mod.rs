@@ -8,12 +8,15 @@ pub mod findings;
 mod frame;
 mod handshake;
 mod inflate;
+mod joined;
 mod machine;
 mod mask;
 mod message;
+mod resync;
 mod session;
 mod summary;
 mod utf8;
+mod window;
 pub mod wire;
 
 #[cfg(test)]
@@ -28,7 +31,7 @@ pub static PROTOCOL: Protocol = Protocol {
     label: "WebSocket",
     fields: &[FIELDS],
     findings: FINDINGS,
-    probe: None,
+    probe: Some(joined::probe),
     claims: None,
     glimpse: None,
     datagram: None,

@@ -174,6 +174,7 @@ impl Session {
             Draft::new(Level::Exchange, "websocket", "session", self.start.unwrap_or(end), end);
         d.length = self.sent.iter().fold(0, |n, s| s.bytes.saturating_add(n));
         d.complete = complete;
+        d.inferred = handshake.is_unseen();
         if out.wants(Level::Exchange) {
             let ns = end.time.since(d.start.time);
             d.detail = Some(Box::new(self.detail(handshake, how, complete, ns)));
