@@ -25,7 +25,7 @@ pub(super) fn probe(p: &Probe<'_>) -> Verdict {
         let data = data.get(..SEARCH_BYTES).unwrap_or(data);
         let style =
             Style { masked, compression: Compression::Maybe, habits: Habits::default() };
-        let chain = find(Piece { data, last: p.last }, &style, &|at| at == 0);
+        let chain = find(Piece { data, last: p.last }, &style, true);
         (chain.bits.max(0.0), chain.frames)
     };
     let mut best = (0.0, 0, Side::Client);

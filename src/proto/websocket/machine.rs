@@ -588,7 +588,7 @@ impl Half {
         loop {
             let data = chunk.data.get(took..).unwrap_or_default();
             let at = chunk.offset.saturating_add(took as u64);
-            match search.look(data, chunk.last, &style, &segments(self.side, at, data, out)) {
+            match search.look(data, chunk.last, &style) {
                 Looked::Found(n) => {
                     self.tell_skipped(data.get(..n).unwrap_or_default(), at, out);
                     shared.session.begin(out.moment(self.side, at));
@@ -670,20 +670,6 @@ impl Half {
             self.abandon(end, shared, out);
         }
     }
-}
-
-/// Where segments begin in `data`, which lies at `at`.
-fn segments(side: Side, at: u64, data: &[u8], out: &dyn Out) -> Vec<usize> {
-    let mut starts = vec![];
-    let mut next = 0_usize;
-    out.pieces(side, at..at.saturating_add(data.len() as u64), &mut |p| {
-        starts.push(next);
-        next = next.saturating_add(p.len as usize);
-    });
-    if starts.first() != Some(&0) {
-        starts.insert(0, 0);
-    }
-    starts
 }
 
 /// Emits a message and counts it.

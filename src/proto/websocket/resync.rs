@@ -142,6 +142,8 @@ const NONE: Chain = Chain { at: None, start: 0, bits: 0.0, frames: 0 };
 pub(super) struct Search {
     /// Bytes that have been looked at in vain.
     looked: usize,
+    /// No byte has been given up.
+    front: bool,
     /// The handshake was not captured either, and somebody says that this is
     /// WebSocket: a chain that is not certain is better than none.
     joined: bool,
@@ -161,44 +163,38 @@ pub(super) enum Looked {
 impl Search {
     /// Behind a hole.
     pub(super) const fn behind_hole() -> Self {
-        Self { looked: 0, joined: false }
+        Self { looked: 0, front: true, joined: false }
     }
 
     /// At the beginning of a capture.
     pub(super) const fn joined() -> Self {
-        Self { looked: 0, joined: true }
+        Self { looked: 0, front: true, joined: true }
     }
 
-    /// Looks at what there is; `segments` begin at these places.
-    pub(super) fn look(
-        &mut self,
-        data: &[u8],
-        last: bool,
-        style: &Style,
-        segments: &[usize],
-    ) -> Looked {
-        let front = |at: usize| segments.binary_search(&at).is_ok();
+    /// Looks at what there is.
+    pub(super) fn look(&mut self, data: &[u8], last: bool, style: &Style) -> Looked {
+        let front = self.front;
         let mut size = (self.looked * 2).max(FIRST_LOOK);
         while size <= data.len() && size <= SEARCH_BYTES {
             let piece = Piece { data: data.get(..size).unwrap_or(data), last: false };
-            if let Some(at) = find(piece, style, &front).at {
+            if let Some(at) = find(piece, style, front).at {
                 return Looked::Found(at);
             }
             self.looked = size;
             size *= 2;
         }
         if data.len() >= SEARCH_BYTES {
-            self.looked = 0;
+            (self.looked, self.front) = (0, false);
             return Looked::Skip(SEARCH_BYTES / 2);
         }
         if !last {
             return Looked::Need(size.saturating_sub(data.len()));
         }
-        let chain = find(Piece { data, last: true }, style, &front);
-        self.looked = 0;
+        let chain = find(Piece { data, last: true }, style, front);
+        (self.looked, self.front) = (0, false);
         match chain.at {
             Some(at) => Looked::Found(at),
-            None if self.joined && chain.start == 0 && chain.bits > 0.0 => Looked::Found(0),
+            None if self.joined && front && chain.start == 0 && chain.bits > 0.0 => Looked::Found(0),
             None => Looked::Skip(data.len()),
         }
     }
@@ -242,8 +238,9 @@ const fn state(at: usize, open: bool) -> usize {
     at * 2 + open as usize
 }
 
-/// Looks for the first frame; `front` says whether a segment begins at a place.
-pub(super) fn find(piece: Piece<'_>, style: &Style, front: &dyn Fn(usize) -> bool) -> Chain {
+/// Looks for the first frame; `front` where the first byte comes right behind a hole,
+/// or is the first that was captured, and so begins a segment.
+pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
     let n = piece.data.len();
     let mut places = vec![Place::Nothing; n];
     // What speaks for the best chain from each state on.
@@ -278,7 +275,7 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: &dyn Fn(usize) -> boo
     }
     // Bits beyond the choice among the places up to this one.
     let worth = |at: usize, open: bool| {
-        let bonus = if front(at) { FRONT } else { 0.0 };
+        let bonus = if front && at == 0 { FRONT } else { 0.0 };
         score.get(state(at, open)).copied().unwrap_or(NEVER) + bonus - ((at + 1) as f32).log2()
     };
     let starts = || (0..n).flat_map(|at| [(at, false), (at, true)]);
@@ -343,7 +340,7 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: &dyn Fn(usize) -> boo
         }
     }
     // The first frame by which enough has been said.
-    let mut said = if front(start) { FRONT } else { 0.0 } - ((start + 1) as f32).log2();
+    let mut said = if front && start == 0 { FRONT } else { 0.0 } - ((start + 1) as f32).log2();
     let mut found = None;
     for (at, _) in &chain {
         match places.get(*at) {
@@ -504,7 +501,7 @@ mod tests {
     }
 
     fn at(data: &[u8], masked: bool, last: bool) -> Option<usize> {
-        find(Piece { data, last }, &style(masked), &|k| k == 0).at
+        find(Piece { data, last }, &style(masked), true).at
     }
 
     fn frame(first: u8, body: &[u8]) -> Vec<u8> {
