@@ -130,7 +130,11 @@ impl Shared {
     pub(super) fn look(&self, level: Level) -> Look {
         match &self.sought {
             Some(s) if level == Level::Message => {
-                if s.wanted.front() == Some(&s.emitted) { Look::Next } else { Look::Later }
+                if s.wanted.front() == Some(&s.emitted) {
+                    Look::Next
+                } else {
+                    Look::Later
+                }
             }
             _ => Look::Every,
         }

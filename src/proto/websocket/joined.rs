@@ -23,8 +23,7 @@ pub(super) fn probe(p: &Probe<'_>) -> Verdict {
             Side::Server => b,
         };
         let data = data.get(..SEARCH_BYTES).unwrap_or(data);
-        let style =
-            Style { masked, compression: Compression::Maybe, habits: Habits::default() };
+        let style = Style { masked, compression: Compression::Maybe, habits: Habits::default() };
         let chain = find(Piece { data, last: p.last }, &style, true);
         (chain.bits.max(0.0), chain.frames)
     };

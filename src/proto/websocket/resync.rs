@@ -194,7 +194,9 @@ impl Search {
         (self.looked, self.front) = (0, false);
         match chain.at {
             Some(at) => Looked::Found(at),
-            None if self.joined && front && chain.start == 0 && chain.bits > 0.0 => Looked::Found(0),
+            None if self.joined && front && chain.start == 0 && chain.bits > 0.0 => {
+                Looked::Found(0)
+            }
             None => Looked::Skip(data.len()),
         }
     }
@@ -292,47 +294,35 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
         Some(Place::Frame(_, turn, end)) => Some((*end, turn.apply(open)?)),
         _ => None,
     };
-    // The states of the best chain.
-    let mut chain = vec![(start, open)];
-    let mut frames = 0;
-    let mut joins = vec![usize::MAX; (n + 1) * 2];
-    while let Some((at, open)) = chain.last().copied() {
-        if let Some(j) = joins.get_mut(state(at, open)) {
-            *j = at;
-        }
-        match next(at, open) {
-            Some(to) => {
-                frames += 1;
-                chain.push(to);
-            }
-            None => break,
-        }
+    // The frames of the best chain.
+    let mut chain = vec![start];
+    let (mut frames, mut now) = (0, (start, open));
+    while let Some(to) = next(now.0, now.1) {
+        frames += 1;
+        chain.push(to.0);
+        now = to;
     }
     if bits < CERTAIN {
         return Chain { at: None, start, bits, frames };
     }
-    // Where any other chain joins it, and how good that is before.
-    let mut from = start;
-    for at in (0..n).rev() {
-        for open in [false, true] {
-            let s = state(at, open);
-            if joins.get(s) != Some(&usize::MAX) {
-                continue;
-            }
-            let there = next(at, open).and_then(|(e, o)| joins.get(state(e, o)).copied());
-            if let (Some(j), Some(there)) = (joins.get_mut(s), there) {
-                *j = there;
-            }
+    // Where any other chain joins it: behind that, both say the same.
+    let mut joins = vec![usize::MAX; n + 1];
+    for at in &chain {
+        if let Some(j) = joins.get_mut(*at) {
+            *j = *at;
         }
     }
-    for (at, open) in starts() {
-        let mine = worth(at, open);
-        let joined = joins.get(state(at, open)).copied().unwrap_or(usize::MAX);
-        if mine == NEVER || joined == at {
-            continue;
+    let mut from = start;
+    for at in (0..n).rev() {
+        let there = match (joins.get(at), places.get(at)) {
+            (Some(&usize::MAX), Some(Place::Frame(_, _, end))) => joins.get(*end).copied(),
+            _ => None,
+        };
+        if let (Some(j), Some(there)) = (joins.get_mut(at), there) {
+            *j = there;
         }
-        // What both say from there on is the same.
-        if bits - mine < BETTER {
+        let joined = joins.get(at).copied().unwrap_or(usize::MAX);
+        if joined != at && bits - worth(at, false).max(worth(at, true)) < BETTER {
             if joined == usize::MAX {
                 return Chain { at: None, start, bits, frames };
             }
@@ -342,7 +332,7 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
     // The first frame by which enough has been said.
     let mut said = if front && start == 0 { FRONT } else { 0.0 } - ((start + 1) as f32).log2();
     let mut found = None;
-    for (at, _) in &chain {
+    for at in &chain {
         match places.get(*at) {
             Some(Place::Frame(b, ..)) => said += b + LANDING,
             Some(Place::Open(b, _)) => said += b,
@@ -431,14 +421,14 @@ fn content(head: &FrameHead, body: &[u8], whole: bool, style: &Style) -> f32 {
             }
             match inflates(&shown(TRIAL)) {
                 true => (body.len() as f32 * 2.0).min(40.0),
-                false if style.compression == Compression::Alone => -20.0,
+                false if style.compression == Compression::Alone => -8.0,
                 false => 0.0,
             }
         }
         opcode::TEXT => {
             let plain = shown(LOOK);
             let cut = plain.len() < body.len() || !whole || !head.fin;
-            text(&plain, cut).map_or(-20.0, |(good, bad)| {
+            text(&plain, cut).map_or(-6.0, |(good, bad)| {
                 (good as f32 * each).min(most) - (bad as f32 * 4.0).min(40.0)
             })
         }
@@ -527,10 +517,12 @@ mod tests {
 
     #[test]
     fn the_end_of_a_text_is_passed_over() {
-        let two = [frame(0x81, b"{\"a\": \"second\"}"), frame(0x81, b"{\"a\": \"third\"}")].concat();
+        let two =
+            [frame(0x81, b"{\"a\": \"second\"}"), frame(0x81, b"{\"a\": \"third\"}")].concat();
         let data = [b"rest of the first message\"}".as_slice(), &two].concat();
         assert_eq!(at(&data, false, true), Some(27));
-        let two = [masked(0x81, b"{\"a\": \"second\"}"), masked(0x81, b"{\"a\": \"third\"}")].concat();
+        let two =
+            [masked(0x81, b"{\"a\": \"second\"}"), masked(0x81, b"{\"a\": \"third\"}")].concat();
         let tail = &masked(0x81, b"{\"a\": \"first, and some more of it\"}")[9..];
         let data = [tail, &two].concat();
         assert_eq!(at(&data, true, true), Some(tail.len()));
@@ -543,7 +535,9 @@ mod tests {
         for _ in 0..400 {
             let data: Vec<u8> = (0..4096)
                 .map(|_| {
-                    x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    x = x
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1_442_695_040_888_963_407);
                     (x >> 56) as u8
                 })
                 .collect();
