@@ -23,11 +23,11 @@ pub(super) const SEARCH_BYTES: usize = 128 << 10;
 pub(super) const FIRST_LOOK: usize = 64;
 
 /// Bits that a chain must be worth beyond the choice among all places at which it
-/// could begin: one wrong chain in four million.
-const CERTAIN: f32 = 22.0;
+/// could begin: one wrong chain in 250,000.
+const CERTAIN: f32 = 18.0;
 /// The same of the frames up to and with the first that is believed. Less, since
 /// that there are frames behind a hole at all is known.
-const FIRST: f32 = 14.0;
+const FIRST: f32 = 11.0;
 /// Bits by which a chain must be better than another one that does not join it.
 const BETTER: f32 = 12.0;
 /// Bits for landing on the head of the next frame: a short frame has a length of
@@ -392,7 +392,9 @@ fn look(piece: Piece<'_>, at: usize, style: &Style) -> Place {
     let len = usize::try_from(head.length).unwrap_or(usize::MAX);
     let whole = len <= rest.len();
     let body = rest.get(..len).unwrap_or(rest);
-    bits += content(&head, body, whole, style);
+    // Nothing comes behind it.
+    let last = piece.last && whole && len == rest.len();
+    bits += content(&head, body, whole, last, style);
     let end = piece.data.len() - rest.len() + len.min(rest.len());
     if whole {
         Place::Frame(bits, turn, end)
@@ -403,7 +405,7 @@ fn look(piece: Piece<'_>, at: usize, style: &Style) -> Place {
 }
 
 /// Bits in favour of a payload.
-fn content(head: &FrameHead, body: &[u8], whole: bool, style: &Style) -> f32 {
+fn content(head: &FrameHead, body: &[u8], whole: bool, last: bool, style: &Style) -> f32 {
     let shown = |most: usize| {
         let mut plain = body.get(..most).unwrap_or(body).to_vec();
         if let Some(key) = head.key {
@@ -413,7 +415,8 @@ fn content(head: &FrameHead, body: &[u8], whole: bool, style: &Style) -> f32 {
     };
     // Bytes that were not masked may be text of whatever message they are in: that
     // they are text says less.
-    let (each, most) = if style.masked { (1.2, 48.0) } else { (0.5, 20.0) };
+    let (share, most) = if style.masked { (1.0, 48.0) } else { (0.4, 20.0) };
+    let judged = |plain: &[u8], cut| text(plain, cut).map(|bits| (bits * share).clamp(-40.0, most));
     match head.opcode {
         _ if head.rsv != 0 => {
             if !head.fin || !whole || body.len() > TRIAL {
@@ -428,14 +431,13 @@ fn content(head: &FrameHead, body: &[u8], whole: bool, style: &Style) -> f32 {
         opcode::TEXT => {
             let plain = shown(LOOK);
             let cut = plain.len() < body.len() || !whole || !head.fin;
-            text(&plain, cut).map_or(-6.0, |(good, bad)| {
-                (good as f32 * each).min(most) - (bad as f32 * 4.0).min(40.0)
-            })
+            judged(&plain, cut).unwrap_or(-6.0)
         }
         opcode::BINARY if style.masked => {
             let plain = shown(LOOK);
-            match text(&plain, true) {
-                Some((good, 0)) if good >= 8 => (good as f32 * 0.5).min(16.0),
+            match judged(&plain, true) {
+                // Text, though nothing says so.
+                Some(bits) if bits > 12.0 => (bits / 2.0).min(16.0),
                 _ => 0.0,
             }
         }
@@ -445,15 +447,16 @@ fn content(head: &FrameHead, body: &[u8], whole: bool, style: &Style) -> f32 {
                 ([], _) => 0.0,
                 ([_], true) => -10.0,
                 ([a, b, reason @ ..], _) => {
-                    let good = match text(reason, !whole) {
-                        Some((_, 0)) => 0.0,
-                        _ => -10.0,
-                    };
-                    good + match u16::from_be_bytes([*a, *b]) {
-                        1000..=1014 => 12.0,
-                        3000..=4999 => 5.0,
-                        _ => -10.0,
-                    }
+                    // It comes last, and then it is no rare frame.
+                    let ends = if last { 3.5 } else { 0.0 };
+                    let said = judged(reason, !whole).unwrap_or(-10.0);
+                    ends + said
+                        + match u16::from_be_bytes([*a, *b]) {
+                            1000 => 15.0,
+                            1001..=1014 => 12.0,
+                            3000..=4999 => 5.0,
+                            _ => -10.0,
+                        }
                 }
                 _ => 0.0,
             }
@@ -462,17 +465,21 @@ fn content(head: &FrameHead, body: &[u8], whole: bool, style: &Style) -> f32 {
     }
 }
 
-/// Characters of a text that are for reading, and control characters; `None` where
-/// it is no text. With `cut` the last one may be cut short.
-fn text(data: &[u8], cut: bool) -> Option<(usize, usize)> {
+/// Bits in favour of a text; `None` where it is none. With `cut` its last character
+/// may be cut short.
+fn text(data: &[u8], cut: bool) -> Option<f32> {
     let good = match std::str::from_utf8(data) {
         Ok(_) => data,
         Err(e) if cut && e.error_len().is_none() => data.get(..e.valid_up_to())?,
         Err(_) => return None,
     };
-    let bad = |b: &&u8| b.is_ascii_control() && !matches!(b, b'\t' | b'\n' | b'\r');
-    let bad = good.iter().filter(bad).count();
-    Some((good.len() - bad, bad))
+    // Control characters are what becomes of text under a wrong key.
+    Some(good.iter().fold(0.0, |bits, b| match b {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b' ' | b'"' => bits + 1.8,
+        b'\t' | b'\n' | b'\r' => bits + 0.8,
+        b if b.is_ascii_control() => bits - 4.0,
+        _ => bits + 0.8,
+    }))
 }
 
 /// Whether it is a whole compressed message that refers to nothing before it.
