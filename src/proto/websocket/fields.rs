@@ -242,7 +242,7 @@ pub static COMPRESSED_LENGTH: FieldSpec = FieldSpec::new(
     0,
     Kind::Unsigned,
     "RFC 7692 §7.2",
-    "Bytes of the payloads of all its frames, before inflation.",
+    "Bytes of the payloads of all its frames, before inflation; of a session, of all its compressed messages.",
 );
 
 /// Compressed over inflated length.
@@ -252,7 +252,7 @@ pub static COMPRESSION_RATIO: FieldSpec = FieldSpec::new(
     0,
     Kind::Float,
     "RFC 7692 §7.2",
-    "Inflated length over compressed length.",
+    "Inflated length over compressed length; of a session, of all its compressed messages.",
 );
 
 /// Frames of a message.

@@ -30,6 +30,10 @@ findings! {
         "The server agreed to an extension that the client had not offered.");
     BAD_EXTENSION = error("websocket.bad-extension", "RFC 7692 §7.1",
         "The server's permessage-deflate has parameters that the RFC does not allow.");
+    BAD_OFFER = warning("websocket.bad-offer", "RFC 7692 §7.1",
+        "The client offers permessage-deflate with parameters that the RFC does not allow: the server must decline that offer.");
+    EXTENSION_MISMATCH = error("websocket.extension-mismatch", "RFC 7692 §7.1",
+        "The server's permessage-deflate answers none of the client's offers.");
     UNKNOWN_EXTENSION = note("websocket.unknown-extension", "RFC 6455 §9",
         "An extension was agreed that is not decoded: payloads may not be what they seem.");
     EXTENSIONS_UNKNOWN = warning("websocket.extensions-unknown", "RFC 6455 §9.1",

@@ -685,6 +685,9 @@ fn tell(
     let opcode = message.opcode;
     message.emit(side, end, complete, out, &mut |told| {
         session.message(side, opcode, told.length);
+        if let Some(bytes) = told.compressed {
+            session.inflated(bytes, told.length);
+        }
         if let Some((code, reason)) = told.close {
             session.close(side, code, reason);
         }

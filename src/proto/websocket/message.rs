@@ -72,6 +72,8 @@ pub(super) struct OpenMessage {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Told<'a> {
     pub(super) length: u64,
+    /// Bytes before inflation, where it was inflated.
+    pub(super) compressed: Option<u64>,
     /// Code and reason of a close message.
     pub(super) close: Option<(Option<u16>, &'a [u8])>,
 }
@@ -261,7 +263,8 @@ impl OpenMessage {
             let at = first.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
             self.findings.push(if self.wanted { f.at(Span::bytes(buffer, at, 1)) } else { f });
         }
-        told(Told { length, close: (self.opcode == opcode::CLOSE).then_some(body) });
+        let compressed = (self.coding == Coding::Deflated).then_some(self.carried);
+        told(Told { length, compressed, close: (self.opcode == opcode::CLOSE).then_some(body) });
         let mut d = Draft::new(Level::Message, "websocket", self.kind(), self.start, end);
         d.sender = Some(side);
         d.length = length;

@@ -2,8 +2,9 @@
 
 use super::close;
 use super::fields::{
-    CLIENT_BYTES, CLIENT_MESSAGES, CLOSED_BY, DURATION, ENDED, EXTENSIONS, HOST, PINGS, PONGS,
-    SERVER_BYTES, SERVER_MESSAGES, SESSION_CODE, SESSION_REASON, SUBPROTOCOL, URI,
+    CLIENT_BYTES, CLIENT_MESSAGES, CLOSED_BY, COMPRESSED_LENGTH, COMPRESSION_RATIO, DURATION,
+    ENDED, EXTENSIONS, HOST, PINGS, PONGS, SERVER_BYTES, SERVER_MESSAGES, SESSION_CODE,
+    SESSION_REASON, SUBPROTOCOL, URI,
 };
 use super::handshake::Handshake;
 use super::wire::opcode;
@@ -51,6 +52,8 @@ pub(super) struct Session {
     start: Option<Moment>,
     sent: [Sent; 2],
     closing: Option<Closing>,
+    /// Bytes of all compressed messages: as sent, and inflated.
+    compressed: [u64; 2],
     /// Who ended its direction first.
     first_end: Option<Side>,
     told: bool,
@@ -84,6 +87,13 @@ impl Session {
             }
             _ => {}
         }
+    }
+
+    /// A message was compressed.
+    pub(super) fn inflated(&mut self, sent: u64, inflated: u64) {
+        let [s, i] = &mut self.compressed;
+        *s = s.saturating_add(sent);
+        *i = i.saturating_add(inflated);
     }
 
     /// A close frame.
@@ -203,6 +213,12 @@ impl Session {
             (&PONGS, client.pongs + server.pongs),
         ] {
             tree.add(spec, None, Value::U64(n));
+        }
+        let [sent, inflated] = self.compressed;
+        if sent > 0 {
+            tree.add(&COMPRESSED_LENGTH, None, Value::U64(sent));
+            let ratio = inflated as f64 / sent as f64;
+            tree.add(&COMPRESSION_RATIO, None, Value::F64((ratio * 1000.0).round() / 1000.0));
         }
         // While the connection may still be open there is no code to tell.
         let code = match &self.closing {
