@@ -7,6 +7,8 @@ use crate::proto::{Probe, Verdict};
 /// Bits that the frames of both ends must be worth together: everything that is not
 /// known is asked, so that this must be more than what is asked behind a hole.
 const ENOUGH: f32 = 40.0;
+/// Bytes of each end that are looked at before it must be decided.
+const EARLY_BYTES: usize = 2 << 10;
 /// Whole frames at least, of both ends together.
 const FRAMES: usize = 2;
 
@@ -22,7 +24,9 @@ pub(super) fn probe(p: &Probe<'_>) -> Verdict {
             Side::Client => a,
             Side::Server => b,
         };
-        let data = data.get(..SEARCH_BYTES).unwrap_or(data);
+        // Asked at every segment: all of it is looked at once, when it must be decided.
+        let most = if p.last { SEARCH_BYTES } else { EARLY_BYTES };
+        let data = data.get(..most).unwrap_or(data);
         let style = Style { masked, compression: Compression::Maybe, habits: Habits::default() };
         let chain = find(Piece { data, last: p.last }, &style, true);
         (chain.bits.max(0.0), chain.frames)
