@@ -60,7 +60,8 @@ fn a_stream_without_its_handshake_shows_its_messages() {
     // SYN, SYN ACK, ACK, request, ACK, response, ACK; or all but the first three,
     // where the handshake is known to be missing.
     for skipped in [0..7, 3..7] {
-        let path = cut(&format!("bare-{}", skipped.start), skipped);
+        let from = skipped.start;
+        let path = cut(&format!("bare-{from}"), skipped);
         let file = path.to_str().unwrap();
         let found = lines(&["print", file]);
         // Which number a conversation has depends on whose packet came first.
@@ -68,7 +69,10 @@ fn a_stream_without_its_handshake_shows_its_messages() {
         let numbers = |l: &String| {
             let l = l.replace(" #1 ", " # ").replace(" #2 ", " # ");
             let l = l.replace("127.0.0.1:53990 → 127.0.0.1:5353 ", "client → server ");
-            l.replace("127.0.0.1:5353 → 127.0.0.1:53990 ", "server → client ")
+            let l = l.replace("127.0.0.1:5353 → 127.0.0.1:53990 ", "server → client ");
+            // Without the handshake, where frames begin is inferred.
+            let l = l.replace(" (inferred)", "");
+            l.split_whitespace().collect::<Vec<_>>().join(" ")
         };
         let mine = |all: &[String]| -> Vec<String> {
             let mut all: Vec<_> = websocket(all.to_vec()).iter().map(numbers).collect();
@@ -76,7 +80,12 @@ fn a_stream_without_its_handshake_shows_its_messages() {
             all.sort();
             all
         };
-        assert!(mine(&found).len() < mine(&whole).len(), "{found:#?}");
+        // Without a SYN it is found by its frames, too.
+        if from == 0 {
+            assert_eq!(mine(&found), mine(&whole));
+        } else {
+            assert!(mine(&found).len() < mine(&whole).len(), "{found:#?}");
+        }
         for rule in ["tcp.port==5353,websocket", "udp.port==5353,opaque"] {
             let told = lines(&["print", "-d", rule, file]);
             if rule.starts_with("udp") {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::base::limits::MAX_EVENTS_AT_ONCE;
+use crate::base::limits::{CHECKPOINT_BYTES, MAX_EVENTS_AT_ONCE};
 use crate::base::{ConversationId, Moment, PieceSource, Side, Span};
 use crate::engine::decode_as::DecodeAs;
 use crate::engine::fields;
@@ -308,6 +308,9 @@ impl Stack {
         self.info.protocols = std::mem::take(&mut shared.protocols);
         let stream_now: u64 = shared.ledger.stream.iter().sum();
         self.since_checkpoint += stream_now - stream_before + (shared.inflated - before);
+        if std::mem::take(&mut shared.marked) {
+            self.since_checkpoint = self.since_checkpoint.max(CHECKPOINT_BYTES);
+        }
         notes
     }
 

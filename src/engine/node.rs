@@ -108,8 +108,9 @@ impl Node {
         match read {
             DecodeAs::Found => {}
             DecodeAs::Opaque => self.state = State::Opaque,
-            // What is reached by an upgrade begins with one, if that was captured.
-            DecodeAs::Protocol(p) if p.probe.is_none() && p.datagram.is_none() => {
+            // What is reached by an upgrade (its token is its name) begins with one, if
+            // that was captured.
+            DecodeAs::Protocol(p) if p.tokens.contains(&p.name) && p.datagram.is_none() => {
                 self.told = Some(p);
             }
             DecodeAs::Protocol(p) => self.run(p, shared),
@@ -570,34 +571,34 @@ impl Node {
     /// Asks who knows the stream by its first bytes.
     fn probe(&mut self, last: bool, shared: &mut Shared) {
         let some = self.lanes.iter().any(|l| !l.held.is_empty());
-        // Where no beginning was captured, there is none to look at.
-        if !shared.roles_known && (some || last) && self.run_told(shared) {
-            return;
-        }
         let full = self.lanes.iter().any(|l| l.held.len() >= MAX_PROBE_BYTES);
         let probe = Probe {
             data: [self.lanes[0].held.as_slice(), self.lanes[1].held.as_slice()],
             last: last || full,
+            beginning: self.depth > 0 || shared.roles_known,
         };
+        // Where no beginning was captured, there is none to look at; but the bytes may
+        // tell who the client is.
+        if let Some(told) = self.told.filter(|_| !shared.roles_known && (some || last)) {
+            match told.probe.map_or(Verdict::No, |f| f(&probe)) {
+                Verdict::Yes { client } => {
+                    self.told = None;
+                    self.found(told, client, shared);
+                }
+                Verdict::More if !probe.last => {}
+                _ => {
+                    self.run_told(shared);
+                }
+            }
+            return;
+        }
         if !some && !last {
             return;
         }
         let mut undecided = false;
         for p in shared.registry {
             match p.probe.map_or(Verdict::No, |f| f(&probe)) {
-                Verdict::Yes { client } => {
-                    // Only a conversation itself may turn round: a child's sides
-                    // are its parent's.
-                    if client == Some(Side::Server) && self.depth == 0 {
-                        self.lanes.swap(0, 1);
-                        self.maps.swap(0, 1);
-                        shared.swap_sides();
-                    }
-                    shared.roles_known |= client.is_some();
-                    self.run(p, shared);
-                    self.feed_held(shared);
-                    return;
-                }
+                Verdict::Yes { client } => return self.found(p, client, shared),
                 Verdict::More => undecided = true,
                 Verdict::No => {}
             }
@@ -606,6 +607,19 @@ impl Node {
         if decided && !self.run_told(shared) {
             self.nobodys(shared);
         }
+    }
+
+    /// The bytes are this protocol's, and may have told who the client is.
+    fn found(&mut self, p: &'static Protocol, client: Option<Side>, shared: &mut Shared) {
+        // Only a conversation itself may turn round: a child's sides are its parent's.
+        if client == Some(Side::Server) && self.depth == 0 {
+            self.lanes.swap(0, 1);
+            self.maps.swap(0, 1);
+            shared.swap_sides();
+        }
+        shared.roles_known |= client.is_some();
+        self.run(p, shared);
+        self.feed_held(shared);
     }
 
     /// Gives it to the protocol that was told, if one was.

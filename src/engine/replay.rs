@@ -4,7 +4,7 @@
 use crate::base::{EventId, Moment};
 use crate::capture::Packet;
 use crate::engine::conversation::{ConversationInfo, Stack};
-use crate::engine::shared::{Found, Shared};
+use crate::engine::shared::{Found, Shared, Sought};
 use crate::engine::{
     Checkpoint, DecodeAs, EventSink, Numbering, Options, decode_as, due, numbered,
 };
@@ -77,6 +77,14 @@ impl Replay {
         }
     }
 
+    /// Of the messages that come from now on, these alone are looked at (from 0, in
+    /// the order in which they come), and of no other level anything but frames:
+    /// what serves the detail of the others need not be done.
+    pub fn seek(&mut self, messages: impl IntoIterator<Item = u64>) {
+        let wanted = messages.into_iter().collect();
+        self.shared.sought = Some(Sought { emitted: 0, wanted });
+    }
+
     /// Works on a packet of the conversation; hands what comes of it to `each`.
     pub fn packet(&mut self, packet: &Packet<'_>, each: &mut dyn FnMut(Event)) {
         self.work(packet, &mut |s, info| take(s, info, each));
@@ -86,6 +94,7 @@ impl Replay {
     /// Works on a packet of the conversation; hands out what came of it, findings
     /// and checkpoints too. Events are numbered from 1.
     pub fn packet_to(&mut self, packet: &Packet<'_>, sink: &mut dyn EventSink) {
+        self.shared.reopens = true;
         let mut next = std::mem::replace(&mut self.numbering, Numbering::alone());
         self.work(packet, &mut |s, info| numbered(s, &mut next, Some(info), sink));
         numbered(&mut self.shared, &mut next, Some(&self.stack.info), sink);

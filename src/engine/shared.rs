@@ -6,7 +6,7 @@ use crate::base::{ConversationId, Moment, Side};
 use crate::engine::Options;
 use crate::event::{Draft, Level};
 use crate::finding::Finding;
-use crate::proto::{PayloadDecoder, Protocol};
+use crate::proto::{Look, PayloadDecoder, Protocol};
 
 /// Bytes of one conversation, by what became of them; pairs by side.
 ///
@@ -85,6 +85,19 @@ pub(super) struct Shared {
     /// Protocols found on the current conversation so far, in order.
     pub protocols: Vec<&'static str>,
     pub conversation: Option<ConversationId>,
+    /// Copies are made, from which events are opened again.
+    pub reopens: bool,
+    /// A copy of the current conversation is asked for.
+    pub marked: bool,
+    /// Message events since the checkpoint, and those that are looked at, in order
+    /// (where nothing but messages and frames is).
+    pub sought: Option<Sought>,
+}
+
+/// Which messages of a replay are looked at, by their number from 0.
+pub(super) struct Sought {
+    pub emitted: u64,
+    pub wanted: std::collections::VecDeque<u64>,
 }
 
 impl Shared {
@@ -103,11 +116,28 @@ impl Shared {
             roles_known: false,
             protocols: Vec::new(),
             conversation: None,
+            reopens: options.checkpoints,
+            marked: false,
+            sought: None,
         }
     }
 
     pub(super) fn wants(&self, level: Level) -> bool {
         self.wanted.get(level as usize).copied().unwrap_or(false)
+    }
+
+    /// See `Out::look`.
+    pub(super) fn look(&self, level: Level) -> Look {
+        match &self.sought {
+            Some(s) if level == Level::Message => {
+                if s.wanted.front() == Some(&s.emitted) {
+                    Look::Next
+                } else {
+                    Look::Later
+                }
+            }
+            _ => Look::Every,
+        }
     }
 
     /// Client and server turn out to be the other way round.
@@ -118,6 +148,12 @@ impl Shared {
 
     pub(super) fn emit(&mut self, draft: Draft) {
         self.fresh += 1;
+        if let Some(s) = self.sought.as_mut().filter(|_| draft.level == Level::Message) {
+            s.emitted += 1;
+            while s.wanted.front().is_some_and(|w| *w < s.emitted) {
+                s.wanted.pop_front();
+            }
+        }
         self.found.push(Found::Event(draft));
     }
 

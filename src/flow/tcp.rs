@@ -216,6 +216,13 @@ impl TcpFlow {
             }
             return;
         }
+        // What the peer had sent waits for nothing any more, either.
+        let peer = dir.reverse();
+        if self.seen(peer).waits() {
+            let cx = self.cx(peer, cx.at);
+            self.half(peer).flush(&cx, out);
+        }
+        let (mine, _) = self.pair(dir);
         mine.reset(cx, out);
     }
 

@@ -95,7 +95,7 @@ impl Reloader {
         let best = serves(*rows.first()?);
         let (mine, rest): (Vec<_>, Vec<_>) = rows.iter().partition(|r| serves(**r) == best);
         let kept = best.checked_sub(1).and_then(|i| c.checkpoints.get(i));
-        let (replay, after, events) = match kept {
+        let (mut replay, after, events) = match kept {
             Some(k) => (
                 Replay::from_checkpoint(
                     &k.state.lock().unwrap_or_else(PoisonError::into_inner),
@@ -117,6 +117,22 @@ impl Reloader {
             })
             .collect();
         wanted.sort_unstable_by_key(|w| w.0);
+        // What serves other messages alone need not be done.
+        if wanted.iter().all(|w| matches!(w.2, Level::Message | Level::Frame)) {
+            let mut messages = Vec::new();
+            let (mut from, mut count) = (events, 0);
+            for (at, _, level) in &wanted {
+                let between = c.rows.get(from..*at).unwrap_or_default();
+                let is_message =
+                    |r: &&u32| index.row(RowId(**r)).is_some_and(|r| r.level() == Level::Message);
+                count += between.iter().filter(is_message).count() as u64;
+                from = *at;
+                if *level == Level::Message {
+                    messages.push(count);
+                }
+            }
+            replay.seek(messages);
+        }
         let next = c.packets.partition_point(|p| *p <= after);
         let left = c.info.left;
         let conversation = first.conversation;

@@ -200,6 +200,22 @@ pub trait Out {
     /// between inputs: ask when an event begins, and build what was asked then.
     fn wants(&self, level: Level) -> bool;
 
+    /// What comes of the next event of this level, for machines that can leave work
+    /// undone which shows in the detail alone: see [`Look`].
+    fn look(&self, _level: Level) -> Look {
+        Look::Every
+    }
+
+    /// Whether events will be opened again from copies (`Machine::fork`), so that
+    /// it is worth while to keep what makes that cheap.
+    fn reopens(&self) -> bool {
+        false
+    }
+
+    /// Asks for a copy (`Machine::fork`) behind this packet, where copies are made
+    /// at all: what comes next is dear to run through again.
+    fn mark(&mut self) {}
+
     /// How many bytes of a payload to keep for a detail.
     fn payload_cap(&self) -> usize;
 
@@ -257,6 +273,18 @@ pub trait Out {
 
     /// What schemas say of a method, where one is known.
     fn method_pattern(&self, path: &str) -> Option<&'static str>;
+}
+
+/// Which events of a level are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Each may be: its lengths, findings and, where wanted, detail are all used.
+    Every,
+    /// One event is opened again, and it is the next of its level to be emitted.
+    Next,
+    /// One event is opened again, and it is not the next. Events must come all the
+    /// same, in the same order; what they say is not used.
+    Later,
 }
 
 /// A child stream to open.
@@ -317,6 +345,9 @@ pub struct Probe<'a> {
     pub data: [&'a [u8]; 2],
     /// No more will come: decide.
     pub last: bool,
+    /// The bytes are the stream's first: its beginning was captured (a SYN), or
+    /// another protocol derived it. Else it was joined somewhere in the middle.
+    pub beginning: bool,
 }
 
 /// What a protocol says of a stream.

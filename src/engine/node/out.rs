@@ -12,7 +12,7 @@ use crate::engine::opaque::OpaqueRun;
 use crate::engine::shared::Shared;
 use crate::event::{Detail, Draft, Level};
 use crate::finding::Finding;
-use crate::proto::{Carries, Child, Input, Out, PayloadHint};
+use crate::proto::{Carries, Child, Input, Look, Out, PayloadHint};
 
 /// What a machine sees of the world.
 pub(super) struct NodeOut<'a> {
@@ -38,6 +38,18 @@ impl NodeOut<'_> {
 impl Out for NodeOut<'_> {
     fn wants(&self, level: Level) -> bool {
         self.shared.wants(level)
+    }
+
+    fn look(&self, level: Level) -> Look {
+        self.shared.look(level)
+    }
+
+    fn reopens(&self) -> bool {
+        self.shared.reopens
+    }
+
+    fn mark(&mut self) {
+        self.shared.marked = true;
     }
 
     fn payload_cap(&self) -> usize {

@@ -134,6 +134,26 @@ pub static HEAD_CUT: FieldSpec = FieldSpec::new(
     "The beginning of a field of the head, whose rest was not captured.",
 );
 
+/// Bytes that belong to no frame that is known.
+pub static UNSYNCHRONISED: FieldSpec = FieldSpec::new(
+    "websocket.unsynchronised",
+    "No known frame",
+    0,
+    Kind::Data,
+    "RFC 6455 §5.2",
+    "Bytes behind a hole, or at the beginning of a capture, before the first frame that is certain.",
+);
+
+/// Bytes that were not captured.
+pub static GAP_LENGTH: FieldSpec = FieldSpec::new(
+    "websocket.gap_length",
+    "Length of the hole",
+    0,
+    Kind::Unsigned,
+    "RFC 6455 §5.2",
+    "Bytes of this direction that were not captured, at the end of a frame or between frames.",
+);
+
 /// The payload as it lay on the wire.
 pub static PAYLOAD: FieldSpec = FieldSpec::new(
     "websocket.payload",
@@ -222,7 +242,7 @@ pub static COMPRESSED_LENGTH: FieldSpec = FieldSpec::new(
     0,
     Kind::Unsigned,
     "RFC 7692 §7.2",
-    "Bytes of the payloads of all its frames, before inflation.",
+    "Bytes of the payloads of all its frames, before inflation; of a session, of all its compressed messages.",
 );
 
 /// Compressed over inflated length.
@@ -232,7 +252,7 @@ pub static COMPRESSION_RATIO: FieldSpec = FieldSpec::new(
     0,
     Kind::Float,
     "RFC 7692 §7.2",
-    "Inflated length over compressed length.",
+    "Inflated length over compressed length; of a session, of all its compressed messages.",
 );
 
 /// Frames of a message.
@@ -527,6 +547,8 @@ pub static FIELDS: &[&FieldSpec] = &[
     &PAYLOAD_LENGTH_EXT_64,
     &MASKING_KEY,
     &HEAD_CUT,
+    &UNSYNCHRONISED,
+    &GAP_LENGTH,
     &PAYLOAD,
     &UNMASKED_PAYLOAD,
     &CLOSE,

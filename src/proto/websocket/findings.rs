@@ -30,10 +30,14 @@ findings! {
         "The server agreed to an extension that the client had not offered.");
     BAD_EXTENSION = error("websocket.bad-extension", "RFC 7692 §7.1",
         "The server's permessage-deflate has parameters that the RFC does not allow.");
+    BAD_OFFER = warning("websocket.bad-offer", "RFC 7692 §7.1",
+        "The client offers permessage-deflate with parameters that the RFC does not allow: the server must decline that offer.");
+    EXTENSION_MISMATCH = error("websocket.extension-mismatch", "RFC 7692 §7.1",
+        "The server's permessage-deflate answers none of the client's offers.");
     UNKNOWN_EXTENSION = note("websocket.unknown-extension", "RFC 6455 §9",
         "An extension was agreed that is not decoded: payloads may not be what they seem.");
     EXTENSIONS_UNKNOWN = warning("websocket.extensions-unknown", "RFC 6455 §9.1",
-        "RSV1 is set, and the handshake that would say what it means was not captured: the message is shown as it was sent.");
+        "RSV1 is set, the handshake that would say what it means was not captured, and the message does not inflate by itself: it is shown as it was sent.");
     // Frames.
     CLIENT_UNMASKED = error("websocket.client-unmasked", "RFC 6455 §5.1",
         "A frame of the client is not masked; the server must close the connection.");
@@ -75,7 +79,7 @@ findings! {
     INFLATE_LIMIT = error("websocket.inflate-limit", "RFC 7692 §8",
         "A compressed message that inflates beyond the limit, or has too many final blocks: it is shown as it was sent.");
     CONTEXT_LOST = warning("websocket.context-lost", "RFC 7692 §7.2.2",
-        "A compressed message that builds on earlier ones that could not be inflated: it is shown as it was sent.");
+        "A compressed message that builds on earlier ones that were not captured or could not be inflated: it is shown as it was sent.");
     MESSAGE_OVER_LIMIT = warning("websocket.message-over-limit", "RFC 6455 §10.4",
         "A message that is larger than common servers and clients accept by default.");
     MARKUP = warning("websocket.markup", "RFC 6455 §10.2",
@@ -112,7 +116,11 @@ findings! {
     TRUNCATED = warning("websocket.truncated", "RFC 6455 §7.1.7",
         "The connection or the capture ended before the frame or the message did.");
     GAP = warning("websocket.gap", "RFC 6455 §5.2",
-        "Bytes of the frame or the message were not captured.");
+        "Bytes of the frame or the message were not captured, or bytes between two frames.");
+    UNSYNCHRONISED = note("websocket.unsynchronised", "RFC 6455 §5.2",
+        "Bytes behind a hole, or at the beginning of a capture, that belong to no frame whose head was captured for certain.");
+    BEGINNING_MISSING = warning("websocket.beginning-missing", "RFC 6455 §5.4",
+        "The first fragment of the message was not captured.");
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ pub(super) struct OpenFrame {
     /// The packet by which all bytes so far had come.
     pub(super) end: Moment,
     pub(super) findings: Vec<Finding>,
+    /// Where it begins was inferred.
+    pub(super) inferred: bool,
     /// Whether somebody looks.
     wanted: bool,
     trace: Trace,
@@ -70,6 +72,7 @@ impl OpenFrame {
             start: out.moment(side, offset),
             end: Moment::default(),
             findings: Vec::new(),
+            inferred: false,
             wanted,
             trace: Trace::new(wanted, "TCP stream"),
             wire: Vec::new(),
@@ -116,6 +119,7 @@ impl OpenFrame {
         d.sender = Some(side);
         d.length = self.head.length;
         d.complete = complete;
+        d.inferred = self.inferred;
         d.findings = std::mem::take(&mut self.findings);
         d.detail = self.wanted.then(|| Box::new(self.detail()));
         out.emit(d);

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
 use super::findings::{
-    ACCEPT_MISMATCH, BAD_EXTENSION, BAD_KEY, BAD_STATUS, BAD_VERSION, EXTENSION_NOT_OFFERED,
-    SUBPROTOCOL_NOT_OFFERED, UNKNOWN_EXTENSION,
+    ACCEPT_MISMATCH, BAD_EXTENSION, BAD_KEY, BAD_OFFER, BAD_STATUS, BAD_VERSION,
+    EXTENSION_MISMATCH, EXTENSION_NOT_OFFERED, SUBPROTOCOL_NOT_OFFERED, UNKNOWN_EXTENSION,
 };
 use crate::base::Side;
 use crate::finding::Finding;
@@ -68,6 +68,53 @@ impl Deflate {
     }
 }
 
+/// An offer of permessage-deflate (RFC 7692 §7.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Offer {
+    server_no_context_takeover: bool,
+    /// What the server's window may be at most, and must be told to be.
+    server_max_window_bits: Option<u8>,
+    /// What the server may limit the client's window to at most, where it may.
+    client_max_window_bits: Option<u8>,
+}
+
+impl Offer {
+    /// Whether a server may answer it so (RFC 7692 §7.1.1, §7.1.2).
+    fn allows(&self, answer: &Parameters) -> bool {
+        let d = &answer.deflate;
+        let server_bits = self
+            .server_max_window_bits
+            .is_none_or(|most| answer.has(SERVER_BITS) && d.server_max_window_bits <= most);
+        let client_bits = !answer.has(CLIENT_BITS)
+            || self.client_max_window_bits.is_some_and(|most| d.client_max_window_bits <= most);
+        (!self.server_no_context_takeover || d.server_no_context_takeover)
+            && server_bits
+            && client_bits
+    }
+}
+
+/// The parameters of one element as they stand.
+#[derive(Clone, Copy, Debug)]
+struct Parameters {
+    deflate: Deflate,
+    /// Which are there, valid or not: bits as below.
+    seen: u8,
+}
+
+impl Parameters {
+    const fn has(&self, bit: u8) -> bool {
+        self.seen & bit != 0
+    }
+}
+
+const SERVER_FORGETS: u8 = 1;
+const CLIENT_FORGETS: u8 = 2;
+const SERVER_BITS: u8 = 4;
+const CLIENT_BITS: u8 = 8;
+
+/// Offers that are kept: clients make two or three.
+const MAX_OFFERS: usize = 16;
+
 /// What both ends said before the first frame.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Handshake {
@@ -86,6 +133,8 @@ pub(super) struct Handshake {
     /// The names of the extensions that the client offered; `None` where the
     /// request was not seen.
     offered: Option<Box<[Box<str>]>>,
+    /// Its offers of permessage-deflate that a server may accept.
+    offers: Box<[Offer]>,
     subprotocols: Option<Box<[Box<str>]>>,
 }
 
@@ -100,6 +149,24 @@ impl Handshake {
         self.subprotocols = Some(
             list(h, "sec-websocket-protocol").map(|p| String::from_utf8_lossy(p).into()).collect(),
         );
+        let mut offers = Vec::new();
+        for e in extensions(h).filter(|e| e.name.eq_ignore_ascii_case(b"permessage-deflate")) {
+            let mut bad = None;
+            let p = parameters(e.parameters, Side::Client, &mut |p| {
+                bad.get_or_insert_with(|| String::from_utf8_lossy(p).into_owned());
+            });
+            if let Some(text) = bad {
+                found(Finding::new(&BAD_OFFER).with(text));
+            } else if offers.len() < MAX_OFFERS {
+                let bits = |bit, value| p.has(bit).then_some(value);
+                offers.push(Offer {
+                    server_no_context_takeover: p.has(SERVER_FORGETS),
+                    server_max_window_bits: bits(SERVER_BITS, p.deflate.server_max_window_bits),
+                    client_max_window_bits: bits(CLIENT_BITS, p.deflate.client_max_window_bits),
+                });
+            }
+        }
+        self.offers = offers.into();
         match h.get("sec-websocket-version").map(<[u8]>::trim_ascii) {
             Some(b"13") => {}
             Some(v) => found(Finding::new(&BAD_VERSION).with(String::from_utf8_lossy(v))),
@@ -172,7 +239,16 @@ impl Handshake {
             } else if deflate.is_some() {
                 found(Finding::new(&BAD_EXTENSION).with("agreed twice"));
             } else {
-                deflate = Some(parameters(e.parameters, found));
+                let mut bad = false;
+                let p = parameters(e.parameters, Side::Server, &mut |p| {
+                    bad = true;
+                    found(Finding::new(&BAD_EXTENSION).with(String::from_utf8_lossy(p)));
+                });
+                if !bad && !self.offers.is_empty() && !self.offers.iter().any(|o| o.allows(&p)) {
+                    let text = String::from_utf8_lossy(e.parameters);
+                    found(Finding::new(&EXTENSION_MISMATCH).with(text.trim_matches([' ', ';'])));
+                }
+                deflate = Some(p.deflate);
             }
         }
         let text: Vec<_> = h
@@ -221,8 +297,9 @@ pub(super) fn accept(key: &[u8]) -> [u8; 28] {
     text
 }
 
-/// The parameters of the server's permessage-deflate (RFC 7692 §7.1).
-fn parameters(list: &[u8], found: &mut dyn FnMut(Finding)) -> Deflate {
+/// The parameters of a permessage-deflate that this side wrote (RFC 7692 §7.1); hands
+/// those to `bad` that it may not write, or not twice.
+fn parameters(list: &[u8], by: Side, bad: &mut dyn FnMut(&[u8])) -> Parameters {
     let mut d = Deflate::default();
     let mut seen = 0_u8;
     for p in split_outside_quotes(list, b';') {
@@ -237,30 +314,31 @@ fn parameters(list: &[u8], found: &mut dyn FnMut(Finding)) -> Deflate {
         let (bit, ok) = match lower.as_slice() {
             b"server_no_context_takeover" => {
                 d.server_no_context_takeover = true;
-                (1, value.is_none())
+                (SERVER_FORGETS, value.is_none())
             }
             b"client_no_context_takeover" => {
                 d.client_no_context_takeover = true;
-                (2, value.is_none())
+                (CLIENT_FORGETS, value.is_none())
             }
             b"server_max_window_bits" => {
                 let bits = value.as_deref().and_then(window_bits);
                 d.server_max_window_bits = bits.unwrap_or(15);
-                (4, bits.is_some())
+                (SERVER_BITS, bits.is_some())
             }
             b"client_max_window_bits" => {
                 let bits = value.as_deref().and_then(window_bits);
                 d.client_max_window_bits = bits.unwrap_or(15);
-                (8, bits.is_some())
+                // §7.1.2.2: in an offer it may stand without a value.
+                (CLIENT_BITS, bits.is_some() || by == Side::Client && value.is_none())
             }
             _ => (0, false),
         };
         if !ok || seen & bit != 0 {
-            found(Finding::new(&BAD_EXTENSION).with(String::from_utf8_lossy(p)));
+            bad(p);
         }
         seen |= bit;
     }
-    d
+    Parameters { deflate: d, seen }
 }
 
 /// 8 to 15, without leading zeros (RFC 7692 §7.1.2).
@@ -430,6 +508,53 @@ mod tests {
         };
         assert_eq!(hs.extensions, Extensions::Agreed { deflate: Some(want), others: false });
         assert!(want.takeover(Side::Client) && !want.takeover(Side::Server));
+    }
+
+    #[test]
+    fn an_answer_must_fit_an_offer() {
+        let ask = |offer: &str, answer: &str| {
+            let name = "Sec-WebSocket-Extensions";
+            let full = |p: &str| match p {
+                "-" => "permessage-deflate".to_owned(),
+                p => p
+                    .split(" | ")
+                    .map(|p| format!("permessage-deflate; {p}"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            };
+            let (q, r) = (full(offer), full(answer));
+            run(&[KEY, V13, (name, &q)], &[OK, ACCEPT, (name, &r)]).1
+        };
+        let none: [&str; 0] = [];
+        let (mismatch, bad) = (["websocket.extension-mismatch"], ["websocket.bad-offer"]);
+        // §7.1.1.1, §7.1.2.1: what the client asks of the server must be promised.
+        assert_eq!(ask("server_no_context_takeover", "-"), mismatch);
+        assert_eq!(ask("server_no_context_takeover", "server_no_context_takeover"), none);
+        assert_eq!(ask("server_max_window_bits=10", "-"), mismatch);
+        assert_eq!(ask("server_max_window_bits=10", "server_max_window_bits=11"), mismatch);
+        assert_eq!(ask("server_max_window_bits=10", "server_max_window_bits=8"), none);
+        // Unasked, the server may promise it all the same.
+        assert_eq!(ask("-", "server_max_window_bits=9; client_no_context_takeover"), none);
+        // §7.1.2.2: the client's window only where it offered that.
+        assert_eq!(ask("-", "client_max_window_bits=12"), mismatch);
+        assert_eq!(ask("client_max_window_bits", "client_max_window_bits=12"), none);
+        assert_eq!(ask("client_max_window_bits=10", "client_max_window_bits=12"), mismatch);
+        // Any of several offers will do.
+        let two = "server_max_window_bits=10 | client_max_window_bits=\"9\"";
+        assert_eq!(ask(two, "client_max_window_bits=9"), none);
+        assert_eq!(ask(two, "client_max_window_bits=10"), mismatch);
+        // Offers that must be declined.
+        for offer in [
+            "server_max_window_bits",
+            "server_max_window_bits=7",
+            "server_max_window_bits=08",
+            "client_max_window_bits=16",
+            "client_no_context_takeover=1",
+            "client_no_context_takeover; client_no_context_takeover",
+            "something_else",
+        ] {
+            assert_eq!(ask(offer, "-"), bad, "{offer}");
+        }
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! permessage-deflate (RFC 7692 §7): one direction's inflater.
 
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
 use flate2::{Decompress, FlushDecompress, Status};
 
-use crate::base::limits::{MAX_FINAL_BLOCKS, MAX_INFLATED_BYTES};
-
-/// The largest distance of DEFLATE (RFC 1951 §2): what a later message can refer to.
-const WINDOW: usize = 32 << 10;
+use super::window::{Ahead, Known, Packed, WINDOW};
+use crate::base::limits::{CHECKPOINT_BYTES, MAX_FINAL_BLOCKS, MAX_INFLATED_BYTES};
 
 /// What a sender leaves off the end of each message (RFC 7692 §7.2.1), and an
 /// empty final block behind it (RFC 1951 §3.2.4).
@@ -13,6 +13,13 @@ const TAIL: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
 
 /// Bytes inflated at a time.
 const STEP: usize = 16 << 10;
+
+/// Compressed bytes of an open message that are kept so that a copy can be had in
+/// the middle of it. With a longer one there is none until it ends.
+const MAX_RAW: usize = CHECKPOINT_BYTES as usize;
+
+/// Bytes from which on what inflates is DEFLATE: a byte or two may look like it by chance.
+const ENOUGH: u64 = 4;
 
 /// Why a message could not be inflated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +29,10 @@ pub(super) enum Failure {
     /// It inflates beyond [`MAX_INFLATED_BYTES`], or has more final blocks than
     /// [`MAX_FINAL_BLOCKS`].
     Limit,
+    /// It may refer to earlier output, and that is not known.
+    Lost,
+    /// The same, and that it is DEFLATE at all was only a guess.
+    Unknown,
 }
 
 /// The inflater of one direction, with the window that its messages share.
@@ -30,28 +41,70 @@ pub(super) enum Failure {
 /// between two blocks. So each message is read to a final block of ours, and the
 /// next one starts the codec afresh from the window, which is kept beside it: that
 /// costs a copy of 32 KiB a message, and a copy of the machine starts from there too.
+///
+/// Behind a hole the window is not known, or not all of it. A message that refers to
+/// known output alone inflates, and what comes out is right: a distance that reaches
+/// beyond what the codec was given is an error of the codec.
 #[derive(Debug, Default)]
 pub(super) struct Inflater {
     /// Messages may refer to earlier ones.
     takeover: bool,
+    /// The handshake was not captured: that it is DEFLATE at all is a guess.
+    guess: bool,
     codec: Option<Box<Decompress>>,
-    /// The last output, at least [`WINDOW`] bytes of it where there was so much.
+    /// The last output before the current message, at least [`WINDOW`] bytes of it
+    /// where so much is known.
     window: Vec<u8>,
+    /// The window of a copy, until it is used.
+    asleep: Option<Arc<Packed>>,
+    /// The window, packed for the last copy, where it has not changed since.
+    packed: OnceLock<Arc<Packed>>,
+    /// Output before the window is not known.
+    partial: bool,
+    /// The last output of the current message, as the window.
+    fresh: Vec<u8>,
+    /// Compressed messages that have begun.
+    messages: u64,
     /// Output of the current message.
     produced: u64,
+    /// Output of any since that was asked.
+    made: u64,
     /// Final blocks in the current message.
     finals: u32,
     /// In the middle of a message.
     open: bool,
-    /// The current message had a byte.
-    fed: bool,
+    /// Bytes of the current message.
+    fed: u64,
     /// Nothing was fed since a final block ended: the tail does not belong there.
     after_final: bool,
     /// The codec must be started afresh before it is fed.
     stale: bool,
-    /// The window is not known any more.
-    lost: bool,
+    keeper: Option<Box<Keeper>>,
+    /// Of a copy: what is known further on.
+    ahead: Option<Ahead>,
+    /// Messages that nobody looked at, as they were sent: a later one may refer to them.
+    later: Vec<Vec<u8>>,
+    /// The current message, where it is not known yet whether anybody looks.
+    current: Option<Vec<u8>>,
+    /// Memory that is to be counted with this copy.
+    share: usize,
     out: Vec<u8>,
+}
+
+/// What is kept for those who will open messages again.
+#[derive(Debug, Default)]
+struct Keeper {
+    marks: Mutex<Marks>,
+    /// The open message as it was sent; `None` where it is too long.
+    raw: Option<Vec<u8>>,
+}
+
+/// Windows that were kept since the last copy, and are for that copy.
+#[derive(Debug, Default)]
+struct Marks {
+    ahead: Ahead,
+    /// Bytes made since a window was kept.
+    since: u64,
 }
 
 impl Inflater {
@@ -61,75 +114,220 @@ impl Inflater {
         Self { takeover, ..Self::default() }
     }
 
-    /// Whether messages can be inflated.
+    /// For a direction of which nothing is known.
     #[must_use]
-    pub(super) const fn is_lost(&self) -> bool {
-        self.lost
+    pub(super) fn guess() -> Self {
+        Self { takeover: true, guess: true, partial: true, ..Self::default() }
     }
 
-    /// A message of this direction went by unseen, or could not be inflated.
+    /// Keeps from now on what it takes to open messages again.
+    pub(super) fn keep(&mut self) {
+        if self.keeper.is_none() && self.ahead.is_none() {
+            self.keeper = Some(Box::default());
+        }
+    }
+
+    /// Messages of this direction went by unseen, or could not be inflated.
     pub(super) fn lose(&mut self) {
         self.codec = None;
         self.window = Vec::new();
+        self.asleep = None;
+        self.packed = OnceLock::new();
+        self.fresh = Vec::new();
+        self.later = Vec::new();
+        self.current = None;
         self.open = false;
-        self.lost = self.takeover;
+        self.partial = self.takeover;
     }
 
-    /// A message begins.
-    pub(super) fn begin(&mut self) {
+    /// A message begins. With `later` it is not inflated before its end, if anybody
+    /// looks at it then.
+    pub(super) fn begin(&mut self, later: bool) {
+        self.messages += 1;
+        if let Some(known) = self.ahead.as_ref().and_then(|a| a.before(self.messages)) {
+            self.window = Vec::new();
+            self.asleep = Some(known.window);
+            self.packed = OnceLock::new();
+            self.partial = known.partial;
+            self.later.clear();
+        }
+        if later {
+            self.current = Some(Vec::new());
+        } else {
+            self.catch_up();
+        }
+        self.start();
+        if let Some(k) = &mut self.keeper {
+            k.raw = Some(Vec::new());
+        }
+    }
+
+    fn start(&mut self) {
         self.produced = 0;
         self.finals = 0;
         self.open = true;
         self.after_final = false;
-        self.fed = false;
+        self.fed = 0;
         self.stale = true;
+        self.fresh.clear();
     }
 
     /// More of the message; hands what comes out to `each`.
     ///
     /// # Errors
-    /// Why it does not go on; the inflater is then lost (see [`Inflater::lose`]).
+    /// Why it does not go on; the window is then unknown (see [`Inflater::lose`]).
     pub(super) fn feed(&mut self, data: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
-        self.fed |= !data.is_empty();
-        let r = self.run(data, each);
-        if r.is_err() {
-            self.lose();
+        if let Some(raw) = &mut self.current {
+            raw.extend_from_slice(data);
+            if raw.len() <= MAX_INFLATED_BYTES {
+                return Ok(());
+            }
+            return self.current(each);
         }
-        r
+        if let Some(k) = &mut self.keeper {
+            k.raw.take_if(|raw| raw.len().saturating_add(data.len()) > MAX_RAW);
+            if let Some(raw) = &mut k.raw {
+                raw.extend_from_slice(data);
+            }
+        }
+        self.take(data, each)
     }
 
-    /// The message ends.
+    /// What was put off of the current message.
+    fn current(&mut self, each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
+        let Some(raw) = self.current.take() else { return Ok(()) };
+        self.catch_up();
+        self.start();
+        self.take(&raw, each)
+    }
+
+    /// Inflates what was put off before the current message.
+    fn catch_up(&mut self) {
+        for message in std::mem::take(&mut self.later) {
+            self.start();
+            // Where it fails, it failed as well when it was first read, and left
+            // nothing known.
+            let _ = self.take(&message, &mut |_| {}).and_then(|()| self.close());
+        }
+    }
+
+    fn take(&mut self, data: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
+        self.fed += data.len() as u64;
+        self.run(data, each).map_err(|why| self.fail(why))
+    }
+
+    /// It does not go on. Damage and a reference to what is missing look the same.
+    fn fail(&mut self, why: Failure) -> Failure {
+        let whole = !self.partial || self.window.len() >= WINDOW;
+        self.lose();
+        match why {
+            Failure::Corrupt if self.guess => Failure::Unknown,
+            Failure::Corrupt if !whole => Failure::Lost,
+            why => why,
+        }
+    }
+
+    /// The message ends. Where it was put off and nobody has `looked`, it stays so.
     ///
     /// # Errors
     /// As of [`Inflater::feed`]; also where the data ends within a block, so that
     /// what came out of it cannot be trusted.
-    pub(super) fn finish(&mut self) -> Result<(), Failure> {
+    pub(super) fn finish(
+        &mut self,
+        looked: bool,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Failure> {
+        if !looked && let Some(raw) = self.current.take() {
+            self.open = false;
+            if self.takeover {
+                self.later.push(raw);
+            }
+            return Ok(());
+        }
+        self.current(each)?;
+        self.close()
+    }
+
+    fn close(&mut self) -> Result<(), Failure> {
         self.open = false;
         // RFC 7692 §7.2.3.4: a final block may end the message, and a tail behind
         // it would be the beginning of another block. Nor does a tail belong
         // behind nothing at all, which some send for an empty message.
-        if self.after_final || !self.fed {
-            return Ok(());
+        if !self.after_final && self.fed > 0 {
+            // The tail is an empty block, and the empty final block behind it proves
+            // that it was read as one: nothing comes out, and the data ends there.
+            let mut whole = true;
+            self.run(&TAIL, &mut |made| whole &= made.is_empty()).map_err(|why| self.fail(why))?;
+            if !whole || !self.after_final {
+                return Err(self.fail(Failure::Corrupt));
+            }
         }
-        // The tail is an empty block, and the empty final block behind it proves
-        // that it was read as one: nothing comes out, and the data ends there.
-        let mut whole = true;
-        self.feed(&TAIL, &mut |made| whole &= made.is_empty())?;
-        whole &= self.after_final;
-        if whole {
-            return Ok(());
-        }
-        self.lose();
-        Err(Failure::Corrupt)
+        self.guess &= self.fed < ENOUGH;
+        self.settle();
+        Ok(())
     }
 
-    /// A copy, where there is one: not in the middle of a message.
+    /// The message is whole: what came of it is what the next one may refer to.
+    fn settle(&mut self) {
+        if !self.takeover {
+            return;
+        }
+        if !self.fresh.is_empty() {
+            self.wake();
+            remember(&mut self.window, &self.fresh);
+            self.fresh.clear();
+            self.packed = OnceLock::new();
+            self.partial &= self.window.len() < WINDOW;
+        }
+        let Some(k) = &mut self.keeper else { return };
+        let marks = k.marks.get_mut().unwrap_or_else(PoisonError::into_inner);
+        marks.since += self.produced;
+        if marks.since >= CHECKPOINT_BYTES {
+            marks.since = 0;
+            let window = Arc::new(Packed::new(&self.window));
+            let _ = self.packed.set(Arc::clone(&window));
+            let message = self.messages + 1;
+            marks.ahead.push(Known { message, window, partial: self.partial });
+        }
+    }
+
+    /// Bytes that came out since this was last asked, handed out or not.
+    pub(super) const fn made(&mut self) -> u64 {
+        std::mem::replace(&mut self.made, 0)
+    }
+
+    /// A copy, where there is one: not in the middle of a long message.
+    ///
+    /// The copy holds the window packed, and the open message as it was sent.
     #[must_use]
     pub(super) fn fork(&self) -> Option<Self> {
-        (!self.open).then(|| Self {
+        let mut current = self.current.clone();
+        let (mut ahead, mut share) = (self.ahead.clone(), 0);
+        if let Some(k) = &self.keeper {
+            if self.open {
+                current = Some(k.raw.clone()?);
+            }
+            let mut marks = k.marks.lock().unwrap_or_else(PoisonError::into_inner);
+            share = marks.ahead.memory();
+            *marks = Marks::default();
+            ahead = Some(marks.ahead.clone());
+        }
+        if self.open && current.is_none() {
+            return None;
+        }
+        let packed = || Arc::clone(self.packed.get_or_init(|| Arc::new(Packed::new(&self.window))));
+        Some(Self {
             takeover: self.takeover,
-            window: self.window.clone(),
-            lost: self.lost,
+            guess: self.guess,
+            asleep: Some(self.asleep.clone().unwrap_or_else(packed)),
+            partial: self.partial,
+            messages: self.messages,
+            open: self.open,
+            stale: true,
+            ahead,
+            later: self.later.clone(),
+            current,
+            share,
             ..Self::default()
         })
     }
@@ -138,17 +336,43 @@ impl Inflater {
     #[must_use]
     pub(super) fn memory(&self) -> usize {
         let codec = if self.codec.is_some() { 48 << 10 } else { 0 };
-        codec + self.window.capacity() + self.out.capacity()
+        let raw = self.keeper.as_ref().and_then(|k| k.raw.as_ref()).map_or(0, Vec::capacity);
+        codec
+            + self.window.capacity()
+            + self.fresh.capacity()
+            + self.asleep.as_ref().map_or(0, |p| p.memory())
+            + self.later.iter().map(Vec::capacity).sum::<usize>()
+            + self.current.as_ref().map_or(0, Vec::capacity)
+            + raw
+            + self.share
+            + self.out.capacity()
+    }
+
+    /// The window of a copy is used for the first time.
+    fn wake(&mut self) {
+        if let Some(packed) = self.asleep.take() {
+            self.window = packed.unpack();
+            self.packed = OnceLock::from(packed);
+        }
     }
 
     /// A codec that knows the window and nothing else.
     fn restart(&mut self) {
+        self.wake();
         match &mut self.codec {
             Some(c) => c.reset(false),
             None => self.codec = Some(Box::new(Decompress::new(false))),
         }
-        let window = self.window.len().saturating_sub(WINDOW);
-        if let (Some(c), Some(w)) = (&mut self.codec, self.window.get(window..))
+        // Behind a final block, the message's own output comes last.
+        let joined;
+        let known = if self.fresh.is_empty() {
+            &self.window
+        } else {
+            joined = [self.window.as_slice(), &self.fresh].concat();
+            &joined
+        };
+        let from = known.len().saturating_sub(WINDOW);
+        if let (Some(c), Some(w)) = (&mut self.codec, known.get(from..))
             && !w.is_empty()
         {
             // A raw stream takes a dictionary at any time; it cannot fail here.
@@ -176,13 +400,14 @@ impl Inflater {
             }
             let made = self.out.get(..made).unwrap_or_default();
             self.produced += made.len() as u64;
+            self.made += made.len() as u64;
             if self.produced > MAX_INFLATED_BYTES as u64 {
                 return Err(Failure::Limit);
             }
             // Told after the limit, so that the chunks do not decide which it is.
             let status = status.map_err(|_| Failure::Corrupt)?;
             if self.takeover {
-                remember(&mut self.window, made);
+                remember(&mut self.fresh, made);
             }
             if !made.is_empty() {
                 each(made);

@@ -1,23 +1,25 @@
 //! The state of one WebSocket connection: frames to messages, both directions.
 
-use super::fields::opcode_name;
+use super::fields::{GAP_LENGTH, UNSYNCHRONISED as FIELD_UNSYNCHRONISED, opcode_name};
 use super::findings::{
-    CLIENT_UNMASKED, CONTEXT_LOST, CONTROL_TOO_LONG, EXTENSIONS_UNKNOWN, FRAGMENTED_CONTROL,
-    FRAME_AFTER_CLOSE, GAP, INTERLEAVED_MESSAGE, LENGTH_NOT_MINIMAL, LENGTH_TOP_BIT,
-    ORPHAN_CONTINUATION, RESERVED_OPCODE, RSV_WITHOUT_EXTENSION, RSV1_MISPLACED, SERVER_MASKED,
-    TRUNCATED, UNFINISHED_MESSAGE,
+    BEGINNING_MISSING, CLIENT_UNMASKED, CONTROL_TOO_LONG, FRAGMENTED_CONTROL, FRAME_AFTER_CLOSE,
+    GAP, INTERLEAVED_MESSAGE, LENGTH_NOT_MINIMAL, LENGTH_TOP_BIT, ORPHAN_CONTINUATION,
+    RESERVED_OPCODE, RSV_WITHOUT_EXTENSION, RSV1_MISPLACED, SERVER_MASKED, TRUNCATED,
+    UNFINISHED_MESSAGE, UNSYNCHRONISED,
 };
-use super::frame::{OpenFrame, Role};
+use super::frame::{OpenFrame, Role, keep};
 use super::handshake::{Extensions, Handshake};
 use super::inflate::Inflater;
 use super::mask::unmask;
 use super::message::{Coding, OpenMessage};
+use super::resync::{Compression, Habits, Looked, Search, Style};
 use super::session::{Session, fault_of};
 use super::wire::{self, FrameHead, RSV1_BIT, opcode};
 use crate::base::{BufferId, Moment, Side, Span};
-use crate::field::{In, NoSink};
+use crate::event::{Detail, Draft, Level, Payload};
+use crate::field::{In, NoSink, Value};
 use crate::finding::{Finding, FindingSpec};
-use crate::proto::{Chunk, Input, Machine, Out, Progress};
+use crate::proto::{Chunk, Input, Look, Machine, Out, Progress, Trace};
 
 /// Bytes unmasked at a time: small enough for the first-level cache.
 const STEP: usize = 8 << 10;
@@ -47,8 +49,15 @@ struct Half {
     data: OpenMessage,
     control: OpenMessage,
     inflater: Option<Inflater>,
-    /// Where the next frame begins is not known any more.
-    lost: bool,
+    habits: Habits,
+    /// Where the next frame begins is not known: it is looked for.
+    search: Option<Search>,
+    /// Something of it has been seen: a byte, or a hole.
+    begun: bool,
+    /// A message may be open whose beginning was not captured.
+    maybe_open: bool,
+    /// Where frames begin was inferred.
+    inferred: bool,
 }
 
 /// What both directions share, while one of them is worked on.
@@ -81,6 +90,18 @@ impl WebSocket {
         }
     }
 
+    /// The first of a direction, where nobody saw the handshake: the capture begins
+    /// within the connection, and may begin within a frame.
+    fn joined(&mut self, side: Side) {
+        let unseen = self.handshake.is_unseen();
+        let half = self.half(side).0;
+        if !std::mem::replace(&mut half.begun, true) && unseen {
+            half.search = Some(Search::joined());
+            half.inferred = true;
+            half.maybe_open = true;
+        }
+    }
+
     /// Tells the session, once, where it is over.
     fn settle(&mut self, out: &mut dyn Out) {
         if self.session.is_over() {
@@ -93,6 +114,7 @@ impl Machine for WebSocket {
     fn feed(&mut self, input: Input<'_>, out: &mut dyn Out) -> Progress {
         match input {
             Input::Bytes(chunk) => {
+                self.joined(chunk.side);
                 let (half, mut shared) = self.half(chunk.side);
                 return half.bytes(chunk, &mut shared, out);
             }
@@ -112,9 +134,13 @@ impl Machine for WebSocket {
                             self.handshake.extensions
                         {
                             for side in Side::BOTH {
-                                let inflater = Inflater::new(d.takeover(side));
+                                let mut inflater = Inflater::new(d.takeover(side));
+                                if out.reopens() {
+                                    inflater.keep();
+                                }
                                 self.half(side).0.inflater = Some(inflater);
                             }
+                            out.mark();
                         }
                     }
                 }
@@ -125,15 +151,13 @@ impl Machine for WebSocket {
             Input::Gap { side, offset, len } => {
                 // Joined behind the handshake, as far as anybody saw: what comes
                 // next is the first that is known of.
+                self.joined(side);
                 if offset == 0 && self.handshake.is_unseen() {
                     return Progress::took(0);
                 }
                 let (half, mut shared) = self.half(side);
                 shared.session.gap(side);
                 half.gap(len, &mut shared, out);
-                if half.lost {
-                    return Progress::nothing(0);
-                }
             }
             Input::End { side, cause } => {
                 let (half, mut shared) = self.half(side);
@@ -182,7 +206,11 @@ impl Half {
             data: OpenMessage::default(),
             control: OpenMessage::default(),
             inflater: None,
-            lost: false,
+            habits: Habits::default(),
+            search: None,
+            begun: false,
+            maybe_open: false,
+            inferred: false,
         }
     }
 
@@ -198,7 +226,11 @@ impl Half {
             data: self.data.clone(),
             control: self.control.clone(),
             inflater,
-            lost: self.lost,
+            habits: self.habits,
+            search: self.search,
+            begun: self.begun,
+            maybe_open: self.maybe_open,
+            inferred: self.inferred,
         })
     }
 
@@ -210,10 +242,16 @@ impl Half {
     }
 
     fn bytes(&mut self, chunk: Chunk<'_>, shared: &mut Shared<'_>, out: &mut dyn Out) -> Progress {
-        if self.lost || self.frame.as_ref().is_some_and(|f| f.head_cut) {
+        if self.frame.as_ref().is_some_and(|f| f.head_cut) {
             return Progress::nothing(0);
         }
         let mut rest = chunk.data;
+        if self.search.is_some() {
+            match self.search(chunk, shared, out) {
+                Ok(n) => rest = rest.get(n..).unwrap_or_default(),
+                Err(progress) => return progress,
+            }
+        }
         loop {
             let took = chunk.data.len() - rest.len();
             let at = chunk.offset.saturating_add(took as u64);
@@ -275,6 +313,8 @@ impl Half {
         let last = at.saturating_add(bytes.len() as u64).saturating_sub(1);
         let mut frame = OpenFrame::new(head, Role::Stray, bytes, self.side, at, out);
         frame.end = out.ready(self.side, last);
+        frame.inferred = self.inferred;
+        self.habits.saw(&head);
         shared.session.begin(frame.start);
         shared.session.frame_begins(self.side, &head, frame.start);
         self.judge(&head, shared, &mut frame.findings);
@@ -290,9 +330,14 @@ impl Half {
                 frame.role = Role::Data;
             }
             opcode::CONTINUATION if self.open => frame.role = Role::Data,
+            opcode::CONTINUATION if self.maybe_open => {
+                self.begin_end(&head, &frame, shared.extensions, out);
+                frame.role = Role::Data;
+            }
             opcode::CONTINUATION => frame.findings.push(opcode_finding(&ORPHAN_CONTINUATION)),
             opcode::CLOSE | opcode::PING | opcode::PONG => {
                 self.control.begin(&head, Coding::Plain, frame.start, out);
+                self.control.inferred = self.inferred;
                 frame.role = Role::Control;
             }
             _ => frame.findings.push(opcode_finding(&RESERVED_OPCODE)),
@@ -351,20 +396,44 @@ impl Half {
         out: &mut dyn Out,
     ) {
         let rsv1 = head.rsv & RSV1_BIT != 0;
-        let (coding, finding) = match (rsv1, &mut self.inflater, extensions) {
-            (false, ..) => (Coding::Plain, None),
-            (true, Some(i), _) if i.is_lost() => (Coding::Undecoded, Some(&CONTEXT_LOST)),
-            (true, Some(i), _) => {
-                i.begin();
-                (Coding::Deflated, None)
-            }
-            (true, None, Extensions::Unknown) => (Coding::Undecoded, Some(&EXTENSIONS_UNKNOWN)),
+        let coding = match (rsv1, &mut self.inflater, extensions) {
+            (false, ..) => Coding::Plain,
             // The frame says what is wrong.
-            (true, None, Extensions::Agreed { .. }) => (Coding::Undecoded, None),
+            (true, None, Extensions::Agreed { .. }) => Coding::Undecoded,
+            (true, i, _) => {
+                let i = i.get_or_insert_with(Inflater::guess);
+                if out.reopens() {
+                    i.keep();
+                }
+                i.begin(out.look(Level::Message) != Look::Every);
+                Coding::Deflated
+            }
         };
         self.data.begin(head, coding, frame.start, out);
-        self.data.findings.extend(finding.map(Finding::new));
+        self.data.inferred = self.inferred;
         self.open = true;
+        self.maybe_open = false;
+    }
+
+    /// The first frame that was captured of a message that had begun before: whether
+    /// it is compressed, the first of all would say.
+    fn begin_end(
+        &mut self,
+        head: &FrameHead,
+        frame: &OpenFrame,
+        extensions: Extensions,
+        out: &mut dyn Out,
+    ) {
+        let coding = match extensions {
+            Extensions::Agreed { deflate: None, .. } => Coding::Plain,
+            _ => Coding::Undecoded,
+        };
+        self.data.begin(head, coding, frame.start, out);
+        self.data.inferred = self.inferred;
+        self.data.hole();
+        self.data.findings.push(Finding::new(&BEGINNING_MISSING));
+        self.open = true;
+        self.maybe_open = false;
     }
 
     /// Takes what belongs to the open frame from the front of `data`; finishes
@@ -482,10 +551,113 @@ impl Half {
             return;
         }
         self.flush(&GAP, shared, out);
-        self.lost = true;
+        self.search = Some(Search::behind_hole());
+        self.inferred = true;
+        self.maybe_open = true;
         if let Some(i) = &mut self.inflater {
             i.lose();
         }
+        self.tell_hole(len, out);
+    }
+
+    /// A hole that is not in one frame alone is told by itself.
+    fn tell_hole(&self, len: u64, out: &mut dyn Out) {
+        let now = out.now();
+        let mut d = Draft::new(Level::Message, "websocket", "gap", now, now);
+        d.sender = Some(self.side);
+        d.length = len;
+        d.complete = false;
+        let f = Finding::new(&GAP).with(format!("{len} bytes between frames"));
+        d.findings.push(f);
+        if out.wants(Level::Message) {
+            let mut detail =
+                Detail { summary: format!("{len} bytes were not captured"), ..Detail::default() };
+            detail.tree.add(&GAP_LENGTH, None, Value::U64(len));
+            d.detail = Some(Box::new(detail));
+        }
+        out.emit(d);
+    }
+
+    /// Looks for the next frame; gives the bytes before it, which are told, or why
+    /// it does not go on.
+    fn search(
+        &mut self,
+        chunk: Chunk<'_>,
+        shared: &mut Shared<'_>,
+        out: &mut dyn Out,
+    ) -> Result<usize, Progress> {
+        let Some(mut search) = self.search.take() else { return Ok(0) };
+        let style = Style {
+            masked: self.side == Side::Client,
+            compression: match shared.extensions {
+                Extensions::Agreed { deflate: None, .. } => Compression::No,
+                Extensions::Agreed { deflate: Some(d), .. } if !d.takeover(self.side) => {
+                    Compression::Alone
+                }
+                _ => Compression::Maybe,
+            },
+            habits: self.habits,
+        };
+        let mut took = 0;
+        loop {
+            let data = chunk.data.get(took..).unwrap_or_default();
+            let at = chunk.offset.saturating_add(took as u64);
+            match search.look(data, chunk.last, &style) {
+                Looked::Found(n) => {
+                    self.tell_skipped(data.get(..n).unwrap_or_default(), at, out);
+                    shared.session.begin(out.moment(self.side, at));
+                    return Ok(took + n);
+                }
+                Looked::Skip(n) => {
+                    self.tell_skipped(data.get(..n).unwrap_or_default(), at, out);
+                    took += n;
+                    if data.len() == n {
+                        self.search = Some(search);
+                        return Err(Progress::took(took));
+                    }
+                }
+                Looked::Need(more) => {
+                    self.search = Some(search);
+                    return Err(Progress::need(took, more));
+                }
+            }
+        }
+    }
+
+    /// Bytes that belong to no frame that is known.
+    fn tell_skipped(&self, data: &[u8], at: u64, out: &mut dyn Out) {
+        if data.is_empty() {
+            return;
+        }
+        let len = data.len() as u64;
+        let end = at.saturating_add(len);
+        let (first, ready) =
+            (out.moment(self.side, at), out.ready(self.side, end.saturating_sub(1)));
+        let mut d = Draft::new(Level::Frame, "websocket", "unknown", first, ready);
+        d.sender = Some(self.side);
+        d.length = len;
+        d.complete = false;
+        d.inferred = true;
+        d.findings.push(Finding::new(&UNSYNCHRONISED).with(format!("{len} bytes")));
+        if out.wants(Level::Frame) {
+            let mut trace = Trace::new(true, "TCP stream");
+            trace.add(out, self.side, at..end);
+            let mut buffer = trace.take().unwrap_or_default();
+            keep(&mut buffer.bytes, data, out.payload_cap());
+            let span = Span::bytes(BufferId(0), 0, buffer.len);
+            let payload = buffer.bytes.clone();
+            let truncated = (payload.len() < data.len()).then_some(len);
+            let mut detail = Detail {
+                summary: format!("{len} bytes of no known frame"),
+                payload: Payload::Bytes(payload),
+                truncated,
+                ..Detail::default()
+            };
+            detail.tree.add(&FIELD_UNSYNCHRONISED, Some(span), Value::None);
+            detail.origins.add(buffer);
+            d.detail = Some(Box::new(detail));
+        }
+        out.emit(d);
     }
 
     /// No more comes: what is open is told as it is.
@@ -527,6 +699,9 @@ fn tell(
     let opcode = message.opcode;
     message.emit(side, end, complete, out, &mut |told| {
         session.message(side, opcode, &told, end);
+        if let Some(bytes) = told.compressed {
+            session.inflated(bytes, told.length);
+        }
     });
 }
 

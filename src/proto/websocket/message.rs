@@ -4,8 +4,8 @@ use super::fields::{
     CLOSE, COMPRESSED_LENGTH, COMPRESSION_RATIO, FRAMES, MESSAGE_LENGTH, OPCODE, PAYLOAD,
 };
 use super::findings::{
-    BAD_CLOSE_CODE, BAD_UTF8, CLOSE_ONE_BYTE, INFLATE_ERROR, INFLATE_LIMIT, MARKUP,
-    MESSAGE_OVER_LIMIT, UNASSIGNED_CLOSE_CODE,
+    BAD_CLOSE_CODE, BAD_UTF8, CLOSE_ONE_BYTE, CONTEXT_LOST, EXTENSIONS_UNKNOWN, INFLATE_ERROR,
+    INFLATE_LIMIT, MARKUP, MESSAGE_OVER_LIMIT, UNASSIGNED_CLOSE_CODE,
 };
 use super::frame::{MAX_HEAD, keep};
 use super::inflate::{Failure, Inflater};
@@ -19,7 +19,7 @@ use crate::event::{Detail, Draft, Level, Payload};
 use crate::field::input::group;
 use crate::field::{In, Tree, TreeSink, Value};
 use crate::finding::{Finding, FindingSpec};
-use crate::proto::{Out, Trace};
+use crate::proto::{Look, Out, Trace};
 
 /// Bytes of a control frame's payload (RFC 6455 §5.5), kept whether somebody
 /// looks or not: the close code must be read.
@@ -45,6 +45,8 @@ pub(super) struct OpenMessage {
     pub(super) coding: Coding,
     /// Bytes of it were not captured.
     pub(super) holed: bool,
+    /// Where it lies was inferred.
+    pub(super) inferred: bool,
     pub(super) findings: Vec<Finding>,
     frames: u64,
     masked: bool,
@@ -82,6 +84,8 @@ pub(super) struct Told<'a> {
     /// The first violation of it.
     pub(super) fault: Option<&'static FindingSpec>,
     pub(super) watch: &'a Watch,
+    /// Bytes before inflation, where it was inflated.
+    pub(super) compressed: Option<u64>,
     /// Code and reason of a close message.
     pub(super) close: Option<(Option<u16>, &'a [u8])>,
 }
@@ -178,6 +182,7 @@ impl OpenMessage {
         let cap = if self.wanted { cap } else { 0 };
         let (kept, text, watch, mut made) =
             (&mut self.inflated, &mut self.text, &mut self.watch, 0);
+        // Also what came of earlier messages that were put off.
         let result = step(inflater, &mut |data| {
             made += data.len() as u64;
             keep(kept, data, cap);
@@ -187,12 +192,14 @@ impl OpenMessage {
             }
         });
         self.inflated_len += made;
-        out.inflated(made);
+        out.inflated(inflater.made());
         if let Err(why) = result {
             // How much came out before depends on how the bytes were cut.
             self.findings.push(Finding::new(match why {
                 Failure::Corrupt => &INFLATE_ERROR,
                 Failure::Limit => &INFLATE_LIMIT,
+                Failure::Lost => &CONTEXT_LOST,
+                Failure::Unknown => &EXTENSIONS_UNKNOWN,
             }));
             self.give_up();
         }
@@ -220,7 +227,8 @@ impl OpenMessage {
     /// The last byte of the last frame has come.
     pub(super) fn finish(&mut self, inflater: Option<&mut Inflater>, out: &mut dyn Out) {
         if let (Coding::Deflated, Some(i)) = (self.coding, inflater) {
-            self.inflate(out.payload_cap(), out, i, |i, _| i.finish());
+            let looked = out.look(Level::Message) != Look::Later;
+            self.inflate(out.payload_cap(), out, i, |i, each| i.finish(looked, each));
         }
     }
 
@@ -238,6 +246,8 @@ impl OpenMessage {
             opcode::BINARY => "binary",
             opcode::CLOSE => "close",
             opcode::PING => "ping",
+            // The end of a message whose beginning was not captured.
+            opcode::CONTINUATION => "continuation",
             _ => "pong",
         }
     }
@@ -284,8 +294,10 @@ impl OpenMessage {
         if let Some(over) = over_limit(size) {
             self.findings.push(Finding::new(&MESSAGE_OVER_LIMIT).with(over));
         }
+        let compressed = (self.coding == Coding::Deflated).then_some(self.carried);
         told(Told {
             length,
+            compressed,
             complete,
             control: if self.opcode & 0x8 != 0 { &self.joined } else { &[] },
             fault: fault_of(&self.findings),
@@ -296,6 +308,7 @@ impl OpenMessage {
         d.sender = Some(side);
         d.length = length;
         d.complete = complete;
+        d.inferred = self.inferred;
         d.findings = std::mem::take(&mut self.findings);
         d.detail = self.wanted.then(|| Box::new(self.detail(complete)));
         out.emit(d);

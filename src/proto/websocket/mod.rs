@@ -10,14 +10,17 @@ mod frame;
 mod habits;
 mod handshake;
 mod inflate;
+mod joined;
 mod machine;
 mod mask;
 mod message;
+mod resync;
 mod session;
 mod summary;
 mod utf8;
 mod verdict;
 mod watch;
+mod window;
 pub mod wire;
 
 #[cfg(test)]
@@ -32,7 +35,7 @@ pub static PROTOCOL: Protocol = Protocol {
     label: "WebSocket",
     fields: &[FIELDS],
     findings: FINDINGS,
-    probe: None,
+    probe: Some(joined::probe),
     claims: None,
     glimpse: None,
     datagram: None,

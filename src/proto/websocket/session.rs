@@ -1,10 +1,10 @@
 //! The session: what both directions came to, told once at its end.
 
 use super::fields::{
-    CAUSE, CLIENT_BYTES, CLIENT_FRAME_BYTES, CLIENT_MESSAGES, CLOSED_BY, DURATION, ENDED,
-    EXTENSIONS, HOST, LONGEST_SILENCE, PING_MAX, PING_MEAN, PING_MIN, PINGS, PONGS, PROOF,
-    SERVER_BYTES, SERVER_FRAME_BYTES, SERVER_MESSAGES, SESSION_CODE, SESSION_REASON, SUBPROTOCOL,
-    UNANSWERED_PINGS, URI, VERDICT,
+    CAUSE, CLIENT_BYTES, CLIENT_FRAME_BYTES, CLIENT_MESSAGES, CLOSED_BY, COMPRESSED_LENGTH,
+    COMPRESSION_RATIO, DURATION, ENDED, EXTENSIONS, HOST, LONGEST_SILENCE, PING_MAX, PING_MEAN,
+    PING_MIN, PINGS, PONGS, PROOF, SERVER_BYTES, SERVER_FRAME_BYTES, SERVER_MESSAGES, SESSION_CODE,
+    SESSION_REASON, SUBPROTOCOL, UNANSWERED_PINGS, URI, VERDICT,
 };
 use super::findings::{
     CROSS_SITE, MESSAGE_RATE, NO_HEARTBEAT, REPEATED_MASKING_KEY, UNANSWERED_PING, ZERO_MASKING_KEY,
@@ -101,6 +101,8 @@ pub(super) struct Session {
     closing: Option<Closing>,
     /// The end of the last frame before the first close frame.
     before_close: Option<Moment>,
+    /// Bytes of all compressed messages: as sent, and inflated.
+    compressed: [u64; 2],
     /// Who ended its direction first.
     first_end: Option<(Side, Ending, Moment)>,
     trips: RoundTrips,
@@ -268,6 +270,13 @@ impl Session {
         }
     }
 
+    /// A message was compressed.
+    pub(super) fn inflated(&mut self, sent: u64, inflated: u64) {
+        let [s, i] = &mut self.compressed;
+        *s = s.saturating_add(sent);
+        *i = i.saturating_add(inflated);
+    }
+
     fn close(&mut self, side: Side, code: Option<u16>, reason: &[u8], at: Moment) {
         self.sent_mut(side).close.get_or_insert(at);
         let code = code.unwrap_or(NO_STATUS);
@@ -395,6 +404,7 @@ impl Session {
             Draft::new(Level::Exchange, "websocket", "session", self.start.unwrap_or(end), end);
         d.length = self.sent.iter().fold(0, |n, s| s.bytes.saturating_add(n));
         d.complete = complete;
+        d.inferred = handshake.is_unseen();
         self.findings(&verdict, end, &mut d.findings);
         d.facts = Some(Facts::Session(Box::new(self.facts(handshake))));
         if out.wants(Level::Exchange) {
@@ -504,6 +514,12 @@ impl Session {
             tree.add(&PING_MAX, None, Value::U64(self.trips.max));
         }
         tree.add(&LONGEST_SILENCE, None, Value::U64(self.silence.longest));
+        let [sent, inflated] = self.compressed;
+        if sent > 0 {
+            tree.add(&COMPRESSED_LENGTH, None, Value::U64(sent));
+            let ratio = inflated as f64 / sent as f64;
+            tree.add(&COMPRESSION_RATIO, None, Value::F64((ratio * 1000.0).round() / 1000.0));
+        }
         // While the connection may still be open there is no code to tell.
         let code = match &self.closing {
             Some(c) => Some(c.code),

@@ -174,6 +174,10 @@ impl Http1 {
     }
 
     pub(super) fn gap(&mut self, side: Side, len: u64, out: &mut dyn Out) {
+        if side == Side::Server && self.answer_lost(len, out) {
+            return;
+        }
+        let asks = side == Side::Client && self.state(side) == State::Head && self.open.is_empty();
         let half = self.half(side);
         let known = match half.state {
             State::Body(left) | State::ChunkData(left) => len <= left,
@@ -203,6 +207,9 @@ impl Http1 {
             self.advance(side, len, out);
         } else {
             self.fail(side, &g::GAP, Some(format!("{len} bytes")), out);
+            if asks {
+                self.half(side).lost = Some(len);
+            }
         }
     }
 }

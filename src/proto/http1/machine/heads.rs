@@ -227,6 +227,9 @@ impl Http1 {
         if interim {
             return;
         }
+        if !switches {
+            self.half(Side::Client).lost = None;
+        }
         if switches || tunnels {
             let told = Kept {
                 headers: std::mem::take(&mut self.headers),

@@ -57,6 +57,9 @@ struct Half {
     blank: bool,
     /// The last response said `Connection: close`.
     closing: bool,
+    /// So many bytes went missing where a request should be, and no answer to it
+    /// has come: 101 would say that what follows is another protocol's.
+    lost: Option<u64>,
 }
 
 impl Half {
@@ -70,6 +73,7 @@ impl Half {
             ended: None,
             blank: false,
             closing: false,
+            lost: None,
         }
     }
 }
@@ -228,7 +232,8 @@ impl Http1 {
     fn step(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Step {
         let state = self.state(c.side);
         if state == State::Off {
-            return Step::Stop(0, Want::Nothing);
+            let answer = self.half(c.side).lost.is_some() && !c.last;
+            return Step::Stop(0, if answer { Want::Peer } else { Want::Nothing });
         }
         if c.data.is_empty() {
             return Step::Stop(0, Want::More(1));

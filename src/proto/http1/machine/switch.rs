@@ -40,15 +40,61 @@ impl Http1 {
         let [client, server] = &mut self.halves;
         for h in [&mut *server, &mut *client] {
             // A request's body goes on as it began: `finish` switches behind it.
-            if matches!(h.state, State::Head | State::Held) {
+            if matches!(h.state, State::Head | State::Held) || h.lost.is_some() {
                 h.state = State::Tunnel;
                 h.key = child;
                 h.passed = 0;
             }
         }
+        // The request went missing, and perhaps more behind it.
+        if let Some(len) = client.lost.take() {
+            client.passed = len;
+            out.tell(child, Input::Gap { side: Side::Client, offset: 0, len });
+        }
         if let Some(cause) = client.ended {
             out.tell(child, Input::End { side: Side::Client, cause });
         }
+    }
+
+    /// The answer to a request for another protocol went missing. What was asked for
+    /// is taken for granted, but h2c: that is asked for by the way, and mostly ignored.
+    pub(super) fn answer_lost(&mut self, len: u64, out: &mut dyn Out) -> bool {
+        let [client, server] = &self.halves;
+        if server.state != State::Head {
+            return false;
+        }
+        let child = if let Some(t) = self.tunnel {
+            t
+        } else {
+            let Some((key, Offer::Upgrade(k))) = &self.offer else { return false };
+            let Some(token) = token(&k.headers).filter(|t| t != "h2c") else { return false };
+            if client.state != State::Held {
+                return false;
+            }
+            let key = *key;
+            let offer = self.take_offer(key);
+            let requested = match &offer {
+                Some(Offer::Upgrade(k)) => Some(&**k),
+                _ => None,
+            };
+            self.done(key, Side::Server, EndCause::CaptureEnded, out);
+            self.open_tunnel(Some(&token), requested, out)
+        };
+        let [client, server] = &mut self.halves;
+        if client.state == State::Held {
+            client.state = State::Tunnel;
+            client.key = child;
+            client.passed = 0;
+        }
+        server.state = State::Tunnel;
+        server.key = child;
+        server.passed = len;
+        if let Some(cause) = client.ended {
+            out.tell(child, Input::End { side: Side::Client, cause });
+        }
+        out.finding(Finding::new(&g::GAP).with(format!("server: {len} bytes, the answer")));
+        out.tell(child, Input::Gap { side: Side::Server, offset: 0, len });
+        true
     }
 
     pub(super) fn judge_switch(&self, request: Option<&Kept>, response: &Kept, out: &mut dyn Out) {

@@ -233,8 +233,10 @@ fn a_bomb_is_named_and_not_run() {
     shake(&mut r, &mut *m, TAKEOVER);
     r.bytes(&mut *m, C, &up(0xc2, &bomb), 1 << 16);
     r.bytes(&mut *m, C, &up(0xc1, &after), 1 << 16);
-    assert_eq!(r.codes(), ["websocket.inflate-limit", "websocket.context-lost"]);
+    assert_eq!(r.codes(), ["websocket.inflate-limit"]);
     assert_eq!(payload(&r, Level::Message, 0), bomb);
+    // It refers to nothing before it.
+    assert_eq!(payload(&r, Level::Message, 1), b"after");
     assert!(r.inflated <= MAX_INFLATED_BYTES as u64 + (32 << 10));
     // Exactly the limit is allowed.
     let mut r = Recorder::new();
@@ -260,14 +262,25 @@ fn final_blocks_are_counted() {
 }
 
 #[test]
-fn without_the_answer_nothing_is_inflated() {
+fn without_the_answer_what_inflates_by_itself_is_inflated() {
     let mut r = Recorder::new();
     let mut m = start();
+    // A message that refers to an earlier one, which was not captured.
+    let mut sender = Sender::new(true);
+    sender.message(b"a message of some length");
+    let second = sender.message(b"a message of some length, and again");
+    r.bytes(&mut *m, S, &down(0xc1, &second), 3);
     r.bytes(&mut *m, S, &hex("c1 07 f2 48 cd c9 c9 07 00"), 3);
     r.bytes(&mut *m, S, &down(0x81, b"plain"), 3);
+    // The window of the second is known, and the third refers to it.
+    r.bytes(&mut *m, S, &hex("c1 05 f2 00 11 00 00"), 3);
+    r.end(&mut *m, S, EndCause::CaptureEnded);
     assert_eq!(r.codes(), ["websocket.extensions-unknown"]);
-    assert_eq!(payload(&r, Level::Message, 0), hex("f2 48 cd c9 c9 07 00"));
-    assert_eq!(payload(&r, Level::Message, 1), b"plain");
+    assert_eq!(payload(&r, Level::Message, 0), second);
+    assert_eq!(payload(&r, Level::Message, 1), b"Hello");
+    assert_eq!(payload(&r, Level::Message, 2), b"plain");
+    assert_eq!(payload(&r, Level::Message, 3), b"Hello");
+    assert!(r.events.iter().all(|e| e.inferred));
 }
 
 #[test]

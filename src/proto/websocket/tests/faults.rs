@@ -213,22 +213,32 @@ fn gaps() {
         &[gap, gap],
     );
     assert_eq!(lines(&r, Level::Message)[1], "next");
-    // Beyond it, and between frames: nothing is known any more.
-    for (cut, want) in [(10, 2), (3, 1), (26, 0)] {
-        let mut r = Recorder::new();
-        let mut m = start();
-        shake(&mut r, &mut *m, "");
-        act(
-            &mut r,
-            &mut *m,
-            &[Bytes(C, up(0x82, &[7; 20])[..cut].to_vec()), Gap(C, 40), Bytes(C, up(0x81, b"x"))],
-            100,
+    // Beyond it, and between frames: the next frame is looked for, and the hole told.
+    for (cut, want) in [(10, 3), (3, 2), (26, 1)] {
+        let r = run(
+            "",
+            &[
+                Bytes(C, up(0x82, &[7; 20])[..cut].to_vec()),
+                Gap(C, 40),
+                // The end of a text.
+                Bytes(C, up(0x81, b"of which the head is missing")[9..].to_vec()),
+                Bytes(C, up(0x81, b"behind the hole")),
+                Bytes(C, up(0x82, &[8; 20])),
+                // The peer is not touched by it.
+                Bytes(S, down(0x81, b"y")),
+                End(C, EndCause::CaptureEnded),
+            ],
         );
-        assert_eq!(r.codes(), vec!["websocket.gap"; want], "cut at {cut}");
-        assert_eq!(r.refused[0], 7);
-        // The peer is not touched by it.
-        r.bytes(&mut *m, S, &down(0x81, b"y"), 100);
-        assert_eq!(lines(&r, Level::Message).last(), Some(&"y"));
+        let mut codes = r.codes();
+        assert_eq!(codes.pop(), Some("websocket.unsynchronised"));
+        assert_eq!(codes, vec!["websocket.gap"; want], "cut at {cut}");
+        let hole = r.events.iter().find(|e| e.kind == "gap").unwrap();
+        let tree = &hole.detail.as_ref().unwrap().tree;
+        assert_eq!((hole.length, tree.number("websocket.gap_length")), (40, Some(40)));
+        let behind: Vec<_> = r.events.iter().filter(|e| e.inferred).map(|e| e.kind).collect();
+        assert_eq!(behind, ["unknown", "text", "text", "binary", "binary"]);
+        let shown = lines(&r, Level::Message);
+        assert!(shown.contains(&"behind the hole") && shown.contains(&"y"), "{shown:?}");
     }
     // Within a compressed message: that and the shared window are lost.
     let r = run(
@@ -261,7 +271,32 @@ fn a_bare_stream() {
     ];
     act(&mut r, &mut *m, &acts, 3);
     assert_eq!(lines(&r, Level::Message)[..2], ["Hello", "Hi"]);
-    // Whether RSV1 means compression was not seen.
-    found(&r, &[("websocket.extensions-unknown", "RFC 6455 §9.1")]);
-    assert_eq!(payload(&r, Level::Message, 2), hex("f2 48 cd c9 c9 07 00"));
+    // That RSV1 means compression was not seen, but that is what it is.
+    assert_eq!(payload(&r, Level::Message, 2), b"Hello");
+    assert_eq!(r.codes(), [""; 0]);
+    assert!(r.events.iter().all(|e| e.inferred));
+}
+
+/// Of a message whose first fragments are missing, the rest is shown as that.
+#[test]
+fn the_end_of_a_message() {
+    let r = run(
+        "",
+        &[
+            Bytes(S, down(0x01, b"first ")),
+            Gap(S, 30),
+            Bytes(S, down(0x00, b"before the last and ")),
+            Bytes(S, down(0x80, b"the last of them")),
+            Bytes(S, down(0x81, b"a message of its own")),
+            End(S, EndCause::Finished),
+        ],
+    );
+    let of = |level| -> Vec<_> {
+        r.events.iter().filter(|e| e.level == level).map(|e| (e.kind, e.complete)).collect()
+    };
+    let hole = [("text", false), ("gap", false), ("continuation", false), ("text", true)];
+    assert_eq!(of(Level::Message), hole);
+    assert_eq!(lines(&r, Level::Message)[3], "a message of its own");
+    let codes = ["websocket.gap", "websocket.gap", "websocket.beginning-missing"];
+    assert_eq!(r.codes(), codes);
 }

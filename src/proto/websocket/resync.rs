@@ -1,0 +1,557 @@
+//! Where frames begin, in bytes of which that is not known: behind a hole, or where
+//! the capture begins within a connection.
+//!
+//! A frame has no mark that is its own, so one head proves nothing. Heads that chain
+//! do: each begins where the one before it ends, and each is one that this end may
+//! send. What a head and its payload say in favour of a chain is counted in bits: how
+//! much likelier they are in a real frame than in bytes that are anything. Frames are
+//! believed from the first one on at which enough has been said, and at which all
+//! other chains that are worth mentioning have joined.
+
+use super::fields::opcode_name;
+use super::inflate::Inflater;
+use super::mask::unmask;
+use super::wire::{self, FrameHead, opcode};
+use crate::base::BufferId;
+use crate::field::{In, NoSink};
+
+/// Bytes that are looked at in one piece. What is behind them is looked at when the
+/// first half of them has been given up.
+pub(super) const SEARCH_BYTES: usize = 128 << 10;
+/// The first look is taken at so many bytes, the next at twice as many, and so on:
+/// what is found must not depend on how the bytes come.
+pub(super) const FIRST_LOOK: usize = 64;
+
+/// Bits that a chain must be worth beyond the choice among all places at which it
+/// could begin: one wrong chain in 250,000.
+const CERTAIN: f32 = 18.0;
+/// The same of the frames up to and with the first that is believed. Less, since
+/// that there are frames behind a hole at all is known.
+const FIRST: f32 = 11.0;
+/// Bits by which a chain must be better than another one that does not join it.
+const BETTER: f32 = 12.0;
+/// Bits for landing on the head of the next frame: a short frame has a length of
+/// seven bits, which would be right by chance once in 128.
+const LANDING: f32 = 7.0;
+/// Bits for a first frame at the front of a segment: programs write whole frames.
+const FRONT: f32 = 8.0;
+
+/// Bytes of a payload that are judged.
+const LOOK: usize = 64;
+/// Compressed bytes of a message that are inflated for judging it.
+const TRIAL: usize = 16 << 10;
+
+/// A chain that cannot be.
+const NEVER: f32 = f32::NEG_INFINITY;
+
+/// The first bytes that a head may have, and how often in 1000 frames of a
+/// connection of which nothing is known. Fragments are rare, and their small
+/// numbers are common in everything else.
+const FIRSTS: [(u8, f32); 13] = [
+    (0x81, 350.0),
+    (0x82, 220.0),
+    (0xc1, 130.0),
+    (0xc2, 60.0),
+    (0x88, 60.0),
+    (0x89, 60.0),
+    (0x8a, 60.0),
+    (0x80, 14.0),
+    (0x00, 6.0),
+    (0x01, 6.0),
+    (0x02, 6.0),
+    (0x41, 6.0),
+    (0x42, 6.0),
+];
+
+/// What one end was seen to send.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Habits {
+    counts: [u32; FIRSTS.len()],
+    total: u32,
+}
+
+impl Habits {
+    /// A head was seen.
+    pub(super) fn saw(&mut self, head: &FrameHead) {
+        let first = u8::from(head.fin) << 7 | head.rsv << 4 | head.opcode;
+        if let Some(at) = FIRSTS.iter().position(|(b, _)| *b == first)
+            && let Some(n) = self.counts.get_mut(at)
+            && self.total < u32::MAX
+        {
+            *n += 1;
+            self.total += 1;
+        }
+    }
+
+    /// Bits in favour of this first byte; `None` where no head has it.
+    fn bits(&self, first: u8) -> Option<f32> {
+        let at = FIRSTS.iter().position(|(b, _)| *b == first)?;
+        let (_, usual) = FIRSTS.get(at)?;
+        let seen = self.counts.get(at).copied().unwrap_or_default() as f32;
+        // What is usual counts as much as four frames that were seen.
+        let share = (usual / 1000.0 * 4.0 + seen) / (self.total as f32 + 4.0);
+        Some(8.0 + share.log2())
+    }
+}
+
+/// Whether RSV1 may be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compression {
+    /// It was not agreed.
+    No,
+    /// It was, and each message stands by itself.
+    Alone,
+    /// It was, or nothing is known; messages may refer to earlier ones.
+    Maybe,
+}
+
+/// How the frames of one direction must look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    pub(super) masked: bool,
+    pub(super) compression: Compression,
+    pub(super) habits: Habits,
+}
+
+/// Some bytes of one direction.
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'a> {
+    pub(super) data: &'a [u8],
+    /// Nothing follows: a frame should end here.
+    pub(super) last: bool,
+}
+
+/// What was found in a piece.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Chain {
+    /// Where the first frame begins that is believed, if one is.
+    pub(super) at: Option<usize>,
+    /// Where the best chain begins, certain or not.
+    pub(super) start: usize,
+    /// Bits in favour of it, beyond the choice among all places.
+    pub(super) bits: f32,
+    /// Whole frames in it.
+    pub(super) frames: usize,
+}
+
+/// No chain at all.
+const NONE: Chain = Chain { at: None, start: 0, bits: 0.0, frames: 0 };
+
+/// A search for the first frame of a direction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Search {
+    /// Bytes that have been looked at in vain.
+    looked: usize,
+    /// No byte has been given up.
+    front: bool,
+    /// The handshake was not captured either, and somebody says that this is
+    /// WebSocket: a chain that is not certain is better than none.
+    joined: bool,
+}
+
+/// What came of a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Looked {
+    /// A frame begins behind so many bytes.
+    Found(usize),
+    /// None can be found in so many bytes.
+    Skip(usize),
+    /// So many more are needed.
+    Need(usize),
+}
+
+impl Search {
+    /// Behind a hole.
+    pub(super) const fn behind_hole() -> Self {
+        Self { looked: 0, front: true, joined: false }
+    }
+
+    /// At the beginning of a capture.
+    pub(super) const fn joined() -> Self {
+        Self { looked: 0, front: true, joined: true }
+    }
+
+    /// Looks at what there is.
+    pub(super) fn look(&mut self, data: &[u8], last: bool, style: &Style) -> Looked {
+        let front = self.front;
+        let mut size = (self.looked * 2).max(FIRST_LOOK);
+        while size <= data.len() && size <= SEARCH_BYTES {
+            let piece = Piece { data: data.get(..size).unwrap_or(data), last: false };
+            if let Some(at) = find(piece, style, front).at {
+                return Looked::Found(at);
+            }
+            self.looked = size;
+            size *= 2;
+        }
+        if data.len() >= SEARCH_BYTES {
+            (self.looked, self.front) = (0, false);
+            return Looked::Skip(SEARCH_BYTES / 2);
+        }
+        if !last {
+            return Looked::Need(size.saturating_sub(data.len()));
+        }
+        let chain = find(Piece { data, last: true }, style, front);
+        (self.looked, self.front) = (0, false);
+        match chain.at {
+            Some(at) => Looked::Found(at),
+            None if self.joined && front && chain.start == 0 && chain.bits > 0.0 => {
+                Looked::Found(0)
+            }
+            None => Looked::Skip(data.len()),
+        }
+    }
+}
+
+/// What stands at a place.
+#[derive(Clone, Copy)]
+enum Place {
+    /// No head.
+    Nothing,
+    /// A head, or the beginning of one, whose frame ends behind the piece.
+    Open(f32, Turn),
+    /// A frame, what speaks for it, and where it ends.
+    Frame(f32, Turn, usize),
+}
+
+/// What a frame does to the data message of its direction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// A message begins; with more to come or not.
+    Begin(bool),
+    /// A message goes on; with more to come or not.
+    Go(bool),
+    /// A control frame.
+    Aside,
+}
+
+impl Turn {
+    /// Whether a message is open behind the frame; `None` where it may not stand.
+    const fn apply(self, open: bool) -> Option<bool> {
+        match (self, open) {
+            (Self::Begin(more), false) | (Self::Go(more), true) => Some(more),
+            (Self::Aside, o) => Some(o),
+            _ => None,
+        }
+    }
+}
+
+/// A state of the walk: a place, and whether a message is open there.
+const fn state(at: usize, open: bool) -> usize {
+    at * 2 + open as usize
+}
+
+/// Looks for the first frame; `front` where the first byte comes right behind a hole,
+/// or is the first that was captured, and so begins a segment.
+pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
+    let n = piece.data.len();
+    let mut places = vec![Place::Nothing; n];
+    // What speaks for the best chain from each state on.
+    let mut score = vec![NEVER; (n + 1) * 2];
+    for open in [false, true] {
+        if let Some(s) = score.get_mut(state(n, open)) {
+            // An end in the middle of a message is odd.
+            *s = match (piece.last, open) {
+                (true, false) => LANDING,
+                (true, true) => -2.0,
+                _ => 0.0,
+            };
+        }
+    }
+    for at in (0..n).rev() {
+        let place = look(piece, at, style);
+        for open in [false, true] {
+            let value = match place {
+                Place::Nothing => NEVER,
+                Place::Open(bits, turn) => turn.apply(open).map_or(NEVER, |_| bits),
+                Place::Frame(bits, turn, end) => turn
+                    .apply(open)
+                    .map_or(NEVER, |o| bits + score.get(state(end, o)).copied().unwrap_or(NEVER)),
+            };
+            if let Some(s) = score.get_mut(state(at, open)) {
+                *s = value;
+            }
+        }
+        if let Some(p) = places.get_mut(at) {
+            *p = place;
+        }
+    }
+    // Bits beyond the choice among the places up to this one.
+    let worth = |at: usize, open: bool| {
+        let bonus = if front && at == 0 { FRONT } else { 0.0 };
+        score.get(state(at, open)).copied().unwrap_or(NEVER) + bonus - ((at + 1) as f32).log2()
+    };
+    let starts = || (0..n).flat_map(|at| [(at, false), (at, true)]);
+    let best = starts().max_by(|a, b| {
+        // The first of equals.
+        worth(a.0, a.1).total_cmp(&worth(b.0, b.1)).then(b.0.cmp(&a.0))
+    });
+    let Some((start, open)) = best else { return NONE };
+    let bits = worth(start, open);
+    if bits == NEVER {
+        return NONE;
+    }
+    let next = |at: usize, open: bool| match places.get(at) {
+        Some(Place::Frame(_, turn, end)) => Some((*end, turn.apply(open)?)),
+        _ => None,
+    };
+    // The frames of the best chain.
+    let mut chain = vec![start];
+    let (mut frames, mut now) = (0, (start, open));
+    while let Some(to) = next(now.0, now.1) {
+        frames += 1;
+        chain.push(to.0);
+        now = to;
+    }
+    if bits < CERTAIN {
+        return Chain { at: None, start, bits, frames };
+    }
+    // Where any other chain joins it: behind that, both say the same.
+    let mut joins = vec![usize::MAX; n + 1];
+    for at in &chain {
+        if let Some(j) = joins.get_mut(*at) {
+            *j = *at;
+        }
+    }
+    let mut from = start;
+    for at in (0..n).rev() {
+        let there = match (joins.get(at), places.get(at)) {
+            (Some(&usize::MAX), Some(Place::Frame(_, _, end))) => joins.get(*end).copied(),
+            _ => None,
+        };
+        if let (Some(j), Some(there)) = (joins.get_mut(at), there) {
+            *j = there;
+        }
+        let joined = joins.get(at).copied().unwrap_or(usize::MAX);
+        if joined != at && bits - worth(at, false).max(worth(at, true)) < BETTER {
+            if joined == usize::MAX {
+                return Chain { at: None, start, bits, frames };
+            }
+            from = from.max(joined);
+        }
+    }
+    // The first frame by which enough has been said.
+    let mut said = if front && start == 0 { FRONT } else { 0.0 } - ((start + 1) as f32).log2();
+    let mut found = None;
+    for at in &chain {
+        match places.get(*at) {
+            Some(Place::Frame(b, ..)) => said += b + LANDING,
+            Some(Place::Open(b, _)) => said += b,
+            _ => {}
+        }
+        if *at >= from && said >= FIRST {
+            found = Some(*at);
+            break;
+        }
+    }
+    Chain { at: found.filter(|at| *at < n), start, bits, frames }
+}
+
+/// What stands at a place.
+fn look(piece: Piece<'_>, at: usize, style: &Style) -> Place {
+    let data = piece.data.get(at..).unwrap_or_default();
+    let [first, ..] = *data else { return Place::Nothing };
+    let Some(mut bits) = style.habits.bits(first) else { return Place::Nothing };
+    let rsv1 = first & 0x40 != 0;
+    if rsv1 && style.compression == Compression::No {
+        return Place::Nothing;
+    }
+    let (fin, op) = (first & 0x80 != 0, first & 0x0f);
+    let turn = match op {
+        opcode::CONTINUATION => Turn::Go(!fin),
+        opcode::TEXT | opcode::BINARY => Turn::Begin(!fin),
+        _ => Turn::Aside,
+    };
+    let Some(second) = data.get(1) else { return Place::Open(bits, turn) };
+    if (second & 0x80 != 0) != style.masked {
+        return Place::Nothing;
+    }
+    let length7 = second & 0x7f;
+    let control = op & 8 != 0;
+    if control && length7 > 125 {
+        return Place::Nothing;
+    }
+    // A clear bit is common in everything else, a set one is not.
+    if style.masked {
+        bits += 1.0;
+    }
+    let Ok((rest, head)) = wire::head(In::new(data, BufferId(0), 0, &NoSink)) else {
+        return Place::Open(bits, turn);
+    };
+    if head.is_length_wasteful() || head.length >> 40 != 0 || opcode_name(u64::from(op)).is_none() {
+        return Place::Nothing;
+    }
+    bits += match length7 {
+        126 => 8.0,
+        127 => 30.0,
+        // Empty: nothing to say, in most cases.
+        0 if !fin => -6.0,
+        0 if control => 4.0,
+        _ => 0.0,
+    };
+    let rest = rest.data();
+    let len = usize::try_from(head.length).unwrap_or(usize::MAX);
+    let whole = len <= rest.len();
+    let body = rest.get(..len).unwrap_or(rest);
+    // Nothing comes behind it.
+    let last = piece.last && whole && len == rest.len();
+    bits += content(&head, body, whole, last, style);
+    let end = piece.data.len() - rest.len() + len.min(rest.len());
+    if whole {
+        Place::Frame(bits, turn, end)
+    } else {
+        // Cut by what comes next.
+        Place::Open(if piece.last { bits - 6.0 } else { bits }, turn)
+    }
+}
+
+/// Bits in favour of a payload.
+fn content(head: &FrameHead, body: &[u8], whole: bool, last: bool, style: &Style) -> f32 {
+    let shown = |most: usize| {
+        let mut plain = body.get(..most).unwrap_or(body).to_vec();
+        if let Some(key) = head.key {
+            unmask(key, 0, &mut plain);
+        }
+        plain
+    };
+    // Bytes that were not masked may be text of whatever message they are in: that
+    // they are text says less.
+    let (share, most) = if style.masked { (1.0, 48.0) } else { (0.4, 20.0) };
+    let judged = |plain: &[u8], cut| text(plain, cut).map(|bits| (bits * share).clamp(-40.0, most));
+    match head.opcode {
+        _ if head.rsv != 0 => {
+            if !head.fin || !whole || body.len() > TRIAL {
+                return 0.0;
+            }
+            match inflates(&shown(TRIAL)) {
+                true => (body.len() as f32 * 2.0).min(40.0),
+                false if style.compression == Compression::Alone => -8.0,
+                false => 0.0,
+            }
+        }
+        opcode::TEXT => {
+            let plain = shown(LOOK);
+            let cut = plain.len() < body.len() || !whole || !head.fin;
+            judged(&plain, cut).unwrap_or(-6.0)
+        }
+        opcode::BINARY if style.masked => {
+            let plain = shown(LOOK);
+            match judged(&plain, true) {
+                // Text, though nothing says so.
+                Some(bits) if bits > 12.0 => (bits / 2.0).min(16.0),
+                _ => 0.0,
+            }
+        }
+        opcode::CLOSE => {
+            let plain = shown(128);
+            match (plain.as_slice(), whole) {
+                ([], _) => 0.0,
+                ([_], true) => -10.0,
+                ([a, b, reason @ ..], _) => {
+                    // It comes last, and then it is no rare frame.
+                    let ends = if last { 3.5 } else { 0.0 };
+                    let said = judged(reason, !whole).unwrap_or(-10.0);
+                    ends + said
+                        + match u16::from_be_bytes([*a, *b]) {
+                            1000 => 15.0,
+                            1001..=1014 => 12.0,
+                            3000..=4999 => 5.0,
+                            _ => -10.0,
+                        }
+                }
+                _ => 0.0,
+            }
+        }
+        _ => 0.0,
+    }
+}
+
+/// Bits in favour of a text; `None` where it is none. With `cut` its last character
+/// may be cut short.
+fn text(data: &[u8], cut: bool) -> Option<f32> {
+    let good = match std::str::from_utf8(data) {
+        Ok(_) => data,
+        Err(e) if cut && e.error_len().is_none() => data.get(..e.valid_up_to())?,
+        Err(_) => return None,
+    };
+    // Control characters are what becomes of text under a wrong key.
+    Some(good.iter().fold(0.0, |bits, b| match b {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b' ' | b'"' => bits + 1.8,
+        b'\t' | b'\n' | b'\r' => bits + 0.8,
+        b if b.is_ascii_control() => bits - 4.0,
+        _ => bits + 0.8,
+    }))
+}
+
+/// Whether it is a whole compressed message that refers to nothing before it.
+fn inflates(data: &[u8]) -> bool {
+    let mut i = Inflater::new(false);
+    i.begin(false);
+    i.feed(data, &mut |_| {}).and_then(|()| i.finish(true, &mut |_| {})).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn style(masked: bool) -> Style {
+        Style { masked, compression: Compression::Maybe, habits: Habits::default() }
+    }
+
+    fn at(data: &[u8], masked: bool, last: bool) -> Option<usize> {
+        find(Piece { data, last }, &style(masked), true).at
+    }
+
+    fn frame(first: u8, body: &[u8]) -> Vec<u8> {
+        assert!(body.len() < 126);
+        [&[first, body.len() as u8], body].concat()
+    }
+
+    fn masked(first: u8, body: &[u8]) -> Vec<u8> {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        let mut b = body.to_vec();
+        unmask(key, 0, &mut b);
+        [&[first, 0x80 | body.len() as u8], &key[..], &b].concat()
+    }
+
+    #[test]
+    fn a_text_at_the_front_of_what_follows_is_enough() {
+        let f = frame(0x81, b"{\"temperature\": 21.5}");
+        assert_eq!(at(&f, false, true), Some(0));
+        assert_eq!(at(&masked(0x81, b"{\"temperature\": 21.5}"), true, true), Some(0));
+        // The other end's, though, is none.
+        assert_eq!(at(&f, true, true), None);
+    }
+
+    #[test]
+    fn the_end_of_a_text_is_passed_over() {
+        let two =
+            [frame(0x81, b"{\"a\": \"second\"}"), frame(0x81, b"{\"a\": \"third\"}")].concat();
+        let data = [b"rest of the first message\"}".as_slice(), &two].concat();
+        assert_eq!(at(&data, false, true), Some(27));
+        let two =
+            [masked(0x81, b"{\"a\": \"second\"}"), masked(0x81, b"{\"a\": \"third\"}")].concat();
+        let tail = &masked(0x81, b"{\"a\": \"first, and some more of it\"}")[9..];
+        let data = [tail, &two].concat();
+        assert_eq!(at(&data, true, true), Some(tail.len()));
+    }
+
+    #[test]
+    fn noise_is_not_taken_for_frames() {
+        let mut x = 1_u64;
+        let mut wrong = 0;
+        for _ in 0..400 {
+            let data: Vec<u8> = (0..4096)
+                .map(|_| {
+                    x = x
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1_442_695_040_888_963_407);
+                    (x >> 56) as u8
+                })
+                .collect();
+            for masked in [true, false] {
+                wrong += usize::from(at(&data, masked, true).is_some());
+            }
+        }
+        assert_eq!(wrong, 0);
+    }
+}

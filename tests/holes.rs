@@ -1,0 +1,204 @@
+//! Holes in WebSocket connections: each capture without one of its segments, for
+//! every segment, and without its first packets, for every number of them.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use framescope::engine::ConversationInfo;
+use framescope::event::{Event, Level};
+use serde_json::Value;
+use support::{Owned, as_json, corpus, fixtures, options, packets, run, segments};
+
+/// Captures of WebSocket, by name.
+fn captures() -> Vec<(String, PathBuf)> {
+    let all = fixtures().into_iter().chain(corpus());
+    all.filter(|(name, _)| name.starts_with("ws-") || name.starts_with("websocket")).collect()
+}
+
+/// A message as it is shown: where it lies, and what it says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Shown {
+    packets: Vec<u64>,
+    from: String,
+    kind: String,
+    payload: String,
+    /// Compressed, and not by itself.
+    context: bool,
+}
+
+fn shown(e: &Event, info: &ConversationInfo) -> Option<(Shown, Value)> {
+    if e.draft.protocol != "websocket" || e.draft.level != Level::Message {
+        return None;
+    }
+    let v = as_json(e, info);
+    let packets = v["packets"].as_array().unwrap().iter().filter_map(Value::as_u64).collect();
+    let shown = Shown {
+        packets,
+        from: v["from"].to_string(),
+        kind: v["kind"].to_string(),
+        payload: v["payload"].to_string(),
+        context: v["fields"].get("websocket.compressed_length").is_some(),
+    };
+    Some((shown, v))
+}
+
+/// Whether it is shown as it was sent, and says so.
+fn undecoded(v: &Value) -> bool {
+    let codes = v["findings"].as_array().unwrap();
+    ["websocket.context-lost", "websocket.extensions-unknown"]
+        .iter()
+        .any(|c| codes.iter().any(|f| f == c))
+}
+
+fn messages(all: &[Owned]) -> (Vec<Shown>, Vec<Value>) {
+    let r = run(all, options(&[Level::Message]));
+    r.events.iter().filter_map(|(e, info)| shown(e, info)).unzip()
+}
+
+/// Whether the handshake lets messages refer to earlier ones.
+fn takeover(all: &[Owned]) -> bool {
+    let r = run(all, options(&[Level::Exchange]));
+    r.events.iter().any(|(e, _)| {
+        let d = e.draft.detail.as_ref();
+        let text =
+            d.and_then(|d| d.tree.find("websocket.extensions")).map(|n| format!("{:?}", n.value));
+        let both = |t: &String| {
+            t.contains("client_no_context_takeover") && t.contains("server_no_context_takeover")
+        };
+        text.is_some_and(|t| t.contains("permessage-deflate") && !both(&t))
+    })
+}
+
+/// All that is complete and decoded is also in the whole capture; gives its number.
+fn nothing_wrong(what: &str, whole: &BTreeSet<Shown>, holed: &(Vec<Shown>, Vec<Value>)) -> usize {
+    let mut right = 0;
+    for (s, v) in holed.0.iter().zip(&holed.1) {
+        if v["complete"] == false || undecoded(v) {
+            continue;
+        }
+        assert!(whole.contains(s), "{what}: a message of its own: {v}");
+        right += 1;
+    }
+    right
+}
+
+#[test]
+fn any_one_segment() {
+    let (mut runs, mut intact, mut optional, mut between) = (0, 0, 0, 0);
+    let mut missed: BTreeMap<String, usize> = BTreeMap::new();
+    for (name, path) in captures() {
+        let all = packets(&path);
+        let Some(parts) = segments(&all) else { continue };
+        assert_eq!(parts.len(), all.len(), "{name}: not of TCP alone");
+        let whole: BTreeSet<Shown> = messages(&all).0.into_iter().collect();
+        let context = takeover(&all);
+        for gone in (0..all.len()).filter(|i| !parts[*i].data.is_empty()) {
+            let mut rest = all.clone();
+            let number = rest.remove(gone).meta.id.0;
+            let holed = messages(&rest);
+            let what = format!("{name} without packet {number}");
+            nothing_wrong(&what, &whole, &holed);
+            let there: BTreeSet<&Shown> = holed.0.iter().collect();
+            let sender = format!("\"{}:{}\"", parts[gone].from.0, parts[gone].from.1);
+            let v6 = format!("\"[{}]:{}\"", parts[gone].from.0, parts[gone].from.1);
+            for m in &whole {
+                if m.packets.contains(&number) {
+                    continue;
+                }
+                // Between two fragments: what was lost may have been another one.
+                if m.packets.first() < Some(&number) && m.packets.last() > Some(&number) {
+                    between += 1;
+                    continue;
+                }
+                let behind = m.packets.last() > Some(&number);
+                let mine = m.from == sender || m.from == v6;
+                if m.context && context && mine && behind {
+                    optional += 1;
+                    continue;
+                }
+                if !there.contains(m) {
+                    *missed.entry(format!("{what}: {m:?}")).or_default() += 1;
+                }
+                intact += 1;
+            }
+            runs += 1;
+        }
+    }
+    println!(
+        "{runs} runs, {intact} intact messages, {optional} may lack their window, {between} a fragment"
+    );
+    assert!(runs > 200, "only {runs} runs");
+    let few: Vec<_> = missed.keys().take(20).collect();
+    // A short one behind the long rest of another may not be certain enough.
+    assert!(missed.len() * 1000 <= intact, "{} of {intact} are not shown: {few:#?}", missed.len());
+}
+
+#[test]
+fn joined_at_any_packet() {
+    let (mut runs, mut intact, mut right) = (0, 0, 0);
+    for (name, path) in captures() {
+        let all = packets(&path);
+        let whole: BTreeSet<Shown> = messages(&all).0.into_iter().collect();
+        let context = takeover(&all);
+        let mut mine = (0, 0);
+        for n in 1..all.len() {
+            let joined = messages(&all[n..]);
+            let what = format!("{name} without the first {n}");
+            nothing_wrong(&what, &whole, &joined);
+            let first = all[n].meta.id.0;
+            let there: BTreeSet<&Shown> = joined.0.iter().collect();
+            for m in whole.iter().filter(|m| m.packets.first() >= Some(&first)) {
+                // It may lack its window.
+                if !(m.context && context) || there.contains(m) {
+                    mine.0 += usize::from(there.contains(m));
+                    mine.1 += 1;
+                }
+            }
+            runs += 1;
+        }
+        println!("{name}: {} of {}", mine.0, mine.1);
+        right += mine.0;
+        intact += mine.1;
+    }
+    println!("{runs} runs, {right} of {intact} intact messages are shown");
+    assert!(runs > 300, "only {runs} runs");
+    assert!(right * 100 >= intact * SHARE, "{right} of {intact}");
+}
+
+/// Of 100 messages whose bytes are all there behind a beginning that is not, so many.
+const SHARE: usize = 90;
+
+/// No other protocol is taken for WebSocket, wherever its capture begins.
+#[test]
+fn nothing_else_is_taken_for_it() {
+    let mut claimed: BTreeMap<String, usize> = BTreeMap::new();
+    let mut runs = 0;
+    for (name, path) in fixtures().into_iter().chain(corpus()) {
+        if framescope::capture::open(&path, framescope::capture::OpenOptions::default()).is_err() {
+            continue;
+        }
+        let all = packets(&path);
+        let is = |c: &ConversationInfo| c.protocols.contains(&"websocket");
+        let ends = |c: &ConversationInfo| {
+            let mut two = c.ends.map(|e| e.to_string());
+            two.sort();
+            two
+        };
+        let whole: BTreeSet<_> =
+            run(&all, options(&[])).ended.iter().filter(|c| is(c)).map(ends).collect();
+        let step = all.len().div_ceil(60).max(1);
+        for n in (1..all.len()).step_by(step) {
+            runs += 1;
+            for c in run(&all[n..], options(&[])).ended {
+                if is(&c) && !whole.contains(&ends(&c)) {
+                    *claimed.entry(name.clone()).or_default() += 1;
+                }
+            }
+        }
+    }
+    println!("{runs} runs");
+    assert!(runs > 500, "only {runs} runs");
+    assert!(claimed.is_empty(), "{claimed:?}");
+}
