@@ -9,6 +9,8 @@
 //!
 //! Whatever comes from the wire is cut to a limit before it is kept here.
 
+use std::net::SocketAddr;
+
 use crate::base::Moment;
 
 /// The facts of one exchange.
@@ -22,6 +24,8 @@ pub enum Facts {
     Session(Box<SessionFacts>),
     /// A gRPC call.
     Call(Box<CallFacts>),
+    /// What a PROXY header says of its connection.
+    Origin(Box<OriginFacts>),
 }
 
 /// A request and its response, RFC 9110.
@@ -87,6 +91,10 @@ pub struct SessionFacts {
     pub frame_bytes: [u64; 2],
     /// Bytes of the opening handshake.
     pub handshake_bytes: u64,
+    /// A hash of `Sec-WebSocket-Key`; 0 where there is none, as over HTTP/2.
+    pub key: u64,
+    /// `X-Forwarded-For`, or the `for` of `Forwarded` (RFC 7239 §5.2), as written.
+    pub forwarded_for: Option<Box<str>>,
     /// The first messages: what two legs of one session have in common.
     pub digests: Vec<Digest>,
 }
@@ -121,4 +129,13 @@ pub struct CallFacts {
     pub messages: [u64; 2],
     /// Bytes of messages as sent.
     pub bytes: [u64; 2],
+}
+
+/// What a PROXY header says: the connection that a proxy passes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OriginFacts {
+    /// Who connected to the proxy.
+    pub source: SocketAddr,
+    /// The address of the proxy that it connected to.
+    pub destination: SocketAddr,
 }
