@@ -115,7 +115,10 @@ fn every_sound_line_is_read() {
     for (line, want) in [
         ("PROXY TCP6 2001:db8::7 ::1 0 65535\r\n", "TCP [2001:db8::7]:0 → [::1]:65535"),
         ("PROXY UNKNOWN\r\n", "PROXY UNKNOWN"),
-        ("PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n", "PROXY UNKNOWN ffff::1 ffff::2 65535 65535"),
+        (
+            "PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n",
+            "PROXY UNKNOWN ffff::1 ffff::2 65535 65535",
+        ),
     ] {
         let r = all(line.as_bytes());
         assert_eq!(summary(&r), want);
@@ -264,7 +267,8 @@ fn the_probe_knows_a_header_and_nothing_else() {
         assert_eq!(probe(&b"PROXY TCP"[..n], b"", true), Verdict::No);
         assert_eq!(probe(&SIGNATURE[..n], b"", false), Verdict::More);
     }
-    for other in [&b"PROXY /x HTTP/1.1"[..], b"PRI * HTTP/2.0", b"\r\n\r\nGET / HTTP/1.1", b"POST "] {
+    for other in [&b"PROXY /x HTTP/1.1"[..], b"PRI * HTTP/2.0", b"\r\n\r\nGET / HTTP/1.1", b"POST "]
+    {
         assert_eq!(probe(other, b"", false), Verdict::No);
     }
 }

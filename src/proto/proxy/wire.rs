@@ -151,11 +151,7 @@ pub fn v1<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, V1> {
 /// An address as it must be written (§2.1).
 fn address(word: &[u8], six: bool) -> Option<IpAddr> {
     let text = std::str::from_utf8(word).ok()?;
-    if six {
-        text.parse().ok().map(IpAddr::V6)
-    } else {
-        text.parse().ok().map(IpAddr::V4)
-    }
+    if six { text.parse().ok().map(IpAddr::V6) } else { text.parse().ok().map(IpAddr::V4) }
 }
 
 /// A decimal number without leading zeros (§2.1).
@@ -178,9 +174,13 @@ pub struct Tlv<'a> {
 /// A header of version 2.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct V2<'a> {
+    /// 2, or it is faulty.
     pub version: u8,
+    /// 0: LOCAL, 1: PROXY.
     pub command: u8,
+    /// 0: unspecified, 1: IPv4, 2: IPv6, 3: Unix.
     pub family: u8,
+    /// 0: unspecified, 1: stream, 2: datagram.
     pub transport: u8,
     /// IP addresses, where it has some.
     pub ends: Option<Ends>,

@@ -76,6 +76,11 @@ findings! {
         "A compressed message that inflates beyond the limit, or has too many final blocks: it is shown as it was sent.");
     CONTEXT_LOST = warning("websocket.context-lost", "RFC 7692 §7.2.2",
         "A compressed message that builds on earlier ones that could not be inflated: it is shown as it was sent.");
+    STREAM_WITHOUT_CLOSE = warning("websocket.stream-without-close", "RFC 8441 §5",
+        "The HTTP/2 stream of a session was ended by END_STREAM, which is FIN, without a close frame: both ends see 1006.");
+    // What is seen beside other sessions.
+    PAIRED_LEG = note("websocket.paired-leg", "RFC 6455 §5.3",
+        "The same session is in the capture a second time, on the other side of a proxy: layer 7 where the frames are masked anew or the handshake is another, layer 4 where the bytes are the same.");
     // What is missing.
     TRUNCATED = warning("websocket.truncated", "RFC 6455 §7.1.7",
         "The connection or the capture ended before the frame or the message did.");

@@ -98,6 +98,7 @@ impl Machine for WebSocket {
             }
             Input::Head(head) => {
                 self.session.begin(head.start);
+                self.session.head(&head);
                 let found = &mut |f| out.finding(f);
                 match head.side {
                     Side::Client => self.handshake.request(&head, found),
@@ -157,6 +158,7 @@ impl Machine for WebSocket {
     fn memory(&self) -> usize {
         size_of::<Self>()
             + self.handshake.memory()
+            + self.session.memory()
             + self.client.memory()
             + self.server.memory()
             + self.scratch.capacity()
@@ -274,13 +276,14 @@ impl Half {
                     self.data.findings.push(Finding::new(&UNFINISHED_MESSAGE));
                     self.abandon(frame.start, shared, out);
                 }
-                self.begin_message(&head, &frame, shared.extensions, out);
+                let hashed = shared.session.wants_digest();
+                self.begin_message(&head, &frame, shared.extensions, hashed, out);
                 frame.role = Role::Data;
             }
             opcode::CONTINUATION if self.open => frame.role = Role::Data,
             opcode::CONTINUATION => frame.findings.push(opcode_finding(&ORPHAN_CONTINUATION)),
             opcode::CLOSE | opcode::PING | opcode::PONG => {
-                self.control.begin(&head, Coding::Plain, frame.start, out);
+                self.control.begin(&head, Coding::Plain, frame.start, false, out);
                 frame.role = Role::Control;
             }
             _ => frame.findings.push(opcode_finding(&RESERVED_OPCODE)),
@@ -336,6 +339,7 @@ impl Half {
         head: &FrameHead,
         frame: &OpenFrame,
         extensions: Extensions,
+        hashed: bool,
         out: &mut dyn Out,
     ) {
         let rsv1 = head.rsv & RSV1_BIT != 0;
@@ -350,7 +354,7 @@ impl Half {
             // The frame says what is wrong.
             (true, None, Extensions::Agreed { .. }) => (Coding::Undecoded, None),
         };
-        self.data.begin(head, coding, frame.start, out);
+        self.data.begin(head, coding, frame.start, hashed, out);
         self.data.findings.extend(finding.map(Finding::new));
         self.open = true;
     }
@@ -513,6 +517,9 @@ fn tell(
     let opcode = message.opcode;
     message.emit(side, end, complete, out, &mut |told| {
         session.message(side, opcode, told.length);
+        if let Some(hashes) = told.hashes {
+            session.digest(side, told.length, hashes, end);
+        }
         if let Some((code, reason)) = told.close {
             session.close(side, code, reason);
         }

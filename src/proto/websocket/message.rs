@@ -1,5 +1,6 @@
 //! The message that is coming in, and its event.
 
+use super::digest::{self, Hashes};
 use super::fields::{
     CLOSE, COMPRESSED_LENGTH, COMPRESSION_RATIO, FRAMES, MESSAGE_LENGTH, OPCODE, PAYLOAD,
 };
@@ -53,6 +54,8 @@ pub(super) struct OpenMessage {
     /// Bytes after inflation, where it is inflated.
     inflated_len: u64,
     text: Option<Utf8Check>,
+    /// Where the session wants them.
+    hashes: Option<Hashes>,
     wanted: bool,
     trace: Trace,
     /// Its frames on the wire; kept where somebody looks.
@@ -69,13 +72,22 @@ pub(super) struct OpenMessage {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Told<'a> {
     pub(super) length: u64,
+    /// Of a whole message.
+    pub(super) hashes: Option<Hashes>,
     /// Code and reason of a close message.
     pub(super) close: Option<(Option<u16>, &'a [u8])>,
 }
 
 impl OpenMessage {
     /// A message begins with the frame `head`.
-    pub(super) fn begin(&mut self, head: &FrameHead, coding: Coding, start: Moment, out: &dyn Out) {
+    pub(super) fn begin(
+        &mut self,
+        head: &FrameHead,
+        coding: Coding,
+        start: Moment,
+        hashed: bool,
+        out: &dyn Out,
+    ) {
         let wanted = out.wants(Level::Message);
         // Keeps the memory of what is not handed out with events.
         let mut joined = std::mem::take(&mut self.joined);
@@ -86,6 +98,7 @@ impl OpenMessage {
             coding,
             start,
             text: text.then(Utf8Check::default),
+            hashes: hashed.then(Hashes::default),
             wanted,
             trace: Trace::new(wanted, "TCP stream"),
             joined,
@@ -104,6 +117,9 @@ impl OpenMessage {
     ) {
         self.frames += 1;
         self.masked |= head.key.is_some();
+        if let Some(h) = &mut self.hashes {
+            digest::push(&mut h.wire, bytes);
+        }
         if self.wanted {
             self.wire_len = self.wire_len.saturating_add(u32::from(head.wire_len()));
             self.trace.add(out, side, offset..offset.saturating_add(bytes.len() as u64));
@@ -113,6 +129,9 @@ impl OpenMessage {
 
     /// Payload as it lay on the wire.
     pub(super) fn wire(&mut self, data: &[u8], side: Side, offset: u64, out: &dyn Out) {
+        if let Some(h) = &mut self.hashes {
+            digest::push(&mut h.wire, data);
+        }
         if self.wanted {
             let at = self.wire_len;
             let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
@@ -139,6 +158,9 @@ impl OpenMessage {
         }
         match (self.coding, inflater) {
             (Coding::Plain, _) => {
+                if let Some(h) = &mut self.hashes {
+                    digest::push(&mut h.payload, data);
+                }
                 if let Some(t) = &mut self.text {
                     t.push(data);
                 }
@@ -160,9 +182,13 @@ impl OpenMessage {
     ) {
         let cap = if self.wanted { cap } else { 0 };
         let (kept, text, mut made) = (&mut self.inflated, &mut self.text, 0);
+        let hashes = &mut self.hashes;
         let result = step(inflater, &mut |data| {
             made += data.len() as u64;
             keep(kept, data, cap);
+            if let Some(h) = hashes {
+                digest::push(&mut h.payload, data);
+            }
             if let Some(t) = text {
                 t.push(data);
             }
@@ -252,7 +278,8 @@ impl OpenMessage {
             let at = first.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
             self.findings.push(if self.wanted { f.at(Span::bytes(buffer, at, 1)) } else { f });
         }
-        told(Told { length, close: (self.opcode == opcode::CLOSE).then_some(body) });
+        let hashes = self.hashes.filter(|_| complete && self.coding != Coding::Undecoded);
+        told(Told { length, hashes, close: (self.opcode == opcode::CLOSE).then_some(body) });
         let mut d = Draft::new(Level::Message, "websocket", self.kind(), self.start, end);
         d.sender = Some(side);
         d.length = length;

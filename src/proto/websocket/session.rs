@@ -1,17 +1,22 @@
 //! The session: what both directions came to, told once at its end.
 
 use super::close;
+use super::digest::Hashes;
 use super::fields::{
     CLIENT_BYTES, CLIENT_MESSAGES, CLOSED_BY, DURATION, ENDED, EXTENSIONS, HOST, PINGS, PONGS,
     SERVER_BYTES, SERVER_MESSAGES, SESSION_CODE, SESSION_REASON, SUBPROTOCOL, URI,
 };
+use super::findings::STREAM_WITHOUT_CLOSE;
 use super::handshake::Handshake;
 use super::wire::opcode;
+use crate::base::limits::MAX_SESSION_DIGESTS;
 use crate::base::time::human;
 use crate::base::{Moment, Side};
 use crate::event::{Detail, Draft, Level};
+use crate::facts::{Digest, Facts, SessionFacts};
 use crate::field::{FieldSpec, Tree, Value};
-use crate::proto::{EndCause, Out};
+use crate::finding::Finding;
+use crate::proto::{EndCause, Head, Out};
 
 /// What one end sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,6 +59,11 @@ pub(super) struct Session {
     /// Who ended its direction first.
     first_end: Option<Side>,
     told: bool,
+    digests: Vec<Digest>,
+    /// Of both heads, in bytes.
+    handshake_bytes: u64,
+    /// It is a stream of HTTP/2 (RFC 8441).
+    on_stream: bool,
 }
 
 /// No close code at all (RFC 6455 §7.1.5).
@@ -83,6 +93,46 @@ impl Session {
                 s.bytes = s.bytes.saturating_add(bytes);
             }
             _ => {}
+        }
+    }
+
+    /// A head of the handshake.
+    pub(super) fn head(&mut self, head: &Head<'_>) {
+        self.handshake_bytes = self.handshake_bytes.saturating_add(head.wire_len);
+        self.on_stream |= head.version >= 20;
+    }
+
+    /// Whether the next message is to be hashed.
+    pub(super) const fn wants_digest(&self) -> bool {
+        self.digests.len() < MAX_SESSION_DIGESTS
+    }
+
+    /// The hashes of a whole data message.
+    pub(super) fn digest(&mut self, side: Side, len: u64, hashes: Hashes, at: Moment) {
+        if self.wants_digest() {
+            let Hashes { payload, wire } = hashes;
+            let from_client = side == Side::Client;
+            self.digests.push(Digest { from_client, len, payload, wire, at });
+        }
+    }
+
+    /// Memory held beside itself, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.digests.capacity() * size_of::<Digest>()
+    }
+
+    fn facts(&mut self, hs: &Handshake) -> SessionFacts {
+        let [client, server] = &self.sent;
+        SessionFacts {
+            uri: hs.uri.clone(),
+            host: hs.host.clone(),
+            messages: [client.messages, server.messages],
+            payload_bytes: [client.bytes, server.bytes],
+            handshake_bytes: self.handshake_bytes,
+            key: hs.key,
+            forwarded_for: hs.forwarded_for.clone(),
+            digests: std::mem::take(&mut self.digests),
+            ..SessionFacts::default()
         }
     }
 
@@ -174,6 +224,11 @@ impl Session {
             Draft::new(Level::Exchange, "websocket", "session", self.start.unwrap_or(end), end);
         d.length = self.sent.iter().fold(0, |n, s| s.bytes.saturating_add(n));
         d.complete = complete;
+        if self.on_stream && how == "fin without close" {
+            let by = self.first_end.map_or("", Side::name);
+            d.findings.push(Finding::new(&STREAM_WITHOUT_CLOSE).with(by));
+        }
+        d.facts = Some(Facts::Session(Box::new(self.facts(handshake))));
         if out.wants(Level::Exchange) {
             let ns = end.time.since(d.start.time);
             d.detail = Some(Box::new(self.detail(handshake, how, complete, ns)));

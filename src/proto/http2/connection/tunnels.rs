@@ -180,10 +180,7 @@ impl Connection {
                 let key = u64::from(id) | TUNNEL;
                 if agrees(head.headers) {
                     for side in Side::BOTH {
-                        out.tell(
-                            u64::from(id),
-                            Input::End { side, cause: EndCause::Finished },
-                        );
+                        out.tell(u64::from(id), Input::End { side, cause: EndCause::Finished });
                     }
                     out.close(u64::from(id));
                     t.open(id, out);

@@ -176,7 +176,8 @@ fn each_fault_of_connect_is_found() {
     assert_eq!(only(&t), ["http2.connect-not-enabled", "http2.connect-withdrawn"]);
 
     let mut t = greet(true);
-    let get = [(":method", "GET"), (":protocol", "websocket"), (":scheme", "https"), (":path", "/")];
+    let get =
+        [(":method", "GET"), (":protocol", "websocket"), (":scheme", "https"), (":path", "/")];
     t.push((Client, headers(1, 0, &get)));
     assert_eq!(only(&t), ["http2.protocol-without-connect"]);
 
