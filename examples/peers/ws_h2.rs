@@ -99,7 +99,9 @@ async fn echo(carrier: Carrier) -> Result {
             ws.send(m).await?;
         }
     }
-    let _ = ws.get_mut().shutdown().await;
+    let carrier = ws.get_mut();
+    let _ = carrier.shutdown().await;
+    let _ = carrier.read_to_end(&mut Vec::new()).await;
     Ok(())
 }
 
@@ -121,6 +123,7 @@ async fn echo_frames(mut c: Carrier) -> Result {
         }
     }
     c.shutdown().await?;
+    let _ = c.read_to_end(&mut Vec::new()).await;
     Ok(())
 }
 
@@ -146,10 +149,11 @@ async fn serve(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) -
         }
         _ => {}
     }
-    let body = request.into_body();
+    let mut body = request.into_body();
     let refused = answer.status() == http::StatusCode::FORBIDDEN;
     let mut send = respond.send_response(answer, refused)?;
     if refused {
+        while body.data().await.is_some() {}
         return Ok(());
     }
     if !connect {
@@ -204,9 +208,12 @@ async fn open(
         .header("origin", format!("http://{ADDRESS}"))
         .header(header.0, header.1)
         .body(())?;
-    let (answer, send) = client.send_request(request, false)?;
+    let (answer, mut send) = client.send_request(request, false)?;
     let answer = answer.await?;
     let agreed = answer.status().is_success();
+    if !agreed {
+        let _ = send.send_data(Bytes::new(), true);
+    }
     Ok(agreed.then(|| Carrier::new(send, answer.into_body())))
 }
 
@@ -277,6 +284,8 @@ pub(crate) async fn sessions() -> Result {
     chat.close(Some(CloseFrame { code: CloseCode::Normal, reason: "bye".into() })).await?;
     while let Some(Ok(_)) = chat.next().await {}
     let _ = chat.get_mut().shutdown().await;
+    let _ = chat.get_mut().read_to_end(&mut Vec::new()).await;
+    drop((chat, small, client));
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     Ok(())
 }
@@ -305,6 +314,7 @@ pub(crate) async fn ends() -> Result {
     tunnel.write_all(b"GET /inside HTTP/1.1\r\nHost: inside.example\r\n\r\n").await?;
     tunnel.shutdown().await?;
     let _ = tunnel.read_to_end(&mut Vec::new()).await;
+    drop((one, two, tunnel, client));
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     Ok(())
 }

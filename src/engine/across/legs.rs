@@ -17,7 +17,6 @@ use super::{Across, Analysis, Seen};
 use crate::base::limits::{LEG_WAIT_NS, MAX_LEG_DELAY_NS, MAX_LEGS, MAX_ORIGINS};
 use crate::base::time::human;
 use crate::base::{CaptureTime, ConversationId, EventId, Moment};
-use crate::engine::{ConversationInfo, FindingEvent};
 use crate::facts::{Digest, Facts, OriginFacts, SessionFacts};
 use crate::finding::Finding;
 use crate::proto::websocket::findings::PAIRED_LEG;
@@ -29,10 +28,10 @@ const ENOUGH: usize = 3;
 /// A session that has ended.
 struct Leg {
     event: EventId,
-    info: Box<ConversationInfo>,
     start: Moment,
     end: Moment,
-    stream: Option<u64>,
+    /// What is found of it, but for the words.
+    found: Across,
     /// What a PROXY header before it said.
     origin: Option<OriginFacts>,
     facts: Box<SessionFacts>,
@@ -44,12 +43,16 @@ impl Leg {
         self.facts.digests.iter().filter(move |d| d.from_client == from_client)
     }
 
+    fn conversation(&self) -> ConversationId {
+        self.found.info.id
+    }
+
     fn client(&self) -> SocketAddr {
-        self.info.ends[0]
+        self.found.info.ends[0]
     }
 
     fn server(&self) -> SocketAddr {
-        self.info.ends[1]
+        self.found.info.ends[1]
     }
 }
 
@@ -78,7 +81,7 @@ impl Common {
     /// What `front`, the client's leg, and `back` have in common; `None` where they
     /// cannot be two legs.
     fn of(front: &Leg, back: &Leg) -> Option<Self> {
-        if front.info.id == back.info.id
+        if front.conversation() == back.conversation()
             || front.server() == back.server()
             || front.start.time > back.start.time
             || back.start.time > front.end.time
@@ -206,10 +209,9 @@ impl Legs {
     fn session(&mut self, seen: &Seen<'_>, facts: &SessionFacts, found: &mut Vec<Across>) {
         let leg = Leg {
             event: seen.event,
-            info: Box::new(seen.info.clone()),
             start: seen.draft.start,
             end: seen.draft.end,
-            stream: seen.draft.stream,
+            found: seen.found(Finding::new(&PAIRED_LEG)),
             origin: self.origins.iter().rfind(|(id, _)| *id == seen.info.id).map(|(_, o)| *o),
             facts: Box::new(facts.clone()),
         };
@@ -263,14 +265,14 @@ impl Legs {
         };
         let (one, other) = if at == later { (b, a) } else { (a, b) };
         let (front, back) = if one_is_front { (one, other) } else { (other, one) };
-        tell(&common, &front, &back, found);
+        tell(&common, front, back, found);
         true
     }
 }
 
 /// A finding of each.
-fn tell(c: &Common, front: &Leg, back: &Leg, found: &mut Vec<Across>) {
-    let mut rest = c.layer(front, back).to_owned();
+fn tell(c: &Common, mut front: Leg, mut back: Leg, found: &mut Vec<Across>) {
+    let mut rest = c.layer(&front, &back).to_owned();
     if c.messages > 0 {
         let word = if c.messages == 1 { "message" } else { "messages" };
         let mean = human(c.delay / c.messages as u64);
@@ -280,26 +282,18 @@ fn tell(c: &Common, front: &Leg, back: &Leg, found: &mut Vec<Across>) {
         rest.push_str("; ");
         rest.push_str(e);
     }
-    for (leg, other, which) in [(front, back, "to the server"), (back, front, "from the client")] {
-        let (conversation, event) = (other.info.id, other.event);
-        let mut place = format!("conversation {conversation}");
-        if let Some(stream) = other.stream {
-            place.push_str(&format!(" stream {stream}"));
-        }
-        let detail = format!("the leg {which} is {place}, event {event}; {rest}");
-        found.push(Across {
-            finding: FindingEvent {
-                finding: Finding::new(&PAIRED_LEG).with(detail),
-                protocol: "websocket",
-                event: Some(leg.event),
-                at: leg.end,
-                packets: vec![leg.start.packet, leg.end.packet],
-                stream: leg.stream,
-                sender: None,
-            },
-            info: leg.info.clone(),
-        });
+    let words = |which: &str, other: &Leg| {
+        let stream = other.found.finding.stream.map_or(String::new(), |s| format!(" stream {s}"));
+        let (conversation, event) = (other.conversation(), other.event);
+        let words =
+            format!("the leg {which} is conversation {conversation}{stream}, event {event}");
+        Some(format!("{words}; {rest}").into())
+    };
+    let details = [words("to the server", &back), words("from the client", &front)];
+    for (leg, detail) in [&mut front, &mut back].into_iter().zip(details) {
+        leg.found.finding.finding.detail = detail;
     }
+    found.extend([front.found, back.found]);
 }
 
 #[cfg(test)]

@@ -160,6 +160,10 @@ impl Session {
     /// One end aborted the connection.
     pub(super) fn reset(&mut self, side: Side) {
         self.ending(side, Ending::Reset);
+        // Behind its own end there is but the other direction to abort.
+        if self.sent(side).ended != Some(Ending::Reset) {
+            self.ending(side.peer(), Ending::Reset);
+        }
     }
 
     fn ending(&mut self, side: Side, how: Ending) {
