@@ -7,7 +7,7 @@ use crate::flow::Transport;
 const MS: i64 = 1_000_000;
 
 fn at(ms: i64) -> Moment {
-    Moment { packet: PacketId(u64::try_from(ms).unwrap() + 1), time: CaptureTime((ms * MS).into()) }
+    Moment { packet: PacketId(u64::try_from(ms).unwrap() + 1), time: CaptureTime(ms * MS) }
 }
 
 fn digest(side: Side, text: &str, wire: u64, ms: i64) -> Digest {
