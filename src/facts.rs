@@ -9,6 +9,8 @@
 //!
 //! Whatever comes from the wire is cut to a limit before it is kept here.
 
+use std::net::SocketAddr;
+
 use crate::base::Moment;
 
 /// The facts of one exchange.
@@ -22,6 +24,8 @@ pub enum Facts {
     Session(Box<SessionFacts>),
     /// A gRPC call.
     Call(Box<CallFacts>),
+    /// What a PROXY header says of its connection.
+    Origin(Box<OriginFacts>),
 }
 
 /// A request and its response, RFC 9110.
@@ -93,6 +97,10 @@ pub struct SessionFacts {
     pub origin: Option<Box<str>>,
     /// How the client said who it is; never what it said.
     pub credentials: Credentials,
+    /// A hash of `Sec-WebSocket-Key`; 0 where there is none, as over HTTP/2.
+    pub key: u64,
+    /// `X-Forwarded-For`, or the `for` of `Forwarded` (RFC 7239 §5.2), as written.
+    pub forwarded_for: Option<Box<str>>,
     /// The first messages: what two legs of one session have in common.
     pub digests: Vec<Digest>,
 }
@@ -154,4 +162,13 @@ pub struct CallFacts {
     pub messages: [u64; 2],
     /// Bytes of messages as sent.
     pub bytes: [u64; 2],
+}
+
+/// What a PROXY header says: the connection that a proxy passes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OriginFacts {
+    /// Who connected to the proxy.
+    pub source: SocketAddr,
+    /// The address of the proxy that it connected to.
+    pub destination: SocketAddr,
 }

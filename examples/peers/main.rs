@@ -6,6 +6,7 @@
 
 mod grpc;
 mod ws;
+mod ws_h2;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -13,6 +14,8 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + 
 async fn main() -> Result {
     match std::env::args().nth(1).as_deref() {
         Some("ws-tungstenite") => ws::tour().await,
+        Some("ws-h2") => ws_h2::sessions().await,
+        Some("ws-h2-ends") => ws_h2::ends().await,
         Some("grpc-tonic") => grpc::tour().await,
         Some("grpc-gzip-tonic") => grpc::gzip().await,
         Some("grpc-trailers-only") => grpc::trailers_only().await,

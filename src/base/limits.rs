@@ -142,6 +142,17 @@ pub const MAX_COUNTED_ADDRESSES: usize = 4096;
 /// See [`MAX_COUNTED_ADDRESSES`].
 pub const MAX_COUNTED_SESSIONS: usize = 1024;
 
+/// Sessions that have ended and may have another leg: at about 2 KiB each, 8 MiB.
+pub const MAX_LEGS: usize = 4096;
+/// PROXY headers that are remembered for the sessions behind them.
+pub const MAX_ORIGINS: usize = 4096;
+/// Nanoseconds that a proxy may hold a message back: what is buffered longer is
+/// taken for another session's.
+pub const MAX_LEG_DELAY_NS: u64 = 5_000_000_000;
+/// Nanoseconds of capture time that a session waits, once it has ended, for one that
+/// fits it better than those which do.
+pub const LEG_WAIT_NS: u64 = 2_000_000_000;
+
 /// Nodes in the field tree of one event.
 pub const MAX_TREE_NODES: usize = 1 << 17;
 /// Bytes of one gRPC message, as sent, that are held until it is whole: libraries

@@ -27,6 +27,7 @@ pub mod http;
 pub mod http1;
 pub mod http2;
 pub mod protobuf;
+pub mod proxy;
 pub mod websocket;
 
 pub use headers::{HeaderField, Headers};

@@ -1,12 +1,13 @@
 //! Which protocols there are: one line each.
 
 use crate::proto::{PayloadDecoder, Protocol};
-use crate::proto::{grpc, http, http1, http2, protobuf, websocket};
+use crate::proto::{grpc, http, http1, http2, protobuf, proxy, websocket};
 
 /// All protocols, in the order in which they are asked.
 ///
 /// `http` comes last: it takes every exchange that nobody else claims.
 pub static REGISTRY: &[&Protocol] = &[
+    &proxy::PROTOCOL,
     &http1::PROTOCOL,
     &http2::PROTOCOL,
     &websocket::PROTOCOL,

@@ -8,6 +8,8 @@
 mod connections;
 mod exposure;
 
+mod legs;
+
 use crate::base::EventId;
 use crate::engine::{ConversationInfo, FindingEvent};
 use crate::event::{Draft, Event};
@@ -66,7 +68,13 @@ pub(super) struct Analyses {
 
 impl Analyses {
     pub(super) fn new() -> Self {
-        Self { all: vec![Box::new(exposure::Exposure), Box::<connections::Connections>::default()] }
+        Self {
+            all: vec![
+                Box::new(exposure::Exposure),
+                Box::<connections::Connections>::default(),
+                Box::<legs::Legs>::default(),
+            ],
+        }
     }
 
     /// An event that is about to be handed out.

@@ -186,7 +186,7 @@ impl Http {
             match h.side {
                 Side::Client => {
                     about.method = lossy(h.headers.get(":method"));
-                    about.path = lossy(h.headers.get(":path"));
+                    about.path = lossy(target(h.headers));
                     about.host = lossy(h.headers.get(":authority"));
                 }
                 Side::Server => about.media_type = media_type(h.headers),
@@ -520,7 +520,7 @@ impl Shown {
         let line = match h.side {
             Side::Client => {
                 let method = lossy(h.headers.get(":method"));
-                let path = lossy(h.headers.get(":path"));
+                let path = lossy(target(h.headers));
                 let line = format!("{method} {path}");
                 add(&f::METHOD, Value::Text(method.into()));
                 add(&f::URI, Value::Text(path.into()));
@@ -548,6 +548,14 @@ impl Shown {
 
 fn status(headers: &Headers) -> u16 {
     headers.text(":status").and_then(|s| s.parse().ok()).unwrap_or(0)
+}
+
+/// `:path`; of an ordinary CONNECT, which has none over HTTP/2, the authority (RFC 9113
+/// §8.5), as HTTP/1 has it.
+fn target(headers: &Headers) -> Option<&[u8]> {
+    headers.get(":path").or_else(|| {
+        headers.get(":authority").filter(|_| headers.get(":method") == Some(b"CONNECT"))
+    })
 }
 
 fn lossy(v: Option<&[u8]>) -> String {

@@ -176,6 +176,37 @@ pub(crate) static STREAM_UNFINISHED: FindingSpec = FindingSpec::warning(
     "The connection ended while streams were open.",
 );
 
+pub(crate) static CONNECT_NOT_ENABLED: FindingSpec = FindingSpec::error(
+    "http2.connect-not-enabled",
+    "RFC 8441 §3",
+    "Extended CONNECT is used, and the server had not allowed it by SETTINGS_ENABLE_CONNECT_PROTOCOL.",
+);
+pub(crate) static CONNECT_WITHDRAWN: FindingSpec = FindingSpec::error(
+    "http2.connect-withdrawn",
+    "RFC 8441 §3",
+    "SETTINGS_ENABLE_CONNECT_PROTOCOL is set to 0 after it was 1.",
+);
+pub(crate) static PROTOCOL_WITHOUT_CONNECT: FindingSpec = FindingSpec::error(
+    "http2.protocol-without-connect",
+    "RFC 8441 §4",
+    "A request has :protocol, and its method is not CONNECT.",
+);
+pub(crate) static BAD_CONNECT: FindingSpec = FindingSpec::error(
+    "http2.bad-connect",
+    "RFC 9113 §8.5",
+    "A CONNECT request lacks a pseudo-header field, or has one that does not belong to it: the extended form has :scheme and :path (RFC 8441 §4), the ordinary one has not.",
+);
+pub(crate) static CONNECT_REFUSED: FindingSpec = FindingSpec::note(
+    "http2.connect-refused",
+    "RFC 8441 §5",
+    "The answer to an extended CONNECT is not 2xx: the stream stays HTTP.",
+);
+pub(crate) static HEADERS_IN_TUNNEL: FindingSpec = FindingSpec::error(
+    "http2.headers-in-tunnel",
+    "RFC 9113 §8.5",
+    "A header section on a stream that CONNECT has turned into a tunnel; nothing but DATA may be sent there.",
+);
+
 /// All of them, for `docs/FINDINGS.md`.
 pub(crate) static FINDINGS: &[&FindingSpec] = &[
     &BAD_PREFACE,
@@ -215,4 +246,10 @@ pub(crate) static FINDINGS: &[&FindingSpec] = &[
     &TRUNCATED,
     &GAP,
     &STREAM_UNFINISHED,
+    &CONNECT_NOT_ENABLED,
+    &CONNECT_WITHDRAWN,
+    &PROTOCOL_WITHOUT_CONNECT,
+    &BAD_CONNECT,
+    &CONNECT_REFUSED,
+    &HEADERS_IN_TUNNEL,
 ];

@@ -112,6 +112,11 @@ findings! {
         "Nothing in the handshake or the client's first message says who the client is; it may be known otherwise.");
     MANY_CONNECTIONS = warning("websocket.many-connections", "RFC 6455 §10.4",
         "One address opened very many WebSocket connections to one server.");
+    STREAM_WITHOUT_CLOSE = warning("websocket.stream-without-close", "RFC 8441 §5",
+        "The HTTP/2 stream of a session was ended by END_STREAM, which is FIN, without a close frame: both ends see 1006.");
+    // What is seen beside other sessions.
+    PAIRED_LEG = note("websocket.paired-leg", "RFC 6455 §5.3",
+        "The same session is in the capture a second time, on the other side of a proxy: layer 7 where the frames are masked anew or the handshake is another, layer 4 where the bytes are the same.");
     // What is missing.
     TRUNCATED = warning("websocket.truncated", "RFC 6455 §7.1.7",
         "The connection or the capture ended before the frame or the message did.");

@@ -64,13 +64,13 @@ impl Pings {
             self.waiting.remove(0);
             self.forgotten = self.forgotten.saturating_add(1);
         }
-        self.waiting.push(Ping { payload: hash(payload), at });
+        self.waiting.push(Ping { payload: Fnv::of(payload), at });
     }
 
     /// A pong of the peer: the round trip of the ping that it answers. Earlier ones
     /// are answered by it as well (RFC 6455 §5.5.3).
     pub(super) fn answered(&mut self, payload: &[u8], at: Moment) -> Option<u64> {
-        let payload = hash(payload);
+        let payload = Fnv::of(payload);
         let i = self.waiting.iter().position(|p| p.payload == payload)?;
         let ping = self.waiting.drain(..=i).next_back()?;
         self.forgotten = 0;
@@ -97,12 +97,6 @@ impl Pings {
     pub(super) fn memory(&self) -> usize {
         self.waiting.capacity() * size_of::<Ping>()
     }
-}
-
-fn hash(payload: &[u8]) -> u64 {
-    let mut f = Fnv::default();
-    f.push(payload);
-    f.value()
 }
 
 /// Round trips of pings, in nanoseconds.

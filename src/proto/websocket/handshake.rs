@@ -8,6 +8,7 @@ use super::findings::{
     ACCEPT_MISMATCH, BAD_EXTENSION, BAD_KEY, BAD_OFFER, BAD_STATUS, BAD_VERSION,
     EXTENSION_MISMATCH, EXTENSION_NOT_OFFERED, SUBPROTOCOL_NOT_OFFERED, UNKNOWN_EXTENSION,
 };
+use super::watch::Fnv;
 use crate::base::Side;
 use crate::finding::Finding;
 use crate::proto::{Head, Headers};
@@ -128,6 +129,10 @@ pub(super) struct Handshake {
     pub(super) extension_text: Option<Box<str>>,
     /// What they mean.
     pub(super) extensions: Extensions,
+    /// A hash of the key; 0 where there is none.
+    pub(super) key: u64,
+    /// What a proxy says of who asks: `X-Forwarded-For`, or `Forwarded` (RFC 7239).
+    pub(super) forwarded_for: Option<Box<str>>,
     /// The value that the server must answer with.
     accept: Option<[u8; 28]>,
     /// The names of the extensions that the client offered; `None` where the
@@ -144,6 +149,7 @@ impl Handshake {
         let h = head.headers;
         self.uri = clip(h.get(":path"));
         self.host = clip(h.get("host").or_else(|| h.get(":authority")));
+        self.forwarded_for = clip(h.get("x-forwarded-for").or_else(|| h.get("forwarded")));
         self.offered =
             Some(extensions(h).map(|e| String::from_utf8_lossy(e.name).into()).collect());
         self.subprotocols = Some(
@@ -179,6 +185,7 @@ impl Handshake {
         match h.get("sec-websocket-key").map(<[u8]>::trim_ascii) {
             Some(key) => {
                 self.accept = Some(accept(key));
+                self.key = Fnv::of(key);
                 match STANDARD.decode(key) {
                     Ok(bytes) if bytes.len() == 16 => {}
                     Ok(bytes) => {
@@ -280,6 +287,7 @@ impl Handshake {
             + text(&self.host)
             + text(&self.subprotocol)
             + text(&self.extension_text)
+            + text(&self.forwarded_for)
             + list(&self.offered)
             + list(&self.subprotocols)
     }

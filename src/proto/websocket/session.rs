@@ -7,7 +7,8 @@ use super::fields::{
     SESSION_REASON, SUBPROTOCOL, UNANSWERED_PINGS, URI, VERDICT,
 };
 use super::findings::{
-    CROSS_SITE, MESSAGE_RATE, NO_HEARTBEAT, REPEATED_MASKING_KEY, UNANSWERED_PING, ZERO_MASKING_KEY,
+    CROSS_SITE, MESSAGE_RATE, NO_HEARTBEAT, REPEATED_MASKING_KEY, STREAM_WITHOUT_CLOSE,
+    UNANSWERED_PING, ZERO_MASKING_KEY,
 };
 use super::habits::{Keys, Pings, Rate, RoundTrips, Silence};
 use super::handshake::Handshake;
@@ -308,6 +309,10 @@ impl Session {
     /// One end aborted the connection.
     pub(super) fn reset(&mut self, side: Side, at: Moment) {
         self.ending(side, Ending::Reset, at);
+        // Behind its own end there is but the other direction to abort.
+        if self.sent(side).ended.is_none_or(|(how, _)| how != Ending::Reset) {
+            self.ending(side.peer(), Ending::Reset, at);
+        }
     }
 
     fn ending(&mut self, side: Side, how: Ending, at: Moment) {
@@ -406,6 +411,11 @@ impl Session {
         d.complete = complete;
         d.inferred = handshake.is_unseen();
         self.findings(&verdict, end, &mut d.findings);
+        // The stream of HTTP/2 that carries it (RFC 8441) has no FIN of its own.
+        if self.version >= 20 && how == "fin without close" {
+            let by = self.first_end.map_or("", |(side, ..)| side.name());
+            d.findings.push(Finding::new(&STREAM_WITHOUT_CLOSE).with(by));
+        }
         d.facts = Some(Facts::Session(Box::new(self.facts(handshake))));
         if out.wants(Level::Exchange) {
             let ns = end.time.since(d.start.time);
@@ -479,6 +489,8 @@ impl Session {
             accepted: self.accepted,
             origin: self.origin.take(),
             credentials: self.credentials,
+            key: hs.key,
+            forwarded_for: hs.forwarded_for.clone(),
             digests: std::mem::take(&mut self.digests),
         }
     }

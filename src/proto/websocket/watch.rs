@@ -22,6 +22,13 @@ impl Default for Fnv {
 }
 
 impl Fnv {
+    /// The hash of `data` alone.
+    pub(super) fn of(data: &[u8]) -> u64 {
+        let mut f = Self::default();
+        f.push(data);
+        f.value()
+    }
+
     pub(super) fn push(&mut self, data: &[u8]) {
         let data = data.get(..self.room).unwrap_or(data);
         self.room = self.room.saturating_sub(data.len());

@@ -38,7 +38,7 @@ pub(super) struct Section {
     pub(super) headers: Headers,
     pub(super) detail: Option<Box<Detail>>,
     promised: Option<u32>,
-    stream: u32,
+    pub(super) stream: u32,
     end_stream: bool,
     start: Moment,
     wire_len: u64,
@@ -167,6 +167,7 @@ impl Connection {
         if s.promised.is_some() || s.stream == 0 {
             return;
         }
+        self.judge_connect(side, s, findings);
         let id = s.stream;
         let unsure = self.is_unsure();
         let both = self.ends.iter().all(|e| e.seen);
@@ -245,7 +246,10 @@ impl Connection {
                 detail: s.detail.as_deref(),
             };
             let input = if trailers { Input::Trailers(head) } else { Input::Head(head) };
-            out.tell(u64::from(id), input);
+            out.tell(self.section_key(id), input);
+            if !trailers && !interim {
+                self.tunnel_head(id, &head, out);
+            }
         }
         if end {
             self.end_stream(from, id, out);

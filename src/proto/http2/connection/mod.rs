@@ -2,11 +2,13 @@
 //! and the streams with their children (RFC 9113 §5, §6).
 
 mod blocks;
+mod tunnels;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use self::blocks::{Pending, Section};
+use self::tunnels::Tunnels;
 use crate::base::{Moment, Side};
 use crate::event::Detail;
 use crate::finding::{Finding, FindingSpec};
@@ -40,6 +42,8 @@ struct End {
     max_frame: u32,
     /// Whether it allows pushing.
     push: bool,
+    /// Whether it has allowed extended CONNECT (RFC 8441 §3).
+    connect: bool,
 }
 
 impl Default for End {
@@ -52,6 +56,7 @@ impl Default for End {
             lost: false,
             max_frame: DEFAULT_MAX_FRAME,
             push: true,
+            connect: false,
         }
     }
 }
@@ -85,6 +90,7 @@ impl Effect {
 pub(super) struct Connection {
     ends: [End; 2],
     streams: Streams,
+    tunnels: Tunnels,
     /// Memory of the last section, for the next.
     spare: Headers,
     too_many_told: bool,
@@ -254,7 +260,8 @@ impl Connection {
         out: &mut dyn Out,
     ) {
         if self.streams.get(stream).is_some_and(|s| s.child) {
-            out.pass(u64::from(stream), side, offset, data);
+            let key = self.data_key(side, stream, out);
+            out.pass(key, side, offset, data);
         }
     }
 
@@ -378,7 +385,15 @@ impl Connection {
                     end.max_frame = end.max_frame.max(value.min(0x00ff_ffff));
                     !(DEFAULT_MAX_FRAME..=0x00ff_ffff).contains(&value)
                 }
-                settings::ENABLE_CONNECT_PROTOCOL | settings::NO_RFC7540_PRIORITIES => value > 1,
+                settings::ENABLE_CONNECT_PROTOCOL => {
+                    let allowed = &mut self.end_of(side).connect;
+                    if *allowed && value == 0 {
+                        find(findings, &findings::CONNECT_WITHDRAWN, String::new());
+                    }
+                    *allowed |= value == 1;
+                    value > 1
+                }
+                settings::NO_RFC7540_PRIORITIES => value > 1,
                 _ => false,
             };
             if bad {
@@ -416,8 +431,8 @@ impl Connection {
     fn reset_stream(&mut self, side: Side, id: u32, code: u32, out: &mut dyn Out) {
         let Some(s) = self.streams.get(id) else { return };
         if s.child {
-            out.tell(u64::from(id), Input::Reset { side, code });
-            out.close(u64::from(id));
+            self.tell(id, Input::Reset { side, code }, out);
+            self.close_child(id, out);
         }
         self.streams.close(id, Some(side));
     }
@@ -455,7 +470,7 @@ impl Connection {
     /// END_STREAM.
     pub(super) fn end_stream(&mut self, side: Side, id: u32, out: &mut dyn Out) {
         let Some(stream) = self.streams.get(id) else { return };
-        let (child, key) = (stream.child, u64::from(id));
+        let child = stream.child;
         let half = stream.half(side);
         if half.ended {
             return;
@@ -471,12 +486,12 @@ impl Connection {
             && !stream.half(Side::Client).data;
         let over = stream.is_over() || alone;
         if child {
-            out.tell(key, Input::End { side, cause: EndCause::Finished });
+            self.tell(id, Input::End { side, cause: EndCause::Finished }, out);
             if alone {
-                out.tell(key, Input::End { side: side.peer(), cause: EndCause::Finished });
+                self.tell(id, Input::End { side: side.peer(), cause: EndCause::Finished }, out);
             }
             if over {
-                out.close(key);
+                self.close_child(id, out);
             }
         }
         if over {
@@ -558,7 +573,7 @@ impl Connection {
     fn each_child(&mut self, side: Side, out: &mut dyn Out, input: Input<'_>) {
         for id in self.streams.ids() {
             if self.streams.get(id).is_some_and(|s| s.child && !s.half(side).ended) {
-                out.tell(u64::from(id), input);
+                self.tell(id, input, out);
             }
         }
     }
@@ -567,7 +582,7 @@ impl Connection {
     pub(super) fn close_all(&mut self, out: &mut dyn Out) {
         for id in self.streams.ids() {
             if self.streams.get(id).is_some_and(|s| s.child) {
-                out.close(u64::from(id));
+                self.close_child(id, out);
             }
             self.streams.close(id, None);
         }
@@ -583,6 +598,6 @@ impl Connection {
                 e.hpack.memory() + block
             })
             .sum();
-        ends + self.streams.memory() + self.spare.memory()
+        ends + self.streams.memory() + self.tunnels.memory() + self.spare.memory()
     }
 }

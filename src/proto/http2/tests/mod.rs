@@ -11,6 +11,7 @@ use crate::event::{Draft, Level, Payload};
 use crate::proto::harness::{Recorder, Told};
 use crate::proto::{EndCause, Headers, Input};
 
+mod connect;
 mod frames;
 mod joined;
 mod peer;

@@ -135,3 +135,57 @@ fn a_handshake_that_does_not_fit_is_found_once() {
     head(&mut r, &mut *m, S, &[(":status", "101"), ("Sec-WebSocket-Accept", "no")]);
     assert_eq!(r.codes(), ["websocket.accept-mismatch"]);
 }
+
+#[test]
+fn an_end_that_aborts_behind_its_own_end_is_told() {
+    // FIN, then RST of the same end; END_STREAM, then RST_STREAM.
+    let r = once(
+        "",
+        &[Bytes(C, up(0x88, b"")), Bytes(S, down(0x88, b"")), End(S, EndCause::Finished), Reset(S)],
+    );
+    assert_eq!(text(&r, "websocket.ended").as_deref(), Some("close handshake"));
+    let r = once("", &[Bytes(C, up(0x81, b"x")), End(C, EndCause::Finished), Reset(C)]);
+    assert_eq!(text(&r, "websocket.ended").as_deref(), Some("reset"));
+}
+
+/// A session on a stream of HTTP/2, which these end.
+fn on_a_stream(acts: &[Act]) -> Recorder {
+    let mut r = Recorder::new();
+    let mut m = start();
+    for (side, fields) in [
+        (C, &[(":method", "CONNECT"), (":path", "/chat"), ("sec-websocket-version", "13")][..]),
+        (S, &[(":status", "200")]),
+    ] {
+        let mut headers = crate::proto::Headers::new();
+        for (n, v) in fields {
+            headers.push(n.as_bytes(), v.as_bytes());
+        }
+        let (start, ready) = Default::default();
+        let (headers, detail) = (&headers, None);
+        let head = crate::proto::Head {
+            side,
+            headers,
+            version: 20,
+            end: false,
+            start,
+            ready,
+            wire_len: 40,
+            detail,
+        };
+        r.input(&mut *m, Input::Head(head));
+    }
+    act(&mut r, &mut *m, acts, 1460);
+    r
+}
+
+#[test]
+fn the_end_of_a_stream_is_a_fin() {
+    let both = [End(C, EndCause::Finished), End(S, EndCause::Finished)];
+    let r = on_a_stream(&[&[Bytes(C, up(0x81, b"x"))][..], &both].concat());
+    assert_eq!(r.codes(), ["websocket.stream-without-close"]);
+    let close = [Bytes(C, up(0x88, b"")), Bytes(S, down(0x88, b""))];
+    assert_eq!(on_a_stream(&[&close[..], &both].concat()).codes(), [""; 0]);
+    let r = on_a_stream(&[Bytes(C, up(0x81, b"x")), Reset(C)]);
+    assert_eq!(r.codes(), [""; 0]);
+    assert_eq!(text(&r, "websocket.ended").as_deref(), Some("reset"));
+}
