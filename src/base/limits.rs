@@ -123,6 +123,13 @@ pub const MAX_INFLATED_BYTES: usize = 64 << 20;
 /// write one a flush, and each costs a copy of the 32 KiB window here.
 pub const MAX_FINAL_BLOCKS: u32 = 1024;
 
+/// Bytes of one word that is kept for looking across exchanges: a method, a host, a
+/// media type, an event's id.
+pub const MAX_FACT_BYTES: usize = 256;
+/// Bytes of a request target that are kept for the same: servers refuse longer ones
+/// than 8 KiB, and what tells two apart stands in front.
+pub const MAX_FACT_TARGET_BYTES: usize = 2048;
+
 /// Nodes in the field tree of one event.
 pub const MAX_TREE_NODES: usize = 1 << 17;
 /// Bytes of one gRPC message, as sent, that are held until it is whole: libraries

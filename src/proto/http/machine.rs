@@ -14,11 +14,14 @@
 //! protocol takes it by listing the media type among its `tokens`; where none
 //! does, nothing is opened.
 
+use crate::base::limits::{MAX_FACT_BYTES, MAX_FACT_TARGET_BYTES};
 use crate::base::time::human;
 use crate::base::{Buffer, Moment, PieceSource, Side, Span};
 use crate::event::{Detail, Draft, Level, Payload};
+use crate::facts::{Facts, HttpFacts};
 use crate::field::{FieldSpec, Value};
 use crate::finding::Finding;
+use crate::proto::http::hash::Hash;
 use crate::proto::http::{body, fields as f, findings as g, text};
 use crate::proto::{
     Chunk, EndCause, Head, Headers, Input, Machine, Out, PayloadHint, Progress, Trace,
@@ -91,6 +94,10 @@ pub struct Http {
     response: Message,
     /// Where exchanges or messages are looked at.
     about: Option<Box<About>>,
+    /// What those are told who look across exchanges.
+    facts: Box<HttpFacts>,
+    /// Of the response's body as sent.
+    hash: Hash,
     /// The request's method is HEAD: a length is stated, and no body follows.
     bodiless: bool,
     over: bool,
@@ -137,7 +144,13 @@ impl Machine for Http {
         let about = self.about.as_ref().map_or(0, |a| {
             size_of::<About>() + a.method.len() + a.path.len() + a.host.len() + a.media_type.len()
         });
-        size_of::<Self>() + about + shown(&self.request) + shown(&self.response)
+        let f = &self.facts;
+        let facts = size_of::<HttpFacts>()
+            + f.method.len()
+            + f.host.len()
+            + f.target.len()
+            + f.media_type.len();
+        size_of::<Self>() + facts + about + shown(&self.request) + shown(&self.response)
     }
 }
 
@@ -179,8 +192,10 @@ impl Http {
             m.stated = None;
             m.ended = Some(Ended::Whole);
             m.emit(Side::Server, self.about.as_deref(), out);
+            self.sent(Side::Server, h.wire_len, 0);
             return;
         }
+        self.state_facts(h, status);
         if out.wants(Level::Message) || out.wants(Level::Exchange) {
             let about = self.about.get_or_insert_default();
             match h.side {
@@ -216,6 +231,51 @@ impl Http {
                 s.kept.extend_from_slice(c.data.get(..room).unwrap_or_default());
             }
         }
+        self.sent(c.side, 0, c.data.len() as u64);
+        if c.side == Side::Server {
+            self.hash.update(c.data);
+        }
+    }
+
+    /// Bytes of a header section, and of a body, as sent.
+    fn sent(&mut self, side: Side, head: u64, body: u64) {
+        let add = |counts: &mut [u64; 2], n: u64| {
+            if let Some(c) = counts.get_mut(side.index()) {
+                *c = c.saturating_add(n);
+            }
+        };
+        add(&mut self.facts.head_bytes, head);
+        add(&mut self.facts.body_bytes, body);
+    }
+
+    /// What a head says to those who look across exchanges.
+    fn state_facts(&mut self, h: &Head<'_>, status: u16) {
+        self.sent(h.side, h.wire_len, 0);
+        let text = |name: &str, most: usize| -> Box<str> {
+            let v = h.headers.get(name).unwrap_or_default();
+            String::from_utf8_lossy(v.get(..most).unwrap_or(v)).into()
+        };
+        let f = &mut *self.facts;
+        match h.side {
+            Side::Client => {
+                f.version = h.version;
+                f.method = text(":method", MAX_FACT_BYTES);
+                f.target = text(":path", MAX_FACT_TARGET_BYTES);
+                f.host = text(":authority", MAX_FACT_BYTES);
+                if f.host.is_empty() {
+                    f.host = text("host", MAX_FACT_BYTES);
+                }
+            }
+            Side::Server => {
+                if !self.request.seen {
+                    f.version = h.version;
+                }
+                f.status = status;
+                let mut media_type = media_type(h.headers);
+                media_type.truncate(media_type.floor_char_boundary(MAX_FACT_BYTES));
+                f.media_type = media_type.into();
+            }
+        }
     }
 
     fn trailers(&mut self, h: &Head<'_>) {
@@ -223,6 +283,8 @@ impl Http {
         if m.ended.is_some() {
             return;
         }
+        self.sent(h.side, h.wire_len, 0);
+        let m = self.message(h.side);
         m.last = m.last.max(h.ready);
         if let (Some(s), Some(d)) = (&mut m.shown, h.detail) {
             s.trailers.push(d.clone());
@@ -293,6 +355,12 @@ impl Http {
         if out.wants(Level::Exchange) {
             d.detail = Some(Box::new(self.exchange_detail(reset.is_some())));
         }
+        let mut facts = std::mem::take(&mut self.facts);
+        let (q, a) = (&self.request, &self.response);
+        facts.request = q.seen.then_some([q.start, q.last]);
+        facts.response = a.seen.then_some([a.start, a.last]);
+        facts.body_hash = self.hash.value();
+        d.facts = Some(Facts::Http(facts));
         out.emit(d);
     }
 

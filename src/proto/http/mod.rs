@@ -6,6 +6,7 @@ use crate::proto::{Head, Machine, Protocol};
 mod body;
 pub mod fields;
 pub mod findings;
+mod hash;
 mod machine;
 #[cfg(test)]
 mod tests;

@@ -102,12 +102,61 @@ fn nothing_is_built_that_nobody_looks_at() {
     r.end(&mut m, Client, EndCause::Finished);
     head(&mut r, &mut m, Server, 2, false, &[(":status", "200"), ("content-length", "5")]);
     r.bytes(&mut m, Server, b"hello", 5);
-    // No memory beyond the state itself.
-    assert_eq!(m.memory(), size_of::<Http>());
+    // No memory beyond the state itself and the facts.
+    let facts = size_of::<crate::facts::HttpFacts>() + "GET".len() + "h".len() + "/a".len();
+    assert_eq!(m.memory(), size_of::<Http>() + facts);
     r.end(&mut m, Server, EndCause::Finished);
     assert_eq!(r.events.len(), 3);
     assert!(r.events.iter().all(|e| e.detail.is_none() && e.complete));
     assert_eq!(r.events[1].length, 5);
+}
+
+fn facts(r: &Recorder) -> &crate::facts::HttpFacts {
+    match &r.events.last().unwrap().facts {
+        Some(crate::facts::Facts::Http(f)) => f,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_exchange_states_its_facts_whoever_looks() {
+    let of = |size: usize, answer: &[u8], wants: fn(Level) -> bool| {
+        let (mut r, mut m) = (Recorder::new(), Http::new());
+        r.wants = wants;
+        let get: &[_] = &[(":method", "GET"), (":path", "/poll?since=4"), ("host", "h:80")];
+        head(&mut r, &mut m, Client, 1, false, get);
+        r.bytes(&mut m, Client, b"ask", size);
+        r.end(&mut m, Client, EndCause::Finished);
+        head(&mut r, &mut m, Server, 5, false, &[(":status", "103")]);
+        let ok: &[_] = &[(":status", "200"), ("content-type", "Text/Plain; charset=utf-8")];
+        head(&mut r, &mut m, Server, 6, false, ok);
+        r.bytes(&mut m, Server, answer, size);
+        r.end(&mut m, Server, EndCause::Finished);
+        facts(&r).clone()
+    };
+    let f = of(100, b"nothing new", |_| false);
+    assert_eq!((&*f.method, &*f.target, &*f.host), ("GET", "/poll?since=4", "h:80"));
+    assert_eq!((f.version, f.status, &*f.media_type), (11, 200, "text/plain"));
+    // The informational response's head counts as well.
+    assert_eq!((f.head_bytes, f.body_bytes), ([10, 20], [3, 11]));
+    assert_eq!(f.request, Some([moment(1), moment(3)]));
+    assert_eq!(f.response.map(|r| r[0]), Some(moment(6)));
+    for size in [1, 2, 3, 7] {
+        assert_eq!(of(size, b"nothing new", |_| true).body_hash, f.body_hash);
+    }
+    assert_ne!(of(100, b"nothing old", |_| true).body_hash, f.body_hash);
+}
+
+#[test]
+fn facts_from_the_wire_are_cut() {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    let (long, word) = ("ö".repeat(5000), "x".repeat(5000));
+    head(&mut r, &mut m, Client, 1, true, &[(":method", &word), (":path", &long)]);
+    r.end(&mut m, Client, EndCause::Finished);
+    head(&mut r, &mut m, Server, 2, true, &[(":status", "200"), ("content-type", &long)]);
+    r.end(&mut m, Server, EndCause::Finished);
+    let f = facts(&r);
+    assert_eq!((f.method.len(), f.target.len(), f.media_type.len()), (256, 2048, 256));
 }
 
 #[test]
