@@ -5,6 +5,8 @@
 //! bounded by a named limit. A conversation that is run again alone (decode-as,
 //! late keys) is not asked again.
 
+mod streams;
+
 use crate::base::EventId;
 use crate::engine::{ConversationInfo, FindingEvent};
 use crate::event::{Draft, Event};
@@ -59,7 +61,7 @@ pub(super) struct Analyses {
 
 impl Analyses {
     pub(super) fn new() -> Self {
-        Self { all: Vec::new() }
+        Self { all: vec![Box::new(streams::Streams::default())] }
     }
 
     /// An event that is about to be handed out.
