@@ -35,6 +35,8 @@ impl Http {
         if !q.seen {
             d.findings.push(Finding::new(&g::NO_REQUEST));
         }
+        // A reset is said above already.
+        self.late.retain(|f| f.spec.code != g::RESET.code);
         d.findings.append(&mut self.late);
         if out.wants(Level::Exchange) {
             d.detail = Some(Box::new(self.exchange_detail(reset.is_some())));

@@ -154,7 +154,7 @@ impl Message {
             d.summary.push_str(&format!(" {}", text::short(&s.media_type)));
         }
         if self.streams {
-            d.summary.push_str(" stream");
+            d.summary.push_str(", events follow");
         }
         if self.length > 0 {
             d.summary.push_str(&format!(" {}", text::bytes(self.length)));

@@ -497,7 +497,7 @@ fn events(fields: &[(&str, &str)], chunks: &[&[u8]], cause: EndCause) -> (Record
 fn an_event_stream_goes_to_who_reads_it() {
     use crate::proto::harness::Told;
     let (r, _) = events(&[], &[b"data: 1\n\n", b"data: 2\n\n"], EndCause::Finished);
-    assert_eq!(summaries(&r)[1], "200 OK text/event-stream stream");
+    assert_eq!(summaries(&r)[1], "200 OK text/event-stream, events follow");
     // With its head: the response's event does not wait for the stream's end.
     assert_eq!((r.events[1].end, r.events[1].complete), (moment(2), true));
     let (how, _, told) = &r.children[&0];
@@ -545,4 +545,36 @@ fn a_stream_that_cannot_be_decoded_is_said_to_be() {
     assert_eq!(r.codes(), ["http.bad-content-coding"]);
     let (r, _) = events(&[("content-encoding", "rot13")], &[b"qngn: 1\n\n"], EndCause::Finished);
     assert_eq!(r.codes(), ["http.unknown-content-coding"]);
+}
+
+#[test]
+fn a_stream_that_is_reset_is_found_so_once() {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    head(&mut r, &mut m, Client, 1, true, GET);
+    r.end(&mut m, Client, EndCause::Finished);
+    let answer: &[_] = &[(":status", "200"), ("content-type", "text/event-stream")];
+    head(&mut r, &mut m, Server, 2, false, answer);
+    r.bytes(&mut m, Server, b"data: 1\n\n", 99);
+    r.input(&mut m, Input::Reset { side: Client, code: 8 });
+    assert_eq!(r.codes(), ["http.reset"]);
+    assert_eq!(r.kinds(Level::Message), ["request", "response"]);
+}
+
+#[test]
+fn hops_are_on_the_request_and_on_the_exchange() {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    let via: &[_] =
+        &[(":method", "GET"), (":path", "/"), ("X-Forwarded-For", "192.0.2.1, 10.0.0.1")];
+    head(&mut r, &mut m, Client, 1, true, via);
+    r.end(&mut m, Client, EndCause::Finished);
+    head(&mut r, &mut m, Server, 2, true, &[(":status", "206"), ("content-range", "bytes 0-1/9")]);
+    r.end(&mut m, Server, EndCause::Finished);
+    for e in [&r.events[0], &r.events[2]] {
+        let nodes = e.detail.as_ref().unwrap().tree.nodes();
+        let hops: Vec<_> = nodes.iter().filter(|n| n.spec.name == "http.hop").collect();
+        assert_eq!(hops.len(), 2, "{}", e.kind);
+        assert_eq!(hops[0].value, Value::Text("192.0.2.1".into()));
+    }
+    let range = r.events[1].detail.as_ref().unwrap().tree.find("http.range");
+    assert_eq!(range.map(|n| n.value.clone()), Some(Value::Text("bytes 0-1/9".into())));
 }
