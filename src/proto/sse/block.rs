@@ -46,7 +46,7 @@ impl Raw {
         let mut wire = self.trace.take()?;
         let sink = TreeSink::new();
         // All lines are read: the parser wants no more than there is.
-        let _ = wire::block(In::new(&self.bytes, BufferId(0), 0, &sink), |at, v| data(at, v));
+        let _ = wire::block(In::new(&self.bytes, BufferId(0), 0, &sink), data);
         let mut detail = Detail { tree: sink.into_tree(), ..Detail::default() };
         wire.bytes = std::mem::take(&mut self.bytes);
         detail.origins.add(wire);

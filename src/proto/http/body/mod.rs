@@ -64,7 +64,7 @@ impl Body<'_> {
                         let note = format!("stopped after {} bytes: {failure}", i.total);
                         n.note = Some(note.into());
                     }
-                    if !(short && matches!(failure, Failure::Cut)) && !self.partial {
+                    if !(self.partial || short && matches!(failure, Failure::Cut)) {
                         findings.push(fault(&failure).at(span));
                     }
                 }
