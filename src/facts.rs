@@ -66,6 +66,8 @@ pub struct StreamFacts {
     pub target: Box<str>,
     /// `Last-Event-ID` of the request.
     pub resumed_from: Option<Box<str>>,
+    /// The first `id` of an event.
+    pub first_id: Option<Box<str>>,
     /// The `id` of the last event.
     pub last_id: Option<Box<str>>,
     /// Events.

@@ -119,6 +119,23 @@ pub const MAX_HPACK_TABLE: usize = 1 << 20;
 
 /// Output of one inflated message; a bomb is named, not run.
 pub const MAX_INFLATED_BYTES: usize = 64 << 20;
+/// Content codings of one body, one upon the other: two are rare.
+pub const MAX_CONTENT_CODINGS: usize = 4;
+/// Bytes that come out of one compressed byte in the long run, beyond
+/// [`MAX_INFLATED_BYTES`]: DEFLATE cannot give more than 1032 (RFC 1951), and what gives
+/// more is a bomb.
+pub const MAX_INFLATE_RATIO: u64 = 1032;
+/// Window of a zstd body (RFC 9659 §3).
+pub const MAX_HTTP_ZSTD_WINDOW: u64 = 8 << 20;
+/// Compressed bytes of a zstd body that are held: its decoder gives nothing back before
+/// its window is full or the body ends.
+pub const MAX_HTTP_ZSTD_BYTES: usize = 16 << 20;
+/// Parts of a multipart body, or pairs of a form, that are listed.
+pub const MAX_BODY_PARTS: usize = 1000;
+/// Multipart within multipart.
+pub const MAX_MULTIPART_DEPTH: usize = 4;
+/// Hops of a request that are listed: a request of more is going round in circles.
+pub const MAX_HOPS: usize = 64;
 /// Final DEFLATE blocks in one WebSocket message: senders that flush with them
 /// write one a flush, and each costs a copy of the 32 KiB window here.
 pub const MAX_FINAL_BLOCKS: u32 = 1024;
@@ -152,6 +169,29 @@ pub const MAX_LEG_DELAY_NS: u64 = 5_000_000_000;
 /// Nanoseconds of capture time that a session waits, once it has ended, for one that
 /// fits it better than those which do.
 pub const LEG_WAIT_NS: u64 = 2_000_000_000;
+
+/// Bytes of one word that is kept for looking across exchanges: a method, a host, a
+/// media type, an event's id.
+pub const MAX_FACT_BYTES: usize = 256;
+/// Bytes of a request target that are kept for the same: servers refuse longer ones
+/// than 8 KiB, and what tells two apart stands in front.
+pub const MAX_FACT_TARGET_BYTES: usize = 2048;
+
+/// Bytes of a line of an event stream that are waited for before it is taken in pieces:
+/// most events come in one segment, and are read in place.
+pub const SSE_LINE_BYTES: usize = 16 << 10;
+/// Bytes of an event's id, type or reconnection time: ids are numbers, UUIDs, or what a
+/// header can hold.
+pub const MAX_SSE_VALUE_BYTES: usize = 1024;
+/// Bytes of one event that are kept while it comes, even under `--full`: models send a
+/// few hundred, and images in base64 some MiB.
+pub const MAX_SSE_EVENT_BYTES: usize = 16 << 20;
+/// Streams that are remembered for those that resume them, or come back without a word.
+pub const MAX_RESUMABLE_STREAMS: usize = 4096;
+/// Streams of one client to one origin whose times are compared.
+pub const MAX_COMPARED_STREAMS: usize = 64;
+/// Pairs of a client and an origin whose streams are counted.
+pub const MAX_STREAM_ORIGINS: usize = 4096;
 
 /// Nodes in the field tree of one event.
 pub const MAX_TREE_NODES: usize = 1 << 17;

@@ -28,6 +28,7 @@ pub mod http1;
 pub mod http2;
 pub mod protobuf;
 pub mod proxy;
+pub mod sse;
 pub mod websocket;
 
 pub use headers::{HeaderField, Headers};
@@ -87,6 +88,8 @@ pub enum Input<'a> {
 pub enum EndCause {
     /// As the layer below ends it: FIN, END_STREAM, the end of a body.
     Finished,
+    /// The layer below ended before the message did: a FIN before the last chunk.
+    Cut,
     /// The capture ended.
     CaptureEnded,
     /// The engine let go of the conversation's state (`--mem`).

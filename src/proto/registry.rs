@@ -1,7 +1,7 @@
 //! Which protocols there are: one line each.
 
 use crate::proto::{PayloadDecoder, Protocol};
-use crate::proto::{grpc, http, http1, http2, protobuf, proxy, websocket};
+use crate::proto::{grpc, http, http1, http2, protobuf, proxy, sse, websocket};
 
 /// All protocols, in the order in which they are asked.
 ///
@@ -13,6 +13,7 @@ pub static REGISTRY: &[&Protocol] = &[
     &websocket::PROTOCOL,
     &grpc::PROTOCOL,
     &protobuf::PROTOCOL,
+    &sse::PROTOCOL,
     &http::PROTOCOL,
 ];
 

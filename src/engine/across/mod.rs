@@ -7,8 +7,8 @@
 
 mod connections;
 mod exposure;
-
 mod legs;
+mod streams;
 
 use crate::base::EventId;
 use crate::engine::{ConversationInfo, FindingEvent};
@@ -73,6 +73,7 @@ impl Analyses {
                 Box::new(exposure::Exposure),
                 Box::<connections::Connections>::default(),
                 Box::<legs::Legs>::default(),
+                Box::<streams::Streams>::default(),
             ],
         }
     }

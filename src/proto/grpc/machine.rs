@@ -214,7 +214,7 @@ impl Call {
     fn end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
         let has_status = self.status.is_some();
         let ended = match cause {
-            EndCause::Finished => {
+            EndCause::Finished | EndCause::Cut => {
                 self.cut(side, "the stream ended", out);
                 if side == Side::Client {
                     return;

@@ -114,7 +114,173 @@ pub static ENCODED_DATA: FieldSpec = FieldSpec::new(
     "RFC 9110 §8.4",
     "The content of the message before its content coding is undone.",
 );
+/// The same by Wireshark's name.
+pub static TIME: FieldSpec = FieldSpec::new(
+    "http.time",
+    "Time since request",
+    0,
+    Kind::Float,
+    "framescope",
+    "Seconds from the end of the request to the end of the response.",
+);
+/// A hop.
+pub static HOP: FieldSpec = FieldSpec::new(
+    "http.hop",
+    "Hop",
+    0,
+    Kind::Text,
+    "RFC 7239 §4",
+    "A client or proxy on the way here, the farthest first, as the proxies say it.",
+)
+.repeated();
+/// Where a hop is named.
+pub static HOP_HEADER: FieldSpec = FieldSpec::new(
+    "http.hop_header",
+    "Named in",
+    0,
+    Kind::Text,
+    "RFC 7239 §7.4",
+    "The header field that names the hop beside it.",
+)
+.repeated();
+/// A part of something.
+pub static RANGE: FieldSpec = FieldSpec::new(
+    "http.range",
+    "Range",
+    0,
+    Kind::Text,
+    "RFC 9110 §14.4",
+    "The body is this part of the whole, as Content-Range says.",
+);
+/// How long the request was under way.
+pub static UPLOAD: FieldSpec = FieldSpec::new(
+    "http.upload_time_ns",
+    "Upload time",
+    0,
+    Kind::Duration,
+    "framescope",
+    "From the first byte of the request to the last of its body.",
+);
+/// What it is by its bytes.
+pub static BODY_FORMAT: FieldSpec = FieldSpec::new(
+    "http.body_format",
+    "Format",
+    0,
+    Kind::Text,
+    "framescope",
+    "What the content is, by its first bytes, whatever its media type says.",
+)
+.repeated();
+/// A part of multipart.
+pub static PART: FieldSpec = FieldSpec::new(
+    "http.part",
+    "Part",
+    0,
+    Kind::Group,
+    "RFC 2046 §5.1",
+    "One part of a multipart body: its fields and its content.",
+);
+const fn part(
+    name: &'static str,
+    label: &'static str,
+    kind: Kind,
+    section: &'static str,
+    meaning: &'static str,
+) -> FieldSpec {
+    FieldSpec::new(name, label, 0, kind, section, meaning).repeated()
+}
+/// Its number.
+pub static PART_NUMBER: FieldSpec = part(
+    "http.part.number",
+    "Number",
+    Kind::Unsigned,
+    "RFC 2046 §5.1",
+    "Its number among the parts, from 1.",
+);
+/// One of its fields.
+pub static PART_HEADER: FieldSpec = FieldSpec::new(
+    "http.part.header",
+    "Part header",
+    0,
+    Kind::Text,
+    "RFC 2046 §5.1",
+    "A field of the part's head; its name is as on the wire.",
+)
+.header();
+/// Of a form.
+pub static PART_NAME: FieldSpec = part(
+    "http.part.name",
+    "Name",
+    Kind::Text,
+    "RFC 7578 §4.2",
+    "The form field that the part is the value of.",
+);
+/// Of a file.
+pub static PART_FILENAME: FieldSpec = part(
+    "http.part.filename",
+    "File name",
+    Kind::Text,
+    "RFC 7578 §4.2",
+    "The name of the file that is sent; it must not be trusted.",
+);
+/// Its media type.
+pub static PART_TYPE: FieldSpec = part(
+    "http.part.content_type",
+    "Content-Type",
+    Kind::Text,
+    "RFC 7578 §4.4",
+    "Media type of the part.",
+);
+/// Bytes of its content.
+pub static PART_LENGTH: FieldSpec = part(
+    "http.part.length",
+    "Length",
+    Kind::Unsigned,
+    "framescope",
+    "Bytes of the part's content.",
+);
+/// Its content.
+pub static PART_DATA: FieldSpec = FieldSpec::new(
+    "http.part.data",
+    "Content",
+    0,
+    Kind::Data,
+    "RFC 2046 §5.1",
+    "The content of the part.",
+);
+/// A pair of a form.
+pub static FORM_FIELD: FieldSpec = FieldSpec::new(
+    "http.form",
+    "Form field",
+    0,
+    Kind::Text,
+    "WHATWG URL §5",
+    "A name and a value of an urlencoded form, decoded.",
+)
+.header();
 
 /// The fields that stand here alone.
-pub static FIELDS: &[&FieldSpec] =
-    &[&VERSION, &REQUEST_BYTES, &RESPONSE_BYTES, &DURATION, &FIRST_BYTE, &FILE_DATA, &ENCODED_DATA];
+pub static FIELDS: &[&FieldSpec] = &[
+    &VERSION,
+    &REQUEST_BYTES,
+    &RESPONSE_BYTES,
+    &DURATION,
+    &FIRST_BYTE,
+    &FILE_DATA,
+    &ENCODED_DATA,
+    &UPLOAD,
+    &BODY_FORMAT,
+    &PART,
+    &PART_NUMBER,
+    &PART_HEADER,
+    &PART_NAME,
+    &PART_FILENAME,
+    &PART_TYPE,
+    &PART_LENGTH,
+    &PART_DATA,
+    &FORM_FIELD,
+    &TIME,
+    &HOP,
+    &HOP_HEADER,
+    &RANGE,
+];

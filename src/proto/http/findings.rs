@@ -38,7 +38,48 @@ pub static LENGTH: FindingSpec = FindingSpec::error(
     "RFC 9110 §8.6",
     "The body is not as long as Content-Length says.",
 );
+/// A coding was not what it says.
+pub static BAD_CODING: FindingSpec = FindingSpec::error(
+    "http.bad-content-coding",
+    "RFC 9110 §8.4",
+    "The body cannot be decoded as its Content-Encoding says; what came out of it before is shown.",
+);
+/// A coding has another name.
+pub static UNKNOWN_CODING: FindingSpec = FindingSpec::note(
+    "http.unknown-content-coding",
+    "RFC 9110 §8.4.1",
+    "The body has a content coding that is not undone here; it is shown as it was sent.",
+);
+/// A bomb.
+pub static INFLATE_LIMIT: FindingSpec = FindingSpec::warning(
+    "http.inflate-limit",
+    "framescope",
+    "Undoing the content coding was stopped at a limit: the rest of the body is not shown.",
+);
+/// Parts that cannot be told apart.
+pub static MULTIPART: FindingSpec = FindingSpec::error(
+    "http.bad-multipart",
+    "RFC 2046 §5.1.1",
+    "The body is not multipart as its media type says: the boundary is missing, or the last one is.",
+);
+/// Too many parts.
+pub static PARTS_LIMIT: FindingSpec = FindingSpec::warning(
+    "http.parts-limit",
+    "framescope",
+    "The body has more parts, or deeper ones, than are listed here.",
+);
 
 /// All findings of the protocol.
-pub static FINDINGS: &[&FindingSpec] =
-    &[&NO_RESPONSE, &NO_REQUEST, &BODY_CUT, &RESET, &GAP, &LENGTH];
+pub static FINDINGS: &[&FindingSpec] = &[
+    &NO_RESPONSE,
+    &NO_REQUEST,
+    &BODY_CUT,
+    &RESET,
+    &GAP,
+    &LENGTH,
+    &BAD_CODING,
+    &UNKNOWN_CODING,
+    &INFLATE_LIMIT,
+    &MULTIPART,
+    &PARTS_LIMIT,
+];

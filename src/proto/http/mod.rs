@@ -4,9 +4,14 @@
 use crate::proto::{Head, Machine, Protocol};
 
 mod body;
+mod exchange;
 pub mod fields;
 pub mod findings;
+mod hash;
+mod hops;
 mod machine;
+mod message;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -89,6 +89,7 @@ fn a_request_a_response_and_their_exchange() {
             ("http.response.bytes", Value::U64(5)),
             ("duration_ns", Value::U64(5000)),
             ("http.time_to_first_byte_ns", Value::U64(4000)),
+            ("http.time", Value::F64(5e-6)),
         ]
     );
     assert_eq!(r.codes(), [""; 0]);
@@ -102,12 +103,61 @@ fn nothing_is_built_that_nobody_looks_at() {
     r.end(&mut m, Client, EndCause::Finished);
     head(&mut r, &mut m, Server, 2, false, &[(":status", "200"), ("content-length", "5")]);
     r.bytes(&mut m, Server, b"hello", 5);
-    // No memory beyond the state itself.
-    assert_eq!(m.memory(), size_of::<Http>());
+    // No memory beyond the state itself and the facts.
+    let facts = size_of::<crate::facts::HttpFacts>() + "GET".len() + "h".len() + "/a".len();
+    assert_eq!(m.memory(), size_of::<Http>() + facts);
     r.end(&mut m, Server, EndCause::Finished);
     assert_eq!(r.events.len(), 3);
     assert!(r.events.iter().all(|e| e.detail.is_none() && e.complete));
     assert_eq!(r.events[1].length, 5);
+}
+
+fn facts(r: &Recorder) -> &crate::facts::HttpFacts {
+    match &r.events.last().unwrap().facts {
+        Some(crate::facts::Facts::Http(f)) => f,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_exchange_states_its_facts_whoever_looks() {
+    let of = |size: usize, answer: &[u8], wants: fn(Level) -> bool| {
+        let (mut r, mut m) = (Recorder::new(), Http::new());
+        r.wants = wants;
+        let get: &[_] = &[(":method", "GET"), (":path", "/poll?since=4"), ("host", "h:80")];
+        head(&mut r, &mut m, Client, 1, false, get);
+        r.bytes(&mut m, Client, b"ask", size);
+        r.end(&mut m, Client, EndCause::Finished);
+        head(&mut r, &mut m, Server, 5, false, &[(":status", "103")]);
+        let ok: &[_] = &[(":status", "200"), ("content-type", "Text/Plain; charset=utf-8")];
+        head(&mut r, &mut m, Server, 6, false, ok);
+        r.bytes(&mut m, Server, answer, size);
+        r.end(&mut m, Server, EndCause::Finished);
+        facts(&r).clone()
+    };
+    let f = of(100, b"nothing new", |_| false);
+    assert_eq!((&*f.method, &*f.target, &*f.host), ("GET", "/poll?since=4", "h:80"));
+    assert_eq!((f.version, f.status, &*f.media_type), (11, 200, "text/plain"));
+    // The informational response's head counts as well.
+    assert_eq!((f.head_bytes, f.body_bytes), ([10, 20], [3, 11]));
+    assert_eq!(f.request, Some([moment(1), moment(3)]));
+    assert_eq!(f.response.map(|r| r[0]), Some(moment(6)));
+    for size in [1, 2, 3, 7] {
+        assert_eq!(of(size, b"nothing new", |_| true).body_hash, f.body_hash);
+    }
+    assert_ne!(of(100, b"nothing old", |_| true).body_hash, f.body_hash);
+}
+
+#[test]
+fn facts_from_the_wire_are_cut() {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    let (long, word) = ("ö".repeat(5000), "x".repeat(5000));
+    head(&mut r, &mut m, Client, 1, true, &[(":method", &word), (":path", &long)]);
+    r.end(&mut m, Client, EndCause::Finished);
+    head(&mut r, &mut m, Server, 2, true, &[(":status", "200"), ("content-type", &long)]);
+    r.end(&mut m, Server, EndCause::Finished);
+    let f = facts(&r);
+    assert_eq!((f.method.len(), f.target.len(), f.media_type.len()), (256, 2048, 256));
 }
 
 #[test]
@@ -230,7 +280,9 @@ fn content_codings_are_undone_for_showing() {
     let r = compressed("gzip", &gzip[..gzip.len() - 10]);
     assert!(b"some text, some text".starts_with(payload(&r)));
     assert!(r.events[0].detail.as_ref().unwrap().tree.nodes().iter().any(|n| n.note.is_some()));
-    assert_eq!(payload(&compressed("br", b"\x0b\x02\x80hello\x03")), b"\x0b\x02\x80hello\x03");
+    assert_eq!(payload(&compressed("br", b"\x0b\x02\x80hello\x03")), b"hello");
+    let r = compressed("compress", b"as it is");
+    assert_eq!((payload(&r), r.codes()), (&b"as it is"[..], vec!["http.unknown-content-coding"]));
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), level);
     bomb.write_all(&[0; 100_000]).unwrap();
     let r = compressed("gzip", &bomb.finish().unwrap());
@@ -324,4 +376,205 @@ fn head_and_trailer_trees_come_with_their_buffers() {
     );
     let exact = |p: &Piece| p.exact;
     assert!(d.origins.buffers()[1].pieces.iter().all(exact));
+}
+
+fn body(kind: &str, body: &[u8]) -> Recorder {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    let post: &[_] = &[(":method", "POST"), (":path", "/"), ("content-type", kind)];
+    head(&mut r, &mut m, Client, 1, false, post);
+    r.bytes(&mut m, Client, body, 7);
+    r.end(&mut m, Client, EndCause::Finished);
+    r
+}
+
+fn listed(r: &Recorder, of: &[&str]) -> Vec<(String, Value, Vec<u8>)> {
+    let d = r.events[0].detail.as_ref().unwrap();
+    let bytes = &d.origins.buffers()[0].bytes;
+    d.tree
+        .nodes()
+        .iter()
+        .filter(|n| of.contains(&n.spec.name))
+        .map(|n| {
+            let place = n.span.map(|s| bytes[s.start as usize..s.end() as usize].to_vec());
+            let name = n.name.as_deref().unwrap_or(n.spec.name).to_owned();
+            (name, n.value.clone(), place.unwrap_or_default())
+        })
+        .collect()
+}
+
+const UPLOAD: &[u8] = b"preamble\r\n--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\n\
+    two\r\nlines\r\n--b  \r\ncontent-disposition: form-data; name=\"f\"; filename=\"a \\\"b\\\".png\"\r\n\
+    Content-Type: image/png\r\n\r\n\x89PNG\r\n\x1a\n--bx\r\n--b--\r\nepilogue";
+
+#[test]
+fn multipart_is_listed() {
+    let r = body("multipart/form-data; boundary=\"b\"", UPLOAD);
+    assert_eq!(r.codes(), [""; 0]);
+    let text = |t: &str| Value::Text(t.into());
+    let data = listed(&r, &["http.part.data"]);
+    let data: Vec<_> = data.iter().map(|(_, _, p)| p.as_slice()).collect();
+    assert_eq!(data, [&b"two\r\nlines"[..], b"\x89PNG\r\n\x1a\n--bx"]);
+    let rest = listed(
+        &r,
+        &["http.part.name", "http.part.filename", "http.part.content_type", "http.part.length"],
+    );
+    let values: Vec<_> = rest.into_iter().map(|(_, v, _)| v).collect();
+    assert_eq!(
+        values,
+        [
+            text("note"),
+            Value::U64(10),
+            text("f"),
+            text("a \"b\".png"),
+            text("image/png"),
+            Value::U64(12),
+        ]
+    );
+    let heads = listed(&r, &["http.part.header"]);
+    assert_eq!(heads[2].0, "Content-Type");
+    assert_eq!(heads[2].2, b"Content-Type: image/png\r\n");
+    assert_eq!(listed(&r, &["http.body_format"])[0].1, text("PNG image"));
+}
+
+#[test]
+fn broken_multipart_is_named_and_nesting_ends() {
+    for (kind, text) in [
+        ("multipart/mixed", UPLOAD),
+        ("multipart/mixed; boundary=other", UPLOAD),
+        ("multipart/mixed; boundary=b", &UPLOAD[..60]),
+        ("multipart/mixed; boundary=b", b""),
+    ] {
+        let codes = if text.is_empty() { vec![] } else { vec!["http.bad-multipart"] };
+        assert_eq!(body(kind, text).codes(), codes, "{kind}");
+    }
+    let mut deep = b"core".to_vec();
+    for n in 0..8 {
+        let (mut open, close) = (format!("--{n}\n").into_bytes(), format!("\n--{n}--\n"));
+        if n > 0 {
+            open.extend(format!("Content-Type: multipart/mixed; boundary={}\n", n - 1).bytes());
+        }
+        open.push(b'\n');
+        deep = [open, deep, close.into_bytes()].concat();
+    }
+    let r = body("multipart/mixed; boundary=7", &deep);
+    assert_eq!(r.codes(), ["http.parts-limit"]);
+    assert_eq!(listed(&r, &["http.part"]).len(), crate::base::limits::MAX_MULTIPART_DEPTH);
+    let many = "--b\n\nx\n".repeat(5000) + "--b--\n";
+    let r = body("multipart/mixed; boundary=b", many.as_bytes());
+    assert_eq!(r.codes(), ["http.parts-limit"]);
+    assert_eq!(listed(&r, &["http.part"]).len(), crate::base::limits::MAX_BODY_PARTS);
+}
+
+#[test]
+fn forms_are_listed() {
+    let r = body("application/x-www-form-urlencoded", b"a=1&b+c=x%20y%&&d&e=%c3%bc");
+    let pairs: Vec<_> = listed(&r, &["http.form"]);
+    let text = |t: &str| Value::Text(t.into());
+    let pairs: Vec<_> = pairs.iter().map(|(n, v, p)| (n.as_str(), v.clone(), p.len())).collect();
+    assert_eq!(
+        pairs,
+        [("a", text("1"), 3), ("b c", text("x y%"), 10), ("d", text(""), 1), ("e", text("ü"), 8)]
+    );
+}
+
+/// What the stream's reader is told.
+fn events(fields: &[(&str, &str)], chunks: &[&[u8]], cause: EndCause) -> (Recorder, Http) {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    let get: &[_] =
+        &[(":method", "GET"), (":path", "/s"), (":authority", "h"), ("Last-Event-ID", "7")];
+    head(&mut r, &mut m, Client, 1, true, get);
+    r.end(&mut m, Client, EndCause::Finished);
+    let base: &[_] = &[(":status", "200"), ("content-type", "Text/Event-Stream;charset=utf-8")];
+    head(&mut r, &mut m, Server, 2, false, &[base, fields].concat());
+    for c in chunks {
+        r.bytes(&mut m, Server, c, 1460);
+    }
+    r.end(&mut m, Server, cause);
+    (r, m)
+}
+
+#[test]
+fn an_event_stream_goes_to_who_reads_it() {
+    use crate::proto::harness::Told;
+    let (r, _) = events(&[], &[b"data: 1\n\n", b"data: 2\n\n"], EndCause::Finished);
+    assert_eq!(summaries(&r)[1], "200 OK text/event-stream, events follow");
+    // With its head: the response's event does not wait for the stream's end.
+    assert_eq!((r.events[1].end, r.events[1].complete), (moment(2), true));
+    let (how, _, told) = &r.children[&0];
+    assert_eq!(how, "text/event-stream");
+    let pairs = |h: &[(&str, &str)]| -> Vec<(String, String)> {
+        h.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+    };
+    let ask: &[_] =
+        &[(":method", "GET"), (":path", "/s"), (":authority", "h"), ("last-event-id", "7")];
+    assert_eq!(told[0], Told::Head(Client, pairs(ask), true));
+    assert_eq!(told[2], Told::Bytes(Server, b"data: 1\n\ndata: 2\n\n".to_vec()));
+    assert_eq!(told[3], Told::End(Server, EndCause::Finished));
+    assert_eq!(told.last(), Some(&Told::Closed));
+    assert_eq!(facts(&r).body_bytes, [0, 18]);
+}
+
+#[test]
+fn an_event_of_a_compressed_stream_comes_when_it_can_be_had() {
+    use crate::proto::harness::Told;
+    let mut w = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    let answer: &[_] =
+        &[(":status", "200"), ("content-type", "text/event-stream"), ("content-encoding", "gzip")];
+    head(&mut r, &mut m, Server, 2, false, answer);
+    let (mut sent, mut text) = (0, Vec::new());
+    for n in 0..5 {
+        let event = format!("data: {n}\n\n");
+        w.write_all(event.as_bytes()).unwrap();
+        w.flush().unwrap();
+        r.bytes(&mut m, Server, &w.get_ref()[sent..], 3);
+        sent = w.get_ref().len();
+        text.extend_from_slice(event.as_bytes());
+        assert_eq!(r.children[&0].2.last(), Some(&Told::Bytes(Server, text.clone())));
+    }
+    assert!(m.fork().is_none(), "a decoder has no copy");
+    r.end(&mut m, Server, EndCause::Cut);
+    let length = Told::Trailers(Server, vec![(":encoded-length".into(), sent.to_string())]);
+    assert!(r.children[&0].2.contains(&length));
+}
+
+#[test]
+fn a_stream_that_cannot_be_decoded_is_said_to_be() {
+    let gzip = ("content-encoding", "gzip");
+    let (r, _) = events(&[gzip], &[b"data: not gzip\n\n"], EndCause::Finished);
+    assert_eq!(r.codes(), ["http.bad-content-coding"]);
+    let (r, _) = events(&[("content-encoding", "rot13")], &[b"qngn: 1\n\n"], EndCause::Finished);
+    assert_eq!(r.codes(), ["http.unknown-content-coding"]);
+}
+
+#[test]
+fn a_stream_that_is_reset_is_found_so_once() {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    head(&mut r, &mut m, Client, 1, true, GET);
+    r.end(&mut m, Client, EndCause::Finished);
+    let answer: &[_] = &[(":status", "200"), ("content-type", "text/event-stream")];
+    head(&mut r, &mut m, Server, 2, false, answer);
+    r.bytes(&mut m, Server, b"data: 1\n\n", 99);
+    r.input(&mut m, Input::Reset { side: Client, code: 8 });
+    assert_eq!(r.codes(), ["http.reset"]);
+    assert_eq!(r.kinds(Level::Message), ["request", "response"]);
+}
+
+#[test]
+fn hops_are_on_the_request_and_on_the_exchange() {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    let via: &[_] =
+        &[(":method", "GET"), (":path", "/"), ("X-Forwarded-For", "192.0.2.1, 10.0.0.1")];
+    head(&mut r, &mut m, Client, 1, true, via);
+    r.end(&mut m, Client, EndCause::Finished);
+    head(&mut r, &mut m, Server, 2, true, &[(":status", "206"), ("content-range", "bytes 0-1/9")]);
+    r.end(&mut m, Server, EndCause::Finished);
+    for e in [&r.events[0], &r.events[2]] {
+        let nodes = e.detail.as_ref().unwrap().tree.nodes();
+        let hops: Vec<_> = nodes.iter().filter(|n| n.spec.name == "http.hop").collect();
+        assert_eq!(hops.len(), 2, "{}", e.kind);
+        assert_eq!(hops[0].value, Value::Text("192.0.2.1".into()));
+    }
+    let range = r.events[1].detail.as_ref().unwrap().tree.find("http.range");
+    assert_eq!(range.map(|n| n.value.clone()), Some(Value::Text("bytes 0-1/9".into())));
 }

@@ -299,7 +299,7 @@ impl Session {
             side,
             match cause {
                 EndCause::Finished => Ending::Finished,
-                EndCause::CaptureEnded => Ending::Cut,
+                EndCause::CaptureEnded | EndCause::Cut => Ending::Cut,
                 EndCause::Evicted => Ending::Evicted,
             },
             at,

@@ -139,8 +139,7 @@ impl Http1 {
                         out.finding(Finding::new(&g::BODY_CUT).with(left));
                     }
                     // `Finished` would say that the message is whole.
-                    let cause =
-                        if cause == EndCause::Finished { EndCause::CaptureEnded } else { cause };
+                    let cause = if cause == EndCause::Finished { EndCause::Cut } else { cause };
                     self.cut(side, cause, out);
                 }
             }

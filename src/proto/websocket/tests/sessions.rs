@@ -182,7 +182,7 @@ fn on_a_stream(acts: &[Act]) -> Recorder {
 fn the_end_of_a_stream_is_a_fin() {
     let both = [End(C, EndCause::Finished), End(S, EndCause::Finished)];
     let r = on_a_stream(&[&[Bytes(C, up(0x81, b"x"))][..], &both].concat());
-    assert_eq!(r.codes(), ["websocket.stream-without-close"]);
+    assert_eq!(r.codes(), ["websocket.abnormal-closure", "websocket.stream-without-close"]);
     let close = [Bytes(C, up(0x88, b"")), Bytes(S, down(0x88, b""))];
     assert_eq!(on_a_stream(&[&close[..], &both].concat()).codes(), [""; 0]);
     let r = on_a_stream(&[Bytes(C, up(0x81, b"x")), Reset(C)]);

@@ -1,0 +1,123 @@
+//! The body of a message that somebody looks at.
+
+use crate::base::{Buffer, PieceSource, Side, Span};
+use crate::event::{Detail, Payload};
+use crate::field::Value;
+use crate::finding::Finding;
+use crate::proto::http::{fields as f, findings as g};
+use crate::proto::{Out, PayloadHint, Trace};
+
+mod codings;
+mod magic;
+mod parts;
+
+pub(super) use codings::{Codings, Decoder, Failure};
+
+/// What is known of a body.
+pub(super) struct Body<'a> {
+    /// Where it lies.
+    pub(super) trace: Trace,
+    /// Its first bytes.
+    pub(super) kept: Vec<u8>,
+    /// Bytes of it that were seen.
+    pub(super) length: u64,
+    /// All of it was.
+    pub(super) whole: bool,
+    /// It is a range of something (RFC 9110 §14.4).
+    pub(super) partial: bool,
+    /// Without parameters, in lower case.
+    pub(super) media_type: &'a str,
+    pub(super) content_type: &'a [u8],
+    pub(super) codings: &'a Codings,
+    pub(super) path: &'a str,
+    pub(super) side: Side,
+}
+
+impl Body<'_> {
+    /// Adds it to the detail of its message: as it was sent, with its codings undone,
+    /// and as what its media type says it is.
+    pub(super) fn show(self, d: &mut Detail, findings: &mut Vec<Finding>, out: &mut dyn Out) {
+        let mut trace = self.trace;
+        let mut wire = trace.take().unwrap_or_default();
+        wire.label = "body";
+        let (len, kept_len) = (wire.len, u32::try_from(self.kept.len()).unwrap_or(u32::MAX));
+        let decoder = self.codings.decoder();
+        let inflated = decoder.map(|c| codings::inflate(c, &self.kept, out.payload_cap()));
+        wire.bytes = self.kept;
+        let wire = d.origins.add(wire);
+        let span = Span::bytes(wire, 0, len);
+        if let Codings::Unknown(name) = self.codings {
+            findings.push(Finding::new(&g::UNKNOWN_CODING).with(name.as_str()));
+        }
+        let (buffer, total) = match inflated {
+            None => {
+                d.tree.add(&f::FILE_DATA, Some(span), Value::None);
+                (wire, self.length)
+            }
+            Some(i) => {
+                out.inflated(i.total);
+                let raw = d.tree.add(&f::ENCODED_DATA, Some(span), Value::None);
+                // A part of a body, or what a limit of ours left of one, ends early.
+                let short = !self.whole || self.partial || u64::from(kept_len) < self.length;
+                if let Some(failure) = i.failure {
+                    if let Some(n) = d.tree.get_mut(raw) {
+                        let note = format!("stopped after {} bytes: {failure}", i.total);
+                        n.note = Some(note.into());
+                    }
+                    if !(self.partial || short && matches!(failure, Failure::Cut)) {
+                        findings.push(fault(&failure).at(span));
+                    }
+                }
+                let mut buffer = Buffer::new("inflated");
+                let n = u32::try_from(i.bytes.len()).unwrap_or(u32::MAX);
+                let source = PieceSource::Buffer(Span::bytes(wire, 0, kept_len));
+                buffer.push(n, source, false);
+                buffer.bytes = i.bytes;
+                let buffer = d.origins.add(buffer);
+                d.tree.add(&f::FILE_DATA, Some(Span::bytes(buffer, 0, n)), Value::None);
+                (buffer, i.total)
+            }
+        };
+        let bytes = d.origins.get(buffer).map(|b| b.bytes.clone()).unwrap_or_default();
+        let cut = (bytes.len() as u64) < total || u64::from(kept_len) < self.length;
+        d.truncated = cut.then_some(total);
+        d.payload = Payload::Bytes(Vec::new());
+        if !cut && self.whole && !self.partial && !self.media_type.is_empty() {
+            let hint =
+                PayloadHint { media_type: self.media_type, path: self.path, side: self.side };
+            if let Some(more) = out.decode(&hint, &bytes, Some((d, buffer))) {
+                findings.extend(more);
+            }
+        }
+        if !self.partial {
+            match self.media_type {
+                "application/x-www-form-urlencoded" if !cut => {
+                    parts::form(&bytes, buffer, &mut d.tree, findings);
+                }
+                m if m.starts_with("multipart/") && self.whole && !cut => {
+                    let kind = self.content_type;
+                    parts::multipart(&bytes, kind, buffer, &mut d.tree, findings);
+                }
+                _ => {}
+            }
+            if let Some(name) = magic::name(&bytes) {
+                let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                let span = Span::bytes(buffer, 0, len);
+                d.tree.add(&f::BODY_FORMAT, Some(span), Value::Text(name.into()));
+                d.summary.push_str(&format!(", {name}"));
+            }
+        }
+        if d.payload == Payload::Bytes(Vec::new()) {
+            d.payload = Payload::Bytes(bytes);
+        }
+    }
+}
+
+/// The finding of a coding that could not be undone.
+pub(super) fn fault(failure: &Failure) -> Finding {
+    let spec = match failure {
+        Failure::Limit(_) => &g::INFLATE_LIMIT,
+        _ => &g::BAD_CODING,
+    };
+    Finding::new(spec).with(failure.to_string())
+}
