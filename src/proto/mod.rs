@@ -12,6 +12,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use crate::base::{Buffer, BufferId, Moment, Piece, Side};
@@ -26,11 +27,12 @@ pub mod headers;
 pub mod http;
 pub mod http1;
 pub mod http2;
+pub mod payload;
 pub mod protobuf;
 pub mod websocket;
 
 pub use headers::{HeaderField, Headers};
-pub use registry::{REGISTRY, decoders, protocol};
+pub use registry::{REGISTRY, decode, decoders, decoders_with, protocol};
 
 mod registry;
 
@@ -245,7 +247,7 @@ pub trait Out {
     /// Closes a child; it has been told the ends it should know.
     fn close(&mut self, key: u64);
 
-    /// Has a payload decoded by whoever knows it. Fills the detail's payload and
+    /// Has a payload decoded by whoever demands it, else by who knows it by its content. Fills the detail's payload and
     /// tree (spans in `buffer`) where there is a detail; gives findings either
     /// way. `None`: nobody knows it.
     fn decode(
@@ -254,6 +256,11 @@ pub trait Out {
         data: &[u8],
         detail: Option<(&mut Detail, BufferId)>,
     ) -> Option<Vec<Finding>>;
+
+    /// Whether a decoder [demands](PayloadDecoder::demands) payloads of this sort.
+    fn demands(&self, _hint: &PayloadHint<'_>) -> bool {
+        false
+    }
 
     /// What schemas say of a method, where one is known.
     fn method_pattern(&self, path: &str) -> Option<&'static str>;
@@ -292,10 +299,64 @@ pub struct PayloadHint<'a> {
     pub path: &'a str,
     /// Who sent it.
     pub side: Side,
+    /// Of a message of a session; `None` for a body or a call's message.
+    pub message: Option<InSession<'a>>,
 }
 
-/// A decoder of whole payloads: stateless, bytes to fields.
+/// What is known of a message as part of a session of messages (WebSocket), whose
+/// subprotocol is the media type and whose request target is the path.
+#[derive(Clone, Copy, Debug)]
+pub struct InSession<'a> {
+    /// Sent as bytes, not as text.
+    pub binary: bool,
+    /// What decoders remember of the session.
+    pub memo: &'a Memo,
+}
+
+/// What a decoder remembers of a session between its messages: that it has known it
+/// by its content, and a word of its own. It is kept with the machine's state, so
+/// that a session can be gone on with from a checkpoint.
+#[derive(Clone, Debug, Default)]
+pub struct Memo {
+    who: Cell<Option<&'static str>>,
+    word: Cell<u64>,
+    sealed: Cell<bool>,
+}
+
+impl Memo {
+    /// The word, where `who` has left one.
+    #[must_use]
+    pub fn get(&self, who: &str) -> Option<u64> {
+        self.who.get().filter(|w| *w == who).map(|_| self.word.get())
+    }
+
+    /// Leaves a word: from now on the session is `who`'s.
+    pub fn set(&self, who: &'static str, word: u64) {
+        if self.sealed.get() && self.who.get() != Some(who) {
+            return;
+        }
+        self.who.set(Some(who));
+        self.word.set(word);
+    }
+
+    /// No decoder that has not left a word by now can: messages are looked at for
+    /// what they are at the beginning of a session alone. Else findings would depend on
+    /// who looks at a later one.
+    pub fn seal(&self) {
+        self.sealed.set(true);
+    }
+}
+
+/// A decoder of whole payloads, bytes to fields. It keeps nothing itself: what must
+/// be known of a session is in its [`Memo`].
 pub trait PayloadDecoder: Send + Sync {
+    /// Whether payloads of this sort are this decoder's, whatever is in them: the
+    /// subprotocol says so, or the memo. Such are decoded also where nobody looks,
+    /// for their findings.
+    fn demands(&self, _hint: &PayloadHint<'_>) -> bool {
+        false
+    }
+
     /// See [`Out::decode`].
     fn decode(
         &self,

@@ -492,7 +492,7 @@ impl Message {
         d.truncated = cut.then_some(total);
         d.payload = Payload::Bytes(Vec::new());
         if !cut && self.is_whole() && !media_type.is_empty() {
-            let hint = PayloadHint { media_type, path, side };
+            let hint = PayloadHint { media_type, path, side, message: None };
             if let Some(more) = out.decode(&hint, &bytes, Some((d, buffer))) {
                 findings.extend(more);
             }

@@ -1,5 +1,6 @@
 //! The state of one WebSocket connection: frames to messages, both directions.
 
+use super::content::Content;
 use super::fields::opcode_name;
 use super::findings::{
     CLIENT_UNMASKED, CONTEXT_LOST, CONTROL_TOO_LONG, EXTENSIONS_UNKNOWN, FRAGMENTED_CONTROL,
@@ -35,6 +36,7 @@ struct WebSocket {
     client: Half,
     server: Half,
     scratch: Vec<u8>,
+    content: Content,
 }
 
 /// One direction.
@@ -56,6 +58,8 @@ struct Shared<'a> {
     extensions: Extensions,
     session: &'a mut Session,
     scratch: &'a mut Vec<u8>,
+    content: &'a mut Content,
+    handshake: &'a Handshake,
 }
 
 impl WebSocket {
@@ -66,6 +70,7 @@ impl WebSocket {
             client: Half::new(Side::Client),
             server: Half::new(Side::Server),
             scratch: Vec::new(),
+            content: Content::default(),
         }
     }
 
@@ -74,6 +79,8 @@ impl WebSocket {
             extensions: self.handshake.extensions,
             session: &mut self.session,
             scratch: &mut self.scratch,
+            content: &mut self.content,
+            handshake: &self.handshake,
         };
         match side {
             Side::Client => (&mut self.client, shared),
@@ -151,6 +158,7 @@ impl Machine for WebSocket {
             client: self.client.fork()?,
             server: self.server.fork()?,
             scratch: Vec::new(),
+            content: self.content.clone(),
         }))
     }
 
@@ -275,6 +283,8 @@ impl Half {
                     self.abandon(frame.start, shared, out);
                 }
                 self.begin_message(&head, &frame, shared.extensions, out);
+                let look = shared.content.begin(self.side, head.opcode, shared.handshake, out);
+                self.data.look(look, out);
                 frame.role = Role::Data;
             }
             opcode::CONTINUATION if self.open => frame.role = Role::Data,
@@ -418,9 +428,9 @@ impl Half {
             Role::Data if head.fin => {
                 self.open = false;
                 self.data.finish(self.inflater.as_mut(), out);
-                tell(&mut self.data, side, end, true, shared.session, out);
+                tell(&mut self.data, side, end, true, shared, out);
             }
-            Role::Control => tell(&mut self.control, side, end, true, shared.session, out),
+            Role::Control => tell(&mut self.control, side, end, true, shared, out),
             Role::Data | Role::Stray => {}
         }
     }
@@ -433,7 +443,7 @@ impl Half {
             {
                 i.lose();
             }
-            tell(&mut self.data, self.side, end, false, shared.session, out);
+            tell(&mut self.data, self.side, end, false, shared, out);
         }
     }
 
@@ -491,7 +501,7 @@ impl Half {
             frame.emit(self.side, false, out);
             if role == Role::Control {
                 self.control.findings.push(Finding::new(why));
-                tell(&mut self.control, self.side, end, false, shared.session, out);
+                tell(&mut self.control, self.side, end, false, shared, out);
             }
         }
         if self.open {
@@ -507,11 +517,13 @@ fn tell(
     side: Side,
     end: Moment,
     complete: bool,
-    session: &mut Session,
+    shared: &mut Shared<'_>,
     out: &mut dyn Out,
 ) {
     let opcode = message.opcode;
-    message.emit(side, end, complete, out, &mut |told| {
+    let about = shared.content.about(shared.handshake);
+    let session = &mut *shared.session;
+    message.emit(side, end, complete, &about, out, &mut |told| {
         session.message(side, opcode, told.length);
         if let Some((code, reason)) = told.close {
             session.close(side, code, reason);

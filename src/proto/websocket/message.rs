@@ -1,5 +1,6 @@
 //! The message that is coming in, and its event.
 
+use super::content::{About, Look};
 use super::fields::{
     CLOSE, COMPRESSED_LENGTH, COMPRESSION_RATIO, FRAMES, MESSAGE_LENGTH, OPCODE, PAYLOAD,
 };
@@ -54,6 +55,9 @@ pub(super) struct OpenMessage {
     inflated_len: u64,
     text: Option<Utf8Check>,
     wanted: bool,
+    /// How its payload is looked at, and how much of it is kept for that.
+    look: Look,
+    look_cap: usize,
     trace: Trace,
     /// Its frames on the wire; kept where somebody looks.
     wire: Vec<u8>,
@@ -91,6 +95,12 @@ impl OpenMessage {
             joined,
             ..Self::default()
         };
+    }
+
+    /// Says how the payload is to be looked at, before any of it has come.
+    pub(super) fn look(&mut self, look: Look, out: &dyn Out) {
+        self.look = look;
+        self.look_cap = look.kept(out);
     }
 
     /// A frame of the message begins with these bytes of head.
@@ -136,6 +146,8 @@ impl OpenMessage {
             keep(&mut self.joined, data, cap);
         } else if self.opcode & 0x8 != 0 {
             keep(&mut self.joined, data, MAX_CONTROL);
+        } else if self.look_cap > 0 && self.coding == Coding::Plain {
+            keep(&mut self.joined, data, self.look_cap);
         }
         match (self.coding, inflater) {
             (Coding::Plain, _) => {
@@ -158,7 +170,7 @@ impl OpenMessage {
         inflater: &mut Inflater,
         step: impl FnOnce(&mut Inflater, &mut dyn FnMut(&[u8])) -> Result<(), Failure>,
     ) {
-        let cap = if self.wanted { cap } else { 0 };
+        let cap = if self.wanted { cap } else { self.look_cap };
         let (kept, text, mut made) = (&mut self.inflated, &mut self.text, 0);
         let result = step(inflater, &mut |data| {
             made += data.len() as u64;
@@ -227,6 +239,7 @@ impl OpenMessage {
         side: Side,
         end: Moment,
         complete: bool,
+        about: &About<'_>,
         out: &mut dyn Out,
         told: &mut dyn FnMut(Told<'_>),
     ) {
@@ -259,6 +272,26 @@ impl OpenMessage {
         d.complete = complete;
         d.findings = std::mem::take(&mut self.findings);
         d.detail = self.wanted.then(|| Box::new(self.detail(complete)));
+        if complete && self.opcode & 0x8 == 0 && self.coding != Coding::Undecoded {
+            let what = (side, self.opcode, self.look);
+            let kept = match &mut d.detail {
+                Some(detail) => match std::mem::take(&mut detail.payload) {
+                    Payload::Bytes(b) => b,
+                    _ => Vec::new(),
+                },
+                None if self.coding == Coding::Deflated => std::mem::take(&mut self.inflated),
+                None => std::mem::take(&mut self.joined),
+            };
+            if kept.len() as u64 == length && length > 0 {
+                d.findings.extend(about.decode(what, &kept, d.detail.as_deref_mut(), shown, out));
+            } else if let Some(detail) = &mut d.detail {
+                detail.payload = Payload::Bytes(kept);
+                return out.emit(d);
+            }
+            if d.detail.is_none() && self.coding == Coding::Plain {
+                self.joined = kept;
+            }
+        }
         out.emit(d);
     }
 

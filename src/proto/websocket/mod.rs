@@ -3,6 +3,7 @@
 use crate::proto::Protocol;
 
 pub mod close;
+mod content;
 pub mod fields;
 pub mod findings;
 mod frame;
