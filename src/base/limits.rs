@@ -143,6 +143,9 @@ pub const MAX_PROTOBUF_DEPTH: usize = 100;
 pub const MAX_JSON_DEPTH: usize = 128;
 /// Values of one JSON or MessagePack payload: a member takes four nodes of the tree.
 pub const MAX_JSON_PARTS: usize = MAX_TREE_NODES / 4;
+/// Bytes of an MQTT packet that are held until a later message brings the rest: what
+/// libraries cut up are small packets. Of a larger one the content is not read.
+pub const MAX_HELD_PACKET: usize = 64 << 10;
 /// Messages of each direction at the beginning of a session that are looked at for
 /// what they are, whether somebody looks or not: handshakes come first.
 pub const SNIFFED_MESSAGES: u8 = 2;

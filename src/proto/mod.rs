@@ -12,7 +12,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use crate::base::{Buffer, BufferId, Moment, Piece, Side};
@@ -321,6 +321,8 @@ pub struct Memo {
     who: Cell<Option<&'static str>>,
     word: Cell<u64>,
     sealed: Cell<bool>,
+    held: RefCell<[Vec<u8>; 2]>,
+    lost: Cell<[bool; 2]>,
 }
 
 impl Memo {
@@ -337,6 +339,44 @@ impl Memo {
         }
         self.who.set(Some(who));
         self.word.set(word);
+    }
+
+    /// Keeps bytes of a direction that are read with its next message: the decoder
+    /// bounds them.
+    pub fn hold(&self, side: Side, bytes: Vec<u8>) {
+        if let Ok(mut held) = self.held.try_borrow_mut()
+            && let Some(h) = held.get_mut(side.index())
+        {
+            *h = bytes;
+        }
+    }
+
+    /// What was kept; it is kept no longer.
+    #[must_use]
+    pub fn take_held(&self, side: Side) -> Vec<u8> {
+        let Ok(mut held) = self.held.try_borrow_mut() else { return Vec::new() };
+        held.get_mut(side.index()).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether a message of a direction is missing, and what was kept does not go on.
+    #[must_use]
+    pub fn is_lost(&self, side: Side) -> bool {
+        self.lost.get().get(side.index()).copied().unwrap_or_default()
+    }
+
+    /// Says that a message is missing, or that it is known again where one is.
+    pub fn set_lost(&self, side: Side, is_lost: bool) {
+        let mut lost = self.lost.get();
+        if let Some(l) = lost.get_mut(side.index()) {
+            *l = is_lost;
+        }
+        self.lost.set(lost);
+    }
+
+    /// Memory held, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.held.try_borrow().map_or(0, |h| h.iter().map(Vec::capacity).sum())
     }
 
     /// No decoder that has not left a word by now can: messages are looked at for

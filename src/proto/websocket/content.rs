@@ -58,6 +58,11 @@ impl Content {
         }
     }
 
+    /// Memory held beside itself, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.memo.memory()
+    }
+
     /// A data message begins.
     pub(super) fn begin(
         &mut self,

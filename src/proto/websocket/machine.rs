@@ -168,6 +168,7 @@ impl Machine for WebSocket {
             + self.client.memory()
             + self.server.memory()
             + self.scratch.capacity()
+            + self.content.memory()
     }
 }
 

@@ -292,6 +292,9 @@ impl OpenMessage {
                 self.joined = kept;
             }
         }
+        if !complete && self.opcode & 0x8 == 0 {
+            about.memo.set_lost(side, true);
+        }
         out.emit(d);
     }
 

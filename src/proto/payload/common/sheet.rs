@@ -52,6 +52,8 @@ pub struct Sheet<'d> {
     buffer: BufferId,
     /// Findings are told, since what it is does not rest on a guess.
     told: bool,
+    /// Bytes that lie in earlier messages: places count from there.
+    before: u32,
     findings: Vec<Finding>,
 }
 
@@ -64,7 +66,24 @@ impl<'d> Sheet<'d> {
             Some((d, b)) => (Some(d), b),
             None => (None, BufferId(0)),
         };
-        Self { detail, buffer, told, findings: Vec::new() }
+        Self { detail, buffer, told, before: 0, findings: Vec::new() }
+    }
+
+    /// The first so many bytes lie in earlier messages: fields in them have no place.
+    #[must_use]
+    pub fn behind(self, before: usize) -> Self {
+        Self { before: u32::try_from(before).unwrap_or(u32::MAX), ..self }
+    }
+
+    /// The first byte that lies in this message.
+    #[must_use]
+    pub const fn first_here(&self) -> usize {
+        self.before as usize
+    }
+
+    /// Where a byte lies in this message.
+    const fn here(&self, at: u32) -> u32 {
+        at.saturating_sub(self.before)
     }
 
     /// Whether somebody looks.
@@ -92,18 +111,23 @@ impl<'d> Sheet<'d> {
         end: u32,
         value: Value,
     ) -> Option<NodeId> {
-        let span = Span::bytes(self.buffer, start, end.checked_sub(start).filter(|n| *n > 0)?);
-        self.detail.as_mut().map(|d| d.tree.add(spec, Some(span), value))
+        if end <= start {
+            return None;
+        }
+        let (from, to) = (self.here(start), self.here(end));
+        let span = (to > from).then(|| Span::bytes(self.buffer, from, to - from));
+        self.detail.as_mut().map(|d| d.tree.add(spec, span, value))
     }
 
     /// A field of some bits, from the most significant one of byte `start`.
     pub fn bits(&mut self, spec: &'static FieldSpec, start: u32, first: u8, value: u64) {
         let bits = u8::try_from(spec.bits).unwrap_or(8);
-        let span = Span::bit_field(self.buffer, start, first.into(), bits);
+        let span = (start >= self.before)
+            .then(|| Span::bit_field(self.buffer, self.here(start), first.into(), bits));
         let flag = spec.kind == Kind::Flag;
         let value = if flag { Value::Bool(value != 0) } else { Value::U64(value) };
         if let Some(d) = &mut self.detail {
-            d.tree.add(spec, Some(span), value);
+            d.tree.add(spec, span, value);
         }
     }
 
@@ -130,12 +154,13 @@ impl<'d> Sheet<'d> {
 
     /// Opens a group that begins at `start`.
     pub fn open(&mut self, spec: &'static FieldSpec, start: u32) -> Option<NodeId> {
-        let span = Span::bytes(self.buffer, start, 0);
+        let span = Span::bytes(self.buffer, self.here(start), 0);
         self.detail.as_mut().map(|d| d.tree.open(spec, Some(span)))
     }
 
     /// Ends the group that was opened last before byte `end`.
     pub fn close(&mut self, end: u32) {
+        let end = self.here(end);
         if let Some(d) = &mut self.detail {
             d.tree.close_at(end);
         }
@@ -177,7 +202,8 @@ impl<'d> Sheet<'d> {
         }
         // Places are known where there are buffers.
         if self.is_seen() {
-            f = f.at(Span::bytes(self.buffer, start, end.saturating_sub(start)));
+            let (from, to) = (self.here(start), self.here(end));
+            f = f.at(Span::bytes(self.buffer, from, to.saturating_sub(from)));
         }
         self.findings.push(f);
     }

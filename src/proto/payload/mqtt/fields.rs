@@ -104,9 +104,9 @@ fields! { "MQTT 3.1.1, MQTT 5.0", [repeated];
     /// Key of a user property.
     PROPERTY_KEY = "mqtt.prop_key", "Key", 0 Text, "The key of a user property, behind its length.";
     /// Of an earlier packet.
-    CONTINUED = "mqtt.continued", "Continued", 0 Bytes, "The rest of a packet that began in an earlier message.";
+    CONTINUED = "mqtt.continued", "Continued", 0 Bytes, "The rest of a packet that began in an earlier message and was too large to be held.";
     /// To be continued.
-    PARTIAL = "mqtt.partial", "To be continued", 0 Bytes, "A packet that goes on in the next message.";
+    PARTIAL = "mqtt.partial", "To be continued", 0 Bytes, "Bytes of a packet that goes on in the next message, where it is read.";
     /// What could not be read.
     REST = "mqtt.unread", "Not read", 0 Bytes, "What does not fit the type of the packet.";
 }
@@ -119,7 +119,7 @@ findings! {
     /// Text message.
     TEXT_MESSAGE = error("mqtt.text-message", "MQTT 5.0 §6.0", "A packet came in a text message; only binary ones may carry them.");
     /// Over several messages.
-    SPLIT = note("mqtt.split-packet", "MQTT 5.0 §6.0", "A packet begins in one message and ends in a later one, which is allowed; its content is not read.");
+    SPLIT = note("mqtt.split-packet", "MQTT 5.0 §6.0", "A packet begins in one message and ends in a later one, which is allowed; it is too large to be held, and its content is not read.");
     /// Refused.
     REFUSED = warning("mqtt.refused", "MQTT 5.0 §2.4", "The peer refused: a reason code of 0x80 or above, or a return code other than 0.");
 }

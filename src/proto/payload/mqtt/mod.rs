@@ -16,7 +16,7 @@ use crate::finding::Finding;
 use crate::proto::payload::common::Sheet;
 use crate::proto::{Memo, PayloadDecoder, PayloadHint, Protocol};
 use fields as f;
-use packet::Reader;
+use packet::{Reader, Split};
 
 /// The registry's line.
 pub static PROTOCOL: Protocol = super::format("mqtt", "MQTT", &[f::FIELDS], f::FINDINGS);
@@ -86,36 +86,49 @@ impl PayloadDecoder for Decoder {
         if hint.media_type == "mqttv3.1" && known.version == 0 {
             known.version = 3;
         }
-        let mut r = Reader {
-            data,
-            at: 0,
-            end: data.len(),
-            version: known.version,
-            sheet: Sheet::new(detail, self.demands(hint)),
-        };
+        let mut held = message.memo.take_held(hint.side);
+        let [up, down] = &mut known.rest;
+        let waiting = if hint.side == Side::Client { up } else { down };
+        let told = self.demands(hint);
+        if message.memo.is_lost(hint.side) {
+            held.clear();
+            *waiting = 0;
+        }
+        let before = held.len();
+        held.extend_from_slice(data);
+        let whole = held.as_slice();
+        let sheet = Sheet::new(detail, told).behind(before);
+        let mut r = Reader { data: whole, at: 0, end: whole.len(), version: known.version, sheet };
         if !message.binary {
             r.sheet.found(&f::TEXT_MESSAGE, "", 0, 0);
         }
         let mut lines: Vec<String> = Vec::new();
-        let [up, down] = &mut known.rest;
-        let waiting = if hint.side == Side::Client { up } else { down };
+        let mut rest = None;
+        if message.memo.is_lost(hint.side) && !packet::is_whole(whole) {
+            r.rest_of(&f::REST, whole.len());
+            lines.push("(not read: a message before it is missing)".to_owned());
+        } else {
+            message.memo.set_lost(hint.side, false);
+        }
         if *waiting > 0 {
-            let n = data.len().min(*waiting as usize);
+            let n = whole.len().min(*waiting as usize);
             r.rest_of(&f::CONTINUED, n);
             *waiting -= u32::try_from(n).unwrap_or(*waiting);
             lines.push(format!("({n} bytes of a packet that began before)"));
         }
-        while r.at < data.len() && lines.len() < MAX_PACKETS {
+        while r.at < whole.len() && lines.len() < MAX_PACKETS {
+            let start = r.at;
             match r.packet() {
                 Ok(line) => lines.push(line),
-                Err(missing) => {
-                    lines.push(match missing {
-                        Some(n) => {
-                            *waiting = n;
-                            format!("(begins a packet, {n} bytes to come)")
-                        }
-                        None => "(not read)".to_owned(),
-                    });
+                Err(split) => {
+                    match split {
+                        Split::Held => rest = Some(start),
+                        Split::Large(missing) => *waiting = missing,
+                        Split::Broken => message.memo.set_lost(hint.side, true),
+                    }
+                    let first = whole.get(start).copied().unwrap_or_default();
+                    let name = words::packet(u64::from(first >> 4)).unwrap_or("no packet");
+                    lines.push(format!("(part of {name})"));
                     break;
                 }
             }
@@ -123,22 +136,26 @@ impl PayloadDecoder for Decoder {
         known.version = r.version;
         known.keep(message.memo);
         if !lines.is_empty() {
-            r.sheet.say(
-                hint,
-                &format!("MQTT {}", lines.join("; ")).chars().take(400).collect::<String>(),
-            );
+            let line: String = lines.join("; ").chars().take(400).collect();
+            r.sheet.say(hint, &format!("MQTT {line}"));
         }
-        Some(r.sheet.finish())
+        let found = r.sheet.finish();
+        if told && let Some(start) = rest {
+            held.drain(..start.min(held.len()));
+            message.memo.hold(hint.side, held);
+        }
+        Some(found)
     }
 }
 
 impl Reader<'_, '_> {
-    /// So many bytes that are not read.
+    /// So many bytes that are not read; those of earlier messages are not shown again.
     fn rest_of(&mut self, spec: &'static crate::field::FieldSpec, n: usize) {
         let from = self.at;
         self.at = from.saturating_add(n).min(self.data.len());
         if self.sheet.is_seen() {
-            let bytes = self.data.get(from..self.at).unwrap_or_default();
+            let first = self.sheet.first_here().max(from);
+            let bytes = self.data.get(first..self.at).unwrap_or_default();
             self.sheet.field(
                 spec,
                 packet::place(from),

@@ -2,6 +2,7 @@
 
 use super::fields as f;
 use super::words::{self, Form};
+use crate::base::limits::MAX_HELD_PACKET;
 use crate::field::{FieldSpec, Value};
 use crate::proto::payload::common::{Sheet, json, short};
 use crate::proto::payload::names::JSON;
@@ -20,6 +21,35 @@ pub(super) struct Reader<'a, 'd> {
 /// What is wrong with a packet; what was read before it is shown.
 type Read<T> = Result<T, String>;
 
+/// How a packet goes on that its message does not end.
+pub(super) enum Split {
+    /// Its bytes are held for the next message.
+    Held,
+    /// So many bytes are to come; they will not be read.
+    Large(u32),
+    /// It is none.
+    Broken,
+}
+
+/// Whether bytes are whole packets with the flags that their types have.
+pub(super) fn is_whole(data: &[u8]) -> bool {
+    let mut rest = data;
+    while let Some((first, tail)) = rest.split_first() {
+        let good = match first >> 4 {
+            0 => false,
+            3 => first >> 1 & 3 != 3,
+            6 | 8 | 10 => first & 15 == 2,
+            _ => first & 15 == 0,
+        };
+        let next = varint(tail).and_then(|(len, n)| tail.get(n.checked_add(len as usize)?..));
+        match next {
+            Some(next) if good => rest = next,
+            _ => return false,
+        }
+    }
+    true
+}
+
 pub(super) fn place(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
@@ -33,9 +63,8 @@ fn varint(data: &[u8]) -> Option<(u32, usize)> {
 }
 
 impl<'a> Reader<'a, '_> {
-    /// One packet, and what a line says of it. An error: how many bytes are to come
-    /// of a packet that the message does not end, where that is known.
-    pub(super) fn packet(&mut self) -> Result<String, Option<u32>> {
+    /// One packet, and what a line says of it. An error: the message does not end it.
+    pub(super) fn packet(&mut self) -> Result<String, Split> {
         let start = self.at;
         let rest = self.data.get(start..).unwrap_or_default();
         let first = rest.first().copied().unwrap_or_default();
@@ -43,31 +72,31 @@ impl<'a> Reader<'a, '_> {
         let Some((length, bytes)) = length else {
             let (from, to) = (place(start), place(self.data.len()));
             if rest.len() < 5 {
-                self.sheet.found(&f::SPLIT, "within its first bytes", from, to);
                 self.rest_of(&f::PARTIAL, rest.len());
-            } else {
-                self.sheet.found(&f::MALFORMED, "the remaining length has no end", from, to);
-                self.rest_of(&f::REST, rest.len());
+                return Err(Split::Held);
             }
-            return Err(None);
+            self.sheet.found(&f::MALFORMED, "the remaining length has no end", from, to);
+            self.rest_of(&f::REST, rest.len());
+            return Err(Split::Broken);
         };
         let body = start + 1 + bytes;
         let end = body.saturating_add(length as usize);
-        self.sheet.open(&f::PACKET, place(start));
         let kind = first >> 4;
-        self.head(start, first);
-        self.sheet.field(&f::LENGTH, place(start + 1), place(body), Value::U64(length.into()));
-        self.at = body;
         let name = words::packet(kind.into()).unwrap_or("reserved type");
         if end > self.data.len() {
             let missing = place(end - self.data.len());
-            let (from, to) = (place(start), place(self.data.len()));
-            self.sheet.found(&f::SPLIT, format!("{name}, {missing} bytes to come"), from, to);
-            let n = self.data.len().saturating_sub(body);
-            self.rest_of(&f::PARTIAL, n);
-            self.sheet.close(place(self.data.len()));
-            return Err(Some(missing));
+            let large = end.saturating_sub(start) > MAX_HELD_PACKET;
+            if large {
+                let (from, to) = (place(start), place(self.data.len()));
+                self.sheet.found(&f::SPLIT, format!("{name}, {missing} bytes to come"), from, to);
+            }
+            self.rest_of(&f::PARTIAL, self.data.len().saturating_sub(start));
+            return Err(if large { Split::Large(missing) } else { Split::Held });
         }
+        self.sheet.open(&f::PACKET, place(start));
+        self.head(start, first);
+        self.sheet.field(&f::LENGTH, place(start + 1), place(body), Value::U64(length.into()));
+        self.at = body;
         self.end = end;
         let mut line = name.to_owned();
         match self.body(kind, first & 15, &mut line) {
