@@ -150,7 +150,7 @@ pub const MAX_HELD_PACKET: usize = 64 << 10;
 /// what they are, whether somebody looks or not: handshakes come first.
 pub const SNIFFED_MESSAGES: u8 = 2;
 /// Bytes of such a message: a handshake is short.
-pub const SNIFFED_BYTES: usize = 64 << 10;
+pub const SNIFFED_BYTES: usize = 16 << 10;
 
 /// Default of `--mem`: state of open conversations, in bytes.
 pub const DEFAULT_STATE_BYTES: usize = 256 << 20;

@@ -13,7 +13,7 @@ use crate::proto::{PayloadDecoder, PayloadHint, Protocol};
 
 fields! { "GraphQL over WebSocket", [];
     /// Type.
-    TYPE = "graphql.type", "Type", 0 Text, "What the message is: connection_init, subscribe, next, complete …";
+    TYPE = "graphql.type", "Type", 0 Text, "What the message is, such as connection_init, subscribe or next.";
     /// Id.
     ID = "graphql.id", "Id", 0 Text, "The operation that it belongs to.";
     /// Operation.
