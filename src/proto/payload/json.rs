@@ -39,7 +39,7 @@ impl PayloadDecoder for Decoder {
         let claimed = self.demands(hint);
         // Bodies of other media types are what they say they are.
         let text = hint.message.is_some_and(|m| !m.binary);
-        if !claimed && !(text && detail.is_some() && json::looks_like(data)) {
+        if !(claimed || text && detail.is_some() && json::looks_like(data)) {
             return None;
         }
         let doc = json::parse(data, 0);

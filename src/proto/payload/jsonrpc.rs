@@ -73,7 +73,7 @@ impl PayloadDecoder for Decoder {
     ) -> Option<Vec<Finding>> {
         let claimed = self.demands(hint);
         let text = hint.message.is_none_or(|m| !m.binary);
-        if !claimed && !(text && detail.is_some() && contains(data, b"\"jsonrpc\"")) {
+        if !(claimed || text && detail.is_some() && contains(data, b"\"jsonrpc\"")) {
             return None;
         }
         let doc = json::parse(data, 0);
