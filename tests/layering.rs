@@ -63,6 +63,9 @@ const NOT_IN_PROTO: &[&str] = &[
     "tokio",
 ];
 
+/// What the decoders in `proto/payload` share; of each other they know nothing.
+const SHARED_BY_PAYLOADS: &[&str] = &["common", "names", "rules", "format"];
+
 // ---------------------------------------------------------------- tokens
 
 #[derive(Clone, Debug, PartialEq)]
@@ -455,6 +458,16 @@ fn complaint(module: &[String], named: &Named, protocols: &BTreeSet<String>) -> 
         {
             return Some(format!("proto/{mine} must not import proto/{theirs} ({joined})"));
         }
+        // Formats of messages are apart as protocols are.
+        if let ["proto", "payload", mine, ..] =
+            module.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
+            && let ["payload", theirs, ..] = rest
+            && !SHARED_BY_PAYLOADS.contains(mine)
+            && mine != theirs
+            && !SHARED_BY_PAYLOADS.contains(theirs)
+        {
+            return Some(format!("payload/{mine} must not import payload/{theirs} ({joined})"));
+        }
         return None;
     }
     match (layer(top), layer(target)) {
@@ -584,6 +597,12 @@ fn planted_defects_are_found() {
             "mod a { use super::super::http2::X; }",
             "must not import proto/http2",
         ),
+        (
+            "proto/payload/wamp.rs",
+            "use crate::proto::payload::mqtt::words;",
+            "must not import payload/mqtt",
+        ),
+        ("proto/payload/mqtt/packet.rs", "use super::super::json;", "must not import payload/json"),
         ("proto/grpc/machine.rs", "use std::time::Instant;", "no clock"),
         ("proto/grpc/machine.rs", "use std::time;", "no clock"),
         ("proto/grpc/machine.rs", "use std::{fmt, thread};", "no thread"),
@@ -617,6 +636,7 @@ fn what_is_allowed_passes() {
             "proto/grpc/machine.rs",
             "use crate::proto::{Input, headers::Headers}; use super::fields;",
         ),
+        ("proto/payload/mqtt/packet.rs", "use super::fields; use super::super::common::Sheet;"),
         ("proto/grpc/machine.rs", "// use crate::proto::http2;\n/// [`crate::engine`]\nfn f() {}"),
         ("proto/mod.rs", "pub mod http2; pub mod grpc; use crate::proto::{grpc, http2};"),
         ("proto/mod.rs", "use std::net::IpAddr; use std::time::Duration; use std::io::Read;"),

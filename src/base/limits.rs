@@ -208,6 +208,20 @@ pub const MAX_READING_BYTES: usize = 16 << 20;
 /// Depth of nested messages in protobuf (its own libraries stop at 100).
 pub const MAX_PROTOBUF_DEPTH: usize = 100;
 
+/// Depth of lists and maps in JSON and MessagePack: serde_json stops at 128, and one
+/// level takes a stack frame here.
+pub const MAX_JSON_DEPTH: usize = 128;
+/// Values of one JSON or MessagePack payload: a member takes four nodes of the tree.
+pub const MAX_JSON_PARTS: usize = MAX_TREE_NODES / 4;
+/// Bytes of an MQTT packet that are held until a later message brings the rest: what
+/// libraries cut up are small packets. Of a larger one the content is not read.
+pub const MAX_HELD_PACKET: usize = 64 << 10;
+/// Messages of each direction at the beginning of a session that are looked at for
+/// what they are, whether somebody looks or not: handshakes come first.
+pub const SNIFFED_MESSAGES: u8 = 2;
+/// Bytes of such a message: a handshake is short.
+pub const SNIFFED_BYTES: usize = 16 << 10;
+
 /// Default of `--mem`: state of open conversations, in bytes.
 pub const DEFAULT_STATE_BYTES: usize = 256 << 20;
 /// Conversations with state at a time, whatever their size.

@@ -152,6 +152,12 @@ pub(super) struct SchemaArgs {
     /// build -o` write it. May be given several times.
     #[arg(long, value_name = "FILE")]
     pub(super) descriptors: Vec<PathBuf>,
+    /// What messages of WebSocket sessions are, where neither subprotocol nor content says
+    /// it: `websocket=protobuf:pkg.Type`, `/chat=protobuf:pkg.Up,pkg.Down` (client's, then
+    /// server's), `chat.v1=json`. Left of `=` is `websocket` for all, a subprotocol, or a
+    /// path. May be given several times, the first that fits counts.
+    #[arg(long, value_name = "RULE")]
+    pub(super) payload: Vec<String>,
 }
 
 /// `print`.

@@ -4,11 +4,22 @@ use std::sync::Arc;
 
 use crate::cli::Failure;
 use crate::cli::args::SchemaArgs;
-use crate::proto::PayloadDecoder;
+use crate::proto::payload::Rule;
+use crate::proto::{PayloadDecoder, decoders_with};
 
 /// The decoders, with the schemas that were given.
 pub(super) fn decoders(args: &SchemaArgs) -> Result<Arc<Vec<Box<dyn PayloadDecoder>>>, Failure> {
     let schema = crate::schema::load(&args.proto, &args.include, &args.descriptors)
         .map_err(|e| Failure::Input(e.to_string()))?;
-    Ok(Arc::new(vec![Box::new(crate::proto::protobuf::Decoder { schema })]))
+    let rule = |text: &String| {
+        text.parse().map_err(|e| Failure::Input(format!("--payload '{text}': {e}")))
+    };
+    let rules: Vec<Rule> = args.payload.iter().map(rule).collect::<Result<_, _>>()?;
+    for name in rules.iter().flat_map(Rule::message_types) {
+        if !schema.as_ref().is_some_and(|s| s.has_message(name)) {
+            let what = if schema.is_none() { "; --proto says where it is defined" } else { "" };
+            return Err(Failure::Input(format!("--payload: no message type `{name}`{what}")));
+        }
+    }
+    Ok(Arc::new(decoders_with(schema, rules)))
 }

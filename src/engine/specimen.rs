@@ -141,7 +141,12 @@ impl Bench {
     }
 
     fn message(&self, data: &[u8], detail: &mut Detail, buffer: BufferId) -> Vec<Finding> {
-        let hint = PayloadHint { media_type: "application/grpc", path: "", side: Side::Client };
+        let hint = PayloadHint {
+            media_type: "application/grpc",
+            path: "",
+            side: Side::Client,
+            message: None,
+        };
         self.protobuf.decode(&hint, data, Some((detail, buffer))).unwrap_or_default()
     }
 

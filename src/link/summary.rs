@@ -124,7 +124,7 @@ fn tcp(s: &mut String, t: &TcpSegment<'_>, o: TcpOptions, base: SeqBase) -> std:
     }
     if let Some((l, r)) = o.sack {
         let (l, r) = (l.wrapping_sub(base.ack), r.wrapping_sub(base.ack));
-        shown.push(format!("sack {{{l}:{r}}}"));
+        shown.push(format!("sack 1 {{{l}:{r}}}"));
     }
     if let Some(v) = o.window_scale {
         shown.push(format!("wscale {v}"));

@@ -308,6 +308,10 @@ impl Out for Recorder {
         self.decoder.as_ref()?.decode(hint, data, detail)
     }
 
+    fn demands(&self, hint: &PayloadHint<'_>) -> bool {
+        self.decoder.as_ref().is_some_and(|d| d.demands(hint))
+    }
+
     fn method_pattern(&self, path: &str) -> Option<&'static str> {
         self.decoder.as_ref()?.method_pattern(path)
     }

@@ -12,6 +12,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use crate::base::{Buffer, BufferId, Moment, Piece, Side};
@@ -26,13 +27,14 @@ pub mod headers;
 pub mod http;
 pub mod http1;
 pub mod http2;
+pub mod payload;
 pub mod protobuf;
 pub mod proxy;
 pub mod sse;
 pub mod websocket;
 
 pub use headers::{HeaderField, Headers};
-pub use registry::{REGISTRY, decoders, protocol};
+pub use registry::{REGISTRY, decode, decoders, decoders_with, protocol};
 
 mod registry;
 
@@ -265,7 +267,7 @@ pub trait Out {
     /// Closes a child; it has been told the ends it should know.
     fn close(&mut self, key: u64);
 
-    /// Has a payload decoded by whoever knows it. Fills the detail's payload and
+    /// Has a payload decoded by whoever demands it, else by who knows it by its content. Fills the detail's payload and
     /// tree (spans in `buffer`) where there is a detail; gives findings either
     /// way. `None`: nobody knows it.
     fn decode(
@@ -274,6 +276,11 @@ pub trait Out {
         data: &[u8],
         detail: Option<(&mut Detail, BufferId)>,
     ) -> Option<Vec<Finding>>;
+
+    /// Whether a decoder [demands](PayloadDecoder::demands) payloads of this sort.
+    fn demands(&self, _hint: &PayloadHint<'_>) -> bool {
+        false
+    }
 
     /// What schemas say of a method, where one is known.
     fn method_pattern(&self, path: &str) -> Option<&'static str>;
@@ -324,10 +331,104 @@ pub struct PayloadHint<'a> {
     pub path: &'a str,
     /// Who sent it.
     pub side: Side,
+    /// Of a message of a session; `None` for a body or a call's message.
+    pub message: Option<InSession<'a>>,
 }
 
-/// A decoder of whole payloads: stateless, bytes to fields.
+/// What is known of a message as part of a session of messages (WebSocket), whose
+/// subprotocol is the media type and whose request target is the path.
+#[derive(Clone, Copy, Debug)]
+pub struct InSession<'a> {
+    /// Sent as bytes, not as text.
+    pub binary: bool,
+    /// What decoders remember of the session.
+    pub memo: &'a Memo,
+}
+
+/// What a decoder remembers of a session between its messages: that it has known it
+/// by its content, and a word of its own. It is kept with the machine's state, so
+/// that a session can be gone on with from a checkpoint.
+#[derive(Clone, Debug, Default)]
+pub struct Memo {
+    who: Cell<Option<&'static str>>,
+    word: Cell<u64>,
+    sealed: Cell<bool>,
+    held: RefCell<[Vec<u8>; 2]>,
+    lost: Cell<[bool; 2]>,
+}
+
+impl Memo {
+    /// The word, where `who` has left one.
+    #[must_use]
+    pub fn get(&self, who: &str) -> Option<u64> {
+        self.who.get().filter(|w| *w == who).map(|_| self.word.get())
+    }
+
+    /// Leaves a word: from now on the session is `who`'s.
+    pub fn set(&self, who: &'static str, word: u64) {
+        if self.sealed.get() && self.who.get() != Some(who) {
+            return;
+        }
+        self.who.set(Some(who));
+        self.word.set(word);
+    }
+
+    /// Keeps bytes of a direction that are read with its next message: the decoder
+    /// bounds them.
+    pub fn hold(&self, side: Side, bytes: Vec<u8>) {
+        if let Ok(mut held) = self.held.try_borrow_mut()
+            && let Some(h) = held.get_mut(side.index())
+        {
+            *h = bytes;
+        }
+    }
+
+    /// What was kept; it is kept no longer.
+    #[must_use]
+    pub fn take_held(&self, side: Side) -> Vec<u8> {
+        let Ok(mut held) = self.held.try_borrow_mut() else { return Vec::new() };
+        held.get_mut(side.index()).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether a message of a direction is missing, and what was kept does not go on.
+    #[must_use]
+    pub fn is_lost(&self, side: Side) -> bool {
+        self.lost.get().get(side.index()).copied().unwrap_or_default()
+    }
+
+    /// Says that a message is missing, or that it is known again where one is.
+    pub fn set_lost(&self, side: Side, is_lost: bool) {
+        let mut lost = self.lost.get();
+        if let Some(l) = lost.get_mut(side.index()) {
+            *l = is_lost;
+        }
+        self.lost.set(lost);
+    }
+
+    /// Memory held, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.held.try_borrow().map_or(0, |h| h.iter().map(Vec::capacity).sum())
+    }
+
+    /// No decoder that has not left a word by now can: messages are looked at for
+    /// what they are at the beginning of a session alone. Else findings would depend on
+    /// who looks at a later one.
+    pub fn seal(&self) {
+        self.sealed.set(true);
+    }
+}
+
+/// A decoder of whole payloads, bytes to fields. It keeps nothing itself: what must
+/// be known of a session is in its [`Memo`].
 pub trait PayloadDecoder: Send + Sync {
+    /// Whether payloads of this sort are this decoder's, whatever is in them: the
+    /// subprotocol says so, or the memo. Such are decoded also where nobody looks,
+    /// for their findings.
+    fn demands(&self, _hint: &PayloadHint<'_>) -> bool {
+        false
+    }
+
     /// See [`Out::decode`].
     fn decode(
         &self,

@@ -1,7 +1,10 @@
 //! Which protocols there are: one line each.
 
-use crate::proto::{PayloadDecoder, Protocol};
-use crate::proto::{grpc, http, http1, http2, protobuf, proxy, sse, websocket};
+use crate::base::BufferId;
+use crate::event::Detail;
+use crate::finding::Finding;
+use crate::proto::{PayloadDecoder, PayloadHint, Protocol};
+use crate::proto::{grpc, http, http1, http2, payload, protobuf, proxy, sse, websocket};
 
 /// All protocols, in the order in which they are asked.
 ///
@@ -13,6 +16,15 @@ pub static REGISTRY: &[&Protocol] = &[
     &websocket::PROTOCOL,
     &grpc::PROTOCOL,
     &protobuf::PROTOCOL,
+    &payload::json::PROTOCOL,
+    &payload::msgpack::PROTOCOL,
+    &payload::jsonrpc::PROTOCOL,
+    &payload::graphql::PROTOCOL,
+    &payload::socketio::PROTOCOL,
+    &payload::stomp::PROTOCOL,
+    &payload::mqtt::PROTOCOL,
+    &payload::signalr::PROTOCOL,
+    &payload::wamp::PROTOCOL,
     &sse::PROTOCOL,
     &http::PROTOCOL,
 ];
@@ -26,5 +38,31 @@ pub fn protocol(name: &str) -> Option<&'static Protocol> {
 /// The payload decoders that need no configuration.
 #[must_use]
 pub fn decoders() -> Vec<Box<dyn PayloadDecoder>> {
-    vec![Box::new(protobuf::Decoder::default())]
+    decoders_with(None, Vec::new())
+}
+
+/// All payload decoders, with what schemas and rules (`--proto`, `--payload`) say.
+#[must_use]
+pub fn decoders_with(
+    schema: Option<protobuf::Schema>,
+    rules: Vec<payload::Rule>,
+) -> Vec<Box<dyn PayloadDecoder>> {
+    let mut all: Vec<Box<dyn PayloadDecoder>> = vec![Box::new(protobuf::Decoder { schema })];
+    all.extend(payload::decoders());
+    if rules.is_empty() { all } else { vec![Box::new(payload::Ruled::new(rules, all))] }
+}
+
+/// Gives a payload to the decoder that demands it, else to the first that knows it.
+pub fn decode(
+    all: &[Box<dyn PayloadDecoder>],
+    hint: &PayloadHint<'_>,
+    data: &[u8],
+    mut detail: Option<(&mut Detail, BufferId)>,
+) -> Option<Vec<Finding>> {
+    if let Some(d) = all.iter().find(|d| d.demands(hint)) {
+        return d.decode(hint, data, detail);
+    }
+    all.iter().find_map(|d| {
+        d.decode(hint, data, detail.as_mut().map(|(detail, buffer)| (&mut **detail, *buffer)))
+    })
 }

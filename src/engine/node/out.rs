@@ -156,12 +156,13 @@ impl Out for NodeOut<'_> {
         &mut self,
         hint: &PayloadHint<'_>,
         data: &[u8],
-        mut detail: Option<(&mut Detail, BufferId)>,
+        detail: Option<(&mut Detail, BufferId)>,
     ) -> Option<Vec<Finding>> {
-        let decoders = self.shared.decoders.clone();
-        decoders.iter().find_map(|d| {
-            d.decode(hint, data, detail.as_mut().map(|(detail, buffer)| (&mut **detail, *buffer)))
-        })
+        crate::proto::decode(&self.shared.decoders, hint, data, detail)
+    }
+
+    fn demands(&self, hint: &PayloadHint<'_>) -> bool {
+        self.shared.decoders.iter().any(|d| d.demands(hint))
     }
 
     fn method_pattern(&self, path: &str) -> Option<&'static str> {

@@ -145,7 +145,7 @@ impl Call {
         if decodable {
             let media_type = self.media_type(side).to_owned();
             let path = self.path().unwrap_or_default().to_owned();
-            let hint = PayloadHint { media_type: &media_type, path: &path, side };
+            let hint = PayloadHint { media_type: &media_type, path: &path, side, message: None };
             let place = detail.as_mut().zip(buffer);
             list.extend(out.decode(&hint, shown, place).unwrap_or_default());
         }

@@ -51,6 +51,9 @@ pub struct Decoder {
 impl Decoder {
     fn message_type(&self, hint: &PayloadHint<'_>) -> Option<&MessageType> {
         let types = &self.schema.as_ref()?.types;
+        if let Some(name) = named_type(hint.media_type) {
+            return types.by_name.get(name).and_then(|i| types.message(*i));
+        }
         let method = types.method(hint.path)?;
         types.message(match hint.side {
             Side::Client => method.input,
@@ -62,7 +65,18 @@ impl Decoder {
 /// `application/grpc` and `application/grpc+proto`, parameters aside.
 fn is_protobuf(media_type: &str) -> bool {
     let base = media_type.split(';').next().unwrap_or_default().trim();
-    ["application/grpc", "application/grpc+proto"].iter().any(|m| base.eq_ignore_ascii_case(m))
+    ["application/grpc", "application/grpc+proto", "application/protobuf", "application/x-protobuf"]
+        .iter()
+        .any(|m| base.eq_ignore_ascii_case(m))
+}
+
+/// The type that a media type names: `application/protobuf; messageType="pkg.Type"`.
+fn named_type(media_type: &str) -> Option<&str> {
+    let parameter = media_type.split(';').skip(1).map(str::trim);
+    parameter
+        .filter_map(|p| p.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("messagetype"))
+        .map(|(_, value)| value.trim().trim_matches('"'))
 }
 
 /// Whether bytes that are no protobuf are JSON by the look of them. Some servers send
@@ -75,13 +89,17 @@ fn looks_like_json(data: &[u8]) -> bool {
 }
 
 impl PayloadDecoder for Decoder {
+    fn demands(&self, hint: &PayloadHint<'_>) -> bool {
+        hint.message.is_some_and(|m| m.binary) && is_protobuf(hint.media_type)
+    }
+
     fn decode(
         &self,
         hint: &PayloadHint<'_>,
         data: &[u8],
         detail: Option<(&mut Detail, BufferId)>,
     ) -> Option<Vec<Finding>> {
-        if !is_protobuf(hint.media_type) {
+        if !is_protobuf(hint.media_type) || hint.message.is_some_and(|m| !m.binary) {
             return None;
         }
         let ty = self.message_type(hint);
@@ -124,6 +142,15 @@ impl PayloadDecoder for Decoder {
                 Payload::Protobuf { type_name: None, value: Datum::List(list) }
             }
         };
+        if hint.message.is_some() {
+            detail.summary = match &detail.payload {
+                Payload::Protobuf { type_name: Some(name), value } => {
+                    format!("{} {}", name.rsplit('.').next().unwrap_or(name), value.line(200))
+                }
+                Payload::Protobuf { value, .. } => format!("~{}", value.wire_line(200)),
+                _ => std::mem::take(&mut detail.summary),
+            };
+        }
         Some(walk.findings)
     }
 

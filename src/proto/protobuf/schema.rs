@@ -137,6 +137,12 @@ impl Schema {
         Self { types: Arc::new(self.types.and(&other.types)) }
     }
 
+    /// Whether a message type of this full name is known.
+    #[must_use]
+    pub fn has_message(&self, name: &str) -> bool {
+        self.types.by_name.contains_key(name)
+    }
+
     /// Number of methods that are known.
     #[must_use]
     pub fn methods(&self) -> usize {

@@ -74,7 +74,7 @@ fn users() -> Schema {
 }
 
 fn hint(path: &str, side: Side) -> PayloadHint<'_> {
-    PayloadHint { media_type: "application/grpc", path, side }
+    PayloadHint { media_type: "application/grpc", path, side, message: None }
 }
 
 /// Decodes as one of the test schema's types, and checks that the tree tiles.
@@ -164,7 +164,12 @@ fn without_a_schema_all_readings() {
 /// it is what the schema says, and faulty.
 #[test]
 fn json_is_no_protobuf() {
-    let hint = PayloadHint { media_type: "application/grpc", path: "/s.S/M", side: Side::Client };
+    let hint = PayloadHint {
+        media_type: "application/grpc",
+        path: "/s.S/M",
+        side: Side::Client,
+        message: None,
+    };
     let json = b" {\n \"name\": [\"Jason\"]\n}\n";
     let plain = Decoder::default();
     assert!(plain.decode(&hint, json, None).is_none());
@@ -353,7 +358,12 @@ fn schemas_that_cannot_be_used_say_so() {
 
 #[test]
 fn json_is_left_alone() {
-    let hint = PayloadHint { media_type: "application/grpc+json", path: "", side: Side::Client };
+    let hint = PayloadHint {
+        media_type: "application/grpc+json",
+        path: "",
+        side: Side::Client,
+        message: None,
+    };
     assert!(Decoder::default().decode(&hint, b"{}", None).is_none());
     assert!(is_protobuf("Application/gRPC+proto; x=y") && !is_protobuf("application/grpcx"));
 }

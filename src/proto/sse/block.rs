@@ -409,7 +409,8 @@ fn decode(detail: &mut Detail, path: &str, out: &mut dyn Out) -> Vec<Finding> {
         return Vec::new();
     }
     let data = data.clone();
-    let hint = PayloadHint { media_type: "application/json", path, side: Side::Server };
+    let hint =
+        PayloadHint { media_type: "application/json", path, side: Side::Server, message: None };
     let before = detail.clone();
     match out.decode(&hint, &data, Some((detail, BufferId(1)))) {
         Some(found) if found.iter().any(|f| f.spec.severity == Severity::Error) => {

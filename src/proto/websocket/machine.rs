@@ -1,5 +1,6 @@
 //! The state of one WebSocket connection: frames to messages, both directions.
 
+use super::content::Content;
 use super::fields::{GAP_LENGTH, UNSYNCHRONISED as FIELD_UNSYNCHRONISED, opcode_name};
 use super::findings::{
     BEGINNING_MISSING, CLIENT_UNMASKED, CONTROL_TOO_LONG, FRAGMENTED_CONTROL, FRAME_AFTER_CLOSE,
@@ -37,6 +38,7 @@ struct WebSocket {
     client: Half,
     server: Half,
     scratch: Vec<u8>,
+    content: Content,
 }
 
 /// One direction.
@@ -65,6 +67,8 @@ struct Shared<'a> {
     extensions: Extensions,
     session: &'a mut Session,
     scratch: &'a mut Vec<u8>,
+    content: &'a mut Content,
+    handshake: &'a Handshake,
 }
 
 impl WebSocket {
@@ -75,6 +79,7 @@ impl WebSocket {
             client: Half::new(Side::Client),
             server: Half::new(Side::Server),
             scratch: Vec::new(),
+            content: Content::default(),
         }
     }
 
@@ -83,6 +88,8 @@ impl WebSocket {
             extensions: self.handshake.extensions,
             session: &mut self.session,
             scratch: &mut self.scratch,
+            content: &mut self.content,
+            handshake: &self.handshake,
         };
         match side {
             Side::Client => (&mut self.client, shared),
@@ -184,6 +191,7 @@ impl Machine for WebSocket {
             client: self.client.fork()?,
             server: self.server.fork()?,
             scratch: Vec::new(),
+            content: self.content.clone(),
         }))
     }
 
@@ -194,6 +202,7 @@ impl Machine for WebSocket {
             + self.client.memory()
             + self.server.memory()
             + self.scratch.capacity()
+            + self.content.memory()
     }
 }
 
@@ -327,6 +336,8 @@ impl Half {
                 }
                 self.begin_message(&head, &frame, shared.extensions, out);
                 self.data.watch = shared.session.watch(self.side, head.opcode);
+                let interest = shared.content.begin(self.side, head.opcode, shared.handshake, out);
+                self.data.interest(interest, out);
                 frame.role = Role::Data;
             }
             opcode::CONTINUATION if self.open => frame.role = Role::Data,
@@ -500,9 +511,9 @@ impl Half {
             Role::Data if head.fin => {
                 self.open = false;
                 self.data.finish(self.inflater.as_mut(), out);
-                tell(&mut self.data, side, end, true, shared.session, out);
+                tell(&mut self.data, side, end, true, shared, out);
             }
-            Role::Control => tell(&mut self.control, side, end, true, shared.session, out),
+            Role::Control => tell(&mut self.control, side, end, true, shared, out),
             Role::Data | Role::Stray => {}
         }
     }
@@ -515,7 +526,7 @@ impl Half {
             {
                 i.lose();
             }
-            tell(&mut self.data, self.side, end, false, shared.session, out);
+            tell(&mut self.data, self.side, end, false, shared, out);
         }
     }
 
@@ -677,7 +688,7 @@ impl Half {
             frame.emit(self.side, false, out);
             if role == Role::Control {
                 self.control.findings.push(Finding::new(why));
-                tell(&mut self.control, self.side, end, false, shared.session, out);
+                tell(&mut self.control, self.side, end, false, shared, out);
             }
         }
         if self.open {
@@ -693,11 +704,13 @@ fn tell(
     side: Side,
     end: Moment,
     complete: bool,
-    session: &mut Session,
+    shared: &mut Shared<'_>,
     out: &mut dyn Out,
 ) {
     let opcode = message.opcode;
-    message.emit(side, end, complete, out, &mut |told| {
+    let about = shared.content.about(shared.handshake);
+    let session = &mut *shared.session;
+    message.emit(side, end, complete, &about, out, &mut |told| {
         session.message(side, opcode, &told, end);
         if let Some(bytes) = told.compressed {
             session.inflated(bytes, told.length);

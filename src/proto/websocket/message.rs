@@ -1,5 +1,6 @@
 //! The message that is coming in, and its event.
 
+use super::content::{About, Interest};
 use super::fields::{
     CLOSE, COMPRESSED_LENGTH, COMPRESSION_RATIO, FRAMES, MESSAGE_LENGTH, OPCODE, PAYLOAD,
 };
@@ -63,6 +64,9 @@ pub(super) struct OpenMessage {
     /// What is looked for in a data message.
     pub(super) watch: Watch,
     wanted: bool,
+    /// How its payload is looked at, and how much of it is kept for that.
+    interest: Interest,
+    interest_cap: usize,
     trace: Trace,
     /// Its frames on the wire; kept where somebody looks.
     wire: Vec<u8>,
@@ -108,6 +112,12 @@ impl OpenMessage {
             joined,
             ..Self::default()
         };
+    }
+
+    /// Says how the payload is to be looked at, before any of it has come.
+    pub(super) fn interest(&mut self, interest: Interest, out: &dyn Out) {
+        self.interest = interest;
+        self.interest_cap = interest.kept(out);
     }
 
     /// A frame of the message begins with these bytes of head.
@@ -156,6 +166,8 @@ impl OpenMessage {
             keep(&mut self.joined, data, cap);
         } else if self.opcode & 0x8 != 0 {
             keep(&mut self.joined, data, MAX_CONTROL);
+        } else if self.interest_cap > 0 && self.coding == Coding::Plain {
+            keep(&mut self.joined, data, self.interest_cap);
         }
         match (self.coding, inflater) {
             (Coding::Plain, _) => {
@@ -179,7 +191,7 @@ impl OpenMessage {
         inflater: &mut Inflater,
         step: impl FnOnce(&mut Inflater, &mut dyn FnMut(&[u8])) -> Result<(), Failure>,
     ) {
-        let cap = if self.wanted { cap } else { 0 };
+        let cap = if self.wanted { cap } else { self.interest_cap };
         let (kept, text, watch, mut made) =
             (&mut self.inflated, &mut self.text, &mut self.watch, 0);
         // Also what came of earlier messages that were put off.
@@ -227,7 +239,9 @@ impl OpenMessage {
     /// The last byte of the last frame has come.
     pub(super) fn finish(&mut self, inflater: Option<&mut Inflater>, out: &mut dyn Out) {
         if let (Coding::Deflated, Some(i)) = (self.coding, inflater) {
-            let looked = out.look(Level::Message) != Look::Later;
+            // What decoders remember of the session depends on all that they were asked.
+            let asked = self.interest != Interest::Shown;
+            let looked = asked || out.look(Level::Message) != Look::Later;
             self.inflate(out.payload_cap(), out, i, |i, each| i.finish(looked, each));
         }
     }
@@ -258,6 +272,7 @@ impl OpenMessage {
         side: Side,
         end: Moment,
         complete: bool,
+        about: &About<'_>,
         out: &mut dyn Out,
         told: &mut dyn FnMut(Told<'_>),
     ) {
@@ -311,6 +326,29 @@ impl OpenMessage {
         d.inferred = self.inferred;
         d.findings = std::mem::take(&mut self.findings);
         d.detail = self.wanted.then(|| Box::new(self.detail(complete)));
+        if complete && self.opcode & 0x8 == 0 && self.coding != Coding::Undecoded {
+            let what = (side, self.opcode, self.interest);
+            let kept = match &mut d.detail {
+                Some(detail) => match std::mem::take(&mut detail.payload) {
+                    Payload::Bytes(b) => b,
+                    _ => Vec::new(),
+                },
+                None if self.coding == Coding::Deflated => std::mem::take(&mut self.inflated),
+                None => std::mem::take(&mut self.joined),
+            };
+            if kept.len() as u64 == length && length > 0 {
+                d.findings.extend(about.decode(what, &kept, d.detail.as_deref_mut(), shown, out));
+            } else if let Some(detail) = &mut d.detail {
+                detail.payload = Payload::Bytes(kept);
+                return out.emit(d);
+            }
+            if d.detail.is_none() && self.coding == Coding::Plain {
+                self.joined = kept;
+            }
+        }
+        if !complete && self.opcode & 0x8 == 0 {
+            about.memo.set_lost(side, true);
+        }
         out.emit(d);
     }
 

@@ -3,6 +3,7 @@
 use crate::proto::Protocol;
 
 pub mod close;
+mod content;
 mod credentials;
 pub mod fields;
 pub mod findings;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::event::Level;
 use crate::index::Index;
-use crate::proto::PayloadDecoder;
-use crate::proto::protobuf::{Decoder, Schema};
+use crate::proto::protobuf::Schema;
+use crate::proto::{PayloadDecoder, decoders_with};
 use crate::tui::app::{App, Overlay, Pane};
 use crate::tui::rows::{Filter, Item};
 
@@ -29,7 +29,7 @@ pub(super) fn decoders() -> Arc<Vec<Box<dyn PayloadDecoder>>> {
     let find = |name: &str| SCHEMAS.iter().find(|s| s.0 == name).map(|s| s.1.to_owned());
     // Tests hold the schemas to be sound; without them there are numbers for names.
     let schema = Schema::compile(&names, Box::new(move |name| Ok(find(name)))).ok();
-    Arc::new(vec![Box::new(Decoder { schema })])
+    Arc::new(decoders_with(schema, Vec::new()))
 }
 
 /// Something to try.

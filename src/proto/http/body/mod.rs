@@ -83,8 +83,12 @@ impl Body<'_> {
         d.truncated = cut.then_some(total);
         d.payload = Payload::Bytes(Vec::new());
         if !cut && self.whole && !self.partial && !self.media_type.is_empty() {
-            let hint =
-                PayloadHint { media_type: self.media_type, path: self.path, side: self.side };
+            let hint = PayloadHint {
+                media_type: self.media_type,
+                path: self.path,
+                side: self.side,
+                message: None,
+            };
             if let Some(more) = out.decode(&hint, &bytes, Some((d, buffer))) {
                 findings.extend(more);
             }
