@@ -7,9 +7,9 @@ use crate::base::limits::{MAX_FINAL_BLOCKS, MAX_INFLATED_BYTES};
 /// The largest distance of DEFLATE (RFC 1951 §2): what a later message can refer to.
 const WINDOW: usize = 32 << 10;
 
-/// What a sender leaves off the end of each message (RFC 7692 §7.2.1), and an
-/// empty final block behind it (RFC 1951 §3.2.4).
-const TAIL: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
+/// What a sender leaves off the end of each message (RFC 7692 §7.2.1), and another
+/// empty block behind it (RFC 1951 §3.2.4).
+const TAIL: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff];
 
 /// Bytes inflated at a time.
 const STEP: usize = 16 << 10;
@@ -26,10 +26,10 @@ pub(super) enum Failure {
 
 /// The inflater of one direction, with the window that its messages share.
 ///
-/// The codec's own state cannot be copied, nor asked whether a message ended
-/// between two blocks. So each message is read to a final block of ours, and the
-/// next one starts the codec afresh from the window, which is kept beside it: that
-/// costs a copy of 32 KiB a message, and a copy of the machine starts from there too.
+/// One codec reads message after message, as the receiver's does (§7.2.2): starting it
+/// afresh would cost a copy of 32 KiB a message. Its state cannot be copied, so the
+/// window is kept beside it, from which a copy of the machine starts, and which the codec
+/// is given where it must start again: behind a final block.
 #[derive(Debug, Default)]
 pub(super) struct Inflater {
     /// Messages may refer to earlier ones.
@@ -49,6 +49,8 @@ pub(super) struct Inflater {
     after_final: bool,
     /// The codec must be started afresh before it is fed.
     stale: bool,
+    /// The codec stands between two messages: the next one goes on with it.
+    resumes: bool,
     /// The window is not known any more.
     lost: bool,
     out: Vec<u8>,
@@ -82,7 +84,7 @@ impl Inflater {
         self.open = true;
         self.after_final = false;
         self.fed = false;
-        self.stale = true;
+        self.stale = !std::mem::take(&mut self.resumes);
     }
 
     /// More of the message; hands what comes out to `each`.
@@ -111,12 +113,14 @@ impl Inflater {
         if self.after_final || !self.fed {
             return Ok(());
         }
-        // The tail is an empty block, and the empty final block behind it proves
-        // that it was read as one: nothing comes out, and the data ends there.
+        // The tail is an empty block. Where the message ended within a block, it is read as
+        // something else: with the block behind it, it is longer than any code that gives
+        // no byte, so that something comes out, or an error. (Where a message ends within
+        // the description of a block's codes, its receiver reads on, and so does this.)
         let mut whole = true;
         self.feed(&TAIL, &mut |made| whole &= made.is_empty())?;
-        whole &= self.after_final;
-        if whole {
+        if whole && !self.after_final {
+            self.resumes = self.takeover;
             return Ok(());
         }
         self.lose();

@@ -9,7 +9,7 @@ mod frame;
 mod handshake;
 mod inflate;
 mod machine;
-mod mask;
+pub mod mask;
 mod message;
 mod session;
 mod summary;
