@@ -1,4 +1,5 @@
 //! Cutting captures into packets: pcap and pcapng, in memory, batch by batch.
+#![allow(missing_docs, reason = "criterion's macro makes a public function")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! TCP segments to streams: in order, and with each pair of segments the wrong way round.
+#![allow(missing_docs, reason = "criterion's macro makes a public function")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! Unmasking beside a memory copy, and a compressed conversation beside inflating alone.
 //! `benches/ratios.rs` holds their aims, side by side in one run.
+#![allow(missing_docs, reason = "criterion's macro makes a public function")]
 
 mod common;
 
