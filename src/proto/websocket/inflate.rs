@@ -11,6 +11,9 @@ const WINDOW: usize = 32 << 10;
 /// empty block behind it (RFC 1951 §3.2.4).
 const TAIL: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff];
 
+/// The same with a final block behind it, which ends the codec.
+const LAST_TAIL: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
+
 /// Bytes inflated at a time.
 const STEP: usize = 16 << 10;
 
@@ -29,7 +32,7 @@ pub(super) enum Failure {
 /// One codec reads message after message, as the receiver's does (§7.2.2): starting it
 /// afresh would cost a copy of 32 KiB a message. Its state cannot be copied, so the
 /// window is kept beside it, from which a copy of the machine starts, and which the codec
-/// is given where it must start again: behind a final block.
+/// is given where it must start again: behind a final block, and behind an empty message.
 #[derive(Debug, Default)]
 pub(super) struct Inflater {
     /// Messages may refer to earlier ones.
@@ -115,12 +118,16 @@ impl Inflater {
         }
         // The tail is an empty block. Where the message ended within a block, it is read as
         // something else: with the block behind it, it is longer than any code that gives
-        // no byte, so that something comes out, or an error. (Where a message ends within
-        // the description of a block's codes, its receiver reads on, and so does this.)
+        // no byte, so that something comes out, or an error. Where a message ends within
+        // the description of a block's codes, its receiver reads on with the next one
+        // (§7.2.2), and so does this; but a message of which nothing came must prove by a
+        // final block that it was one.
+        let proves = self.produced == 0;
+        let tail = if proves { &LAST_TAIL } else { &TAIL };
         let mut whole = true;
-        self.feed(&TAIL, &mut |made| whole &= made.is_empty())?;
-        if whole && !self.after_final {
-            self.resumes = self.takeover;
+        self.feed(tail, &mut |made| whole &= made.is_empty())?;
+        if whole && self.after_final == proves {
+            self.resumes = self.takeover && !proves;
             return Ok(());
         }
         self.lose();
