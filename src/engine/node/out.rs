@@ -146,8 +146,7 @@ impl Out for NodeOut<'_> {
         data: &[u8],
         mut detail: Option<(&mut Detail, BufferId)>,
     ) -> Option<Vec<Finding>> {
-        let decoders = self.shared.decoders.clone();
-        decoders.iter().find_map(|d| {
+        self.shared.decoders.iter().find_map(|d| {
             d.decode(hint, data, detail.as_mut().map(|(detail, buffer)| (&mut **detail, *buffer)))
         })
     }
