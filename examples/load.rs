@@ -4,8 +4,9 @@
 //! usage: cargo run --release --example load -- KIND MESSAGES BYTES > FILE
 //!
 //! KIND is `websocket` (masked from the client), `deflate` (permessage-deflate
-//! with context takeover), `grpc` (unary calls on long-lived connections), or any
-//! of these with `-oneway` behind: what only the client sent. MESSAGES is how many
+//! with context takeover), `grpc` (unary calls on long-lived connections), `calls` (unary
+//! calls with the headers that services send: Huffman-coded and indexed), or any of these
+//! with `-oneway` behind: what only the client sent. MESSAGES is how many
 //! messages both sides send together, BYTES how long each is.
 
 use std::io::{BufWriter, Write};
@@ -16,6 +17,7 @@ use framescope::base::CaptureTime;
 use framescope::capture::ByteOrder;
 use framescope::capture::LinkType;
 use framescope::capture::write::{PcapVariant, PcapWriter};
+use framescope::proto::http2::bench_support::huffman_encode;
 
 /// Connections that are open at a time.
 const CONNECTIONS: usize = 16;
@@ -213,10 +215,81 @@ fn grpc(r: &mut Recorder, c: &mut Connection, n: u64, len: usize) {
     r.send(c, 1, &response);
 }
 
+/// A literal field with a new name, Huffman-coded: RFC 7541 §6.2.1 (it is indexed) or
+/// §6.2.2. Its strings are shorter than 127 bytes.
+fn coded(block: &mut Vec<u8>, first: u8, name: &str, value: &str) {
+    block.push(first);
+    for s in [name, value] {
+        let s = huffman_encode(s.as_bytes());
+        block.push(0x80 | s.len() as u8);
+        block.extend(s);
+    }
+}
+
+/// What is the same in each request, in the order in which it is first sent.
+const REQUEST: [(&str, &str); 10] = [
+    (":path", "/load.LoadService/Echo"),
+    (":authority", "orders.shop.example:8443"),
+    ("content-type", "application/grpc+proto"),
+    ("te", "trailers"),
+    ("user-agent", "grpc-node-js/1.14.0"),
+    ("grpc-accept-encoding", "identity,deflate,gzip"),
+    ("accept-encoding", "identity"),
+    ("x-tenant", "tenant-0042"),
+    ("x-client-version", "2026.11.3"),
+    ("authorization", "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJl"),
+];
+
+/// What is the same in each response, its trailers last.
+const RESPONSE: [(&str, &str); 4] = [
+    ("content-type", "application/grpc+proto"),
+    ("server", "envoy"),
+    ("grpc-encoding", "identity"),
+    ("grpc-status", "0"),
+];
+
+/// The fields from `of`: inserted by the first call of a connection, indexed by the others.
+/// `newest` entries of the table are younger than the last of them.
+fn indexed(block: &mut Vec<u8>, of: &[(&str, &str)], known: bool, newest: usize) {
+    for (i, (name, value)) in of.iter().enumerate() {
+        if known {
+            block.push(0x80 | (62 + newest + of.len() - 1 - i) as u8);
+        } else {
+            coded(block, 0x40, name, value);
+        }
+    }
+}
+
+/// A unary call as services make them: ten header fields that are sent once, and three
+/// that differ from call to call.
+fn call(r: &mut Recorder, c: &mut Connection, n: u64, len: usize) {
+    let (stream, known) = (c.stream, c.stream > 1);
+    c.stream += 2;
+    let mut block = vec![0x83, 0x86];
+    indexed(&mut block, &REQUEST, known, 0);
+    let id = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    coded(&mut block, 0, "traceparent", &format!("00-{id:016x}{n:016x}-{id:016x}-01"));
+    coded(&mut block, 0, "x-request-id", &format!("{id:016x}"));
+    coded(&mut block, 0, "grpc-timeout", &format!("{}m", 900 + n % 100));
+    let mut request = http2(1, 4, stream, &block);
+    request.extend(data(stream, &message(n, len), true));
+    r.send(c, 0, &request);
+    let [head @ .., status] = &RESPONSE;
+    let mut block = vec![0x88];
+    indexed(&mut block, head, known, 1);
+    coded(&mut block, 0, "x-upstream-time", &format!("{}", n % 50));
+    let mut response = http2(1, 4, stream, &block);
+    response.extend(data(stream, &message(n, len), false));
+    let mut trailers = Vec::new();
+    indexed(&mut trailers, &[*status], known, 0);
+    response.extend(http2(1, 5, stream, &trailers));
+    r.send(c, 1, &response);
+}
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [kind, messages, bytes] = args.as_slice() else {
-        eprintln!("usage: load websocket|deflate|grpc[-oneway] MESSAGES BYTES > FILE");
+        eprintln!("usage: load websocket|deflate|grpc|calls[-oneway] MESSAGES BYTES > FILE");
         return ExitCode::from(2);
     };
     let (Ok(messages), Ok(bytes)) = (messages.parse::<u64>(), bytes.parse::<usize>()) else {
@@ -240,7 +313,7 @@ fn main() -> ExitCode {
         .collect();
     for c in &mut connections {
         r.open(c);
-        if kind == "grpc" {
+        if matches!(kind, "grpc" | "calls") {
             let mut hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
             hello.extend(http2(4, 0, 0, &[]));
             r.send(c, 0, &hello);
@@ -270,6 +343,8 @@ fn main() -> ExitCode {
         let c = &mut connections[n as usize % CONNECTIONS];
         if kind == "grpc" {
             grpc(&mut r, c, n, bytes);
+        } else if kind == "calls" {
+            call(&mut r, c, n, bytes);
         } else {
             for side in 0..2 {
                 let payload = text(n, bytes);

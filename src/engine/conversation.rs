@@ -283,6 +283,7 @@ impl Stack {
         shared.ledger = self.info.ledger;
         shared.sides_swapped = false;
         shared.fresh = 0;
+        shared.one_way = false;
         shared.roles_known = self.info.roles_known;
         shared.protocols = std::mem::take(&mut self.info.protocols);
         let before = shared.inflated;
@@ -327,6 +328,7 @@ impl Stack {
         self.count(at);
         let Flow::Tcp(tcp) = flow else { return SegmentNotes::default() };
         let notes = self.with(shared, hand_out, |to| {
+            to.shared.one_way = tcp.is_one_way();
             let notes = tcp.segment(from_a, segment, at, to);
             to.root.overdue(to.shared);
             notes

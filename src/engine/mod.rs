@@ -504,44 +504,58 @@ fn numbered(
         return;
     }
     let mut found = std::mem::take(&mut shared.found);
-    if found.len() > 1 {
-        found.sort_by_key(|f| match f {
-            Found::Event(d) => d.level,
-            Found::Finding { .. } => Level::Packet,
-        });
-    }
-    for f in found.drain(..) {
-        match f {
-            Found::Event(draft) => {
-                let id = if draft.level == Level::Packet {
-                    EventId(0)
-                } else {
-                    numbering.next_event += 1;
-                    EventId(numbering.next_event - 1)
-                };
-                let event = Event { id, conversation: info.map(|i| i.id), draft };
-                numbering.look(&event, info);
-                hand_out(event, info, sink);
-                numbering.tell(sink);
-            }
-            Found::Finding { finding, protocol, sender, at } => sink.finding(
-                FindingEvent {
-                    packets: match (finding.proof.is_empty(), at.packet.0) {
-                        (false, _) => finding.proof.clone(),
-                        (true, 0) => Vec::new(),
-                        (true, _) => vec![at.packet],
-                    },
-                    finding,
-                    protocol,
-                    event: None,
-                    at,
-                    stream: None,
-                    sender,
-                },
-                info,
-            ),
+    // A few passes, and nothing is moved but what is handed out: sorting would move each of
+    // these large values more than once.
+    let rank = |f: &Found| match f {
+        Found::Event(d) => d.level,
+        Found::Finding { .. } => Level::Packet,
+        Found::HandedOut => Level::Finding,
+    };
+    let mut levels = [false; Level::ALL.len()];
+    for f in &found {
+        if let Some(l) = levels.get_mut(rank(f) as usize) {
+            *l = true;
         }
     }
+    for level in Level::ALL {
+        if !levels.get(level as usize).is_some_and(|l| *l) {
+            continue;
+        }
+        for f in found.iter_mut().filter(|f| rank(f) == level) {
+            match std::mem::replace(f, Found::HandedOut) {
+                Found::Event(draft) => {
+                    let id = if draft.level == Level::Packet {
+                        EventId(0)
+                    } else {
+                        numbering.next_event += 1;
+                        EventId(numbering.next_event - 1)
+                    };
+                    let event = Event { id, conversation: info.map(|i| i.id), draft };
+                    numbering.look(&event, info);
+                    hand_out(event, info, sink);
+                    numbering.tell(sink);
+                }
+                Found::Finding { finding, protocol, sender, at } => sink.finding(
+                    FindingEvent {
+                        packets: match (finding.proof.is_empty(), at.packet.0) {
+                            (false, _) => finding.proof.clone(),
+                            (true, 0) => Vec::new(),
+                            (true, _) => vec![at.packet],
+                        },
+                        finding,
+                        protocol,
+                        event: None,
+                        at,
+                        stream: None,
+                        sender,
+                    },
+                    info,
+                ),
+                Found::HandedOut => {}
+            }
+        }
+    }
+    found.clear();
     shared.found = found;
 }
 

@@ -167,7 +167,8 @@ impl Node {
         }
         let lane = &self.lanes[side.index()];
         if let Some(since) = lane.waits
-            && (lane.held.len() > MAX_PEER_WAIT_BYTES
+            && (shared.one_way
+                || lane.held.len() > MAX_PEER_WAIT_BYTES
                 || shared.now.time.since(since.time) > MAX_PEER_WAIT_NS)
         {
             self.pump(side, true, shared);
@@ -701,9 +702,9 @@ impl Node {
     /// what time has brought while nobody spoke.
     pub(super) fn overdue(&mut self, shared: &mut Shared) {
         for side in Side::BOTH {
-            let due = self.lanes[side.index()]
-                .waits
-                .is_some_and(|w| shared.now.time.since(w.time) > MAX_PEER_WAIT_NS);
+            let due = self.lanes[side.index()].waits.is_some_and(|w| {
+                shared.one_way || shared.now.time.since(w.time) > MAX_PEER_WAIT_NS
+            });
             if due {
                 self.pump(side, true, shared);
                 self.finish_end(side, shared);

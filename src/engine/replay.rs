@@ -166,7 +166,7 @@ fn take(shared: &mut Shared, info: &ConversationInfo, each: &mut dyn FnMut(Event
         .drain(..)
         .filter_map(|f| match f {
             Found::Event(d) => Some(d),
-            Found::Finding { .. } => None,
+            Found::Finding { .. } | Found::HandedOut => None,
         })
         .collect();
     drafts.sort_by_key(|d| d.level);

@@ -61,7 +61,14 @@ impl Ledger {
 /// What the packet being worked on has brought forth.
 pub(super) enum Found {
     Event(Draft),
-    Finding { finding: Finding, protocol: &'static str, sender: Option<Side>, at: Moment },
+    Finding {
+        finding: Finding,
+        protocol: &'static str,
+        sender: Option<Side>,
+        at: Moment,
+    },
+    /// It was one of these.
+    HandedOut,
 }
 
 pub(super) struct Shared {
@@ -82,6 +89,8 @@ pub(super) struct Shared {
     pub sides_swapped: bool,
     /// Who is the client of the current conversation is known, not guessed.
     pub roles_known: bool,
+    /// Only one end of the current conversation was captured: nobody need wait for the other.
+    pub one_way: bool,
     /// Protocols found on the current conversation so far, in order.
     pub protocols: Vec<&'static str>,
     pub conversation: Option<ConversationId>,
@@ -114,6 +123,7 @@ impl Shared {
             ledger: Ledger::default(),
             sides_swapped: false,
             roles_known: false,
+            one_way: false,
             protocols: Vec::new(),
             conversation: None,
             reopens: options.checkpoints,

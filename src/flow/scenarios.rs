@@ -347,3 +347,18 @@ fn old_duplicates_and_far_numbers_are_not_of_the_stream() {
     assert_eq!(t.tape.text(AB), "abcdef");
     assert_eq!(t.tape.codes(), ["tcp.late-data", "tcp.out-of-window"]);
 }
+
+#[test]
+fn one_way_is_known_by_many_packets_of_one_end() {
+    use crate::base::limits::GAP_PACKETS;
+    let mut t = Bench::default();
+    t.a(S, 100, 0, b"");
+    for n in 1..GAP_PACKETS as u32 {
+        assert!(!t.flow.is_one_way(), "after {n} packets");
+        t.a(A, 100 + n, 501, b"x");
+    }
+    assert!(t.flow.is_one_way());
+    // The other end is there after all.
+    t.b(A, 501, 101, b"");
+    assert!(!t.flow.is_one_way());
+}

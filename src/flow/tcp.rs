@@ -1,6 +1,7 @@
 //! One TCP connection: both directions, and what they know of each other.
 
 use crate::base::Moment;
+use crate::base::limits::GAP_PACKETS;
 use crate::finding::Finding;
 use crate::flow::analysis::{Analysis, Case};
 use crate::flow::findings::{self as f, Tally};
@@ -59,6 +60,13 @@ impl TcpFlow {
     fn cx(&self, dir: Dir, at: Moment) -> Cx {
         let peer = self.from.get(dir.reverse().index()).copied().unwrap_or(0);
         Cx { dir, packets: self.packets, at, one_way: peer == 0 }
+    }
+
+    /// Whether so much was captured of one end, and nothing of the other, that nothing of
+    /// the other will come.
+    #[must_use]
+    pub fn is_one_way(&self) -> bool {
+        self.packets >= GAP_PACKETS && self.from.contains(&0)
     }
 
     /// Takes a segment that A (or, with `false`, B) sent.

@@ -20,7 +20,10 @@ const NOT_METADATA: [&str; 6] =
 fn known<'a>(headers: &'a Headers, name: &str) -> Option<(&'a [u8], Option<Span>)> {
     headers
         .iter()
-        .find(|(n, _, f)| f.known && n.eq_ignore_ascii_case(name.as_bytes()))
+        // Nearly all differ in length: no call for those.
+        .find(|(n, _, f)| {
+            n.len() == name.len() && f.known && n.eq_ignore_ascii_case(name.as_bytes())
+        })
         .map(|(_, v, f)| (v, f.span))
 }
 

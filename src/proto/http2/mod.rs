@@ -3,6 +3,8 @@
 
 use crate::proto::{Machine, Protocol};
 
+#[doc(hidden)]
+pub mod bench_support;
 mod chain;
 mod codes;
 mod connection;

@@ -81,7 +81,8 @@ impl<'t> Walk<'t> {
                 }
                 return (group.is_none().then_some(i), build);
             }
-            let Ok((_, tag)) = wire::tag(In::new(i.data(), i.buffer(), i.at(), &NoSink)) else {
+            let Ok((behind, tag)) = wire::tag(In::new(i.data(), i.buffer(), i.at(), &NoSink))
+            else {
                 self.bad(i, &findings::TRUNCATED, "a tag has no end");
                 return (None, build);
             };
@@ -106,7 +107,13 @@ impl<'t> Walk<'t> {
                     None => i.sink().name(&number.to_string()),
                 }
             }
-            let Ok((value, _)) = wire::tag(i) else { return (None, build) };
+            // Read again only for those who listen.
+            let value = if S::ON {
+                wire::tag(i).map(|(rest, _)| rest)
+            } else {
+                i.split(i.data().len() - behind.data().len()).map(|(rest, _)| rest)
+            };
+            let Ok(value) = value else { return (None, build) };
             self.overlong(i, value, tag.form);
             let end = i.at().saturating_add(len(i.data()));
             let opened = any.filter(|_| number == 2);

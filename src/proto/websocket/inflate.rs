@@ -7,9 +7,12 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::window::{Ahead, Known, Packed, WINDOW};
 use crate::base::limits::{CHECKPOINT_BYTES, MAX_FINAL_BLOCKS, MAX_INFLATED_BYTES};
 
-/// What a sender leaves off the end of each message (RFC 7692 §7.2.1), and an
-/// empty final block behind it (RFC 1951 §3.2.4).
-const TAIL: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
+/// What a sender leaves off the end of each message (RFC 7692 §7.2.1), and another
+/// empty block behind it (RFC 1951 §3.2.4).
+const TAIL: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff];
+
+/// The same with a final block behind it, which ends the codec.
+const LAST_TAIL: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
 
 /// Bytes inflated at a time.
 const STEP: usize = 16 << 10;
@@ -37,10 +40,10 @@ pub(super) enum Failure {
 
 /// The inflater of one direction, with the window that its messages share.
 ///
-/// The codec's own state cannot be copied, nor asked whether a message ended
-/// between two blocks. So each message is read to a final block of ours, and the
-/// next one starts the codec afresh from the window, which is kept beside it: that
-/// costs a copy of 32 KiB a message, and a copy of the machine starts from there too.
+/// One codec reads message after message, as the receiver's does (§7.2.2): starting it
+/// afresh would cost a copy of 32 KiB a message. Its state cannot be copied, so the
+/// window is kept beside it, from which a copy of the machine starts, and which the codec
+/// is given where it must start again: behind a final block, and behind an empty message.
 ///
 /// Behind a hole the window is not known, or not all of it. A message that refers to
 /// known output alone inflates, and what comes out is right: a distance that reaches
@@ -79,6 +82,8 @@ pub(super) struct Inflater {
     after_final: bool,
     /// The codec must be started afresh before it is fed.
     stale: bool,
+    /// The codec stands between two messages: the next one goes on with it.
+    resumes: bool,
     keeper: Option<Box<Keeper>>,
     /// Of a copy: what is known further on.
     ahead: Option<Ahead>,
@@ -133,6 +138,7 @@ impl Inflater {
         self.window = Vec::new();
         self.asleep = None;
         self.packed = OnceLock::new();
+        self.resumes = false;
         self.fresh = Vec::new();
         self.later = Vec::new();
         self.current = None;
@@ -149,6 +155,7 @@ impl Inflater {
             self.asleep = Some(known.window);
             self.packed = OnceLock::new();
             self.partial = known.partial;
+            self.resumes = false;
             self.later.clear();
         }
         if later {
@@ -168,7 +175,7 @@ impl Inflater {
         self.open = true;
         self.after_final = false;
         self.fed = 0;
-        self.stale = true;
+        self.stale = !std::mem::take(&mut self.resumes);
         self.fresh.clear();
     }
 
@@ -254,13 +261,22 @@ impl Inflater {
         // it would be the beginning of another block. Nor does a tail belong
         // behind nothing at all, which some send for an empty message.
         if !self.after_final && self.fed > 0 {
-            // The tail is an empty block, and the empty final block behind it proves
-            // that it was read as one: nothing comes out, and the data ends there.
+            // The tail is an empty block. Where the message ended within a block, it is read as
+            // something else: with the block behind it, it is longer than any code that gives
+            // no byte, so that something comes out, or an error. Where a message ends within
+            // the description of a block's codes, its receiver reads on with the next one
+            // (§7.2.2), and so does this; but a message of which nothing came must prove by a
+            // final block that it was one, and so must one where anything is uncertain.
+            let proves = self.produced == 0 || self.guess || self.partial;
+            let tail = if proves { &LAST_TAIL } else { &TAIL };
             let mut whole = true;
-            self.run(&TAIL, &mut |made| whole &= made.is_empty()).map_err(|why| self.fail(why))?;
-            if !whole || !self.after_final {
+            self.run(tail, &mut |made| whole &= made.is_empty()).map_err(|why| self.fail(why))?;
+            if !whole || self.after_final != proves {
                 return Err(self.fail(Failure::Corrupt));
             }
+            self.resumes = self.takeover && !proves;
+        } else if self.fed == 0 {
+            self.resumes = !self.stale;
         }
         self.guess &= self.fed < ENOUGH;
         self.settle();

@@ -481,10 +481,8 @@ impl Half {
                 None => plain(frame, data, out),
                 Some(key) => {
                     for (i, part) in data.chunks(STEP).enumerate() {
-                        shared.scratch.clear();
-                        shared.scratch.extend_from_slice(part);
                         let phase = frame.passed.wrapping_add((i * STEP) as u64);
-                        unmask(key, phase, shared.scratch);
+                        unmask(key, phase, part, shared.scratch);
                         plain(frame, shared.scratch, out);
                     }
                 }

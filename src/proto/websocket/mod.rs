@@ -13,7 +13,7 @@ mod handshake;
 mod inflate;
 mod joined;
 mod machine;
-mod mask;
+pub mod mask;
 mod message;
 mod resync;
 mod session;

@@ -407,9 +407,11 @@ fn look(piece: Piece<'_>, at: usize, style: &Style) -> Place {
 /// Bits in favour of a payload.
 fn content(head: &FrameHead, body: &[u8], whole: bool, last: bool, style: &Style) -> f32 {
     let shown = |most: usize| {
-        let mut plain = body.get(..most).unwrap_or(body).to_vec();
-        if let Some(key) = head.key {
-            unmask(key, 0, &mut plain);
+        let sent = body.get(..most).unwrap_or(body);
+        let mut plain = Vec::new();
+        match head.key {
+            Some(key) => unmask(key, 0, sent, &mut plain),
+            None => plain.extend_from_slice(sent),
         }
         plain
     };
@@ -508,8 +510,8 @@ mod tests {
 
     fn masked(first: u8, body: &[u8]) -> Vec<u8> {
         let key = [0x37, 0xfa, 0x21, 0x3d];
-        let mut b = body.to_vec();
-        unmask(key, 0, &mut b);
+        let mut b = Vec::new();
+        unmask(key, 0, body, &mut b);
         [&[first, 0x80 | body.len() as u8], &key[..], &b].concat()
     }
 

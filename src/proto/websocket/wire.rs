@@ -277,7 +277,7 @@ pub fn frame(data: &[u8]) -> Result<Frame, usize> {
     b.bytes = wire.to_vec();
     origins.add(b);
     if let Some(key) = h.key {
-        unmask(key, 0, &mut payload);
+        unmask(key, 0, rest.get(..there).unwrap_or_default(), &mut payload);
         origins.add(unmasked(&h, &payload, captured - u32::from(h.wire_len())));
     }
     let tree = tree(FrameBytes { wire, captured, payload: &payload });

@@ -95,6 +95,34 @@ const fn build() -> Tables {
     t
 }
 
+/// The code of an octet, and how many bits it has.
+pub(crate) fn code(octet: u8) -> (u32, u8) {
+    let len = LENGTHS.get(usize::from(octet)).copied().unwrap_or_default();
+    let l = usize::from(len);
+    let nth = TABLES.symbols.iter().position(|s| *s == u16::from(octet)).unwrap_or_default() as u32;
+    let at = |table: &[u32; LONGEST + 1]| table.get(l).copied().unwrap_or_default();
+    (at(&TABLES.first) + nth - at(&TABLES.begin), len)
+}
+
+/// An encoder, for tests and benches alone.
+pub(crate) fn encode(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let (mut acc, mut n) = (0_u64, 0);
+    for b in text {
+        let (code, len) = code(*b);
+        acc = acc << len | u64::from(code);
+        n += len;
+        while n >= 8 {
+            out.push((acc >> (n - 8)) as u8);
+            n -= 8;
+        }
+    }
+    if n > 0 {
+        out.push(((acc << (8 - n)) as u8) | (0xff >> n));
+    }
+    out
+}
+
 /// What is wrong with a Huffman-coded string (RFC 7541 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HuffmanFault {
@@ -195,26 +223,7 @@ fn padding(bits: u64, have: u32) -> Result<(), HuffmanFault> {
 pub(crate) mod tests {
     use super::*;
 
-    /// An encoder, for tests alone.
-    pub(crate) fn encode(text: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        let (mut acc, mut n) = (0_u64, 0);
-        for b in text {
-            let len = LENGTHS[usize::from(*b)];
-            let nth = TABLES.symbols.iter().position(|s| *s == u16::from(*b)).unwrap() as u32;
-            let l = usize::from(len);
-            acc = acc << len | u64::from(TABLES.first[l] + nth - TABLES.begin[l]);
-            n += len;
-            while n >= 8 {
-                out.push((acc >> (n - 8)) as u8);
-                n -= 8;
-            }
-        }
-        if n > 0 {
-            out.push(((acc << (8 - n)) as u8) | (0xff >> n));
-        }
-        out
-    }
+    pub(crate) use super::encode;
 
     fn decoded(coded: &[u8]) -> Result<Vec<u8>, HuffmanFault> {
         let mut out = Vec::new();

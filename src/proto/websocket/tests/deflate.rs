@@ -223,6 +223,28 @@ fn after_an_error_nothing_wrong_is_shown() {
     }
 }
 
+/// One codec reads message after message; behind a final block and behind an empty
+/// message it starts again from the window.
+#[test]
+fn messages_go_on_where_the_last_one_ended() {
+    let mut sender = Sender::new(true);
+    let words = b"the same words, the same words, and again";
+    let mut acts = Vec::new();
+    let mut want: Vec<&[u8]> = Vec::new();
+    for n in 0..6 {
+        acts.push(Bytes(S, down(0xc1, &sender.message(words))));
+        want.push(words);
+        // An empty fixed block, and one that is final.
+        acts.push(Bytes(S, down(0xc1, &hex(if n % 2 == 0 { "02 00" } else { "03 00" }))));
+        want.push(b"");
+    }
+    let r = run(TAKEOVER, &acts);
+    assert_eq!(r.codes(), [""; 0]);
+    for (n, w) in want.iter().enumerate() {
+        assert_eq!(payload(&r, Level::Message, n), *w, "message {n}");
+    }
+}
+
 #[test]
 fn a_bomb_is_named_and_not_run() {
     let mut sender = Sender::new(true);
