@@ -369,10 +369,8 @@ fn unknown(text: &str) -> String {
     let all: Vec<&str> = fields().keys().copied().chain(COMMON.iter().map(|c| c.name)).collect();
     let names: Vec<&str> = all.into_iter().chain(protocols()).collect();
     let mut found = near(text, names.iter().copied());
-    for n in related(text, &names) {
-        if found.len() < 3 && !found.contains(&n) {
-            found.push(n);
-        }
+    if found.is_empty() {
+        found = related(text, &names);
     }
     match found.as_slice() {
         [] => format!("there is no field `{text}`; docs/FIELDS.md lists all"),
