@@ -27,6 +27,12 @@ pub fn load(
             None => s,
         });
     };
+    for path in includes {
+        let found = fs::metadata(path).map_err(|e| wrong("-I", path, &e.to_string()))?;
+        if !found.is_dir() {
+            return Err(wrong("-I", path, "is no folder; imports are looked up in folders"));
+        }
+    }
     for path in protos {
         let is_dir = path.is_dir();
         let home = match path.parent() {
@@ -40,10 +46,10 @@ pub fn load(
         if is_dir {
             find(path, MAX_FOLDER_DEPTH, &mut files)?;
             if files.is_empty() {
-                return Err(error(path, "no .proto file below this folder"));
+                return Err(wrong("--proto", path, "no .proto file below this folder"));
             }
         } else {
-            fs::metadata(path).map_err(|e| error(path, &e.to_string()))?;
+            fs::metadata(path).map_err(|e| wrong("--proto", path, &e.to_string()))?;
             files.push(path.clone());
         }
         let names = files.iter().map(|f| name_of(f, &roots)).collect::<Result<Vec<_>, _>>()?;
@@ -52,10 +58,15 @@ pub fn load(
         add(Schema::compile(&names, Box::new(sources))?);
     }
     for path in descriptors {
-        let bytes = fs::read(path).map_err(|e| error(path, &e.to_string()))?;
+        let bytes = fs::read(path).map_err(|e| wrong("--descriptors", path, &e.to_string()))?;
         add(Schema::from_descriptors(&path.display().to_string(), &bytes)?);
     }
     Ok(schema)
+}
+
+/// What is wrong with what an option names.
+fn wrong(option: &str, path: &Path, what: &str) -> SchemaError {
+    SchemaError(format!("{option} {}: {what}", path.display()))
 }
 
 fn error(path: &Path, what: &str) -> SchemaError {
@@ -122,9 +133,14 @@ mod tests {
         assert_eq!(one.methods(), 4);
         assert!(load(&[], &[], &[]).unwrap().is_none());
         let gone = load(&["nowhere.proto".into()], &[], &[]).unwrap_err().0;
-        assert!(gone.starts_with("nowhere.proto: ") && !gone.contains('\n'), "{gone}");
+        assert!(gone.starts_with("--proto nowhere.proto: ") && !gone.contains('\n'), "{gone}");
         let gone = load(&[], &[], &["nowhere.pb".into()]).unwrap_err().0;
-        assert!(gone.starts_with("nowhere.pb: "), "{gone}");
+        assert!(gone.starts_with("--descriptors nowhere.pb: "), "{gone}");
+        let proto = fixtures().join("user.proto");
+        let gone = load(&[fixtures()], &["nowhere".into()], &[]).unwrap_err().0;
+        assert!(gone.starts_with("-I nowhere: "), "{gone}");
+        let file = load(&[fixtures()], std::slice::from_ref(&proto), &[]).unwrap_err().0;
+        assert!(file.starts_with("-I ") && file.contains("is no folder"), "{file}");
         let odd = load(&[], &[], &[fixtures().join("user.proto")]).unwrap_err().0;
         assert!(odd.contains("user.proto") && odd.contains("FileDescriptorSet"), "{odd}");
     }

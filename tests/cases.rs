@@ -9,6 +9,8 @@ mod corpus;
 mod filter;
 #[path = "cases/golden.rs"]
 mod golden;
+#[path = "cases/newcomer.rs"]
+mod newcomer;
 #[path = "cases/stats.rs"]
 mod stats;
 mod support;

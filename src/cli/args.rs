@@ -27,6 +27,13 @@ Examples:
   framescope live                              what passes the loopback, while it passes
   tcpdump -i eth0 -U -w - | framescope -       the same from tcpdump, here or by ssh";
 
+const COMPLETIONS: &str = "\
+Examples:
+  framescope completions bash > ~/.local/share/bash-completion/completions/framescope
+  framescope completions fish > ~/.config/fish/completions/framescope.fish
+  framescope completions zsh > ~/.zfunc/_framescope
+                                               with `fpath+=~/.zfunc` in ~/.zshrc";
+
 const LEVELS: &str = "\
 Levels:
   packet    captured packets, in tcpdump's manner
@@ -104,12 +111,14 @@ pub(super) enum Command {
     /// specification with its own values in it.
     Explain(super::explain::Explain),
     /// Write a completion script for a shell to standard output.
+    #[command(after_help = COMPLETIONS)]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Write the man page to standard output: `framescope man > framescope.1`.
-    Man,
+    /// Write manual pages: that of framescope or of a command to standard output, or all of
+    /// them to a folder.
+    Man(super::man::Args),
 }
 
 /// Options of every command that reads captures.

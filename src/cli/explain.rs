@@ -26,7 +26,8 @@ Examples:
   framescope explain --as websocket --hex '81 85 37 fa 21 3d 7f 9f 4d 51 58'
                                                the masked Hello of RFC 6455
   framescope explain --as protobuf --hex 082a1205416c696365
-  framescope explain --as hpack --hex 82868441... --hex 828684be...
+  framescope explain --as hpack --hex 828684410f7777772e6578616d706c652e636f6d \\
+                                --hex 828684be58086e6f2d6361636865
                                                two header blocks that share a table
   xxd -p frame.bin | framescope explain --as http2 --hex -
 

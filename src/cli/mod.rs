@@ -10,6 +10,7 @@ mod explain;
 mod interrupt;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod live;
+mod man;
 mod pass;
 mod print;
 mod progress;
@@ -125,10 +126,7 @@ fn run(args: Args, browser: Option<Browser>) -> Result<ExitCode, Failure> {
             std::io::stdout().write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Man) => {
-            clap_mangen::Man::new(command()).render(&mut std::io::stdout())?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Some(Command::Man(m)) => man::run(&m).map(|()| ExitCode::SUCCESS),
         None => {
             let paths: Vec<PathBuf> = args.read.into_iter().chain(args.captures).collect();
             browse(&paths, &args.common, browser)

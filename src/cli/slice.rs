@@ -24,6 +24,9 @@ the last event that was picked: its handshake, the upgrade, HTTP/2 settings, wha
 compression and permessage-deflate refer back to. So the slice decodes to the same events up
 to its end. Of a UDP flow it holds the datagrams of the event.
 
+Where nothing is picked the output is a capture without packets, which standard error says; the
+exit status is 0 all the same.
+
 The output is pcapng with times to the nanosecond. Decryption secrets in the input are passed
 on, all of them; without any, none are written. The input is read twice, so it cannot be
 standard input.
@@ -83,6 +86,44 @@ impl Args {
             filter: choose::filter(self.display_filter.as_deref())?,
             whole: self.whole,
         })
+    }
+}
+
+impl Args {
+    /// What to say where nothing was picked of `all` packets, and what to try.
+    fn nothing(&self, all: u64) -> String {
+        if all == 0 {
+            return match self.common.filter {
+                Some(_) => "the capture filter (-f) lets no packet through; the capture that was \
+                            written has none"
+                    .into(),
+                None => "there are no packets in the input, and none in the output".into(),
+            };
+        }
+        let mut try_this = Vec::new();
+        if let Some(f) = &self.display_filter {
+            try_this.push(format!(
+                "`framescope print -l exchange -Y '{f}' CAPTURE` shows what the filter lets \
+                 through (so with frame, message and packet)"
+            ));
+        }
+        if !self.event.is_empty() {
+            try_this.push("`framescope print CAPTURE` shows the numbers of events".into());
+        }
+        if !self.conversation.is_empty() || !self.protocol.is_empty() {
+            try_this.push(
+                "`framescope stats CAPTURE` lists the conversations with their protocols".into(),
+            );
+        }
+        if !self.packet.is_empty() {
+            try_this
+                .push("`framescope print -l packet CAPTURE` shows the numbers of packets".into());
+        }
+        format!(
+            "nothing was picked of {}; the capture that was written has none. {}",
+            counted(all, "packet"),
+            try_this.join("; ")
+        )
     }
 }
 
@@ -199,6 +240,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         everything,
         whole || interrupted.is_set(),
     ))?;
+    if written.packets == 0 {
+        let text = crate::view::clean::clean(&args.nothing(written.all)).into_owned();
+        eprintln!("framescope: {text}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -218,9 +263,6 @@ fn summary(
             text.push_str(&format!("{} of ", counted(events, "event")));
         }
         text.push_str(&counted(conversations, "conversation"));
-    }
-    if w.packets == 0 && w.all > 0 {
-        text.push_str(": nothing was picked");
     }
     if w.secrets > 0 {
         let all = counted(w.secrets, "block");

@@ -23,10 +23,12 @@ its query; WebSocket: path):
   cut         off by the end of the capture or by a gap; their time is not counted
   p50 to max  time from the first byte to the last, by nearest rank: exact up to 100,000 of a
               method (2,097,152 of all), then within 0.8 %; max always is exact
+  slowest     the event that took longest: `framescope explain CAPTURE EVENT` takes the number
   bytes       of messages, as sent; of WebSocket, as decompressed
 
 Examples:
   framescope stats a.pcap
+  framescope stats a.pcap --rows 10           the first ten conversations and methods
   framescope stats --format json a.pcap | jq '.calls[] | select(.errors > 0)'";
 
 /// `stats`.

@@ -102,8 +102,29 @@ pub static DURATION: FieldSpec = FieldSpec::new(
     "From the first packet to the last.",
 );
 
+/// Bytes of a packet on the wire.
+pub static FRAME_LEN: FieldSpec = FieldSpec::new(
+    "frame.len",
+    "Length on the wire",
+    0,
+    Kind::Unsigned,
+    "framescope",
+    "Bytes of the packet on the wire, from the link layer on.",
+);
+/// Bytes of a packet in the capture.
+pub static FRAME_CAP_LEN: FieldSpec = FieldSpec::new(
+    "frame.cap_len",
+    "Length captured",
+    0,
+    Kind::Unsigned,
+    "framescope",
+    "Bytes of the packet that were captured.",
+);
+
 /// All of them.
 pub static FIELDS: &[&FieldSpec] = &[
+    &FRAME_LEN,
+    &FRAME_CAP_LEN,
     &TCP_STREAM,
     &UDP_STREAM,
     &OPAQUE_LENGTH,

@@ -10,6 +10,7 @@ mod conversation;
 pub mod decode_as;
 pub mod fields;
 pub mod findings;
+mod gone;
 mod kept;
 mod node;
 mod opaque;
@@ -36,6 +37,8 @@ pub use shared::Ledger;
 
 use across::{Across, Analyses};
 use conversation::Stack;
+use gone::Gone;
+use packet::Relation;
 use shared::{Found, Shared};
 
 /// After how many bytes the memory of a conversation is measured anew. Until then
@@ -168,6 +171,8 @@ pub struct Engine {
     flows: FlowTable<Option<Box<Stack>>>,
     shared: Shared,
     numbering: Numbering,
+    /// Conversations that have left, for their late packets.
+    gone: Gone,
     /// Memory of all conversations at their last count.
     memory: usize,
     /// Inflated bytes in all.
@@ -187,6 +192,7 @@ impl Engine {
             flows: FlowTable::new(),
             shared,
             numbering: Numbering::across(),
+            gone: Gone::default(),
             memory: 0,
             inflated: 0,
             packets: 0,
@@ -250,11 +256,22 @@ impl Engine {
                 }
                 self.live(packet, decoded, slot, from_a, sink);
             }
-            // Late segments of a connection that is over belong to nobody's bytes.
-            _ => {
+            // Late segments of a connection that is over: its own, but no bytes of its streams.
+            Some((_, Place::Gone { id, from_a, syn, .. })) => {
+                let late = self.gone.get(id);
                 if self.shared.wants(Level::Packet) {
-                    let notes = SegmentNotes::default();
-                    self.shared.emit(packet::draft(packet, decoded, None, notes));
+                    let whose = late.map(|g| (&g.info, g.side(from_a)));
+                    let [a, b] = syn;
+                    let relation = Relation::Late(if from_a { [a, b] } else { [b, a] });
+                    self.shared.emit(packet::draft(packet, decoded, whose, &relation));
+                }
+                sink.packet(packet, None, &[]);
+                let info = late.map(|g| &g.info);
+                numbered(&mut self.shared, &mut self.numbering, info, sink);
+            }
+            None => {
+                if self.shared.wants(Level::Packet) {
+                    self.shared.emit(packet::draft(packet, decoded, None, &Relation::None));
                 }
                 sink.packet(packet, None, &[]);
                 self.flush(None, sink);
@@ -289,7 +306,11 @@ impl Engine {
         };
         if self.shared.wants(Level::Packet) {
             let whose = Some((&stack.info, stack.side(from_a)));
-            self.shared.emit(packet::draft(packet, decoded, whose, notes));
+            let relation = match &decoded.content {
+                Content::Tcp(_) => Relation::Judged(notes),
+                _ => Relation::None,
+            };
+            self.shared.emit(packet::draft(packet, decoded, whose, &relation));
         }
         let with: Vec<PacketId> = match origin {
             PayloadOrigin::Packet(_) => Vec::new(),
@@ -402,6 +423,11 @@ impl Engine {
             self.shared.found = found;
             if !std::mem::replace(&mut stack.told_end, true) {
                 sink.ended(&stack.info);
+            }
+            // Only packets of its own need it, and only where they are looked at.
+            if self.shared.wants(Level::Packet) {
+                let from_a = stack.side(true);
+                self.gone.bury(stack.info, from_a);
             }
         }
     }

@@ -6,15 +6,45 @@ use crate::engine::conversation::ConversationInfo;
 use crate::engine::fields;
 use crate::event::{Detail, Draft, Level, Payload};
 use crate::field::Value;
-use crate::flow::{SegmentNotes, Transport};
-use crate::link::{Content, Decoded, SeqBase, dissect, summary};
+use crate::flow::{SegmentNotes, Transport, fields as flow};
+use crate::link::{Content, Decoded, SeqBase, TcpFlags, TcpSegment, dissect, summary};
+
+/// What a segment is to its connection.
+pub(super) enum Relation {
+    /// Judged by its state.
+    Judged(SegmentNotes),
+    /// The connection is over, or its state was let go: numbers relative to the SYNs that
+    /// were seen of the sender and of its peer.
+    Late([Option<u32>; 2]),
+    /// None.
+    None,
+}
+
+impl Relation {
+    /// Sequence number, acknowledgement number and window, as far as they are known.
+    fn numbers(&self, s: &TcpSegment<'_>) -> (Option<i64>, Option<i64>, Option<u32>) {
+        let (seq, ack, window) = match self {
+            Self::Judged(n) => (Some(n.seq), n.ack, Some(n.window)),
+            Self::Late([mine, peers]) => {
+                let since = |n: u32, first: &Option<u32>| {
+                    first.map(|first| i64::from(n.wrapping_sub(first)))
+                };
+                (since(s.seq, mine), since(s.ack, peers), None)
+            }
+            Self::None => return (None, None, None),
+        };
+        // Nothing is acknowledged: Wireshark, too, leaves the number as it stands.
+        let raw = (!s.flags.has(TcpFlags::ACK)).then_some(i64::from(s.ack));
+        (seq, raw.or(ack), window)
+    }
+}
 
 /// The packet as an event with its detail.
 pub(super) fn draft(
     packet: &Packet<'_>,
     decoded: &Decoded<'_>,
     conversation: Option<(&ConversationInfo, Side)>,
-    notes: SegmentNotes,
+    relation: &Relation,
 ) -> Draft {
     let at = Moment { packet: packet.meta.id, time: packet.meta.time };
     let (protocol, kind) = match &decoded.content {
@@ -30,12 +60,36 @@ pub(super) fn draft(
     draft.findings.clone_from(&decoded.findings);
     let dissection = dissect(packet.meta.link.0, packet.data, packet.meta.original_len);
     let mut tree = dissection.tree;
+    let on_wire = packet.meta.original_len.max(packet.meta.captured_len);
+    tree.add(&fields::FRAME_LEN, None, Value::U64(u64::from(on_wire)));
+    tree.add(&fields::FRAME_CAP_LEN, None, Value::U64(draft.length));
     if let Some((info, _)) = conversation {
         let spec = match info.transport {
             Transport::Tcp => &fields::TCP_STREAM,
             Transport::Udp => &fields::UDP_STREAM,
         };
         tree.add(spec, None, Value::U64(u64::from(info.index)));
+    }
+    let notes = match relation {
+        Relation::Judged(notes) => *notes,
+        Relation::Late(_) | Relation::None => SegmentNotes::default(),
+    };
+    let mut base = SeqBase::default();
+    if let Content::Tcp(s) = &decoded.content {
+        let len = (s.payload.len() as u64).saturating_add(u64::from(s.missing));
+        tree.add(&flow::LEN, None, Value::U64(len));
+        let (seq, ack, window) = relation.numbers(s);
+        for (spec, number) in [(&flow::SEQ, seq), (&flow::ACK, ack)] {
+            if let Some(n) = number {
+                tree.add(spec, None, Value::I64(n));
+            }
+        }
+        if let Some(w) = window {
+            tree.add(&flow::WINDOW, None, Value::U64(u64::from(w)));
+        }
+        // Relative numbers do not wrap; their difference from the raw ones does.
+        let first = |raw: u32, n: Option<i64>| n.map_or(0, |n| raw.wrapping_sub(n as u32));
+        base = SeqBase { seq: first(s.seq, seq), ack: first(s.ack, ack) };
     }
     for n in notes.iter() {
         tree.add(n.spec(), None, Value::Bool(true));
@@ -51,14 +105,6 @@ pub(super) fn draft(
         Content::Tcp(s) if !s.payload.is_empty() => Payload::Bytes(s.payload.to_vec()),
         Content::Udp(d) if !d.payload.is_empty() => Payload::Bytes(d.payload.to_vec()),
         _ => Payload::None,
-    };
-    let base = match &decoded.content {
-        Content::Tcp(s) if conversation.is_some() => SeqBase {
-            // Relative numbers do not wrap; their difference from the raw ones does.
-            seq: s.seq.wrapping_sub(notes.seq as u32),
-            ack: notes.ack.map_or(0, |a| s.ack.wrapping_sub(a as u32)),
-        },
-        _ => SeqBase::default(),
     };
     let summary = summary(decoded, &dissection.outline, base);
     let odd: Vec<&str> = notes.names().collect();

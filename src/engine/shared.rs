@@ -171,6 +171,12 @@ impl Shared {
         self.finding_of(None, finding, protocol);
     }
 
+    /// A finding about what came with an earlier packet.
+    pub(super) fn finding_at(&mut self, finding: Finding, protocol: &'static str, at: Moment) {
+        self.fresh += 1;
+        self.found.push(Found::Finding { finding, protocol, sender: None, at });
+    }
+
     /// A finding about what one side sent.
     pub(super) fn finding_of(
         &mut self,

@@ -25,6 +25,9 @@ pub trait Sink {
     /// The group that was opened last ends before byte `end` of its buffer.
     fn close(&self, end: u32);
 
+    /// The value of the group that was just opened, where it has one as a whole.
+    fn value(&self, _value: Value) {}
+
     /// Something to say about the last field.
     fn note(&self, _text: &str) {}
 
@@ -86,6 +89,10 @@ impl Sink for TreeSink {
 
     fn close(&self, end: u32) {
         self.tree.borrow_mut().close_at(end);
+    }
+
+    fn value(&self, value: Value) {
+        self.last(|n| n.value = value);
     }
 
     fn note(&self, text: &str) {

@@ -81,7 +81,8 @@ impl Analysis {
         self.pair(dir).0.scale = scale.map(|s| s.min(14));
     }
 
-    fn scaled(&self, dir: Dir, window: u16, syn: bool) -> u32 {
+    /// A window of a segment in bytes.
+    pub(super) fn scaled(&self, dir: Dir, window: u16, syn: bool) -> u32 {
         let both = self.a.scale.is_some() && self.b.scale.is_some();
         let shift = if both && !syn { self.of(dir).scale.unwrap_or(0) } else { 0 };
         u32::from(window) << shift.min(14)

@@ -21,6 +21,15 @@ pub static SEQ: FieldSpec = FieldSpec::new(
     "RFC 9293 §3.1",
     "Number of the first payload byte relative to the connection: SYN is 0.",
 );
+/// Length of the payload.
+pub static LEN: FieldSpec = FieldSpec::new(
+    "tcp.len",
+    "Segment length",
+    0,
+    Kind::Unsigned,
+    "RFC 9293 §3.4",
+    "Bytes of payload on the wire, also where not all were captured.",
+);
 /// Relative acknowledgement number.
 pub static ACK: FieldSpec = FieldSpec::new(
     "tcp.ack",
@@ -28,7 +37,7 @@ pub static ACK: FieldSpec = FieldSpec::new(
     32,
     Kind::Signed,
     "RFC 9293 §3.1",
-    "Number of the byte expected next, relative to the connection.",
+    "Number of the byte expected next, relative to the connection; without ACK as it stands in the header.",
 );
 /// Scaled window.
 pub static WINDOW: FieldSpec = FieldSpec::new(
@@ -169,6 +178,7 @@ pub static SNAPPED: FieldSpec = flag(
 
 /// All of them.
 pub static FIELDS: &[&FieldSpec] = &[
+    &LEN,
     &SEQ,
     &ACK,
     &WINDOW,

@@ -153,6 +153,8 @@ pub enum Found {
         from_a: bool,
         /// Why its state is gone.
         why: Why,
+        /// Sequence numbers of the SYNs that were seen, A's and B's.
+        syn: [Option<u32>; 2],
     },
 }
 
@@ -279,7 +281,7 @@ impl<T: Default> FlowTable<T> {
                     if tomb.why == Why::Evicted {
                         tomb.last = at.time;
                     }
-                    return Found::Gone { id: tomb.id, from_a, why: tomb.why };
+                    return Found::Gone { id: tomb.id, from_a, why: tomb.why, syn: tomb.syn };
                 }
                 reused = true;
             }

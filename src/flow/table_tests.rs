@@ -214,7 +214,8 @@ fn a_full_table_lets_go_of_the_oldest() {
     assert_eq!(d.released(), [(1, Why::Evicted), (2, Why::Evicted)]);
     // Its packets are still known as its own.
     let f = d.feed(&ends(v4(1, 80), v4(9, 1001)), &seg(A, 1, 2, b"x"));
-    assert_eq!(f, Found::Gone { id: ConversationId(1), from_a: false, why: Why::Evicted });
+    let (id, why, syn) = (ConversationId(1), Why::Evicted, [Some(1), None]);
+    assert_eq!(f, Found::Gone { id, from_a: false, why, syn });
     d.table.finish();
     assert_eq!(d.released().iter().map(|r| r.0).collect::<Vec<_>>(), [3, 4, 5, 6]);
     assert_eq!(d.table.live(), 0);

@@ -96,7 +96,9 @@ impl TcpFlow {
             // Another connection's, or a forged one: nothing of it counts here.
             let (mine, _) = self.pair(dir);
             mine.disregard(seg.payload.len() as u64);
-            return SegmentNotes::default();
+            let mut notes = SegmentNotes::default();
+            notes.window = u32::from(seg.window);
+            return notes;
         }
         let begins_anew = self.reused && self.packets == 1;
         let (mine, theirs) = self.pair(dir);
@@ -127,6 +129,7 @@ impl TcpFlow {
         }
         if rst {
             self.rst(dir, seg, p, spoke, &cx, out);
+            notes.window = self.analysis.scaled(dir, seg.window, syn);
             self.analysis.remember(dir, seg, at);
             self.settle_peer(dir, at, out);
             return notes;

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use crate::base::limits::{
     MAX_EXACT_DURATIONS_IN_ALL, MAX_STATS_CONVERSATIONS, MAX_STATS_METHODS, MAX_STATS_NAME,
 };
-use crate::base::{CaptureTime, ConversationId, Moment, PacketId};
+use crate::base::{CaptureTime, ConversationId, EventId, Moment, PacketId};
 use crate::capture::Packet;
 use crate::engine::{ConversationInfo, EventSink, FindingEvent, Ledger};
 use crate::event::{Draft, Event, Level};
@@ -145,6 +145,9 @@ pub struct Calls {
     pub bytes: [u64; 2],
     /// How long those took that came to an end.
     pub durations: Durations,
+    /// The event that took longest of these, the first where several did, and its
+    /// nanoseconds: `explain` takes the number.
+    pub slowest: Option<(EventId, u64)>,
 }
 
 /// How one exchange went.
@@ -200,7 +203,7 @@ impl Stats {
         }
     }
 
-    fn exchange(&mut self, draft: &Draft) {
+    fn exchange(&mut self, id: EventId, draft: &Draft) {
         let Some(detail) = &draft.detail else { return };
         let Outcome { mut name, error, unfinished, messages, bytes } = outcome(draft, &detail.tree);
         if name.len() > MAX_STATS_NAME {
@@ -220,7 +223,11 @@ impl Stats {
             *sum = sum.saturating_add(n);
         }
         if !unfinished {
-            calls.durations.add(draft.end.time.since(draft.start.time), &mut self.room.0);
+            let took = draft.end.time.since(draft.start.time);
+            calls.durations.add(took, &mut self.room.0);
+            if calls.slowest.is_none_or(|(_, most)| took > most) {
+                calls.slowest = Some((id, took));
+            }
         }
     }
 
@@ -251,6 +258,7 @@ impl Stats {
             messages: [0; 2],
             bytes: [0; 2],
             durations: Durations::default(),
+            slowest: None,
         });
         at
     }
@@ -331,7 +339,7 @@ impl EventSink for Stats {
             return;
         }
         if draft.protocol != "tcp" {
-            self.exchange(draft);
+            self.exchange(event.id, draft);
             return;
         }
         // Its conversation's end is told next.

@@ -58,11 +58,12 @@ fields! {
     IP: "ip", "IPv4", 0, Group, "RFC 791 §3.1", "The IPv4 header.";
     IP_VERSION: "ip.version", "Version", 4, Unsigned, "RFC 791 §3.1", "4.";
     IP_HDR_LEN: "ip.hdr_len", "Header length", 4, Unsigned, "RFC 791 §3.1", "Length of the header in bytes (in units of 4 on the wire).";
-    IP_DSFIELD: "ip.dsfield", "Differentiated services", 0, Group, "RFC 2474 §3", "Class of service and congestion.";
+    IP_DSFIELD: "ip.dsfield", "Differentiated services", 8, Unsigned, "RFC 2474 §3", "Class of service and congestion, both as one number.";
     IP_DSFIELD_DSCP: "ip.dsfield.dscp", "DSCP", 6, Unsigned, "RFC 2474 §3", "Class of service.";
     IP_DSFIELD_ECN: "ip.dsfield.ecn", "ECN", 2, Enumerated, "RFC 3168 §5", "Explicit congestion notification.", names::ecn;
     IP_LEN: "ip.len", "Total length", 16, Unsigned, "RFC 791 §3.1", "Header and payload in bytes; 0 where the device was to segment.";
     IP_ID: "ip.id", "Identification", 16, Unsigned, "RFC 791 §3.1", "Tells the fragments of one datagram.";
+    IP_FLAGS: "ip.flags", "Flags", 3, Unsigned, "RFC 791 §3.1", "The three flags as one number: 2 is don't fragment, 1 more fragments.";
     IP_FLAGS_RB: "ip.flags.rb", "Reserved", 1, Flag, "RFC 791 §3.1", "Must be 0.";
     IP_FLAGS_DF: "ip.flags.df", "Don't fragment", 1, Flag, "RFC 791 §3.1", "Must not be fragmented.";
     IP_FLAGS_MF: "ip.flags.mf", "More fragments", 1, Flag, "RFC 791 §3.1", "More fragments follow.";
@@ -78,7 +79,7 @@ fields! {
     IP_OPT_DATA: "ip.opt.data", "Data", 0, Bytes, "RFC 791 §3.1", "What the option says.";
     IPV6: "ipv6", "IPv6", 0, Group, "RFC 8200 §3", "The IPv6 header.";
     IPV6_VERSION: "ipv6.version", "Version", 4, Unsigned, "RFC 8200 §3", "6.";
-    IPV6_TCLASS: "ipv6.tclass", "Traffic class", 0, Group, "RFC 8200 §7", "Class of service and congestion.";
+    IPV6_TCLASS: "ipv6.tclass", "Traffic class", 8, Unsigned, "RFC 8200 §7", "Class of service and congestion, both as one number.";
     IPV6_DSCP: "ipv6.tclass.dscp", "DSCP", 6, Unsigned, "RFC 2474 §3", "Class of service.";
     IPV6_ECN: "ipv6.tclass.ecn", "ECN", 2, Enumerated, "RFC 3168 §5", "Explicit congestion notification.", names::ecn;
     IPV6_FLOW: "ipv6.flow", "Flow label", 20, Unsigned, "RFC 8200 §6", "Tells packets of one flow.";
@@ -127,6 +128,7 @@ fields! {
     TCP_SEQ: "tcp.seq_raw", "Sequence number", 32, Unsigned, "RFC 9293 §3.1", "Number of the first byte of payload, or of SYN.";
     TCP_ACK: "tcp.ack_raw", "Acknowledgement number", 32, Unsigned, "RFC 9293 §3.1", "The number that is expected next.";
     TCP_HDR_LEN: "tcp.hdr_len", "Header length", 4, Unsigned, "RFC 9293 §3.1", "Length of the header in bytes (in units of 4 on the wire).";
+    TCP_FLAGS: "tcp.flags", "Flags", 12, Unsigned, "RFC 9293 §3.1", "The reserved bits and the flags as one number: 2 is SYN, 0x10 ACK, 0x12 both.";
     TCP_FLAGS_RES: "tcp.flags.res", "Reserved", 3, Unsigned, "RFC 9293 §3.1", "Must be 0.";
     TCP_FLAGS_AE: "tcp.flags.ae", "Accurate ECN", 1, Flag, "RFC 9768 §3.1", "Accurate ECN; the nonce sum of RFC 3540 before.";
     TCP_FLAGS_CWR: "tcp.flags.cwr", "CWR", 1, Flag, "RFC 3168 §6.1", "Congestion window reduced.";

@@ -246,6 +246,11 @@ pub trait Out {
     /// A finding that belongs to no event.
     fn finding(&mut self, finding: Finding);
 
+    /// The same of what lies before the packet that is being worked on: shown there.
+    fn finding_at(&mut self, finding: Finding, _at: Moment) {
+        self.finding(finding);
+    }
+
     /// Inflated bytes, counted so that opening an event stays bounded.
     fn inflated(&mut self, bytes: u64);
 

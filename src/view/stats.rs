@@ -105,6 +105,7 @@ fn calls(out: &mut String, stats: &Stats, rows: usize, width: Option<usize>) {
         ("p90", Align::Number),
         ("p99", Align::Number),
         ("max", Align::Number),
+        ("slowest event", Align::Number),
         ("messages up", Align::Number),
         ("down", Align::Number),
         ("bytes up", Align::Number),
@@ -118,6 +119,7 @@ fn calls(out: &mut String, stats: &Stats, rows: usize, width: Option<usize>) {
         let mut row = vec![c.protocol.to_owned(), name(c).to_owned()];
         row.extend([c.count, c.errors, c.unfinished].map(grouped));
         row.extend(times);
+        row.push(c.slowest.map_or_else(|| "-".to_owned(), |(id, _)| id.to_string()));
         row.extend(c.messages.map(grouped));
         row.extend(c.bytes.map(grouped));
         t.row(row);
@@ -243,7 +245,8 @@ fn call(out: &mut Vec<u8>, c: &Calls) -> std::io::Result<()> {
     match (c.durations.percentiles([50, 90, 99]), c.durations.max()) {
         (Some([a, b, d]), Some(max)) => write!(
             out,
-            "{{\"p50\":{a},\"p90\":{b},\"p99\":{d},\"max\":{max},\"exact\":{}}}",
+            "{{\"p50\":{a},\"p90\":{b},\"p99\":{d},\"max\":{max},\"max_event\":{},\"exact\":{}}}",
+            c.slowest.map_or(0, |(id, _)| id.0),
             c.durations.is_exact()
         )?,
         _ => out.write_all(b"null")?,

@@ -103,6 +103,11 @@ impl EventSink for Run {
     }
 }
 
+/// JSON, one value a line.
+pub fn json_lines(text: &str) -> Vec<Value> {
+    text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
 /// The levels of numbered events.
 pub const NUMBERED: [Level; 3] = [Level::Frame, Level::Message, Level::Exchange];
 

@@ -83,6 +83,10 @@ impl Out for NodeOut<'_> {
         self.shared.finding(finding, self.name);
     }
 
+    fn finding_at(&mut self, finding: Finding, at: Moment) {
+        self.shared.finding_at(finding, self.name, at);
+    }
+
     fn inflated(&mut self, bytes: u64) {
         self.shared.inflated += bytes;
     }

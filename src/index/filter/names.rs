@@ -106,6 +106,8 @@ pub enum Ask {
     Ip(bool),
     /// When it was complete.
     Time,
+    /// The same in seconds since 1970.
+    TimeEpoch,
     /// When it began.
     StartTime,
     /// Since the first packet.
@@ -167,14 +169,24 @@ pub static COMMON: &[Common] = &[
     common("tcp.port", Ask::Port(Some(flow::Transport::Tcp)), NUMBER, "Ports of both ends of TCP."),
     common("udp.port", Ask::Port(Some(flow::Transport::Udp)), NUMBER, "Ports of both ends of UDP."),
     common("time", Ask::Time, Type::Time, "When it was complete."),
+    common("frame.time", Ask::Time, Type::Time, "The same as time."),
+    common("frame.time_epoch", Ask::TimeEpoch, Type::Seconds, "When it was complete, since 1970."),
     common("start_time", Ask::StartTime, Type::Time, "When its first byte was captured."),
     common("time_relative", Ask::TimeRelative, Type::Seconds, "Since the first packet."),
     common("frame.time_relative", Ask::TimeRelative, Type::Seconds, "The same as time_relative."),
     common("time_delta", Ask::TimeDelta, Type::Seconds, "Since the line before; for columns."),
+    common(
+        "frame.time_delta_displayed",
+        Ask::TimeDelta,
+        Type::Seconds,
+        "The same as time_delta; for columns.",
+    ),
     common("length", Ask::Length, NUMBER, "Bytes of payload; of a packet, bytes captured."),
     common("complete", Ask::Complete, Type::Flag, "Neither a gap nor the end cut it off."),
     common("inferred", Ask::Inferred, Type::Flag, "Recognised by content alone."),
     common("summary", Ask::Summary, Type::Text, "The line for people."),
+    common("_ws.col.info", Ask::Summary, Type::Text, "The same as summary."),
+    common("_ws.col.protocol", Ask::Protocol, Type::Choice(protocols), "The same as protocol."),
     common("payload", Ask::Payload, Type::Bytes, "What it carried, decoded."),
     common("finding", Ask::Finding, Type::Text, "Codes of what is wrong or odd with it."),
     common("severity", Ask::Severity, Type::Severity, "How bad that is; note < warning < error."),
@@ -317,7 +329,9 @@ impl Name {
     /// # Errors
     /// Where there is no such name; those nearest to it are said.
     pub fn find(text: &str, at: Range<usize>) -> Result<Self, Mistake> {
-        if let Some(c) = COMMON.iter().find(|c| c.name == text) {
+        // Wireshark up to 4.2 wrote `_ws.col.Info`.
+        let column = |c: &Common| c.name.starts_with('_') && c.name.eq_ignore_ascii_case(text);
+        if let Some(c) = COMMON.iter().find(|c| c.name == text || column(c)) {
             return Ok(Self::Common(c));
         }
         let field = fields().get(text).copied();
@@ -353,7 +367,12 @@ fn unknown(text: &str) -> String {
         );
     }
     let all: Vec<&str> = fields().keys().copied().chain(COMMON.iter().map(|c| c.name)).collect();
-    match near(text, all.into_iter().chain(protocols())).as_slice() {
+    let names: Vec<&str> = all.into_iter().chain(protocols()).collect();
+    let mut found = near(text, names.iter().copied());
+    if found.is_empty() {
+        found = related(text, &names);
+    }
+    match found.as_slice() {
         [] => format!("there is no field `{text}`; docs/FIELDS.md lists all"),
         some => format!("there is no field `{text}`; did you mean {}?", some.join(" or ")),
     }
@@ -374,6 +393,35 @@ pub(super) fn near<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Vec<
     found.dedup();
     let best = found.first().map_or(0, |f| f.0);
     found.into_iter().filter(|f| f.0 <= best + 1).take(3).map(|f| f.1).collect()
+}
+
+/// The names that share the most words with a text, most first:
+/// `websocket.payload.close.status_code` for `websocket.close.status_code`. One word in common is
+/// too little, unless the text is one.
+fn related<'a>(text: &str, names: &[&'a str]) -> Vec<&'a str> {
+    let words = |n: &str| -> Vec<String> {
+        n.split(['.', '_', '-']).filter(|w| !w.is_empty()).take(16).map(str::to_lowercase).collect()
+    };
+    let asked = words(text);
+    let mut found: Vec<(usize, &str)> = names
+        .iter()
+        .filter_map(|n| {
+            let has = words(n);
+            let shared = asked.iter().filter(|a| has.iter().any(|h| alike(a, h))).count();
+            // Shared words of all words, in hundredths; half of them at least.
+            let part = 200 * shared / (asked.len() + has.len()).max(1);
+            (shared >= asked.len().min(2) && part >= 50).then_some((part, *n))
+        })
+        .collect();
+    found.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+    found.dedup();
+    let best = found.first().map_or(0, |f| f.0);
+    found.into_iter().filter(|f| f.0 + 20 >= best).take(3).map(|f| f.1).collect()
+}
+
+/// The same word, or one that is mistyped.
+fn alike(a: &str, b: &str) -> bool {
+    a == b || a.len() > 3 && distance(a, b) <= 1
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours from one to the other.

@@ -285,6 +285,7 @@ impl<'a> Scene<'a> {
                 }
             }
             Ask::Time => each(Val::Time(self.time())),
+            Ask::TimeEpoch => each(Val::Seconds(self.time().0)),
             Ask::StartTime => draft.is_some_and(|d| each(Val::Time(d.start.time))),
             Ask::TimeRelative => each(Val::Seconds(self.time().0.saturating_sub(self.first.0))),
             Ask::TimeDelta => {

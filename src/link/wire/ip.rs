@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::{address4, address6, four, note_checksum, one, scaled, two, whole};
 use crate::base::Span;
 use crate::field::input::{bytes, group, word};
-use crate::field::{FieldSpec, In, Parsed, Sink};
+use crate::field::{FieldSpec, In, Parsed, Sink, Value};
 use crate::link::fields as f;
 use crate::link::names::protocol;
 
@@ -58,6 +58,7 @@ pub(in crate::link) fn ipv4<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, Ipv
         scaled(i, &f::IP_HDR_LEN, 4, u64::from(header_len));
         if S::ON {
             i.sink().open(&f::IP_DSFIELD, Span::bytes(i.buffer(), i.at().saturating_add(1), 1));
+            i.sink().value(Value::U64(w.value() & 0xff));
             w.bits(&f::IP_DSFIELD_DSCP, 8);
             w.bits(&f::IP_DSFIELD_ECN, 14);
             i.sink().close(i.at().saturating_add(2));
@@ -65,6 +66,9 @@ pub(in crate::link) fn ipv4<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, Ipv
         let (i, total_len) = two(&f::IP_LEN)(rest)?;
         let (i, id) = two(&f::IP_ID)(i)?;
         let (rest, w) = word(2)(i)?;
+        if S::ON {
+            i.sink().computed(&f::IP_FLAGS, Value::U64(w.value() >> 13));
+        }
         w.flag(&f::IP_FLAGS_RB, 0);
         w.flag(&f::IP_FLAGS_DF, 1);
         let more = w.flag(&f::IP_FLAGS_MF, 2);
@@ -162,6 +166,7 @@ pub(in crate::link) fn ipv6<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, Ipv
         if S::ON {
             // It begins in the middle of a byte.
             i.sink().open(&f::IPV6_TCLASS, Span::bit_field(i.buffer(), i.at(), 4, 8));
+            i.sink().value(Value::U64(w.value() >> 20 & 0xff));
             w.bits(&f::IPV6_DSCP, 4);
             w.bits(&f::IPV6_ECN, 10);
             i.sink().close(i.at().saturating_add(2));

@@ -2,7 +2,7 @@
 
 use super::{four, note_checksum, one, scaled, three, two, whole};
 use crate::field::input::{bytes, group, word};
-use crate::field::{FieldSpec, In, Parsed, Sink};
+use crate::field::{FieldSpec, In, Parsed, Sink, Value};
 use crate::link::fields as f;
 
 /// What a TCP header says.
@@ -50,7 +50,7 @@ pub(in crate::link) fn tcp<'a, S: Sink + 'a>(
     right: Option<bool>,
 ) -> Parsed<'a, S, TcpHead> {
     whole(i, 20)?;
-    group(&f::TCP, |i| {
+    group(&f::TCP, |i: In<'a, S>| {
         let (i, source) = two(&f::TCP_SRCPORT)(i)?;
         let (i, destination) = two(&f::TCP_DSTPORT)(i)?;
         let (i, seq) = four(&f::TCP_SEQ)(i)?;
@@ -59,6 +59,9 @@ pub(in crate::link) fn tcp<'a, S: Sink + 'a>(
         // Four bits times four: up to 60.
         let header_len = ((w.value() >> 12) * 4) as u8;
         scaled(i, &f::TCP_HDR_LEN, 0, u64::from(header_len));
+        if S::ON {
+            i.sink().computed(&f::TCP_FLAGS, Value::U64(w.value() & 0x0fff));
+        }
         w.bits(&f::TCP_FLAGS_RES, 4);
         let ae = w.flag(&f::TCP_FLAGS_AE, 7);
         if S::ON {

@@ -142,7 +142,8 @@ impl Http2 {
             return Step::Need(HEAD_LEN - data.len());
         }
         if self.connection.is_upgraded() {
-            out.finding(Finding::new(&findings::BAD_PREFACE));
+            let at = out.moment(side, here.offset);
+            out.finding_at(Finding::new(&findings::BAD_PREFACE), at);
             // Frames all the same, it may be.
             let plausible = wire::frame_head(In::new(data, BufferId(0), 0, &NoSink))
                 .is_ok_and(|(_, head)| probe::is_first_settings(&head));
@@ -196,7 +197,9 @@ impl Http2 {
             // Searched anew each time, so not for every byte.
             Found::Undecided => Step::Need((data.len() / 4).max(1)),
             Found::Nowhere => {
-                out.finding(Finding::new(&findings::BAD_PREFACE));
+                // Much may have come until it was clear: shown where it begins.
+                let at = out.moment(side, here.offset);
+                out.finding_at(Finding::new(&findings::BAD_PREFACE), at);
                 *self.phase(side) = Phase::Lost;
                 Step::Took(0)
             }

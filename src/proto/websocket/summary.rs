@@ -64,12 +64,27 @@ pub(super) fn binary(data: &[u8], len: u64) -> String {
     s
 }
 
-/// Text where it is UTF-8 without control characters, else bytes.
+/// Text where it reads as one, else bytes.
 pub(super) fn either(data: &[u8], len: u64) -> String {
     match std::str::from_utf8(data) {
-        Ok(t) if !t.is_empty() && !t.chars().any(char::is_control) => text(data, len),
+        Ok(t) if reads(t) => text(data, len),
         _ => binary(data, len),
     }
+}
+
+/// Bytes beyond which hardly anything but text is UTF-8.
+const SURELY_TEXT: usize = 8;
+
+/// Whether UTF-8 is likely to be meant as text. A few random bytes, as pings carry them, are
+/// UTF-8 every now and then (`d3 b5 c7 9f`): where it is short, half of it has to be ASCII.
+fn reads(t: &str) -> bool {
+    let odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..)
+    };
+    let ascii = t.chars().filter(char::is_ascii).count();
+    let likely = ascii * 2 >= t.chars().count() || t.len() >= SURELY_TEXT;
+    !t.is_empty() && likely && !t.chars().any(odd)
 }
 
 /// `1000 normal closure "bye"`
@@ -111,6 +126,12 @@ mod tests {
         assert_eq!(binary(&[8, 42], 2), "2 bytes: 08 2a");
         assert_eq!(binary(&[], 0), "0 bytes");
         assert_eq!(either(b"\x00\x01", 2), "2 bytes: 00 01");
+        assert_eq!(either(b"hi", 2), "hi");
+        assert_eq!(either("grün".as_bytes(), 5), "grün");
+        assert_eq!(either("привет".as_bytes(), 12), "привет");
+        assert_eq!(either(b"\xd3\xb5\xc7\x9f", 4), "4 bytes: d3 b5 c7 9f");
+        assert_eq!(either(b"\xee\x80\x80ab", 5), "5 bytes: ee 80 80 61 62");
+        assert_eq!(either(b"", 0), "0 bytes");
         assert_eq!(close(Some(1000), b"bye"), "1000 normal closure \"bye\"");
         assert_eq!(close(Some(3001), b""), "3001");
     }
