@@ -112,7 +112,7 @@ impl Reloader {
         let mut wanted: Vec<(usize, RowId, Level)> = mine
             .into_iter()
             .filter_map(|r: &RowId| {
-                let at = c.rows.binary_search(&r.0).ok()?;
+                let at = c.rows.place_of(&r.0)?;
                 Some((at, *r, index.row(*r)?.level()))
             })
             .collect();
@@ -127,11 +127,9 @@ impl Reloader {
     /// The next packets of a conversation from the `from`-th on.
     fn packets(&self, conversation: u32, from: usize) -> Vec<PacketMeta> {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        let list = index.conversations.get(conversation as usize).map(|c| c.packets.as_slice());
-        list.and_then(|l| l.get(from..))
-            .unwrap_or_default()
-            .iter()
-            .take(PACKETS_AT_ONCE)
+        let Some(c) = index.conversations.get(conversation as usize) else { return Vec::new() };
+        c.packets
+            .range(from..from.saturating_add(PACKETS_AT_ONCE))
             .filter_map(|p| {
                 let id = PacketId(u64::from(*p));
                 Some(index.packet(id)?.meta(id))

@@ -68,7 +68,7 @@ pub(super) fn on_screen(
 ) -> Drawn {
     let row = |r: &u32| index.row(RowId(*r));
     let end = |r: &u32| row(r).map_or(CaptureTime(0), |x| index.end_time(x));
-    let rows = lane.rows.as_slice();
+    let rows = &lane.rows;
     let first = rows.partition_point(|r| view.column(end(r), width) < 0);
     let last = rows.partition_point(|r| view.column(end(r), width) < i64::from(width));
     let mut bars = Vec::new();
@@ -95,9 +95,9 @@ pub(super) fn on_screen(
             ticks.push(Tick { column, row: RowId(r), sender: x.sender(), frame });
         }
     };
-    let seen = rows.get(first..last).unwrap_or_default();
-    if seen.len() <= ROWS {
-        for r in seen {
+    let seen = last.saturating_sub(first);
+    if seen <= ROWS {
+        for r in rows.range(first..last) {
             if let Some(x) = row(r) {
                 add(*r, x);
             }
@@ -105,19 +105,19 @@ pub(super) fn on_screen(
     } else {
         // One a column is all that can be seen.
         for c in 0..width {
-            let from = seen.partition_point(|r| view.column(end(r), width) < i64::from(c));
-            for r in seen.iter().skip(from).take(ROWS / usize::from(width) + 1) {
+            let from = rows.partition_point(|r| view.column(end(r), width) < i64::from(c));
+            let some = from + ROWS / usize::from(width) + 1;
+            for r in rows.range(from..some.min(last)) {
                 if let Some(x) = row(r) {
                     add(*r, x);
                 }
             }
         }
     }
-    let behind = rows.get(last..).unwrap_or_default();
-    let sampled = behind.len() > AHEAD * 2;
-    let near = behind.iter().take(if sampled { AHEAD } else { usize::MAX });
-    let far = behind.iter().skip(behind.len() - if sampled { AHEAD } else { 0 });
-    for r in near.chain(far) {
+    // Nearest and last, where there are many.
+    let near = last..last.saturating_add(AHEAD).min(rows.len());
+    let far = rows.len().saturating_sub(AHEAD).max(near.end)..rows.len();
+    for r in rows.range(near).chain(rows.range(far)) {
         if let Some(x) = row(r).filter(|x| x.level() == Level::Exchange) {
             add(*r, x);
         }

@@ -4,11 +4,13 @@
 //! at, one waits for keys and one for signals, and the one that draws waits for all of them. It
 //! holds the index for a short look only, and never waits for the file.
 
+mod again;
 mod app;
 mod canvas;
 mod draw;
 mod help;
 mod hex;
+mod hits;
 mod keys;
 mod lanes;
 mod layout;
@@ -17,6 +19,7 @@ mod opener;
 mod rows;
 mod scale;
 mod search;
+mod select;
 mod status;
 mod terminal;
 #[cfg(test)]

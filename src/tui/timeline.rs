@@ -35,6 +35,8 @@ pub(super) struct Timeline {
     cursor: Option<CaptureTime>,
     selected_lane: Option<usize>,
     following: bool,
+    /// There are more lanes than the index keeps.
+    more: bool,
 }
 
 impl Timeline {
@@ -127,6 +129,7 @@ impl Timeline {
         }
         let view = *self.shown.insert(self.view.unwrap_or(all));
         let lanes = index.lanes();
+        self.more = index.has_more_lanes();
         if self.order.len() != lanes.len() {
             // What is there is in order: the new ones are sorted and merged.
             let from = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
@@ -198,16 +201,16 @@ impl Timeline {
             let rows = &lane(at)?.rows;
             let place = rows.partition_point(|r| *r < row);
             if right > 0 {
-                rows.get(place + 1..)?.iter().find(shown)
+                rows.range(place + 1..rows.len()).find(shown)
             } else {
-                rows.get(..place)?.iter().rev().find(shown)
+                rows.range(0..place).rev().find(shown)
             }
         } else {
             let rows = &lane(at.checked_add_signed(down as isize)?)?.rows;
             let now = time(index, from);
             let place = rows.partition_point(|r| time(index, Item::Row(RowId(*r))) < now);
-            let behind = rows.get(place..)?.iter().find(shown);
-            behind.or_else(|| rows.get(..place)?.iter().rev().find(shown))
+            let behind = rows.range(place..rows.len()).find(shown);
+            behind.or_else(|| rows.range(0..place).rev().find(shown))
         };
         row.map(|r| Item::Row(RowId(*r)))
     }
@@ -256,11 +259,12 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer) {
     }
     let lanes = app.timeline.order.len();
     let hidden = lanes.saturating_sub(t.top + t.drawn.len());
+    let more = if t.more { "+" } else { "" };
     if t.labels > 8 {
         let text = match (t.top, hidden) {
             (0, 0) if lanes == 1 => "1 lane".to_owned(),
-            (0, 0) => format!("{lanes} lanes"),
-            (above, below) => format!("{lanes} lanes, ↑{above} ↓{below}"),
+            (0, 0) => format!("{lanes}{more} lanes"),
+            (above, below) => format!("{lanes}{more} lanes, ↑{above} ↓{below}"),
         };
         c.clipped(0, 1, &text, t.labels - 1, theme.quiet());
     }
