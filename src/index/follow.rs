@@ -106,9 +106,10 @@ impl Index {
             let Work { follower, left, new, .. } = w;
             let c = follower.conversation;
             // Read as something else in the meantime, with all its packets.
-            let other = self.conversations.get(c as usize).is_none_or(|x| {
-                x.read.is_none() || x.reading != follower.reading
-            });
+            let other = self
+                .conversations
+                .get(c as usize)
+                .is_none_or(|x| x.read.is_none() || x.reading != follower.reading);
             if other {
                 continue;
             }

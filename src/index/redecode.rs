@@ -155,7 +155,8 @@ impl Redecode {
         if c.packets.len() != self.next || last != self.after {
             return Step::Read(self.next, c.packets.len());
         }
-        let left = c.info.left.or_else(|| index.ended.then_some((EndCause::CaptureEnded, index.last)));
+        let left =
+            c.info.left.or_else(|| index.ended.then_some((EndCause::CaptureEnded, index.last)));
         let Some(mut replay) = self.replay.take() else { return Step::Done };
         if let Some((cause, at)) = left {
             replay.finish_to(cause, at, &mut self.new);

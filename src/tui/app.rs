@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use hashbrown::HashMap;
 use ratatui::layout::Rect;
 
+use crate::index::filter::Mistake;
 use crate::index::{Index, Progress, Step};
 use crate::tui::hex::Hex;
 use crate::tui::hits::Found;
@@ -18,8 +19,8 @@ use crate::tui::tour::Tour;
 use crate::tui::tree::Tree;
 use crate::tui::worker::{Order, Reply, Wishes};
 
-/// Rows that the list takes up at once: some milliseconds of work.
-const ROWS_AT_ONCE: usize = 300_000;
+/// Rows that the list takes up at once: a millisecond or two of work.
+const ROWS_AT_ONCE: usize = 100_000;
 /// Lines that are kept; beyond it all are opened anew when they are seen.
 const MAX_LINES: usize = 20_000;
 
@@ -49,9 +50,18 @@ pub(super) enum Overlay {
     /// The findings, and which is selected.
     Findings(usize),
     /// What to search for is being typed.
-    Search(String),
+    Search(Prompt),
     /// What the conversation is to be read as, and which is selected.
     Decode(usize),
+}
+
+/// What is being typed behind `/`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Prompt {
+    /// So far.
+    pub(super) text: String,
+    /// It was meant as a filter, and this is wrong with it.
+    pub(super) mistake: Option<Mistake>,
 }
 
 /// What is to be done after a key.

@@ -1,8 +1,8 @@
 //! Going from hit to hit of a search.
 
-use crate::tui::app::App;
+use crate::tui::app::{App, Overlay, Prompt};
 use crate::tui::rows::Item;
-use crate::tui::search::{MAX_HITS, Query};
+use crate::tui::search::{Asks, MAX_HITS, Query};
 
 /// The search that was asked for, and what it found.
 #[derive(Clone, Debug)]
@@ -21,13 +21,24 @@ pub(super) struct Found {
 
 impl App {
     /// Begins a search from the selected item on.
-    pub(super) fn search(&mut self, text: String) {
+    /// Where it was meant as a filter that is none, the prompt stays, and says what is
+    /// wrong; pressed once more, it is text.
+    pub(super) fn search(&mut self, prompt: Prompt) {
+        let Prompt { text, mistake } = prompt;
         if text.is_empty() {
             self.found = None;
             return;
         }
+        let asks = match (mistake, Asks::read(&text)) {
+            (_, Ok(asks)) => asks,
+            (Some(_), Err(_)) => Asks::text(&text),
+            (None, Err(mistake)) => {
+                self.overlay = Some(Overlay::Search(Prompt { text, mistake: Some(mistake) }));
+                return;
+            }
+        };
         self.searches += 1;
-        let query = Query { id: self.searches, text, filter: self.rows.filter() };
+        let query = Query { id: self.searches, text, asks, filter: self.rows.filter() };
         let awaiting = self.selected;
         let (hits, done) = (Vec::new(), (0, 0));
         self.found = Some(Found { query, hits, done, finished: false, awaiting });
@@ -49,7 +60,7 @@ impl App {
         }
         match hit {
             Some(h) => self.select(h),
-            None if finished => self.notice = Some(format!("\"{text}\" was not found")),
+            None if finished => self.notice = Some(format!("{} was not found", quoted(&text))),
             None => {}
         }
     }
@@ -70,7 +81,7 @@ impl App {
         };
         match hit.copied() {
             Some(h) => self.select(h),
-            None => self.notice = Some(format!("no hit for \"{}\" yet", f.query.text)),
+            None => self.notice = Some(format!("no hit for {} yet", quoted(&f.query.text))),
         }
     }
 
@@ -78,4 +89,9 @@ impl App {
     pub(super) fn is_full(&self) -> bool {
         self.found.as_ref().is_some_and(|f| f.hits.len() >= MAX_HITS)
     }
+}
+
+/// What was searched for, in quotes; as it is where it has some of its own.
+pub(super) fn quoted(text: &str) -> String {
+    if text.contains('"') { text.to_owned() } else { format!("\"{text}\"") }
 }

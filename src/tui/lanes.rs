@@ -6,8 +6,9 @@ use crate::index::{Index, Lane, Row, RowId};
 use crate::tui::rows::Filter;
 use crate::tui::scale::View;
 
-/// Rows of a lane that are looked at one by one; of more, one a column.
-const ROWS: usize = 4096;
+/// Rows of a lane that are looked at one by one; of more, a few a column. A picture
+/// of many lanes waits for this.
+const ROWS: usize = 2048;
 /// Rows looked at behind the view, for bars that reach into it.
 const AHEAD: usize = 512;
 
@@ -37,6 +38,8 @@ pub(super) struct Tick {
     pub(super) sender: Option<Side>,
     /// A frame, rather than a message.
     pub(super) frame: bool,
+    /// In its column are messages of both sides.
+    pub(super) both: bool,
 }
 
 /// A lane as drawn.
@@ -64,7 +67,7 @@ pub(super) fn on_screen(
     view: View,
     width: u16,
     filter: Filter,
-    wide: bool,
+    (wide, selected): (bool, Option<RowId>),
 ) -> Drawn {
     let row = |r: &u32| index.row(RowId(*r));
     let end = |r: &u32| row(r).map_or(CaptureTime(0), |x| index.end_time(x));
@@ -92,7 +95,7 @@ pub(super) fn on_screen(
             && has_tick(x.level(), filter)
         {
             let frame = x.level() == Level::Frame;
-            ticks.push(Tick { column, row: RowId(r), sender: x.sender(), frame });
+            ticks.push(Tick { column, row: RowId(r), sender: x.sender(), frame, both: false });
         }
     };
     let seen = last.saturating_sub(first);
@@ -125,9 +128,7 @@ pub(super) fn on_screen(
     // The connection below what it carried.
     bars.sort_by_key(|b| (b.from.saturating_sub(b.to), !b.thin, b.row));
     bars.dedup();
-    // Messages above their frames.
-    ticks.sort_by_key(|t| (t.column, !t.frame, t.row));
-    ticks.dedup();
+    thin_out(&mut ticks, selected);
     let name =
         rows.iter().rev().take(64).find(|r| {
             row(r).is_some_and(|x| x.level() == Level::Exchange && index.kind(x).0 != "tcp")
@@ -153,6 +154,21 @@ pub(super) fn on_screen(
     Drawn { lane: number, label, name, protocol, bars, ticks }
 }
 
+/// Leaves one mark of a kind in a column, that of the selected event before others:
+/// what is drawn is bounded by the screen, however much happened. Messages come
+/// behind their frames, and so above them.
+fn thin_out(ticks: &mut Vec<Tick>, selected: Option<RowId>) {
+    let sender = |t: &Tick| t.sender.map(Side::index);
+    ticks.sort_by_key(|t| {
+        (t.column, !t.frame, sender(t), (Some(t.row) != selected).then_some(t.row))
+    });
+    ticks.dedup_by_key(|t| (t.column, t.frame, t.sender));
+    for same in ticks.chunk_by_mut(|a, b| a.column == b.column && a.frame == b.frame) {
+        let both = same.iter().any(|t| Some(t.sender) != same.first().map(|f| f.sender));
+        same.iter_mut().for_each(|t| t.both = both && !t.frame);
+    }
+}
+
 /// Whether events of this level are marked: those of the list, or messages where
 /// the list has neither.
 const fn has_tick(level: Level, filter: Filter) -> bool {
@@ -160,5 +176,32 @@ const fn has_tick(level: Level, filter: Filter) -> bool {
         Level::Frame => filter.has(Level::Frame),
         Level::Message => filter.has(Level::Message) || !filter.has(Level::Frame),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However much is in a lane, what is drawn of it is bounded by its columns; the
+    /// selected event is among it.
+    #[test]
+    fn marks_are_bounded_by_the_screen() {
+        let sides = [Some(Side::Client), Some(Side::Server), None];
+        let mark = |n: u32| Tick {
+            column: (n / 100) as u16 % 50,
+            row: RowId(n),
+            sender: sides[n as usize % if n / 100 % 50 == 7 { 1 } else { 3 }],
+            frame: n.is_multiple_of(5),
+            both: false,
+        };
+        let mut ticks: Vec<Tick> = (0..20_000).map(mark).collect();
+        thin_out(&mut ticks, Some(RowId(4_321)));
+        assert!(ticks.len() <= 50 * 6, "{}", ticks.len());
+        assert!(ticks.iter().any(|t| t.row == RowId(4_321)));
+        for t in &ticks {
+            assert_eq!(t.both, !t.frame && t.column != 7, "{t:?}");
+        }
+        assert!(ticks.is_sorted_by_key(|t| (t.column, !t.frame)));
     }
 }

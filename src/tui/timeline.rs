@@ -149,6 +149,10 @@ impl Timeline {
         }
         self.following = false;
         self.top = self.top.min(self.order.len().saturating_sub(height));
+        let row = selected.and_then(|i| match i {
+            Item::Row(r) => Some(r),
+            Item::Packet(_) => None,
+        });
         for i in self.order.iter().skip(self.top).take(height) {
             if let Some(lane) = lanes.get(*i as usize) {
                 self.drawn.push(lanes::on_screen(
@@ -158,7 +162,7 @@ impl Timeline {
                     view,
                     self.width,
                     filter,
-                    self.labels >= 30,
+                    (self.labels >= 30, row),
                 ));
             }
         }
@@ -305,11 +309,7 @@ fn draw_one(app: &App, c: &mut Canvas<'_>, y: u16, lane: &Drawn) {
         }
     }
     for tick in &lane.ticks {
-        let both = lane
-            .ticks
-            .iter()
-            .any(|o| o.column == tick.column && o.sender != tick.sender && !o.frame && !tick.frame);
-        let sign = match (tick.frame, tick.sender, both) {
+        let sign = match (tick.frame, tick.sender, tick.both) {
             (true, ..) => "·",
             (_, _, true) => "↕",
             (_, Some(Side::Client), _) => "↑",
