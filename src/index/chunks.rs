@@ -114,7 +114,12 @@ impl<T> Chunks<T> {
     /// The place of the first entry of which `before` does not hold, where it
     /// holds of all before that one.
     pub fn partition_point(&self, before: impl Fn(&T) -> bool) -> usize {
-        let (mut low, mut high) = (0, self.len);
+        self.partition_point_in(0..self.len, before)
+    }
+
+    /// The same among the entries at these places.
+    pub fn partition_point_in(&self, places: Range<usize>, before: impl Fn(&T) -> bool) -> usize {
+        let (mut low, mut high) = (places.start, places.end.min(self.len));
         while low < high {
             let middle = low + (high - low) / 2;
             if self.get(middle).is_some_and(&before) {

@@ -132,7 +132,19 @@ impl Reader {
                 index.know(info);
             }
         }
-        let mut items = collected.items.into_iter().peekable();
+        self.take_up(collected.items, ended);
+        if let Some(store) = &self.store {
+            follow::follow(&self.index, store);
+        }
+        if ended {
+            self.lock().ended = true;
+        }
+        Ok(progress)
+    }
+
+    /// Takes up what a batch brought, a part under each lock.
+    fn take_up(&mut self, items: Vec<Item>, ended: bool) {
+        let mut items = items.into_iter().peekable();
         while items.peek().is_some() {
             let mut index = self.lock();
             let mut taken = 0;
@@ -153,13 +165,6 @@ impl Reader {
                 self.most = self.most.max(taken);
             }
         }
-        if let Some(store) = &self.store {
-            follow::follow(&self.index, store);
-        }
-        if ended {
-            self.lock().ended = true;
-        }
-        Ok(progress)
     }
 
     fn lock(&self) -> RwLockWriteGuard<'_, Index> {
@@ -241,5 +246,80 @@ impl Indexed {
             reading: 0,
             late: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Moment;
+    use crate::base::limits::{MAX_LISTED_FINDINGS, MAX_LISTED_FINDINGS_OF_A_CODE};
+    use crate::finding::{Finding, FindingSpec};
+
+    struct Nothing;
+
+    impl Source for Nothing {
+        fn poll(&mut self) -> Result<Polled, CaptureError> {
+            Ok(Polled::End)
+        }
+    }
+
+    fn reader() -> Reader {
+        let index = Arc::new(RwLock::new(Index::new()));
+        Reader::new(Box::new(Nothing), Options::default(), index)
+    }
+
+    fn found(spec: &'static FindingSpec) -> Item {
+        Item::Finding(Box::new(FindingEvent {
+            finding: Finding::new(spec),
+            protocol: "tcp",
+            event: None,
+            at: Moment::default(),
+            packets: Vec::new(),
+            stream: None,
+            sender: None,
+        }))
+    }
+
+    fn specs() -> impl Iterator<Item = &'static FindingSpec> {
+        crate::proto::registry::REGISTRY.iter().flat_map(|p| p.findings).copied()
+    }
+
+    /// A screen waits for the lock: however much a batch brings, and also the end.
+    #[test]
+    fn what_is_taken_up_under_one_lock_is_bounded() {
+        for ended in [false, true] {
+            let mut r = reader();
+            let spec = specs().next().unwrap();
+            r.take_up((0..50_000).map(|_| found(spec)).collect(), ended);
+            assert!(r.most > 0 && r.most <= AT_MOST, "{}", r.most);
+            // Where packets come between, parts are smaller.
+            if ended {
+                assert!(r.most <= AT_ONCE, "{}", r.most);
+            }
+        }
+    }
+
+    /// A flood of one finding neither fills the memory nor hides others.
+    #[test]
+    fn a_flood_of_findings_is_counted_but_not_kept() {
+        let mut r = reader();
+        let mut all = specs();
+        let (flood, rare) = (all.next().unwrap(), all.next().unwrap());
+        let many = MAX_LISTED_FINDINGS_OF_A_CODE as usize + 5_000;
+        r.take_up((0..many).map(|_| found(flood)).collect(), false);
+        r.take_up(vec![found(rare)], false);
+        {
+            let index = r.index.read().unwrap();
+            assert_eq!(index.findings().len(), MAX_LISTED_FINDINGS_OF_A_CODE as usize + 1);
+            assert_eq!(index.findings_left_out(), 5_000);
+            assert_eq!(index.findings().last().unwrap().0.finding.spec.code, rare.code);
+        }
+        // And of all kinds together.
+        let each = MAX_LISTED_FINDINGS_OF_A_CODE as usize;
+        for spec in all.take(MAX_LISTED_FINDINGS / each + 1) {
+            r.take_up((0..each).map(|_| found(spec)).collect(), false);
+        }
+        assert_eq!(r.index.read().unwrap().findings().len(), MAX_LISTED_FINDINGS);
     }
 }

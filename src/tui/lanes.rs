@@ -1,6 +1,6 @@
 //! What is on a lane of the timeline: from rows to columns.
 
-use crate::base::{CaptureTime, Side};
+use crate::base::{PacketId, Side};
 use crate::event::Level;
 use crate::index::{Index, Lane, Row, RowId};
 use crate::tui::rows::Filter;
@@ -59,6 +59,32 @@ pub(super) struct Drawn {
     pub(super) ticks: Vec<Tick>,
 }
 
+/// The number of the first packet of each of `width` columns of time, and of what is
+/// behind them: found once a picture, so that lanes are searched without looking up
+/// times.
+pub(super) fn edges(index: &Index, view: View, width: u16) -> Vec<u32> {
+    let last = index.last_packet();
+    let mut from = 1;
+    let before = |number: u32, column: u16| {
+        let packet = index.packet_from(number).and_then(|p| index.packet(PacketId(u64::from(p))));
+        packet.is_some_and(|p| view.column(p.time, width) < i64::from(column))
+    };
+    let mut edge = |column: u16| {
+        let (mut low, mut high) = (from, last.saturating_add(1));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if before(middle, column) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        from = low;
+        low
+    };
+    (0..=width).map(&mut edge).collect()
+}
+
 /// Works out what is seen of a lane in `width` columns of time.
 pub(super) fn on_screen(
     index: &Index,
@@ -68,18 +94,20 @@ pub(super) fn on_screen(
     width: u16,
     filter: Filter,
     (wide, selected): (bool, Option<RowId>),
+    edges: &[u32],
 ) -> Drawn {
     let row = |r: &u32| index.row(RowId(*r));
-    let end = |r: &u32| row(r).map_or(CaptureTime(0), |x| index.end_time(x));
+    let ends = |r: &u32| row(r).map_or(0, |x| x.last_packet);
     let rows = &lane.rows;
-    let first = rows.partition_point(|r| view.column(end(r), width) < 0);
-    let last = rows.partition_point(|r| view.column(end(r), width) < i64::from(width));
+    let edge = |column: usize| edges.get(column).copied().unwrap_or(u32::MAX);
+    let first = rows.partition_point(|r| ends(r) < edge(0));
+    let last = rows.partition_point(|r| ends(r) < edge(usize::from(width)));
     let mut bars = Vec::new();
     let mut ticks: Vec<Tick> = Vec::new();
     let mut add = |r: u32, x: &Row| {
-        let (from, to) =
-            (view.column(index.start_time(x), width), view.column(index.end_time(x), width));
+        let to = view.column(index.end_time(x), width);
         if x.level() == Level::Exchange {
+            let from = view.column(index.start_time(x), width);
             let thin = index.kind(x).0 == "tcp";
             if from < i64::from(width) && to >= 0 {
                 bars.push(Bar {
@@ -107,8 +135,10 @@ pub(super) fn on_screen(
         }
     } else {
         // One a column is all that can be seen.
-        for c in 0..width {
-            let from = rows.partition_point(|r| view.column(end(r), width) < i64::from(c));
+        let mut from = first;
+        for c in 0..usize::from(width) {
+            // Never far from where the last column began.
+            from = rows.partition_point_in(from..last, |r| ends(r) < edge(c));
             let some = from + ROWS / usize::from(width) + 1;
             for r in rows.range(from..some.min(last)) {
                 if let Some(x) = row(r) {

@@ -374,7 +374,8 @@ impl Shown {
                 drawn = Some(now);
                 self.urgent = false;
                 // The list takes up a large file in several pictures.
-                changed = if self.app.behind { Changed::Little } else { Changed::Not };
+                let behind = self.app.behind || self.app.timeline.stale;
+                changed = if behind { Changed::Little } else { Changed::Not };
             }
             let wishes = self.app.wishes();
             if wishes != laid {

@@ -77,8 +77,9 @@ fn is_meant_as_filter(typed: &str) -> bool {
     if ["==", "!=", "<=", ">=", "&&", "||"].iter().any(|sign| bare.contains(sign)) {
         return true;
     }
-    let head = bare.trim_start_matches(|c: char| c == '(' || c == '!' || c.is_whitespace());
-    let head = head.strip_prefix("not ").unwrap_or(head).trim_start();
+    let opens = |c: char| c == '(' || c == '!' || c.is_whitespace();
+    let head = bare.trim_start_matches(opens);
+    let head = head.strip_prefix("not ").unwrap_or(head).trim_start_matches(opens);
     let end = head.find(|c: char| c.is_whitespace() || "=<>!&|()\"".contains(c));
     let (first, rest) = head.split_at_checked(end.unwrap_or(head.len())).unwrap_or((head, ""));
     let is_name = |word: &str| Asked::parse(word).is_ok_and(|f| f.is_plain_word());

@@ -1,6 +1,8 @@
 //! The pane of time: a lane for each conversation and stream, messages as marks,
 //! exchanges as bars.
 
+use std::time::{Duration, Instant};
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -13,6 +15,10 @@ use crate::tui::lanes::{self, Drawn, Tick};
 use crate::tui::opener::time;
 use crate::tui::rows::{Filter, Item};
 use crate::tui::scale::{View, marks};
+
+/// Working it out again waits so many times as long as it took, where only more was
+/// read.
+const IDLE: u32 = 8;
 
 /// What is seen of time.
 #[derive(Debug, Default)]
@@ -37,6 +43,24 @@ pub(super) struct Timeline {
     following: bool,
     /// There are more lanes than the index keeps.
     more: bool,
+    /// What it was worked out for, when that was, and how long it took.
+    made: Option<(Made, Instant, Duration)>,
+    /// More has been read since.
+    pub(super) stale: bool,
+    /// Packets and rows that there were.
+    rows: (usize, usize),
+}
+
+/// What a picture of the timeline depends on, besides how much has been read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Made {
+    area: Rect,
+    view: Option<View>,
+    selected: Option<Item>,
+    filter: Filter,
+    top: usize,
+    generation: u64,
+    ended: bool,
 }
 
 impl Timeline {
@@ -52,6 +76,7 @@ impl Timeline {
 
     /// Lanes were replaced: they are put in order anew.
     pub(super) fn forget(&mut self) {
+        self.made = None;
         self.order.clear();
         self.drawn.clear();
         self.follow();
@@ -101,6 +126,35 @@ impl Timeline {
         selected: Option<Item>,
         filter: Filter,
     ) {
+        let made = |t: &Self| Made {
+            area,
+            view: t.view,
+            selected,
+            filter,
+            top: t.top,
+            generation: index.generation(),
+            ended: index.is_ended(),
+        };
+        let rows = (index.packet_count(), index.len() + index.again().len());
+        let begun = Instant::now();
+        // While a capture is read, a small part of the time goes into this: a key is
+        // not kept waiting for what it did not change.
+        if let Some((before, at, took)) = self.made
+            && before == made(self)
+            && !self.following
+        {
+            self.stale = self.rows != rows;
+            if !self.stale || begun.duration_since(at) < took * IDLE {
+                return;
+            }
+        }
+        self.work_out(area, index, selected, filter);
+        (self.rows, self.stale) = (rows, false);
+        let now = Instant::now();
+        self.made = Some((made(self), now, now.duration_since(begun)));
+    }
+
+    fn work_out(&mut self, area: Rect, index: &Index, selected: Option<Item>, filter: Filter) {
         self.drawn.clear();
         self.shown = None;
         let Some((first, last)) = index.times() else { return };
@@ -149,6 +203,7 @@ impl Timeline {
         }
         self.following = false;
         self.top = self.top.min(self.order.len().saturating_sub(height));
+        let edges = lanes::edges(index, view, self.width);
         let row = selected.and_then(|i| match i {
             Item::Row(r) => Some(r),
             Item::Packet(_) => None,
@@ -163,6 +218,7 @@ impl Timeline {
                     self.width,
                     filter,
                     (self.labels >= 30, row),
+                    &edges,
                 ));
             }
         }
