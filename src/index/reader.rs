@@ -282,7 +282,7 @@ mod tests {
     }
 
     fn specs() -> impl Iterator<Item = &'static FindingSpec> {
-        crate::proto::registry::REGISTRY.iter().flat_map(|p| p.findings).copied()
+        crate::proto::REGISTRY.iter().flat_map(|p| p.findings).copied()
     }
 
     /// A screen waits for the lock: however much a batch brings, and also the end.

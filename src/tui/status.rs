@@ -31,16 +31,35 @@ pub(super) fn draw(app: &App, index: &Index, buffer: &mut Buffer) {
     let right = state(app, index);
     let left = c.width().saturating_sub(width(&right) + 1);
     c.text(left + 1, bottom, &right, theme.quiet());
-    let (place, meaning) = field(app).unwrap_or_default();
+    let (place, mut meaning) = field(app).unwrap_or_default();
+    // What was found goes on in the second line: why counts for more than what the
+    // code means, which is said in the list of findings.
+    let mut place = place.as_str();
+    let found = app.tree.lines.get(app.tree.at).is_some_and(|l| matches!(l, Line::Finding(_)));
+    if bottom > 0 && found && width(place) > c.width() {
+        let at = fold(place, c.width());
+        let (first, rest) = place.split_at_checked(at).unwrap_or((place, ""));
+        (place, meaning) = (first, rest.trim_start().to_owned());
+    }
     if let Some(text) = told(app) {
         c.clipped(0, bottom, &text, left, theme.notice());
     } else {
-        c.clipped(0, bottom, if bottom > 0 { &meaning } else { &place }, left, Style::new());
+        c.clipped(0, bottom, if bottom > 0 { &meaning } else { place }, left, Style::new());
     }
     if bottom > 0 {
         let width = c.width();
-        c.clipped(0, 0, &place, width, Style::new());
+        c.clipped(0, 0, place, width, Style::new());
     }
+}
+
+/// Where a text is broken so that its first part fits: behind a word, if there is one
+/// in its second half.
+fn fold(text: &str, columns: u16) -> usize {
+    let fits = |end: &usize| text.get(..*end).is_some_and(|head| width(head) <= columns);
+    let ends = || text.char_indices().map(|(i, c)| i + c.len_utf8());
+    let last = ends().take_while(fits).last().unwrap_or(0);
+    let space = text.get(..last).and_then(|head| head.rfind(' '));
+    space.filter(|at| *at > last / 2).unwrap_or(last)
 }
 
 /// Draws what is typed behind `/`; above it what is wrong with it, or what it may be.
