@@ -54,7 +54,11 @@ impl Read {
             .iter()
             .map(|(f, row)| {
                 // The row must be that of the event, whatever its number.
-                let row = row.map(|r| *index.row(RowId(r)).unwrap());
+                let row = row.map(|r| {
+                    let r = index.row(RowId(r)).unwrap();
+                    let at = (r.first_packet, r.last_packet, r.conversation, r.stream());
+                    (at, r.length, r.severity(), index.kind(r))
+                });
                 format!("{} {:?} {:?} {row:?}", f.finding.spec.code, f.at, f.packets)
             })
             .collect();

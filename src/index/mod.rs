@@ -347,6 +347,16 @@ impl Index {
         self.rows.push(row);
     }
 
+    /// The conversation whose reading brought forth a finding; none for what packets
+    /// are wrong with, however they are read.
+    fn finding_of(&self, f: &FindingEvent, row: Option<u32>) -> Option<u32> {
+        match row {
+            Some(r) => self.row(RowId(r)).map(|r| r.conversation),
+            None if matches!(f.protocol, "capture" | "ip" | "framescope") => None,
+            None => self.packet(f.at.packet).and_then(|p| p.conversation.checked_sub(1)),
+        }
+    }
+
     fn add_to_lane(&mut self, row: &Row, id: u32) {
         let conversation = row.conversation;
         // Stream 0 is the connection itself (RFC 9113 §5.1.1).

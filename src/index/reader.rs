@@ -187,7 +187,13 @@ impl Index {
             }
             Item::Finding(f) => {
                 let row = f.event.and_then(|e| u32::try_from(e.0.checked_sub(1)?).ok());
-                self.findings.add(*f, row);
+                // In a conversation that is read as something else, others find them.
+                let replaced = self.finding_of(&f, row).is_some_and(|c| {
+                    self.conversations.get(c as usize).is_some_and(|c| c.read.is_some())
+                });
+                if !replaced {
+                    self.findings.add(*f, row);
+                }
             }
             Item::Packet(meta, conversation, with) => {
                 let number = conversation.map_or(0, |c| c.0);
