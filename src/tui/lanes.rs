@@ -93,8 +93,7 @@ pub(super) fn on_screen(
     view: View,
     width: u16,
     filter: Filter,
-    (wide, selected): (bool, Option<RowId>),
-    edges: &[u32],
+    (wide, selected, edges): (bool, Option<RowId>, &[u32]),
 ) -> Drawn {
     let row = |r: &u32| index.row(RowId(*r));
     let ends = |r: &u32| row(r).map_or(0, |x| x.last_packet);

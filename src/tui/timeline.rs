@@ -217,8 +217,7 @@ impl Timeline {
                     view,
                     self.width,
                     filter,
-                    (self.labels >= 30, row),
-                    &edges,
+                    (self.labels >= 30, row, &edges),
                 ));
             }
         }
