@@ -74,7 +74,7 @@ impl Session {
         let begun = Instant::now();
         while !self.look(&expected) {
             assert!(begun.elapsed() < DEADLINE, "no {what} on\n{}", self.look(|s| s.contents()));
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -467,23 +467,54 @@ fn keys_are_answered_while_a_large_capture_is_read() {
     command.arg(path);
     let mut s = Session::run(200, 60, command);
     s.sees("? help");
-    let mut worst = Duration::ZERO;
-    let mut presses = 0;
+    let mut all: Vec<Duration> = Vec::new();
     let begun = Instant::now();
     while s.look(|s| s.contents().contains("reading")) && begun.elapsed() < DEADLINE {
         for (key, shown) in [("?", true), ("?", false)] {
             let pressed = Instant::now();
             s.press(key);
             s.until("answer", |s| s.contents().contains("next, previous pane") == shown);
-            worst = worst.max(pressed.elapsed());
-            presses += 1;
+            all.push(pressed.elapsed());
         }
         // And one that moves far: a row at the end must be opened.
         s.press("G");
     }
-    eprintln!("{presses} keys, the slowest answered after {worst:?}, in {:?}", begun.elapsed());
+    all.sort_unstable();
+    let (middle, worst) = (all.get(all.len() / 2), all.last());
+    eprintln!(
+        "{} keys in {:?}: half of them within {middle:?}, the slowest after {worst:?}",
+        all.len(),
+        begun.elapsed()
+    );
     s.quit();
-    assert!(presses > 0 && worst < Duration::from_millis(50), "{presses} keys, {worst:?}");
+    assert!(worst.is_some_and(|w| *w < Duration::from_millis(50)), "{worst:?}");
+}
+
+/// How long after its start the program shows the first event of `FRAMESCOPE_LARGE`.
+/// Not run unless asked for: it measures the machine.
+#[test]
+#[ignore = "measures; FRAMESCOPE_LARGE names a large capture"]
+fn first_rows_of_a_large_capture_are_shown_at_once() {
+    let path = std::env::var_os("FRAMESCOPE_LARGE").expect("FRAMESCOPE_LARGE");
+    let mut slowest = Duration::ZERO;
+    for _ in 0..5 {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
+        command.arg(&path);
+        let begun = Instant::now();
+        let s = Session::run(200, 60, command);
+        // The line below the list's title: a number, a time, a conversation, and the
+        // summary, for which the event was opened.
+        let row = |s: &vt100::Screen| {
+            let text = s.contents();
+            let line = text.lines().nth(1).unwrap_or_default();
+            line.contains(" #1") && !line.trim_end().ends_with('…')
+        };
+        s.until("first row", row);
+        slowest = slowest.max(begun.elapsed());
+        s.quit();
+    }
+    eprintln!("the first rows are there after {slowest:?}, the slowest of 5");
+    assert!(slowest < Duration::from_millis(500), "{slowest:?}");
 }
 
 /// The tour as a new user walks it, to the call that failed.

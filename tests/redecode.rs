@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, RwLock};
 
 use framescope::base::ConversationId;
-use framescope::capture::{OpenOptions, PacketStore, open};
+use framescope::capture::{Batch, CaptureError, OpenOptions, PacketStore, Polled, Source, open};
 use framescope::engine::{DecodeAs, Options};
 use framescope::index::{Index, Progress, Reader, Redecode, Reloader, RowId, Step};
 
@@ -34,7 +34,8 @@ impl Read {
     fn events(&self, conversation: usize) -> Vec<String> {
         let ids: Vec<RowId> = {
             let index = self.index.read().unwrap();
-            index.conversations()[conversation].rows.iter().map(|r| RowId(*r)).collect()
+            let c = index.conversations().get(conversation).unwrap();
+            c.rows.iter().map(|r| RowId(*r)).collect()
         };
         let (index, store) = (Arc::clone(&self.index), Arc::clone(&self.store));
         let mut reloader = Reloader::new(index, store, Options::default());
@@ -60,7 +61,11 @@ impl Read {
             .filter(|(f, _)| !ACROSS.contains(&f.finding.spec.code))
             .map(|(f, row)| {
                 // The row must be that of the event, whatever its number.
-                let row = row.map(|r| *index.row(RowId(r)).unwrap());
+                let row = row.map(|r| {
+                    let r = index.row(RowId(r)).unwrap();
+                    let at = (r.first_packet, r.last_packet, r.conversation, r.stream());
+                    (at, r.length, r.severity(), index.kind(r))
+                });
                 format!("{} {:?} {:?} {row:?}", f.finding.spec.code, f.at, f.packets)
             })
             .collect();
@@ -118,4 +123,88 @@ fn nobodys_bytes_and_back() {
         assert!(r.events(0) == before, "{name}");
         assert_eq!(r.findings(), findings, "{name}");
     }
+}
+
+/// A capture that comes a few packets at a time, as a live one does.
+struct Drip {
+    source: Box<dyn Source>,
+    batch: Option<Batch>,
+    next: usize,
+    by: usize,
+}
+
+impl Source for Drip {
+    fn poll(&mut self) -> Result<Polled, CaptureError> {
+        loop {
+            if let Some(batch) = &self.batch {
+                let some: Vec<_> = batch.packets().skip(self.next).take(self.by).collect();
+                if !some.is_empty() {
+                    self.next += some.len();
+                    let (mut bytes, mut packets) = (Vec::new(), Vec::new());
+                    for p in some {
+                        packets.push((p.meta, u32::try_from(bytes.len()).unwrap()));
+                        bytes.extend_from_slice(p.data);
+                    }
+                    return Ok(Polled::Batch(Batch::new(bytes, packets)));
+                }
+            }
+            match self.source.poll()? {
+                Polled::Batch(b) => (self.batch, self.next) = (Some(b), 0),
+                other => return Ok(other),
+            }
+        }
+    }
+
+    fn store(&self) -> Option<Arc<PacketStore>> {
+        self.source.store()
+    }
+}
+
+/// Read as something else while it goes on, a conversation ends up as it does where
+/// that is asked for at the end; what other conversations have is not touched.
+#[test]
+fn what_is_read_again_goes_on_while_the_capture_does() {
+    let mut followed = 0;
+    for (name, path) in support::fixtures() {
+        for read_as in [DecodeAs::Found, DecodeAs::Opaque] {
+            let whole = read(&path);
+            if whole.index.read().unwrap().conversations().is_empty() {
+                continue;
+            }
+            let others: Vec<_> = {
+                let all = whole.index.read().unwrap().conversations().len().min(4);
+                (1..all).map(|c| whole.events(c)).collect()
+            };
+            whole.again(0, read_as);
+            for after in [2, 9] {
+                let source = open(&path, OpenOptions { reload: true }).unwrap();
+                let store = source.store().unwrap();
+                let source = Drip { source, batch: None, next: 0, by: 3 };
+                let index = Arc::new(RwLock::new(Index::new()));
+                let live = Read { index: Arc::clone(&index), store };
+                let mut reader =
+                    Reader::new(Box::new(source), Options::default(), Arc::clone(&index));
+                let mut steps = 0;
+                while reader.step().unwrap() != Progress::Ended {
+                    steps += 1;
+                    if steps == after && !index.read().unwrap().conversations().is_empty() {
+                        live.again(0, read_as);
+                        followed += 1;
+                    }
+                }
+                if index.read().unwrap().read_as(ConversationId(1)).is_none() {
+                    continue;
+                }
+                assert!(live.events(0) == whole.events(0), "{name}: {read_as:?} after {after}");
+                for (c, before) in (1..).zip(&others) {
+                    assert!(&live.events(c) == before, "{name}: #{}", c + 1);
+                }
+                let mut found = [live.findings(), whole.findings()];
+                found.iter_mut().for_each(|f| f.sort());
+                assert_eq!(found[0], found[1], "{name}: {read_as:?} after {after}");
+                assert_eq!(live.lanes(), whole.lanes(), "{name}: {read_as:?} after {after}");
+            }
+        }
+    }
+    assert!(followed > 50, "{followed}");
 }

@@ -243,6 +243,16 @@ pub const OPAQUE_RUN_BYTES: u64 = 1 << 20;
 /// dropped: opening an event then costs up to twice [`CHECKPOINT_BYTES`], and so on.
 pub const CHECKPOINT_MEMORY_BYTES: usize = 512 << 20;
 
+/// Lanes of the timeline: conversations and streams. More than anybody scrolls
+/// through; they are put in order while the screen waits. Rows of further streams are
+/// on the lane of their conversation.
+pub const MAX_LANES: usize = 1 << 16;
+/// Findings of one code that an index lists, so that a flood of one does not hide
+/// the others. All are counted, and rows are marked all the same.
+pub const MAX_LISTED_FINDINGS_OF_A_CODE: u32 = 20_000;
+/// Findings that an index lists in all: some 40 MiB.
+pub const MAX_LISTED_FINDINGS: usize = 200_000;
+
 /// Conversations that `stats` lists one by one: some 200 bytes each, and more
 /// than anybody reads. The sums are of all.
 pub const MAX_STATS_CONVERSATIONS: usize = 100_000;

@@ -9,20 +9,23 @@ pub mod check;
 mod chunks;
 mod durations;
 pub mod filter;
+mod follow;
 mod reader;
 mod redecode;
 mod reload;
 mod row;
 pub mod slice;
 pub mod stats;
+mod thin;
 
 use std::sync::Mutex;
 
 use hashbrown::HashMap;
 
-use crate::base::limits::CHECKPOINT_MEMORY_BYTES;
+use crate::base::limits::{MAX_LANES, MAX_LISTED_FINDINGS, MAX_LISTED_FINDINGS_OF_A_CODE};
 use crate::base::{CaptureTime, Moment, PacketId};
 use crate::engine::{Checkpoint, ConversationInfo, DecodeAs, FindingEvent};
+use follow::Follower;
 
 pub use chunks::Chunks;
 pub use durations::Durations;
@@ -60,7 +63,7 @@ pub struct Lane {
     /// The HTTP/2 stream; `None` for the conversation itself, with its stream 0.
     pub stream: Option<u32>,
     /// Its rows, ascending.
-    pub rows: Vec<u32>,
+    pub rows: Chunks<u32>,
 }
 
 /// A conversation and where its things are.
@@ -68,13 +71,17 @@ pub struct Indexed {
     /// What is known of it.
     pub info: ConversationInfo,
     /// Numbers of its packets, ascending, with those that carried fragments.
-    pub packets: Vec<u32>,
+    pub packets: Chunks<u32>,
     /// Its rows, ascending: the n-th event of its machines is the n-th of these.
-    pub rows: Vec<u32>,
+    pub rows: Chunks<u32>,
     checkpoints: Vec<Kept>,
     /// What it was read as, where that was asked for after the first reading: its
     /// rows are then those of `Index::again`.
     read: Option<DecodeAs>,
+    /// Which reading that was, of all.
+    reading: u64,
+    /// Fragments that were found to belong to it after later packets, since then.
+    late: Vec<u32>,
 }
 
 /// A checkpoint and how many events came before it.
@@ -88,24 +95,36 @@ struct Kept {
     events: usize,
 }
 
+impl Kept {
+    fn new(state: Checkpoint, events: usize) -> Self {
+        let (after, memory) = (state.after, state.memory());
+        Self { state: Mutex::new(state), after, memory, events }
+    }
+}
+
 /// Everything that is known of a capture without opening it again.
 #[derive(Default)]
 pub struct Index {
     rows: Chunks<Row>,
     /// Rows of the conversations that were read again, in order of time.
-    again: Vec<Row>,
+    again: Chunks<Row>,
+    /// The conversations among them that may go on.
+    followed: Mutex<Vec<Follower>>,
     /// How often a conversation was.
     generation: u64,
     packets: Chunks<PacketRow>,
     /// Number and place of each packet whose number does not follow that of the
     /// packet before it: where a capture filter has dropped some.
-    runs: Vec<(u32, u32)>,
-    conversations: Vec<Indexed>,
-    lanes: Vec<Lane>,
+    runs: Chunks<(u32, u32)>,
+    conversations: Chunks<Indexed>,
+    lanes: Chunks<Lane>,
     lane_of: HashMap<(u32, u32), u32>,
-    findings: Vec<(FindingEvent, Option<u32>)>,
+    /// There are more than [`MAX_LANES`].
+    lanes_left_out: bool,
+    findings: Findings,
     kinds: Vec<(&'static str, &'static str)>,
     checkpoint_bytes: usize,
+    thinning: thin::Thinning,
     last: Moment,
     ended: bool,
 }
@@ -140,7 +159,7 @@ impl Index {
 
     /// The rows that came of decode-as, in order of time.
     #[must_use]
-    pub fn again(&self) -> &[Row] {
+    pub const fn again(&self) -> &Chunks<Row> {
         &self.again
     }
 
@@ -164,7 +183,7 @@ impl Index {
     pub fn number(&self, id: RowId) -> String {
         let again = || {
             let c = self.row(id).filter(|_| id.place_again().is_some())?.conversation;
-            let at = self.conversations.get(c as usize)?.rows.binary_search(&id.0).ok()?;
+            let at = self.conversations.get(c as usize)?.rows.place_of(&id.0)?;
             Some(format!("{}.{}", c + 1, at + 1))
         };
         again().unwrap_or_else(|| (id.0 + 1).to_string())
@@ -243,20 +262,44 @@ impl Index {
 
     /// All conversations, in the order of their numbers.
     #[must_use]
-    pub fn conversations(&self) -> &[Indexed] {
+    pub const fn conversations(&self) -> &Chunks<Indexed> {
         &self.conversations
     }
 
-    /// All lanes, in order of first appearance.
+    /// The lanes, in order of first appearance: [`MAX_LANES`] at most.
     #[must_use]
-    pub fn lanes(&self) -> &[Lane] {
+    pub const fn lanes(&self) -> &Chunks<Lane> {
         &self.lanes
     }
 
-    /// All findings, with the row of their event.
+    /// Whether there are more lanes than are kept. Rows of streams without one are
+    /// on the lane of their conversation, where that has one.
     #[must_use]
-    pub fn findings(&self) -> &[(FindingEvent, Option<u32>)] {
-        &self.findings
+    pub const fn has_more_lanes(&self) -> bool {
+        self.lanes_left_out
+    }
+
+    /// The rows of the lane on which a row is; of its conversation, where it has none.
+    #[must_use]
+    pub fn lane_of(&self, row: &Row) -> Option<&Chunks<u32>> {
+        let stream = row.stream().filter(|s| *s != 0).unwrap_or(row::NO_STREAM);
+        match self.lane_of.get(&(row.conversation, stream)) {
+            Some(at) => self.lanes.get(*at as usize).map(|l| &l.rows),
+            None => self.conversations.get(row.conversation as usize).map(|c| &c.rows),
+        }
+    }
+
+    /// The findings, with the row of their event: of each code no more than
+    /// [`MAX_LISTED_FINDINGS_OF_A_CODE`], and [`MAX_LISTED_FINDINGS`] in all.
+    #[must_use]
+    pub const fn findings(&self) -> &Chunks<(FindingEvent, Option<u32>)> {
+        &self.findings.listed
+    }
+
+    /// How many findings there are besides those that are listed.
+    #[must_use]
+    pub const fn findings_left_out(&self) -> u64 {
+        self.findings.left_out
     }
 
     /// First and last packet's time.
@@ -276,12 +319,12 @@ impl Index {
     #[must_use]
     pub fn memory(&self) -> usize {
         self.rows.memory()
-            + self.again.len() * size_of::<Row>()
+            + self.again.memory()
             + self.packets.memory()
-            + self.runs.len() * size_of::<(u32, u32)>()
+            + self.runs.memory()
             + self.checkpoint_bytes
-            + self.conversations.iter().map(|c| (c.packets.len() + c.rows.len()) * 4).sum::<usize>()
-            + self.lanes.iter().map(|l| l.rows.len() * 4).sum::<usize>()
+            + self.conversations.iter().map(|c| c.packets.memory() + c.rows.memory()).sum::<usize>()
+            + self.lanes.iter().map(|l| l.rows.memory()).sum::<usize>()
     }
 
     fn kind_number(&mut self, kind: (&'static str, &'static str)) -> u8 {
@@ -295,42 +338,77 @@ impl Index {
 
     fn add_row(&mut self, row: Row) {
         let id = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
-        let conversation = row.conversation;
-        if let Some(c) = self.conversations.get_mut(conversation as usize) {
+        // Of a conversation that was read again meanwhile, the number alone counts.
+        let conversation = self.conversations.get_mut(row.conversation as usize);
+        if let Some(c) = conversation.filter(|c| c.read.is_none()) {
             c.rows.push(id);
-        }
-        // Stream 0 is the connection itself (RFC 9113 §5.1.1).
-        let stream = row.stream().filter(|s| *s != 0);
-        let key = (conversation, stream.unwrap_or(row::NO_STREAM));
-        let lane = *self.lane_of.entry(key).or_insert_with(|| {
-            self.lanes.push(Lane { conversation, stream, rows: Vec::new() });
-            u32::try_from(self.lanes.len() - 1).unwrap_or(u32::MAX)
-        });
-        if let Some(l) = self.lanes.get_mut(lane as usize) {
-            l.rows.push(id);
+            self.add_to_lane(&row, id);
         }
         self.rows.push(row);
     }
 
-    fn add_checkpoint(&mut self, state: Checkpoint) {
-        let index = state.conversation().0.saturating_sub(1) as usize;
-        let Some(c) = self.conversations.get_mut(index) else { return };
-        let (after, memory, events) = (state.after, state.memory(), c.rows.len());
-        self.checkpoint_bytes += memory;
-        c.checkpoints.push(Kept { state: Mutex::new(state), after, memory, events });
-        // Over the budget: every second one of all goes, and opening an event
-        // costs twice as much at most.
-        if self.checkpoint_bytes > CHECKPOINT_MEMORY_BYTES {
-            let mut left = 0;
-            for c in &mut self.conversations {
-                let mut n = 0_usize;
-                c.checkpoints.retain(|_| {
-                    n += 1;
-                    n.is_multiple_of(2)
-                });
-                left += c.checkpoints.iter().map(|k| k.memory).sum::<usize>();
-            }
-            self.checkpoint_bytes = left;
+    /// The conversation whose reading brought forth a finding; none for what packets
+    /// are wrong with, however they are read.
+    fn finding_of(&self, f: &FindingEvent, row: Option<u32>) -> Option<u32> {
+        match row {
+            Some(r) => self.row(RowId(r)).map(|r| r.conversation),
+            None if matches!(f.protocol, "capture" | "ip" | "framescope") => None,
+            None => self.packet(f.at.packet).and_then(|p| p.conversation.checked_sub(1)),
         }
+    }
+
+    fn add_to_lane(&mut self, row: &Row, id: u32) {
+        let conversation = row.conversation;
+        // Stream 0 is the connection itself (RFC 9113 §5.1.1).
+        let mut stream = row.stream().filter(|s| *s != 0);
+        let key = |stream: Option<u32>| (conversation, stream.unwrap_or(row::NO_STREAM));
+        let full = self.lanes.len() >= MAX_LANES;
+        if full && stream.is_some() && !self.lane_of.contains_key(&key(stream)) {
+            (stream, self.lanes_left_out) = (None, true);
+        }
+        let lane = match self.lane_of.get(&key(stream)) {
+            Some(lane) => *lane,
+            None if full => {
+                self.lanes_left_out = true;
+                return;
+            }
+            None => {
+                let lane = u32::try_from(self.lanes.len()).unwrap_or(u32::MAX);
+                self.lane_of.insert(key(stream), lane);
+                self.lanes.push(Lane { conversation, stream, rows: Chunks::default() });
+                lane
+            }
+        };
+        if let Some(l) = self.lanes.get_mut(lane as usize) {
+            l.rows.push(id);
+        }
+    }
+}
+
+/// The findings that are listed. A capture may hold one for every few bytes; their
+/// rows are marked all the same, and `check` counts them all.
+#[derive(Default)]
+struct Findings {
+    listed: Chunks<(FindingEvent, Option<u32>)>,
+    by_code: HashMap<&'static str, u32>,
+    left_out: u64,
+}
+
+impl Findings {
+    /// Takes up one, unless there are many of its kind, or of all.
+    fn add(&mut self, found: FindingEvent, row: Option<u32>) {
+        let of_code = self.by_code.entry(found.finding.spec.code).or_default();
+        if *of_code >= MAX_LISTED_FINDINGS_OF_A_CODE || self.listed.len() >= MAX_LISTED_FINDINGS {
+            self.left_out += 1;
+            return;
+        }
+        *of_code += 1;
+        self.listed.push((found, row));
+    }
+
+    /// Takes them all out, to be listed anew.
+    fn take(&mut self) -> Vec<(FindingEvent, Option<u32>)> {
+        self.by_code.clear();
+        std::mem::take(&mut self.listed).into_vec()
     }
 }

@@ -1,17 +1,19 @@
 //! Decode-as behind the first reading: the rows of one conversation are replaced,
 //! and nothing else is read again (`docs/decisions/0004-decode-as.md`).
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hashbrown::HashMap;
 
+use crate::base::limits::MAX_LANES;
 use crate::base::{ConversationId, PacketId};
 use crate::capture::{Packet, PacketMeta, PacketStore};
 use crate::engine::{
     Checkpoint, ConversationInfo, DecodeAs, EventSink, FindingEvent, Options, Replay,
 };
 use crate::event::{Event, Level};
-use crate::index::{AGAIN, Index, Kept, Lane, Row, RowId, row};
+use crate::index::follow::Follower;
+use crate::index::{AGAIN, Chunks, Index, Kept, Lane, Row, RowId, row};
 use crate::proto::EndCause;
 
 /// Packets worked on in one step: some milliseconds.
@@ -20,7 +22,7 @@ const PACKETS: usize = 512;
 /// How far reading a conversation again has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The capture is still being read: the conversation may go on.
+    /// It has not begun.
     Waiting,
     /// So many packets of so many.
     Read(usize, usize),
@@ -32,9 +34,10 @@ pub enum Step {
 pub struct Redecode {
     conversation: u32,
     read: DecodeAs,
-    /// Made when the capture has been read: who the ends are may change until then.
     replay: Option<Replay>,
     next: usize,
+    /// The last packet that went into it.
+    after: Option<u32>,
     new: Collected,
     moved: Moved,
 }
@@ -44,10 +47,10 @@ pub type Moved = HashMap<RowId, RowId>;
 
 /// What came of it.
 #[derive(Default)]
-struct Collected {
-    rows: Vec<(Row, (&'static str, &'static str))>,
-    findings: Vec<FindingEvent>,
-    checkpoints: Vec<(Checkpoint, usize)>,
+pub(super) struct Collected {
+    pub(super) rows: Vec<(Row, (&'static str, &'static str))>,
+    pub(super) findings: Vec<FindingEvent>,
+    pub(super) checkpoints: Vec<(Checkpoint, usize)>,
 }
 
 impl EventSink for Collected {
@@ -78,6 +81,7 @@ impl Redecode {
             read,
             replay: None,
             next: 0,
+            after: None,
             new: Collected::default(),
             moved: Moved::new(),
         }
@@ -101,40 +105,39 @@ impl Redecode {
         ConversationId(self.conversation + 1)
     }
 
-    /// Reads some packets; in the end the rows are replaced under one lock.
+    /// Reads some packets; in the end the rows are replaced under one lock. Where the
+    /// conversation may go on, it is read so from then on, by whoever reads the capture.
     pub fn step(
         &mut self,
         index: &Arc<RwLock<Index>>,
         store: &PacketStore,
         options: &Options,
     ) -> Step {
-        let (packets, all, left) = {
+        let (packets, all) = {
             let index = index.read().unwrap_or_else(PoisonError::into_inner);
-            if !index.ended {
-                return Step::Waiting;
-            }
             let Some(c) = index.conversations.get(self.conversation as usize) else {
                 return Step::Done;
             };
-            if self.replay.is_none() {
+            // A fragment has come to light among those that were read: from the start.
+            let last = self.next.checked_sub(1).and_then(|at| c.packets.get(at)).copied();
+            if self.replay.is_none() || last != self.after {
                 let options = Options { wanted: [false; 5], ..options.clone() };
                 self.replay = Some(Replay::decoded_as(&c.info, &options, self.read));
+                (self.next, self.after, self.new) = (0, None, Collected::default());
             }
             let meta = |p: &u32| {
                 let id = PacketId(u64::from(*p));
                 Some(index.packet(id)?.meta(id))
             };
-            let some = c.packets.iter().skip(self.next).take(PACKETS);
-            (
-                some.filter_map(meta).collect::<Vec<PacketMeta>>(),
-                c.packets.len(),
-                c.info.left.unwrap_or((EndCause::CaptureEnded, index.last)),
-            )
+            let some = c.packets.range(self.next..self.next.saturating_add(PACKETS));
+            let some: Vec<PacketMeta> = some.filter_map(meta).collect();
+            (some, c.packets.len())
         };
         let Some(replay) = &mut self.replay else { return Step::Done };
         let mut bytes = Vec::new();
         for meta in packets {
             self.next += 1;
+            self.after = u32::try_from(meta.id.0).ok();
             // One that cannot be read is missing, as one that was not captured.
             if store.read(&meta, &mut bytes).is_ok() {
                 replay.packet_to(&Packet { meta, data: &bytes }, &mut self.new);
@@ -143,12 +146,31 @@ impl Redecode {
         if self.next < all {
             return Step::Read(self.next, all);
         }
-        let (cause, at) = left;
-        replay.finish_to(cause, at, &mut self.new);
-        let info = replay.info().clone();
         let mut index = index.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(c) = index.conversations.get(self.conversation as usize) else {
+            return Step::Done;
+        };
+        let last = self.next.checked_sub(1).and_then(|at| c.packets.get(at)).copied();
+        // More has come meanwhile: it is read outside the lock.
+        if c.packets.len() != self.next || last != self.after {
+            return Step::Read(self.next, c.packets.len());
+        }
+        let left =
+            c.info.left.or_else(|| index.ended.then_some((EndCause::CaptureEnded, index.last)));
+        let Some(mut replay) = self.replay.take() else { return Step::Done };
+        if let Some((cause, at)) = left {
+            replay.finish_to(cause, at, &mut self.new);
+        }
+        let mut info = replay.info().clone();
+        info.left = left;
         let new = std::mem::take(&mut self.new);
         self.moved = index.replace(self.conversation, self.read, info, new);
+        index.leave(self.conversation);
+        if left.is_none() {
+            let reading = index.generation;
+            let (conversation, next) = (self.conversation, self.next);
+            index.follow(Follower { conversation, replay, next, reading });
+        }
         Step::Done
     }
 }
@@ -160,7 +182,7 @@ impl Index {
         self.generation += 1;
         // The rows of all conversations that were read again, in order of time.
         // Rows of others keep their order, so that their findings find them.
-        let old: Vec<Row> = std::mem::take(&mut self.again);
+        let old: Vec<Row> = std::mem::take(&mut self.again).into_vec();
         let others = (0_u32..).zip(old).filter(|(_, r)| r.conversation != c);
         let mut all: Vec<(Option<u32>, Row)> = others.map(|(at, r)| (Some(at), r)).collect();
         for (mut row, kind) in new.rows {
@@ -193,26 +215,22 @@ impl Index {
         self.replace_findings(c, &own, &moved, new.findings);
         // Others that were read again before.
         for other in self.conversations.iter_mut().filter(|x| x.read.is_some()) {
-            for r in &mut other.rows {
+            for r in other.rows.iter_mut() {
                 *r = moved.get(r).copied().unwrap_or(*r);
             }
         }
-        let kept: Vec<Kept> = new
-            .checkpoints
-            .into_iter()
-            .map(|(state, events)| {
-                let (after, memory) = (state.after, state.memory());
-                Kept { state: Mutex::new(state), after, memory, events }
-            })
-            .collect();
+        let kept: Vec<Kept> =
+            new.checkpoints.into_iter().map(|(state, events)| Kept::new(state, events)).collect();
         if let Some(x) = self.conversations.get_mut(c as usize) {
             let sum = |k: &[Kept]| k.iter().map(|k| k.memory).sum::<usize>();
             self.checkpoint_bytes =
                 (self.checkpoint_bytes + sum(&kept)).saturating_sub(sum(&x.checkpoints));
             x.info = info;
-            x.rows = own;
+            x.rows = own.into_iter().collect();
             x.checkpoints = kept;
             x.read = Some(read);
+            x.reading = self.generation;
+            x.late.clear();
         }
         self.replace_lanes(c, &moved);
         moved.into_iter().map(|(a, b)| (RowId(a), RowId(b))).collect()
@@ -225,7 +243,7 @@ impl Index {
         moved: &HashMap<u32, u32>,
         new: Vec<FindingEvent>,
     ) {
-        let mut findings = std::mem::take(&mut self.findings);
+        let mut findings = self.findings.take();
         findings.retain(|(f, row)| {
             let of = match row {
                 Some(r) if r & AGAIN != 0 => return moved.contains_key(r),
@@ -247,24 +265,29 @@ impl Index {
             findings.push((f, row));
         }
         findings.sort_by_key(|(f, _)| f.at.packet);
-        self.findings = findings;
+        for (f, row) in findings {
+            self.findings.add(f, row);
+        }
     }
 
     /// The lanes of a conversation anew, where its first one was; those of others
     /// follow their rows.
     fn replace_lanes(&mut self, c: u32, moved: &HashMap<u32, u32>) {
-        let before = std::mem::take(&mut self.lanes);
+        let before = std::mem::take(&mut self.lanes).into_vec();
+        let room = MAX_LANES.saturating_sub(before.len());
         let at = before.iter().take_while(|l| l.conversation != c).count();
         let mut lanes: Vec<Lane> = before.into_iter().filter(|l| l.conversation != c).collect();
         let at = at.min(lanes.len());
         let mut mine: Vec<Lane> = Vec::new();
         let mut places = HashMap::new();
-        let own = self.conversations.get(c as usize).map_or(&[][..], |x| x.rows.as_slice());
+        let own = self.conversations.get(c as usize).into_iter().flat_map(|x| x.rows.iter());
         for id in own {
             let Some(r) = self.row(RowId(*id)) else { continue };
+            let full = mine.len() > room;
             let stream = r.stream().filter(|s| *s != 0);
+            let stream = stream.filter(|s| !full || places.contains_key(&Some(*s)));
             let place = *places.entry(stream).or_insert_with(|| {
-                mine.push(Lane { conversation: c, stream, rows: Vec::new() });
+                mine.push(Lane { conversation: c, stream, rows: Chunks::default() });
                 mine.len() - 1
             });
             if let Some(l) = mine.get_mut(place) {
@@ -275,7 +298,7 @@ impl Index {
         // Others that were read again have other numbers now.
         for l in &mut lanes {
             if l.conversation != c {
-                for r in &mut l.rows {
+                for r in l.rows.iter_mut() {
                     *r = moved.get(r).copied().unwrap_or(*r);
                 }
             }
@@ -284,7 +307,7 @@ impl Index {
             .zip(&lanes)
             .map(|(i, l)| ((l.conversation, l.stream.unwrap_or(row::NO_STREAM)), i))
             .collect();
-        self.lanes = lanes;
+        self.lanes = lanes.into_iter().collect();
     }
 
     /// What a conversation was read as, where that was asked for.

@@ -112,7 +112,7 @@ impl Reloader {
         let mut wanted: Vec<(usize, RowId, Level)> = mine
             .into_iter()
             .filter_map(|r: &RowId| {
-                let at = c.rows.binary_search(&r.0).ok()?;
+                let at = c.rows.place_of(&r.0)?;
                 Some((at, *r, index.row(*r)?.level()))
             })
             .collect();
@@ -122,10 +122,9 @@ impl Reloader {
             let mut messages = Vec::new();
             let (mut from, mut count) = (events, 0);
             for (at, _, level) in &wanted {
-                let between = c.rows.get(from..*at).unwrap_or_default();
                 let is_message =
                     |r: &&u32| index.row(RowId(**r)).is_some_and(|r| r.level() == Level::Message);
-                count += between.iter().filter(is_message).count() as u64;
+                count += c.rows.range(from..*at).filter(is_message).count() as u64;
                 from = *at;
                 if *level == Level::Message {
                     messages.push(count);
@@ -143,11 +142,9 @@ impl Reloader {
     /// The next packets of a conversation from the `from`-th on.
     fn packets(&self, conversation: u32, from: usize) -> Vec<PacketMeta> {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        let list = index.conversations.get(conversation as usize).map(|c| c.packets.as_slice());
-        list.and_then(|l| l.get(from..))
-            .unwrap_or_default()
-            .iter()
-            .take(PACKETS_AT_ONCE)
+        let Some(c) = index.conversations.get(conversation as usize) else { return Vec::new() };
+        c.packets
+            .range(from..from.saturating_add(PACKETS_AT_ONCE))
             .filter_map(|p| {
                 let id = PacketId(u64::from(*p));
                 Some(index.packet(id)?.meta(id))

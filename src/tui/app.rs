@@ -6,23 +6,21 @@ use std::sync::{Arc, PoisonError, RwLock};
 use hashbrown::HashMap;
 use ratatui::layout::Rect;
 
-use crate::base::{ConversationId, PacketId};
-use crate::engine::DecodeAs;
-use crate::event::Level;
-use crate::index::{Index, Moved, Progress, Row, RowId, Step};
+use crate::index::filter::Mistake;
+use crate::index::{Index, Progress, Step};
 use crate::tui::hex::Hex;
+use crate::tui::hits::Found;
 use crate::tui::layout::Panes;
 use crate::tui::opener::{self, Line, Shown};
 use crate::tui::rows::{Filter, Item, Rows};
-use crate::tui::search::{MAX_HITS, Query};
 use crate::tui::theme::Theme;
 use crate::tui::timeline::Timeline;
 use crate::tui::tour::Tour;
 use crate::tui::tree::Tree;
 use crate::tui::worker::{Order, Reply, Wishes};
 
-/// Rows that the list takes up at once: some milliseconds of work.
-const ROWS_AT_ONCE: usize = 300_000;
+/// Rows that the list takes up at once: a millisecond or two of work.
+const ROWS_AT_ONCE: usize = 100_000;
 /// Lines that are kept; beyond it all are opened anew when they are seen.
 const MAX_LINES: usize = 20_000;
 
@@ -52,9 +50,18 @@ pub(super) enum Overlay {
     /// The findings, and which is selected.
     Findings(usize),
     /// What to search for is being typed.
-    Search(String),
+    Search(Prompt),
     /// What the conversation is to be read as, and which is selected.
     Decode(usize),
+}
+
+/// What is being typed behind `/`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Prompt {
+    /// So far.
+    pub(super) text: String,
+    /// It was meant as a filter, and this is wrong with it.
+    pub(super) mistake: Option<Mistake>,
 }
 
 /// What is to be done after a key.
@@ -66,21 +73,6 @@ pub(super) enum Action {
     Draw,
     /// Leave.
     Quit,
-}
-
-/// The search that was asked for, and what it found.
-#[derive(Clone, Debug)]
-pub(super) struct Found {
-    /// What is looked for.
-    pub(super) query: Query,
-    /// Hits in the list's order.
-    pub(super) hits: Vec<Item>,
-    /// Rows looked through, of how many.
-    pub(super) done: (u32, u32),
-    /// All was looked through, or it was cancelled.
-    pub(super) finished: bool,
-    /// Go to the first hit at or behind this as soon as there is one.
-    pub(super) awaiting: Option<Item>,
 }
 
 /// See the module.
@@ -119,12 +111,12 @@ pub(super) struct App {
     pub(super) overlay: Option<Overlay>,
     /// The search.
     pub(super) found: Option<Found>,
-    searches: u64,
+    pub(super) searches: u64,
     /// A conversation is being read again, and how far that is.
     pub(super) decoding: Option<(Order, Step)>,
-    orders: u64,
+    pub(super) orders: u64,
     /// Of the rows that are shown.
-    generation: u64,
+    pub(super) generation: u64,
     /// The tour, where it is on.
     pub(super) tour: Option<Tour>,
     /// Something to be told once.
@@ -213,101 +205,6 @@ impl App {
         }
     }
 
-    fn set_selected(&mut self, item: Option<Item>) {
-        if self.selected != item {
-            self.selected = item;
-            self.timeline.follow();
-        }
-    }
-
-    /// Selects the item at a place of the list.
-    pub(super) fn select_at(&mut self, at: usize) {
-        self.reach = None;
-        self.at = at.min(self.rows.len().saturating_sub(1));
-        // Whoever goes to the end wants to see what comes.
-        self.following = self.live && self.at + 1 >= self.rows.len();
-        self.set_selected(self.rows.get(self.at));
-    }
-
-    /// Moves the selection of the list.
-    pub(super) fn step(&mut self, by: isize) {
-        self.select_at(self.at.saturating_add_signed(by));
-    }
-
-    /// Selects an item, shown or not: its level is shown from now on.
-    pub(super) fn select(&mut self, item: Item) {
-        let level = match item {
-            Item::Packet(_) => Some(crate::event::Level::Packet),
-            Item::Row(r) => {
-                let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-                index.row(r).map(crate::index::Row::level)
-            }
-        };
-        let Some(level) = level else { return };
-        if !self.rows.filter().has(level) {
-            self.set_filter(self.rows.filter().with(level));
-        }
-        if self.rows.is_past(item) {
-            self.select_at(self.rows.place(item));
-        } else {
-            self.reach = Some(item);
-            self.following = false;
-            self.grow();
-        }
-    }
-
-    /// Shows other levels; what is selected stays, or what is next to it.
-    pub(super) fn set_filter(&mut self, filter: Filter) {
-        if filter == self.rows.filter() {
-            return;
-        }
-        self.reach = self.reach.or(self.selected).map(|item| self.beside(item, filter));
-        self.rows = Rows::new(filter);
-        self.top = 0;
-        self.behind = true;
-        if let Some(f) = &mut self.found {
-            f.finished = true;
-        }
-        self.grow();
-    }
-
-    /// An item of the same kind as the list will hold: a packet for an event and
-    /// the other way round, where only those are shown.
-    fn beside(&self, item: Item, filter: Filter) -> Item {
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        let packets_only = filter == Filter::of(&[crate::event::Level::Packet]);
-        match item {
-            Item::Row(r) if packets_only => {
-                index.row(r).map_or(item, |r| Item::Packet(r.last_packet))
-            }
-            Item::Row(r) => {
-                let kin = index.row(r).filter(|row| !filter.has(row.level()));
-                kin.and_then(|row| kin_of(&index, r, row, filter)).map_or(item, Item::Row)
-            }
-            Item::Packet(p) if !filter.has(crate::event::Level::Packet) => {
-                let (mut low, mut high) = (0, u32::try_from(index.len()).unwrap_or(u32::MAX));
-                while low < high {
-                    let middle = low + (high - low) / 2;
-                    match index.row(RowId(middle)) {
-                        Some(r) if r.last_packet < p => low = middle + 1,
-                        _ => high = middle,
-                    }
-                }
-                match index.row(RowId(low)) {
-                    Some(r) if !index.is_replaced(RowId(low), r) => Item::Row(RowId(low)),
-                    _ if index.again().is_empty() => Item::Row(RowId(low)),
-                    _ => {
-                        let again = index.again();
-                        let at = again.partition_point(|r| r.last_packet < p);
-                        let at = at.min(again.len().saturating_sub(1));
-                        Item::Row(RowId::again(u32::try_from(at).unwrap_or(0)))
-                    }
-                }
-            }
-            _ => item,
-        }
-    }
-
     /// Takes what the worker found out.
     pub(super) fn reply(&mut self, reply: Reply) {
         match reply {
@@ -353,75 +250,6 @@ impl App {
                 self.arrive();
             }
         }
-    }
-
-    /// The conversation of the selected item.
-    pub(super) fn conversation(&self, index: &Index) -> Option<ConversationId> {
-        match self.selected? {
-            Item::Row(r) => Some(ConversationId(index.row(r)?.conversation + 1)),
-            Item::Packet(p) => {
-                let c = index.packet(PacketId(u64::from(p)))?.conversation;
-                (c > 0).then_some(ConversationId(c))
-            }
-        }
-    }
-
-    /// Has a conversation read as something else.
-    pub(super) fn decode_as(&mut self, conversation: ConversationId, read: DecodeAs) {
-        self.orders += 1;
-        let order = Order { id: self.orders, conversation, read };
-        self.decoding = Some((order, Step::Waiting));
-    }
-
-    /// The rows of a conversation were replaced: the list begins anew where it was.
-    fn start_over(&mut self, order: &Order, moved: &Moved) {
-        let selected = self.reach.or(self.selected);
-        let (generation, item, events) = {
-            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-            let c = index.conversations().get(order.conversation.0.saturating_sub(1) as usize);
-            let rows = c.map_or(&[][..], |c| c.rows.as_slice());
-            // What is there at the same time, of a level that is shown.
-            let beside = |packet: u32| {
-                let row = |r: &u32| index.row(RowId(*r));
-                let shown = |r: &&u32| row(r).is_some_and(|r| self.rows.filter().has(r.level()));
-                let at = rows.partition_point(|r| row(r).is_some_and(|r| r.last_packet < packet));
-                let behind = rows.iter().skip(at).find(shown);
-                behind.or_else(|| rows.iter().rev().find(shown)).map(|r| Item::Row(RowId(*r)))
-            };
-            let opened = || self.shown.as_ref().filter(|s| Some(s.item) == selected);
-            let item = match selected {
-                Some(Item::Row(r)) if r.place_again().is_some() => match moved.get(&r) {
-                    Some(new) => Some(Item::Row(*new)),
-                    None => beside(opened().map_or(0, |s| {
-                        u32::try_from(s.event.draft.end.packet.0).unwrap_or(u32::MAX)
-                    })),
-                },
-                Some(Item::Row(r)) => match index.row(r) {
-                    Some(row) if index.is_replaced(r, row) => beside(row.last_packet),
-                    _ => selected,
-                },
-                _ => selected,
-            };
-            (index.generation(), item, rows.len())
-        };
-        self.generation = generation;
-        self.rows = Rows::new(self.rows.filter());
-        self.lines.clear();
-        self.shown = None;
-        self.unreadable = None;
-        self.found = None;
-        self.selected = None;
-        self.reach = item;
-        self.behind = true;
-        self.timeline.forget();
-        let what = match order.read {
-            DecodeAs::Found => "as found by content".to_owned(),
-            DecodeAs::Opaque => "is nobody's bytes".to_owned(),
-            read => format!("as {}", read.label()),
-        };
-        let many = if events == 1 { "event" } else { "events" };
-        self.notice = Some(format!("conversation #{} {what}: {events} {many}", order.conversation));
-        self.grow();
     }
 
     fn keep_lines(&mut self, lines: impl IntoIterator<Item = (Item, Line)>) {
@@ -483,65 +311,6 @@ impl App {
         }
     }
 
-    /// Begins a search from the selected item on.
-    pub(super) fn search(&mut self, text: String) {
-        if text.is_empty() {
-            self.found = None;
-            return;
-        }
-        self.searches += 1;
-        let query = Query { id: self.searches, text, filter: self.rows.filter() };
-        let awaiting = self.selected;
-        let (hits, done) = (Vec::new(), (0, 0));
-        self.found = Some(Found { query, hits, done, finished: false, awaiting });
-    }
-
-    /// Goes to the awaited hit if it has been found.
-    fn arrive(&mut self) {
-        let Some(f) = &self.found else { return };
-        let Some(from) = f.awaiting else { return };
-        let from = self.rows.place(from);
-        let hit = f.hits.iter().find(|h| self.rows.is_past(**h) && self.rows.place(**h) >= from);
-        // From the end on to the beginning.
-        let hit = hit.or_else(|| f.hits.first().filter(|_| f.finished)).copied();
-        let (finished, text) = (f.finished, f.query.text.clone());
-        if (hit.is_some() || finished)
-            && let Some(f) = &mut self.found
-        {
-            f.awaiting = None;
-        }
-        match hit {
-            Some(h) => self.select(h),
-            None if finished => self.notice = Some(format!("\"{text}\" was not found")),
-            None => {}
-        }
-    }
-
-    /// Goes to the next hit (or the one before), round the ends.
-    pub(super) fn next_hit(&mut self, back: bool) {
-        let Some(f) = &self.found else {
-            self.notice = Some("press / to search".to_owned());
-            return;
-        };
-        let places = |h: &Item| self.rows.place(*h);
-        let hit = if back {
-            let before = f.hits.partition_point(|h| places(h) < self.at);
-            before.checked_sub(1).and_then(|i| f.hits.get(i)).or(f.hits.last())
-        } else {
-            let behind = f.hits.partition_point(|h| places(h) <= self.at);
-            f.hits.get(behind).or(f.hits.first())
-        };
-        match hit.copied() {
-            Some(h) => self.select(h),
-            None => self.notice = Some(format!("no hit for \"{}\" yet", f.query.text)),
-        }
-    }
-
-    /// Whether the search found as much as it keeps.
-    pub(super) fn is_full(&self) -> bool {
-        self.found.as_ref().is_some_and(|f| f.hits.len() >= MAX_HITS)
-    }
-
     /// Lays everything out for a screen of this size; scrolls what is selected
     /// into view.
     pub(super) fn layout(&mut self, area: Rect) {
@@ -585,26 +354,4 @@ pub(super) fn scroll(top: usize, at: usize, height: usize, len: usize) -> usize 
         top
     };
     top.min(len.saturating_sub(height))
-}
-
-/// The event among the levels shown that stands for one whose level is not: of the
-/// same conversation and stream, the first that ends with it or later (its call or
-/// session), or else the last before it.
-fn kin_of(index: &Index, id: RowId, row: &Row, filter: Filter) -> Option<RowId> {
-    let lane = index
-        .lanes()
-        .iter()
-        .find(|l| l.conversation == row.conversation && l.stream == row.stream())?;
-    let at = lane.rows.partition_point(|r| *r < id.0);
-    let shown = |r: &&u32| index.row(RowId(**r)).is_some_and(|row| filter.has(row.level()));
-    let covers =
-        |r: &&u32| index.row(RowId(**r)).is_some_and(|other| other.first_packet <= row.last_packet);
-    let behind = lane.rows.iter().skip(at).filter(shown).find(covers);
-    let before = lane.rows.iter().take(at).rev().find(shown);
-    // A frame of this event was told just before it; what belongs together, behind.
-    let near = before.filter(|b| {
-        index.row(RowId(**b)).is_some_and(|b| b.last_packet == row.last_packet)
-            && row.level() > index.row(RowId(**b)).map_or(Level::Packet, Row::level)
-    });
-    near.or(behind).or(before).map(|r| RowId(*r))
 }

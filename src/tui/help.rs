@@ -21,6 +21,10 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("1 2 3 4", "show packets, frames, messages, exchanges"),
     ("v", "other levels together"),
     ("/ then n N", "search; next, previous hit (Esc stops)"),
+    ("/no user   /\"a == b\"", "text: what is no filter, or stands in quotes"),
+    ("/grpc.status_code != 0", "a filter, the language of -Y (docs/FILTERS.md):"),
+    ("/payload contains \"x\"", "any field of the tree by its name,"),
+    ("/length > 99 and websocket", "== != < <= > >= contains in and or not ( )"),
     ("f", "findings; Enter goes there"),
     ("d", "read the conversation as another protocol"),
     ("", ""),
@@ -112,7 +116,11 @@ pub(super) fn decode(app: &App, index: &Index, buffer: &mut Buffer, at: usize) {
 pub(super) fn findings(app: &App, index: &Index, buffer: &mut Buffer, at: usize) {
     let all = index.findings();
     let lines = all.len().max(1);
-    let title = format!("Findings, {} of {}", (at + 1).min(all.len()), all.len());
+    let more = match index.findings_left_out() {
+        0 => String::new(),
+        n => format!(", {n} more are not listed: check counts all"),
+    };
+    let title = format!("Findings, {} of {}{more}", (at + 1).min(all.len()), all.len());
     let mut c = popup(app, buffer, app.panes.all.width.saturating_sub(4).max(40), lines, &title);
     let height = usize::from(c.height()).saturating_sub(2);
     let width = c.width().saturating_sub(2);
@@ -120,7 +128,7 @@ pub(super) fn findings(app: &App, index: &Index, buffer: &mut Buffer, at: usize)
         c.clipped(2, 1, "Nothing is wrong or odd.", width, app.theme.quiet());
     }
     let top = scroll(at.saturating_sub(height / 2), at, height.max(1), all.len());
-    for (y, (i, (f, row))) in (1_u16..).zip(all.iter().enumerate().skip(top).take(height)) {
+    for (y, (i, (f, row))) in (1_u16..).zip((top..).zip(all.range(top..top + height))) {
         let spec = f.finding.spec;
         let style = app.theme.severity(spec.severity);
         let place = match row {

@@ -9,7 +9,7 @@ use crossterm::event::{
 use crate::engine::DecodeAs;
 use crate::event::Level;
 use crate::index::{RowId, Step};
-use crate::tui::app::{Action, App, Overlay, Pane};
+use crate::tui::app::{Action, App, Overlay, Pane, Prompt};
 use crate::tui::help::KEYS;
 use crate::tui::rows::Item;
 
@@ -35,7 +35,7 @@ impl App {
         match key.code {
             KeyCode::Char('q') => return Action::Quit,
             KeyCode::Char('?') | KeyCode::F(1) => self.overlay = Some(Overlay::Help(0)),
-            KeyCode::Char('/') => self.overlay = Some(Overlay::Search(String::new())),
+            KeyCode::Char('/') => self.overlay = Some(Overlay::Search(Prompt::default())),
             KeyCode::Char('f') => self.overlay = Some(Overlay::Findings(self.nearest_finding())),
             KeyCode::Char('d') => self.choose(),
             KeyCode::Char('t') => {
@@ -73,17 +73,22 @@ impl App {
         let page = isize::try_from(self.panes.all.height / 2).unwrap_or(1);
         let by = vertical(key.code, page);
         match (overlay, key.code) {
-            (Overlay::Search(text), KeyCode::Enter) => self.search(text),
-            (Overlay::Search(mut text), code) => {
+            (Overlay::Search(prompt), KeyCode::Enter) => self.search(prompt),
+            (Overlay::Search(mut prompt), code) => {
                 match code {
                     KeyCode::Esc => return Action::Draw,
-                    KeyCode::Backspace if text.pop().is_none() => return Action::Draw,
+                    KeyCode::Backspace if prompt.text.is_empty() => return Action::Draw,
+                    KeyCode::Backspace => {
+                        prompt.text.pop();
+                        prompt.mistake = None;
+                    }
                     KeyCode::Char(c) if !key.modifiers.contains(KeyModifiers::CONTROL) => {
-                        text.push(c);
+                        prompt.text.push(c);
+                        prompt.mistake = None;
                     }
                     _ => {}
                 }
-                self.overlay = Some(Overlay::Search(text));
+                self.overlay = Some(Overlay::Search(prompt));
             }
             (_, KeyCode::Esc | KeyCode::Char('q')) => {}
             (Overlay::Help(_), KeyCode::Char('?') | KeyCode::Enter) => {}
@@ -129,8 +134,7 @@ impl App {
 
     /// Esc: stops the search, or leaves the pane that is alone.
     fn escape(&mut self) {
-        // While the capture is being read, it has not begun.
-        if self.decoding.take_if(|d| d.1 == Step::Waiting).is_some() {
+        if self.decoding.take_if(|d| d.1 != Step::Done).is_some() {
             return;
         }
         match &mut self.found {

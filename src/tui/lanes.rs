@@ -1,13 +1,14 @@
 //! What is on a lane of the timeline: from rows to columns.
 
-use crate::base::{CaptureTime, Side};
+use crate::base::{PacketId, Side};
 use crate::event::Level;
 use crate::index::{Index, Lane, Row, RowId};
 use crate::tui::rows::Filter;
 use crate::tui::scale::View;
 
-/// Rows of a lane that are looked at one by one; of more, one a column.
-const ROWS: usize = 4096;
+/// Rows of a lane that are looked at one by one; of more, a few a column. A picture
+/// of many lanes waits for this.
+const ROWS: usize = 2048;
 /// Rows looked at behind the view, for bars that reach into it.
 const AHEAD: usize = 512;
 
@@ -37,6 +38,8 @@ pub(super) struct Tick {
     pub(super) sender: Option<Side>,
     /// A frame, rather than a message.
     pub(super) frame: bool,
+    /// In its column are messages of both sides.
+    pub(super) both: bool,
 }
 
 /// A lane as drawn.
@@ -56,6 +59,32 @@ pub(super) struct Drawn {
     pub(super) ticks: Vec<Tick>,
 }
 
+/// The number of the first packet of each of `width` columns of time, and of what is
+/// behind them: found once a picture, so that lanes are searched without looking up
+/// times.
+pub(super) fn edges(index: &Index, view: View, width: u16) -> Vec<u32> {
+    let last = index.last_packet();
+    let mut from = 1;
+    let before = |number: u32, column: u16| {
+        let packet = index.packet_from(number).and_then(|p| index.packet(PacketId(u64::from(p))));
+        packet.is_some_and(|p| view.column(p.time, width) < i64::from(column))
+    };
+    let mut edge = |column: u16| {
+        let (mut low, mut high) = (from, last.saturating_add(1));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if before(middle, column) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        from = low;
+        low
+    };
+    (0..=width).map(&mut edge).collect()
+}
+
 /// Works out what is seen of a lane in `width` columns of time.
 pub(super) fn on_screen(
     index: &Index,
@@ -64,19 +93,20 @@ pub(super) fn on_screen(
     view: View,
     width: u16,
     filter: Filter,
-    wide: bool,
+    (wide, selected, edges): (bool, Option<RowId>, &[u32]),
 ) -> Drawn {
     let row = |r: &u32| index.row(RowId(*r));
-    let end = |r: &u32| row(r).map_or(CaptureTime(0), |x| index.end_time(x));
-    let rows = lane.rows.as_slice();
-    let first = rows.partition_point(|r| view.column(end(r), width) < 0);
-    let last = rows.partition_point(|r| view.column(end(r), width) < i64::from(width));
+    let ends = |r: &u32| row(r).map_or(0, |x| x.last_packet);
+    let rows = &lane.rows;
+    let edge = |column: usize| edges.get(column).copied().unwrap_or(u32::MAX);
+    let first = rows.partition_point(|r| ends(r) < edge(0));
+    let last = rows.partition_point(|r| ends(r) < edge(usize::from(width)));
     let mut bars = Vec::new();
     let mut ticks: Vec<Tick> = Vec::new();
     let mut add = |r: u32, x: &Row| {
-        let (from, to) =
-            (view.column(index.start_time(x), width), view.column(index.end_time(x), width));
+        let to = view.column(index.end_time(x), width);
         if x.level() == Level::Exchange {
+            let from = view.column(index.start_time(x), width);
             let thin = index.kind(x).0 == "tcp";
             if from < i64::from(width) && to >= 0 {
                 bars.push(Bar {
@@ -92,32 +122,34 @@ pub(super) fn on_screen(
             && has_tick(x.level(), filter)
         {
             let frame = x.level() == Level::Frame;
-            ticks.push(Tick { column, row: RowId(r), sender: x.sender(), frame });
+            ticks.push(Tick { column, row: RowId(r), sender: x.sender(), frame, both: false });
         }
     };
-    let seen = rows.get(first..last).unwrap_or_default();
-    if seen.len() <= ROWS {
-        for r in seen {
+    let seen = last.saturating_sub(first);
+    if seen <= ROWS {
+        for r in rows.range(first..last) {
             if let Some(x) = row(r) {
                 add(*r, x);
             }
         }
     } else {
         // One a column is all that can be seen.
-        for c in 0..width {
-            let from = seen.partition_point(|r| view.column(end(r), width) < i64::from(c));
-            for r in seen.iter().skip(from).take(ROWS / usize::from(width) + 1) {
+        let mut from = first;
+        for c in 0..usize::from(width) {
+            // Never far from where the last column began.
+            from = rows.partition_point_in(from..last, |r| ends(r) < edge(c));
+            let some = from + ROWS / usize::from(width) + 1;
+            for r in rows.range(from..some.min(last)) {
                 if let Some(x) = row(r) {
                     add(*r, x);
                 }
             }
         }
     }
-    let behind = rows.get(last..).unwrap_or_default();
-    let sampled = behind.len() > AHEAD * 2;
-    let near = behind.iter().take(if sampled { AHEAD } else { usize::MAX });
-    let far = behind.iter().skip(behind.len() - if sampled { AHEAD } else { 0 });
-    for r in near.chain(far) {
+    // Nearest and last, where there are many.
+    let near = last..last.saturating_add(AHEAD).min(rows.len());
+    let far = rows.len().saturating_sub(AHEAD).max(near.end)..rows.len();
+    for r in rows.range(near).chain(rows.range(far)) {
         if let Some(x) = row(r).filter(|x| x.level() == Level::Exchange) {
             add(*r, x);
         }
@@ -125,9 +157,7 @@ pub(super) fn on_screen(
     // The connection below what it carried.
     bars.sort_by_key(|b| (b.from.saturating_sub(b.to), !b.thin, b.row));
     bars.dedup();
-    // Messages above their frames.
-    ticks.sort_by_key(|t| (t.column, !t.frame, t.row));
-    ticks.dedup();
+    thin_out(&mut ticks, selected);
     let name =
         rows.iter().rev().take(64).find(|r| {
             row(r).is_some_and(|x| x.level() == Level::Exchange && index.kind(x).0 != "tcp")
@@ -153,6 +183,21 @@ pub(super) fn on_screen(
     Drawn { lane: number, label, name, protocol, bars, ticks }
 }
 
+/// Leaves one mark of a kind in a column, that of the selected event before others:
+/// what is drawn is bounded by the screen, however much happened. Messages come
+/// behind their frames, and so above them.
+fn thin_out(ticks: &mut Vec<Tick>, selected: Option<RowId>) {
+    let sender = |t: &Tick| t.sender.map(Side::index);
+    ticks.sort_by_key(|t| {
+        (t.column, !t.frame, sender(t), (Some(t.row) != selected).then_some(t.row))
+    });
+    ticks.dedup_by_key(|t| (t.column, t.frame, t.sender));
+    for same in ticks.chunk_by_mut(|a, b| a.column == b.column && a.frame == b.frame) {
+        let both = same.iter().any(|t| Some(t.sender) != same.first().map(|f| f.sender));
+        same.iter_mut().for_each(|t| t.both = both && !t.frame);
+    }
+}
+
 /// Whether events of this level are marked: those of the list, or messages where
 /// the list has neither.
 const fn has_tick(level: Level, filter: Filter) -> bool {
@@ -160,5 +205,32 @@ const fn has_tick(level: Level, filter: Filter) -> bool {
         Level::Frame => filter.has(Level::Frame),
         Level::Message => filter.has(Level::Message) || !filter.has(Level::Frame),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However much is in a lane, what is drawn of it is bounded by its columns; the
+    /// selected event is among it.
+    #[test]
+    fn marks_are_bounded_by_the_screen() {
+        let sides = [Some(Side::Client), Some(Side::Server), None];
+        let mark = |n: u32| Tick {
+            column: (n / 100) as u16 % 50,
+            row: RowId(n),
+            sender: sides[n as usize % if n / 100 % 50 == 7 { 1 } else { 3 }],
+            frame: n.is_multiple_of(5),
+            both: false,
+        };
+        let mut ticks: Vec<Tick> = (0..20_000).map(mark).collect();
+        thin_out(&mut ticks, Some(RowId(4_321)));
+        assert!(ticks.len() <= 50 * 6, "{}", ticks.len());
+        assert!(ticks.iter().any(|t| t.row == RowId(4_321)));
+        for t in &ticks {
+            assert_eq!(t.both, !t.frame && t.column != 7, "{t:?}");
+        }
+        assert!(ticks.is_sorted_by_key(|t| (t.column, !t.frame)));
     }
 }

@@ -4,11 +4,13 @@
 //! at, one waits for keys and one for signals, and the one that draws waits for all of them. It
 //! holds the index for a short look only, and never waits for the file.
 
+mod again;
 mod app;
 mod canvas;
 mod draw;
 mod help;
 mod hex;
+mod hits;
 mod keys;
 mod lanes;
 mod layout;
@@ -17,6 +19,7 @@ mod opener;
 mod rows;
 mod scale;
 mod search;
+mod select;
 mod status;
 mod terminal;
 #[cfg(test)]
@@ -217,7 +220,7 @@ fn show(
         app.follow();
     }
     let desk = Arc::new(Desk::default());
-    let mut shown = Shown { app, sender, desk, told, options, store: None };
+    let mut shown = Shown { app, sender, desk, told, options, store: None, urgent: false };
     let started = opened.map_or(Ok(()), |store| shown.start_worker(store));
     let result = started.map_err(TuiError::Io).and_then(|()| shown.run(&mut screen, &messages));
     // Threads that still read hold the store, and die with the process. Before the
@@ -330,6 +333,8 @@ struct Shown {
     told: Arc<AtomicBool>,
     options: Options,
     store: Option<Arc<PacketStore>>,
+    /// Something was asked for that needs no opening.
+    urgent: bool,
 }
 
 impl Shown {
@@ -359,15 +364,18 @@ impl Shown {
             }
             let between = if changed == Changed::Much { ANSWER } else { FRAME };
             let mut due = drawn.map_or(now, |d| d + between);
-            if self.app.is_opening() {
+            // Only the picture of the event itself: another key is answered at once.
+            if self.app.is_opening() && !self.urgent {
                 due = due.max(selected.1 + PATIENCE);
             }
             if changed != Changed::Not && due <= now {
                 self.app.grow();
                 screen.draw(|f| draw::draw(&mut self.app, f))?;
                 drawn = Some(now);
+                self.urgent = false;
                 // The list takes up a large file in several pictures.
-                changed = if self.app.behind { Changed::Little } else { Changed::Not };
+                let behind = self.app.behind || self.app.timeline.stale;
+                changed = if behind { Changed::Little } else { Changed::Not };
             }
             let wishes = self.app.wishes();
             if wishes != laid {
@@ -397,12 +405,14 @@ impl Shown {
         let app = &mut self.app;
         Ok(Some(match message {
             Message::Input(input) => {
+                let before = app.selected;
                 let action = match input? {
                     Input::Key(key) => app.key(key),
                     Input::Mouse(mouse) => app.mouse(mouse),
                     Input::Resize(..) => Action::Draw,
                     _ => Action::None,
                 };
+                self.urgent |= action == Action::Draw && before == app.selected;
                 match action {
                     Action::Quit => return Ok(None),
                     Action::Draw => Changed::Much,

@@ -1,6 +1,8 @@
 //! The pane of time: a lane for each conversation and stream, messages as marks,
 //! exchanges as bars.
 
+use std::time::{Duration, Instant};
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -13,6 +15,10 @@ use crate::tui::lanes::{self, Drawn, Tick};
 use crate::tui::opener::time;
 use crate::tui::rows::{Filter, Item};
 use crate::tui::scale::{View, marks};
+
+/// Working it out again waits so many times as long as it took, where only more was
+/// read.
+const IDLE: u32 = 8;
 
 /// What is seen of time.
 #[derive(Debug, Default)]
@@ -35,6 +41,26 @@ pub(super) struct Timeline {
     cursor: Option<CaptureTime>,
     selected_lane: Option<usize>,
     following: bool,
+    /// There are more lanes than the index keeps.
+    more: bool,
+    /// What it was worked out for, when that was, and how long it took.
+    made: Option<(Made, Instant, Duration)>,
+    /// More has been read since.
+    pub(super) stale: bool,
+    /// Packets and rows that there were.
+    rows: (usize, usize),
+}
+
+/// What a picture of the timeline depends on, besides how much has been read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Made {
+    area: Rect,
+    view: Option<View>,
+    selected: Option<Item>,
+    filter: Filter,
+    top: usize,
+    generation: u64,
+    ended: bool,
 }
 
 impl Timeline {
@@ -50,6 +76,7 @@ impl Timeline {
 
     /// Lanes were replaced: they are put in order anew.
     pub(super) fn forget(&mut self) {
+        self.made = None;
         self.order.clear();
         self.drawn.clear();
         self.follow();
@@ -99,6 +126,35 @@ impl Timeline {
         selected: Option<Item>,
         filter: Filter,
     ) {
+        let made = |t: &Self| Made {
+            area,
+            view: t.view,
+            selected,
+            filter,
+            top: t.top,
+            generation: index.generation(),
+            ended: index.is_ended(),
+        };
+        let rows = (index.packet_count(), index.len() + index.again().len());
+        let begun = Instant::now();
+        // While a capture is read, a small part of the time goes into this: a key is
+        // not kept waiting for what it did not change.
+        if let Some((before, at, took)) = self.made
+            && before == made(self)
+            && !self.following
+        {
+            self.stale = self.rows != rows;
+            if !self.stale || begun.duration_since(at) < took * IDLE {
+                return;
+            }
+        }
+        self.work_out(area, index, selected, filter);
+        (self.rows, self.stale) = (rows, false);
+        let now = Instant::now();
+        self.made = Some((made(self), now, now.duration_since(begun)));
+    }
+
+    fn work_out(&mut self, area: Rect, index: &Index, selected: Option<Item>, filter: Filter) {
         self.drawn.clear();
         self.shown = None;
         let Some((first, last)) = index.times() else { return };
@@ -127,6 +183,7 @@ impl Timeline {
         }
         let view = *self.shown.insert(self.view.unwrap_or(all));
         let lanes = index.lanes();
+        self.more = index.has_more_lanes();
         if self.order.len() != lanes.len() {
             // What is there is in order: the new ones are sorted and merged.
             let from = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
@@ -146,6 +203,11 @@ impl Timeline {
         }
         self.following = false;
         self.top = self.top.min(self.order.len().saturating_sub(height));
+        let edges = lanes::edges(index, view, self.width);
+        let row = selected.and_then(|i| match i {
+            Item::Row(r) => Some(r),
+            Item::Packet(_) => None,
+        });
         for i in self.order.iter().skip(self.top).take(height) {
             if let Some(lane) = lanes.get(*i as usize) {
                 self.drawn.push(lanes::on_screen(
@@ -155,7 +217,7 @@ impl Timeline {
                     view,
                     self.width,
                     filter,
-                    self.labels >= 30,
+                    (self.labels >= 30, row, &edges),
                 ));
             }
         }
@@ -198,16 +260,16 @@ impl Timeline {
             let rows = &lane(at)?.rows;
             let place = rows.partition_point(|r| *r < row);
             if right > 0 {
-                rows.get(place + 1..)?.iter().find(shown)
+                rows.range(place + 1..rows.len()).find(shown)
             } else {
-                rows.get(..place)?.iter().rev().find(shown)
+                rows.range(0..place).rev().find(shown)
             }
         } else {
             let rows = &lane(at.checked_add_signed(down as isize)?)?.rows;
             let now = time(index, from);
             let place = rows.partition_point(|r| time(index, Item::Row(RowId(*r))) < now);
-            let behind = rows.get(place..)?.iter().find(shown);
-            behind.or_else(|| rows.get(..place)?.iter().rev().find(shown))
+            let behind = rows.range(place..rows.len()).find(shown);
+            behind.or_else(|| rows.range(0..place).rev().find(shown))
         };
         row.map(|r| Item::Row(RowId(*r)))
     }
@@ -256,11 +318,12 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer) {
     }
     let lanes = app.timeline.order.len();
     let hidden = lanes.saturating_sub(t.top + t.drawn.len());
+    let more = if t.more { "+" } else { "" };
     if t.labels > 8 {
         let text = match (t.top, hidden) {
             (0, 0) if lanes == 1 => "1 lane".to_owned(),
-            (0, 0) => format!("{lanes} lanes"),
-            (above, below) => format!("{lanes} lanes, ↑{above} ↓{below}"),
+            (0, 0) => format!("{lanes}{more} lanes"),
+            (above, below) => format!("{lanes}{more} lanes, ↑{above} ↓{below}"),
         };
         c.clipped(0, 1, &text, t.labels - 1, theme.quiet());
     }
@@ -301,11 +364,7 @@ fn draw_one(app: &App, c: &mut Canvas<'_>, y: u16, lane: &Drawn) {
         }
     }
     for tick in &lane.ticks {
-        let both = lane
-            .ticks
-            .iter()
-            .any(|o| o.column == tick.column && o.sender != tick.sender && !o.frame && !tick.frame);
-        let sign = match (tick.frame, tick.sender, both) {
+        let sign = match (tick.frame, tick.sender, tick.both) {
             (true, ..) => "·",
             (_, _, true) => "↕",
             (_, Some(Side::Client), _) => "↑",

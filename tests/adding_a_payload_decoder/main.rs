@@ -60,3 +60,13 @@ fn others_are_left_alone() {
     let (detail, _) = look("graphql-ws", br#"{"type":"ka"}"#).unwrap();
     assert_eq!(detail.summary, "graphql ka");
 }
+
+#[test]
+fn the_registrys_line_lists_what_it_gives() {
+    let line = &graphite::PROTOCOL;
+    assert_eq!(line.name, "graphite");
+    let fields: Vec<_> = line.fields.iter().copied().flatten().map(|f| f.name).collect();
+    assert_eq!(fields, ["graphite.path", "graphite.value", "graphite.time"]);
+    let codes: Vec<_> = line.findings.iter().map(|f| f.code).collect();
+    assert_eq!(codes, ["graphite.bad-line"]);
+}

@@ -136,9 +136,9 @@ fn two_conversations_are_read_again_one_after_the_other() {
         assert_eq!(b.app.current().unwrap().number, number);
         // Lanes hold the rows of their conversation, in order.
         let index = b.app.index.read().unwrap();
-        for lane in index.lanes() {
-            assert!(lane.rows.is_sorted());
-            for r in &lane.rows {
+        for lane in index.lanes().iter() {
+            assert!(lane.rows.iter().is_sorted());
+            for r in lane.rows.iter() {
                 let row = index.row(crate::index::RowId(*r)).unwrap();
                 assert_eq!(row.conversation, lane.conversation);
             }

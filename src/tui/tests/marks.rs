@@ -81,7 +81,7 @@ fn bars_end_where_their_times_demand() {
         let mut bars = 0;
         for (y, lane) in (2_u16..).zip(&t.drawn) {
             let line: Vec<char> = b.line(y).chars().collect();
-            for r in &index.lanes()[lane.lane as usize].rows {
+            for r in index.lanes().get(lane.lane as usize).unwrap().rows.iter() {
                 let row = index.row(RowId(*r)).unwrap();
                 if row.level() != Level::Exchange {
                     continue;

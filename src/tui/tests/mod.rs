@@ -88,7 +88,7 @@ impl Bench {
                 granted = true;
                 self.app.reply(reply);
             }
-            if !granted && !self.app.behind {
+            if !granted && !self.app.behind && !self.app.timeline.stale {
                 return;
             }
         }

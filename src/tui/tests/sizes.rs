@@ -25,7 +25,10 @@ fn every_size_is_drawn() {
                 b.app.overlay = match (width + height) % 4 {
                     0 => Some(Overlay::Help(0)),
                     1 => Some(Overlay::Findings(0)),
-                    2 => Some(Overlay::Search("x".into())),
+                    2 => Some(Overlay::Search(crate::tui::app::Prompt {
+                        text: "x".into(),
+                        mistake: None,
+                    })),
                     _ => None,
                 };
                 b.terminal = Terminal::new(TestBackend::new(width, height)).unwrap();

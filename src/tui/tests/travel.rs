@@ -131,7 +131,7 @@ fn a_search_takes_a_filter() {
 #[test]
 fn a_search_is_stopped_by_escape() {
     let mut b = Bench::open("grpc-tonic", 100, 30);
-    b.app.search("alice".into());
+    b.app.search(crate::tui::app::Prompt { text: "alice".into(), mistake: None });
     let wishes = b.app.wishes();
     assert!(wishes.search.is_some());
     b.app.key(crossterm::event::KeyEvent::from(KeyCode::Esc));
