@@ -50,8 +50,10 @@ pub struct TcpOptions {
     pub window_scale: Option<u8>,
     /// SACK permitted.
     pub sack_permitted: bool,
-    /// The first SACK block: left and right edge.
-    pub sack: Option<(u32, u32)>,
+    /// The first [`TcpOptions::sack_blocks`] of these are SACK blocks: left and right edge.
+    pub sack: [(u32, u32); 4],
+    /// How many: 40 bytes of options hold at most 4 (RFC 2018 §3).
+    pub sack_blocks: u8,
     /// Timestamps: value and echo.
     pub timestamps: Option<(u32, u32)>,
 }

@@ -122,9 +122,12 @@ fn tcp(s: &mut String, t: &TcpSegment<'_>, o: TcpOptions, base: SeqBase) -> std:
     if o.sack_permitted {
         shown.push("sackOK".into());
     }
-    if let Some((l, r)) = o.sack {
-        let (l, r) = (l.wrapping_sub(base.ack), r.wrapping_sub(base.ack));
-        shown.push(format!("sack 1 {{{l}:{r}}}"));
+    if o.sack_blocks > 0 {
+        let mut sack = format!("sack {} ", o.sack_blocks);
+        for (l, r) in o.sack.iter().take(usize::from(o.sack_blocks)) {
+            write!(sack, "{{{}:{}}}", l.wrapping_sub(base.ack), r.wrapping_sub(base.ack))?;
+        }
+        shown.push(sack);
     }
     if let Some(v) = o.window_scale {
         shown.push(format!("wscale {v}"));

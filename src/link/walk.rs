@@ -516,7 +516,12 @@ impl Walk {
             TcpOption::Mss(v) => options.mss = Some(v),
             TcpOption::WindowScale(v) => options.window_scale = Some(v.min(14)),
             TcpOption::SackPermitted => options.sack_permitted = true,
-            TcpOption::Sack(l, r) => options.sack = options.sack.or(Some((l, r))),
+            TcpOption::Sack(l, r) => {
+                if let Some(block) = options.sack.get_mut(usize::from(options.sack_blocks)) {
+                    *block = (l, r);
+                    options.sack_blocks += 1;
+                }
+            }
             TcpOption::Timestamps(v, e) => options.timestamps = Some((v, e)),
             TcpOption::Bad => bad = true,
         });

@@ -91,11 +91,7 @@ fn their_line(line: &str) -> String {
         let kept: Vec<String> = options
             .split(',')
             .filter(|o| shown.iter().any(|s| o.starts_with(s)))
-            // Ours has the first block, and no count of them.
-            .map(|o| match (o.starts_with("sack "), o.find('{'), o.find('}')) {
-                (true, Some(a), Some(b)) => format!("sack {}", &o[a..=b]),
-                _ => o.to_owned(),
-            })
+            .map(str::to_owned)
             .collect();
         let kept =
             if kept.is_empty() { String::new() } else { format!(", options [{}]", kept.join(",")) };
