@@ -16,6 +16,21 @@ use crate::proto::{Head, Headers, Out};
 const NOT_METADATA: [&str; 6] =
     ["content-type", "te", "grpc-encoding", "grpc-timeout", "grpc-status", "grpc-message"];
 
+/// Names that libraries, browsers and HTTP itself put in.
+const NOT_CUSTOM: [&str; 11] = [
+    "user-agent",
+    "accept",
+    "accept-encoding",
+    "date",
+    "content-length",
+    "host",
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "x-grpc-web",
+    "x-user-agent",
+];
+
 /// The first field of this name whose value is known, with its place.
 fn known<'a>(headers: &'a Headers, name: &str) -> Option<(&'a [u8], Option<Span>)> {
     headers
@@ -138,9 +153,7 @@ fn custom_names(headers: &Headers) -> Vec<String> {
         .iter()
         .map(|(n, _, _)| n)
         .filter(|n| !n.is_empty() && is_metadata(n) && !n.starts_with(b"grpc-"))
-        .filter(|n| {
-            ![b"user-agent".as_slice(), b"accept-encoding", b"date", b"content-length"].contains(n)
-        })
+        .filter(|n| !NOT_CUSTOM.iter().any(|o| n.eq_ignore_ascii_case(o.as_bytes())))
         .map(|n| String::from_utf8_lossy(n).into_owned())
         .collect()
 }
