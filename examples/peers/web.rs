@@ -151,7 +151,7 @@ fn requests(port: u16, text: bool) -> Vec<Request<Full<Bytes>>> {
 }
 
 /// Four connections: both forms over both versions, one after the other.
-pub async fn tour() -> Result {
+pub(crate) async fn tour() -> Result {
     for (port, h2, text) in
         [(8871, false, false), (8872, false, true), (8873, true, false), (8874, true, true)]
     {

@@ -12,6 +12,7 @@ use crate::proto::connect::{fields, findings};
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::enum_variant_names, reason = "that the capture ended is one of them")]
 pub(super) enum Ended {
     /// With a response, be it an error.
     Response,
@@ -83,6 +84,7 @@ impl Call {
             Some(o) => o.error.as_ref().map_or(o.bad.is_none().then_some(0), |e| e.number()),
             None => None,
         };
+        #[allow(clippy::needless_update, reason = "facts grow")]
         let facts = CallFacts {
             path: request.path.into(),
             status,

@@ -15,7 +15,7 @@ use crate::proto::{Head, Headers, Out, Trace};
 const TRAILER: &[u8] = b"trailer-";
 
 /// Names that have a field of their own, or that HTTP, libraries and browsers put in.
-const NOT_METADATA: [&str; 22] = [
+const NOT_METADATA: [&str; 24] = [
     "content-type",
     "content-length",
     "content-encoding",
@@ -38,6 +38,8 @@ const NOT_METADATA: [&str; 22] = [
     "referer",
     "accept-language",
     "cache-control",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
 ];
 
 /// Fields by which calls know each other.

@@ -269,7 +269,8 @@ fn what_is_wrong_is_said() {
     let bad = |w: &mut World, status: &str, kind: &str, body: &[u8]| {
         w.post(JSON, &[]).up(b"{}").answer(status, kind, &[]).down(body);
     };
-    let cases: Vec<(&str, Box<dyn Fn(&mut World)>)> = vec![
+    type Case = Box<dyn Fn(&mut World)>;
+    let cases: Vec<(&str, Case)> = vec![
         (
             "connect.bad-error",
             Box::new(|w| {

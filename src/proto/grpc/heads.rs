@@ -17,7 +17,7 @@ const NOT_METADATA: [&str; 6] =
     ["content-type", "te", "grpc-encoding", "grpc-timeout", "grpc-status", "grpc-message"];
 
 /// Names that libraries, browsers and HTTP itself put in.
-const NOT_CUSTOM: [&str; 11] = [
+const NOT_CUSTOM: [&str; 14] = [
     "user-agent",
     "accept",
     "accept-encoding",
@@ -29,6 +29,9 @@ const NOT_CUSTOM: [&str; 11] = [
     "transfer-encoding",
     "x-grpc-web",
     "x-user-agent",
+    "origin",
+    "referer",
+    "access-control-allow-origin",
 ];
 
 /// The first field of this name whose value is known, with its place.

@@ -36,6 +36,8 @@ struct Lane {
     bytes: u64,
     /// Text: bytes of that group that have been used.
     skip: usize,
+    /// Text: characters of a last group that is not whole.
+    rest: usize,
     state: State,
 }
 
@@ -138,8 +140,7 @@ impl Web {
             lane.bytes = first + decoded.data.len() as u64;
             lane.skip = 0;
             if decoded.unpadded {
-                let text = format!("{} of {GROUP} characters", c.data.len() % GROUP);
-                self.call.found(Finding::new(&findings::WEB_PADDING).with(text), out);
+                lane.rest = c.data.len() % GROUP;
             }
             let rest = c.data.len() - decoded.used;
             Progress::need(decoded.used, if rest == 0 { 1 } else { GROUP - rest })
@@ -306,6 +307,12 @@ impl Web {
     }
 
     fn end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
+        // Of a body that was captured to its end: else the rest may have been sent.
+        let rest = std::mem::take(&mut self.lane(side).rest);
+        if rest > 0 && cause == EndCause::Finished {
+            let text = format!("{rest} of {GROUP} characters");
+            self.call.found(Finding::new(&findings::WEB_PADDING).with(text), out);
+        }
         let mut out = WebOut { inner: out, form: self.form(), text: None, prefix: None };
         self.call.feed(Input::End { side, cause }, &mut out);
     }
