@@ -120,8 +120,21 @@ impl Anchor {
         }
         let http1 = |v: &&Value| v["protocol"] == "http" && v["stream"].is_null();
         let http: Vec<Value> = messages.iter().filter(http1).cloned().collect();
-        self.rows(fixture, &our_rows(&http, "http"), &their_rows(&raw, "http"));
-        let is_grpc = |v: &&Value| v["protocol"] == "grpc" && v["kind"] == "message";
+        let (mut our_http, mut their_http) = (our_rows(&http, "http"), their_rows(&raw, "http"));
+        // Requests and responses of calls are the calls' with us, not HTTP's.
+        for e in messages.iter().filter(|e| e["stream"].is_null()) {
+            if e["protocol"] == "grpc" || e["protocol"] == "connect" {
+                let key = format!("http {} > {}", text(&e["from"]), text(&e["to"]));
+                our_http.remove(&key);
+                their_http.remove(&key);
+            }
+        }
+        self.rows(fixture, &our_http, &their_http);
+        // The trailers of gRPC-Web are a message's frame to tshark.
+        let is_grpc = |v: &&Value| {
+            let framed = !v["fields"]["grpc.frame_type"].is_null();
+            v["protocol"] == "grpc" && (v["kind"] == "message" || v["kind"] == "trailers" && framed)
+        };
         let grpc: Vec<Value> = messages.iter().filter(is_grpc).cloned().collect();
         self.rows(fixture, &our_rows(&grpc, "grpc"), &their_rows(&raw, "grpc"));
         if frames.iter().any(|f| f["fields"]["websocket.rsv1"] == true) {
@@ -269,7 +282,7 @@ fn ports(frames: &[Value], messages: &[Value]) -> Vec<(u16, &'static str)> {
             (_, true) => {
                 ports.entry(port).or_insert("http2");
             }
-            (Some("http" | "websocket" | "http2" | "sse"), false) => {
+            (Some("http" | "websocket" | "http2" | "sse" | "grpc" | "connect"), false) => {
                 ports.insert(port, "http");
             }
             _ => {}

@@ -97,7 +97,7 @@ impl Web {
             }
         }
         let form = self.form();
-        let mut out = WebOut { inner: out, form, text: None, prefix: None };
+        let mut out = WebOut { inner: out, form, text: None, prefix: None, cut: false };
         self.call.feed(Input::Head(*h), &mut out);
     }
 
@@ -107,7 +107,8 @@ impl Web {
             // A body of another sort: an error page of a proxy, for one.
             (None, _) | (_, State::Lost) => Progress::took(c.data.len()),
             (Some(Form::Binary), _) => {
-                let mut out = WebOut { inner: out, form: self.form(), text: None, prefix: None };
+                let mut out =
+                    WebOut { inner: out, form: self.form(), text: None, prefix: None, cut: false };
                 let (took, more) = self.frames(c, &mut out);
                 Progress::need(took, more)
             }
@@ -128,7 +129,8 @@ impl Web {
         let chunk = Chunk { side: c.side, offset: first + skip as u64, data, last };
         let stretches = decoded.stretches.as_slice();
         let form = self.form();
-        let mut to = WebOut { inner: out, form, text: Some((c.side, stretches)), prefix: None };
+        let mut to =
+            WebOut { inner: out, form, text: Some((c.side, stretches)), prefix: None, cut: false };
         let (used, more) = if data.is_empty() { (0, 0) } else { self.frames(&chunk, &mut to) };
         let progress = if decoded.bad {
             let at = c.data.get(decoded.used..).unwrap_or_default();
@@ -296,7 +298,9 @@ impl Web {
             wire_len: frame.len() as u64,
             detail: detail.as_ref(),
         };
+        out.cut = cut > 0;
         self.call.feed(Input::Trailers(head), out);
+        out.cut = false;
         out.prefix = None;
     }
 
@@ -313,7 +317,8 @@ impl Web {
             let text = format!("{rest} of {GROUP} characters");
             self.call.found(Finding::new(&findings::WEB_PADDING).with(text), out);
         }
-        let mut out = WebOut { inner: out, form: self.form(), text: None, prefix: None };
+        let mut out =
+            WebOut { inner: out, form: self.form(), text: None, prefix: None, cut: false };
         self.call.feed(Input::End { side, cause }, &mut out);
     }
 }
@@ -373,11 +378,13 @@ impl Machine for Web {
                     return Progress::took(0);
                 }
                 lane.state = State::Lost;
-                let mut out = WebOut { inner: out, form: self.form(), text: None, prefix: None };
+                let mut out =
+                    WebOut { inner: out, form: self.form(), text: None, prefix: None, cut: false };
                 self.call.feed(input, &mut out);
             }
             Input::Trailers(_) | Input::Reset { .. } | Input::Datagram { .. } => {
-                let mut out = WebOut { inner: out, form: self.form(), text: None, prefix: None };
+                let mut out =
+                    WebOut { inner: out, form: self.form(), text: None, prefix: None, cut: false };
                 self.call.feed(input, &mut out);
             }
         }

@@ -24,6 +24,8 @@ pub(super) struct WebOut<'a> {
     pub(super) text: Option<(Side, &'a [Stretch])>,
     /// The prefix of a frame of trailers, for their event.
     pub(super) prefix: Option<Tree>,
+    /// The frame of trailers is cut off.
+    pub(super) cut: bool,
 }
 
 impl WebOut<'_> {
@@ -44,7 +46,9 @@ impl WebOut<'_> {
             }
             "trailers" => {
                 if let Some(prefix) = self.prefix.take() {
+                    let flags = prefix.number(fields::WEB_FLAGS.name).unwrap_or(0);
                     detail.tree.append(&prefix, BufferId(0));
+                    detail.tree.add(&fields::COMPRESSED_FLAG, None, Value::U64(flags & 1));
                 }
             }
             _ => {}
@@ -129,6 +133,9 @@ impl Out for WebOut<'_> {
     }
 
     fn emit(&mut self, mut draft: Draft) {
+        if self.cut && draft.kind == "trailers" {
+            draft.complete = false;
+        }
         if let Some(mut detail) = draft.detail.take() {
             self.mark(&mut detail, draft.kind);
             draft.detail = Some(detail);

@@ -266,6 +266,18 @@ fn what_is_wrong_is_said() {
 }
 
 #[test]
+fn trailers_that_are_cut_are_not_complete() {
+    let mut w = World::new(9);
+    w.heads("application/grpc-web", "application/grpc-web");
+    w.send(Side::Server, &frame(0x80, TRAILERS)[..15]);
+    w.r.end(&mut w.m, Side::Server, EndCause::CaptureEnded);
+    let trailers = w.r.events.iter().find(|e| e.kind == "trailers").unwrap();
+    assert!(!trailers.complete);
+    // Half a line says nothing.
+    assert_eq!(trailers.detail.as_ref().unwrap().tree.number("grpc.status_code"), None);
+}
+
+#[test]
 fn trailers_may_be_compressed() {
     use std::io::Write as _;
     let mut z = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
