@@ -136,7 +136,19 @@ impl Anchor {
             v["protocol"] == "grpc" && (v["kind"] == "message" || v["kind"] == "trailers" && framed)
         };
         let grpc: Vec<Value> = messages.iter().filter(is_grpc).cloned().collect();
-        self.rows(fixture, &our_rows(&grpc, "grpc"), &their_rows(&raw, "grpc"));
+        let (mut our_grpc, mut their_grpc) = (our_rows(&grpc, "grpc"), their_rows(&raw, "grpc"));
+        // That a frame is a message is said of gRPC-Web alone with us: only trailers count.
+        for row in our_grpc.values_mut().flatten() {
+            if row.get("grpc.frame_type").is_some_and(|v| v[0] == 0) {
+                row.remove("grpc.frame_type");
+            }
+        }
+        for row in their_grpc.values_mut().flatten() {
+            if row.get("grpc.frame_type").is_some_and(|v| v[0].show == "0") {
+                row.remove("grpc.frame_type");
+            }
+        }
+        self.rows(fixture, &our_grpc, &their_grpc);
         if frames.iter().any(|f| f["fields"]["websocket.rsv1"] == true) {
             let inflated = pdml::read(path, &ports, more);
             self.rows(fixture, &our_texts(&messages), &their_texts(&inflated));
