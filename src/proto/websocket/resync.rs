@@ -36,6 +36,10 @@ const LANDING: f32 = 7.0;
 /// Bits for a first frame at the front of a segment: programs write whole frames.
 const FRONT: f32 = 8.0;
 
+/// The most bits for a frame at the front of a later segment: the more segments there
+/// are among the bytes, the less it says.
+const ALIGNED: f32 = 6.0;
+
 /// Bytes of a payload that are judged.
 const LOOK: usize = 64;
 /// Compressed bytes of a message that are inflated for judging it.
@@ -119,6 +123,17 @@ pub(super) struct Piece<'a> {
     pub(super) data: &'a [u8],
     /// Nothing follows: a frame should end here.
     pub(super) last: bool,
+    /// Where segments begin in it, in order: programs write whole frames.
+    pub(super) fronts: &'a [usize],
+}
+
+impl Piece<'_> {
+    /// Bits for a frame that begins where a segment does: with so many beginnings
+    /// among so many bytes it may be there by chance.
+    fn aligned(&self) -> f32 {
+        let n = self.fronts.len().max(1);
+        (self.data.len() as f32 / n as f32).max(1.0).log2().min(ALIGNED)
+    }
 }
 
 /// What was found in a piece.
@@ -172,11 +187,20 @@ impl Search {
     }
 
     /// Looks at what there is.
-    pub(super) fn look(&mut self, data: &[u8], last: bool, style: &Style) -> Looked {
+    pub(super) fn look(
+        &mut self,
+        data: &[u8],
+        last: bool,
+        fronts: &[usize],
+        style: &Style,
+    ) -> Looked {
         let front = self.front;
         let mut size = (self.looked * 2).max(FIRST_LOOK);
         while size <= data.len() && size <= SEARCH_BYTES {
-            let piece = Piece { data: data.get(..size).unwrap_or(data), last: false };
+            let data = data.get(..size).unwrap_or(data);
+            let within = fronts.partition_point(|at| *at < size);
+            let fronts = fronts.get(..within).unwrap_or(fronts);
+            let piece = Piece { data, last: false, fronts };
             if let Some(at) = find(piece, style, front).at {
                 return Looked::Found(at);
             }
@@ -190,7 +214,7 @@ impl Search {
         if !last {
             return Looked::Need(size.saturating_sub(data.len()));
         }
-        let chain = find(Piece { data, last: true }, style, front);
+        let chain = find(Piece { data, last: true, fronts }, style, front);
         (self.looked, self.front) = (0, false);
         match chain.at {
             Some(at) => Looked::Found(at),
@@ -257,8 +281,15 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
             };
         }
     }
+    let aligned = piece.aligned();
+    let mut fronts = piece.fronts.iter().rev().copied().peekable();
     for at in (0..n).rev() {
-        let place = look(piece, at, style);
+        while fronts.peek().is_some_and(|f| *f > at) {
+            fronts.next();
+        }
+        // The very first is counted by itself.
+        let bonus = if at > 0 && fronts.peek() == Some(&at) { aligned } else { 0.0 };
+        let place = look(piece, at, bonus, style);
         for open in [false, true] {
             let value = match place {
                 Place::Nothing => NEVER,
@@ -347,10 +378,11 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
 }
 
 /// What stands at a place.
-fn look(piece: Piece<'_>, at: usize, style: &Style) -> Place {
+fn look(piece: Piece<'_>, at: usize, bonus: f32, style: &Style) -> Place {
     let data = piece.data.get(at..).unwrap_or_default();
     let [first, ..] = *data else { return Place::Nothing };
     let Some(mut bits) = style.habits.bits(first) else { return Place::Nothing };
+    bits += bonus;
     let rsv1 = first & 0x40 != 0;
     if rsv1 && style.compression == Compression::No {
         return Place::Nothing;
@@ -500,7 +532,7 @@ mod tests {
     }
 
     fn at(data: &[u8], masked: bool, last: bool) -> Option<usize> {
-        find(Piece { data, last }, &style(masked), true).at
+        find(Piece { data, last, fronts: &[] }, &style(masked), true).at
     }
 
     fn frame(first: u8, body: &[u8]) -> Vec<u8> {
