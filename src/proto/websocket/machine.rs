@@ -165,6 +165,10 @@ impl Machine for WebSocket {
                 let (half, mut shared) = self.half(side);
                 shared.session.gap(side);
                 half.gap(len, &mut shared, out);
+                if offset == 0 && half.search.is_some() {
+                    half.search = Some(Search::behind_handshake());
+                    half.maybe_open = false;
+                }
             }
             Input::End { side, cause } => {
                 let (half, mut shared) = self.half(side);

@@ -162,6 +162,9 @@ pub(super) struct Search {
     /// The handshake was not captured either, and somebody says that this is
     /// WebSocket: a chain that is not certain is better than none.
     joined: bool,
+    /// The hole is where this end's part of the handshake was, so that what comes
+    /// behind it are its first frames, be they as they may.
+    opening: bool,
 }
 
 /// What came of a look.
@@ -178,12 +181,26 @@ pub(super) enum Looked {
 impl Search {
     /// Behind a hole.
     pub(super) const fn behind_hole() -> Self {
-        Self { looked: 0, front: true, joined: false }
+        Self { looked: 0, front: true, joined: false, opening: false }
     }
 
     /// At the beginning of a capture.
     pub(super) const fn joined() -> Self {
-        Self { looked: 0, front: true, joined: true }
+        Self { looked: 0, front: true, joined: true, opening: false }
+    }
+
+    /// Behind a hole where one end's part of the handshake was. A client sends nothing
+    /// before it has the answer, and a server nothing before it answers (RFC 6455
+    /// §4.1), so that no frame was under way.
+    pub(super) const fn behind_handshake() -> Self {
+        Self { looked: 0, front: true, joined: false, opening: true }
+    }
+
+    /// Where the first frame begins: at the front after all, where frames that look
+    /// like none chain from there to the first that does.
+    fn opened(&mut self, piece: Piece<'_>, found: usize) -> usize {
+        let opening = std::mem::take(&mut self.opening) && self.front && found > 0;
+        if opening && chains(piece, found) { 0 } else { found }
     }
 
     /// Looks at what there is.
@@ -202,7 +219,7 @@ impl Search {
             let fronts = fronts.get(..within).unwrap_or(fronts);
             let piece = Piece { data, last: false, fronts };
             if let Some(at) = find(piece, style, front).at {
-                return Looked::Found(at);
+                return Looked::Found(self.opened(piece, at));
             }
             self.looked = size;
             size *= 2;
@@ -214,16 +231,40 @@ impl Search {
         if !last {
             return Looked::Need(size.saturating_sub(data.len()));
         }
-        let chain = find(Piece { data, last: true, fronts }, style, front);
+        let piece = Piece { data, last: true, fronts };
+        let chain = find(piece, style, front);
+        let opened = self.opened(piece, data.len());
         (self.looked, self.front) = (0, false);
         match chain.at {
-            Some(at) => Looked::Found(at),
+            Some(at) => Looked::Found(if opened == 0 { 0 } else { at }),
+            None if opened == 0 => Looked::Found(0),
             None if self.joined && front && chain.start == 0 && chain.bits > 0.0 => {
                 Looked::Found(0)
             }
             None => Looked::Skip(data.len()),
         }
     }
+}
+
+/// Whether heads chain from the front of the piece to `end`, each of them at the front
+/// of a segment. They may break every rule but that.
+fn chains(piece: Piece<'_>, end: usize) -> bool {
+    let mut at = 0;
+    while at < end {
+        let data = piece.data.get(at..end).unwrap_or_default();
+        let Ok((rest, head)) = wire::head(In::new(data, BufferId(0), 0, &NoSink)) else {
+            return false;
+        };
+        let rest = rest.data().len();
+        match usize::try_from(head.length).ok().and_then(|len| rest.checked_sub(len)) {
+            Some(left) => at = end - left,
+            None => return false,
+        }
+        if at < end && piece.fronts.binary_search(&at).is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 /// What stands at a place.
