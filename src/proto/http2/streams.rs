@@ -125,6 +125,11 @@ impl Streams {
         }
     }
 
+    /// The highest identifiers in use: the client's, the server's.
+    pub(crate) const fn highest(&self) -> [u32; 2] {
+        self.highest
+    }
+
     /// The open streams in ascending order.
     pub(crate) fn ids(&self) -> Vec<u32> {
         let mut v: Vec<u32> = self.open.keys().copied().collect();
