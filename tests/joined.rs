@@ -138,8 +138,8 @@ fn any_one_segment_may_be_missing() {
             for m in &complete {
                 if found.contains(*m) {
                     mine.0 += 1;
-                } else if lost.len() < 20 {
-                    lost.push(format!("{name} without {n} (packet {gone}): {m:.200}"));
+                } else if lost.len() < 60 {
+                    lost.push(format!("{name} without {n} (packet {gone}): {m:.90}"));
                 }
             }
             mine.1 += complete.len();

@@ -41,6 +41,8 @@ struct End {
     seen: bool,
     /// A header block of it has begun.
     begun: bool,
+    /// Nothing more comes of it.
+    over: bool,
     /// Bytes of it are missing: what it did is not known any more.
     lost: bool,
     /// Its frames were found again behind missing bytes.
@@ -60,6 +62,7 @@ impl Default for End {
             block: None,
             seen: false,
             begun: false,
+            over: false,
             lost: false,
             found_again: false,
             max_frame: DEFAULT_MAX_FRAME,
@@ -478,12 +481,40 @@ impl Connection {
 
     /// RST_STREAM (§6.4): both directions are over.
     fn reset_stream(&mut self, side: Side, id: u32, code: u32, out: &mut dyn Out) {
+        let joined = self.joined;
         let Some(s) = self.streams.get(id) else { return };
-        if s.child {
+        let peer = *s.half(side.peer());
+        if !joined && initiator(id) != side && !peer.head && s.pending.is_none() {
+            s.pending = Some((side, code));
+            return;
+        }
+        let (child, again) = (s.child, s.reset.is_some());
+        if child && !again {
             self.tell(id, Input::Reset { side, code }, out);
+        }
+        // What the peer sent before it knew is on its way; a capture may have it later
+        // than that, behind bytes that are missing.
+        if child && !again && !peer.ended && !self.is_tunnel(id) {
+            if let Some(old) = self.streams.linger(id, side) {
+                self.close_child(old, out);
+                self.streams.close(old, None);
+            }
+            return;
+        }
+        if child {
             self.close_child(id, out);
         }
         self.streams.close(id, Some(side));
+    }
+
+    /// The aborts that wait for the end that opened the stream.
+    fn settle_resets(&mut self, out: &mut dyn Out) {
+        for id in self.streams.ids() {
+            let pending = self.streams.get(id).and_then(|s| s.pending);
+            if let Some((side, code)) = pending {
+                self.reset_stream(side, id, code, out);
+            }
+        }
     }
 
     /// GOAWAY (§6.8): the sender will not act on streams of its peer beyond `last`.
@@ -545,6 +576,10 @@ impl Connection {
         }
         if over {
             self.streams.close(id, None);
+        } else if let Some((by, code)) = self.streams.get(id).and_then(|s| s.pending)
+            && by != side
+        {
+            self.reset_stream(by, id, code, out);
         }
     }
 
@@ -638,6 +673,7 @@ impl Connection {
 
     /// One direction of the connection was aborted.
     pub(super) fn reset(&mut self, side: Side, code: u32, out: &mut dyn Out) {
+        self.settle_resets(out);
         self.each_child(side, out, Input::Reset { side, code });
     }
 
@@ -654,8 +690,9 @@ impl Connection {
                 // Without its head it may have ended before the capture began.
                 let lost = self.end_of(side).lost;
                 let is_open = |s: &mut Stream| {
-                    let half = s.half(side);
-                    !half.ended && (half.head || !joined) && !lost
+                    let half = *s.half(side);
+                    let aborted = s.reset.is_some() || s.pending.is_some();
+                    !half.ended && (half.head || !joined) && !lost && !aborted
                 };
                 open += usize::from(self.streams.get(id).is_some_and(is_open));
             }
@@ -664,6 +701,10 @@ impl Connection {
                 out.finding(Finding::new(&findings::STREAM_UNFINISHED).with(detail));
             }
         }
+        if self.ends.iter().any(|e| e.over) {
+            self.settle_resets(out);
+        }
+        self.end_of(side).over = true;
         self.each_child(side, out, Input::End { side, cause });
     }
 
