@@ -20,7 +20,7 @@ use crate::base::{BufferId, Moment, PieceSource, Side, Span};
 use crate::event::{Detail, Draft, Level, Payload};
 use crate::field::{In, NoSink, Value};
 use crate::finding::{Finding, FindingSpec};
-use crate::proto::{Chunk, Input, Look, Machine, Out, Progress, Trace};
+use crate::proto::{Chunk, Input, Look, Machine, Out, Progress, Trace, missing};
 
 /// Bytes unmasked at a time: small enough for the first-level cache.
 const STEP: usize = 8 << 10;
@@ -536,6 +536,7 @@ impl Half {
     fn gap(&mut self, len: u64, shared: &mut Shared<'_>, out: &mut dyn Out) {
         if let Some(frame) = &mut self.frame
             && !frame.head_cut
+            && len > 0
             && frame.remaining() >= len
         {
             frame.passed += len;
@@ -554,7 +555,7 @@ impl Half {
                     i.lose();
                 }
                 if !m.holed {
-                    m.findings.push(Finding::new(&GAP).with(format!("{len} bytes")));
+                    m.findings.push(Finding::new(&GAP).with(missing(len)));
                 }
                 m.hole();
             }
@@ -580,11 +581,11 @@ impl Half {
         d.sender = Some(self.side);
         d.length = len;
         d.complete = false;
-        let f = Finding::new(&GAP).with(format!("{len} bytes between frames"));
+        let f = Finding::new(&GAP).with(format!("{} between frames", missing(len)));
         d.findings.push(f);
         if out.wants(Level::Message) {
             let mut detail =
-                Detail { summary: format!("{len} bytes were not captured"), ..Detail::default() };
+                Detail { summary: format!("{} were not captured", missing(len)), ..Detail::default() };
             detail.tree.add(&GAP_LENGTH, None, Value::U64(len));
             d.detail = Some(Box::new(detail));
         }
