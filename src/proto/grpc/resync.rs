@@ -3,8 +3,8 @@
 //! Libraries begin most messages in a DATA frame of their own, so the first byte that
 //! comes behind the missing ones is tried before all others, and believed by less.
 
-use crate::base::limits::MAX_GRPC_MESSAGE_BYTES;
 use crate::base::BufferId;
+use crate::base::limits::MAX_GRPC_MESSAGE_BYTES;
 use crate::field::{In, NoSink};
 use crate::proto::grpc::glimpse::{compressed, json, varint};
 use crate::proto::grpc::wire::{self, PREFIX_LEN};

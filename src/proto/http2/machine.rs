@@ -233,7 +233,12 @@ impl Http2 {
                 } else {
                     self.connection.unread(side, s.head());
                 }
-                s.finish(side, Some(Finding::new(&findings::GAP).with(detail)), &mut self.connection, out);
+                s.finish(
+                    side,
+                    Some(Finding::new(&findings::GAP).with(detail)),
+                    &mut self.connection,
+                    out,
+                );
                 *self.phase(side) = Phase::Within(rest);
                 self.finish_streaming(side, out);
                 return;
@@ -245,7 +250,12 @@ impl Http2 {
                 } else {
                     self.connection.unread(side, s.head());
                 }
-                s.finish(side, Some(Finding::new(&findings::GAP).with(detail)), &mut self.connection, out);
+                s.finish(
+                    side,
+                    Some(Finding::new(&findings::GAP).with(detail)),
+                    &mut self.connection,
+                    out,
+                );
                 unknown
             }
             other => {

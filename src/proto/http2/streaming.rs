@@ -139,9 +139,8 @@ impl Streaming {
         let from = self.got.saturating_add(len);
         let mut rest = Self::rest(self.head, from, out);
         if self.deliver {
-            let missing = self.data.map(|(a, b)| {
-                from.clamp(a, b).saturating_sub(self.got.clamp(a, b))
-            });
+            let missing =
+                self.data.map(|(a, b)| from.clamp(a, b).saturating_sub(self.got.clamp(a, b)));
             // Without its pad length the frame cannot be told from its padding.
             rest.deliver = missing.is_some();
             if missing != Some(0) {

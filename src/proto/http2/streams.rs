@@ -112,7 +112,9 @@ impl Streams {
     pub(crate) fn close(&mut self, id: u32, reset_by: Option<Side>) {
         let Some(s) = self.open.remove(&id) else { return };
         let by = Side::BOTH.map(|side| {
-            reset_by == Some(side) || s.reset == Some(side) || s.halves.get(side.index()).is_some_and(|h| h.ended)
+            reset_by == Some(side)
+                || s.reset == Some(side)
+                || s.halves.get(side.index()).is_some_and(|h| h.ended)
         });
         if self.closed.len() >= REMEMBERED {
             self.closed.pop_front();

@@ -611,6 +611,46 @@ mod tests {
     }
 
     #[test]
+    fn a_short_frame_behind_a_long_rest_is_found_by_its_segment() {
+        let mut x = 5_u32;
+        let rest: Vec<u8> = (0..37_246)
+            .map(|_| {
+                x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (x >> 24) as u8
+            })
+            .collect();
+        let text = masked(0x81, b"64 KiB");
+        let close = masked(0x88, b"\x03\xe8bye");
+        let data = [&rest[..], &text, &close].concat();
+        let (a, b) = (rest.len(), rest.len() + text.len());
+        let found = |fronts: &[usize]| {
+            find(Piece { data: &data, last: true, fronts }, &style(true), true).at
+        };
+        assert_eq!(found(&[0, a, b]), Some(a));
+        // Where every byte has a segment of its own, segments say nothing.
+        let all: Vec<usize> = (0..data.len()).collect();
+        assert_eq!(found(&all), found(&[]));
+    }
+
+    #[test]
+    fn behind_the_handshake_any_frame_is_one() {
+        // Of a client, and not masked; then one that is.
+        let odd = frame(0x81, b"hello");
+        let data = [odd.clone(), masked(0x81, b"{\"a\": \"second\"}")].concat();
+        let look =
+            |mut s: Search, data: &[u8], fronts: &[usize]| s.look(data, true, fronts, &style(true));
+        for opening in [Search::behind_handshake(), Search::behind_hole()] {
+            let first = |at| if opening.opening { 0 } else { at };
+            assert_eq!(look(opening, &data, &[0, 7]), Looked::Found(first(7)));
+        }
+        assert_eq!(look(Search::behind_handshake(), &odd, &[0]), Looked::Found(0));
+        assert_eq!(look(Search::behind_hole(), &odd, &[0]), Looked::Skip(7));
+        // What ends within a segment is no frame by that alone.
+        assert_eq!(look(Search::behind_handshake(), &data, &[0]), Looked::Found(7));
+        assert_eq!(look(Search::behind_handshake(), &odd[..6], &[0]), Looked::Skip(6));
+    }
+
+    #[test]
     fn noise_is_not_taken_for_frames() {
         let mut x = 1_u64;
         let mut wrong = 0;

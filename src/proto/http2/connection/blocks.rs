@@ -227,8 +227,7 @@ impl Connection {
         if half.ended {
             return;
         }
-        let trailers =
-            half.head || blind && end && (half.data || ends_what_was_before(&s.headers));
+        let trailers = half.head || blind && end && (half.data || ends_what_was_before(&s.headers));
         let interim = from == Side::Server
             && s.headers.get(":status").is_some_and(|v| v.len() == 3 && v.first() == Some(&b'1'));
         if !interim {

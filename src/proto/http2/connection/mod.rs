@@ -738,6 +738,9 @@ impl Connection {
                 e.hpack.memory() + block
             })
             .sum();
-        ends + self.early.capacity() * size_of::<(u32, Moment)>() + self.streams.memory() + self.tunnels.memory() + self.spare.memory()
+        ends + self.early.capacity() * size_of::<(u32, Moment)>()
+            + self.streams.memory()
+            + self.tunnels.memory()
+            + self.spare.memory()
     }
 }
