@@ -436,6 +436,14 @@ fn sessions() -> Vec<Case> {
             local(&[down(0x01, b"<scr"), down(0x80, b"ipt>f()</script>")]),
             w("websocket.markup", "RFC 6455 §10.2"),
         ),
+        (
+            "markup that is escaped",
+            local(&[
+                down(0x81, b"&lt;script&gt;f()&lt;/script&gt; &#60;img src=x onerror=f()&#62;"),
+                down(0x81, br#"{"text":"\u0026lt;script\u0026gt;f()"}"#),
+            ]),
+            vec![],
+        ),
         ("markup that runs nothing", local(&[down(0x81, b"<b>1 < 2</b>")]), vec![]),
     ]
 }
@@ -480,6 +488,15 @@ fn exposed() -> Vec<Case> {
             vec![
                 ("websocket.many-connections", Warning, "RFC 6455 §10.4"),
                 // They wait ten minutes for one another.
+                ("websocket.no-heartbeat", Warning, "RFC 6455 §5.5.2"),
+            ],
+        ),
+        (
+            // All that is kept of one address: 1024 sessions.
+            "very many connections at a time",
+            many(1100, 2100, one),
+            vec![
+                ("websocket.many-connections", Warning, "RFC 6455 §10.4"),
                 ("websocket.no-heartbeat", Warning, "RFC 6455 §5.5.2"),
             ],
         ),
