@@ -57,7 +57,7 @@ impl<'a> Section<'a> {
 
     fn text(&mut self, spec: &'static FieldSpec, name: &str) {
         if let Some((v, span)) = known(self.headers, name) {
-            self.detail.tree.add(spec, span, Value::Text(String::from_utf8_lossy(v).into()));
+            self.detail.tree.add(spec, span, Value::text(v));
         }
     }
 
