@@ -490,7 +490,7 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
 /// looked at without a branch a byte.
 fn plain_len(bytes: &[u8]) -> usize {
     const BLOCK: usize = 16;
-    let escaped = |b: u8| (b < 0x20) | (b > 0x7e) | (b == b'"') | (b == b'\\');
+    let escaped = |b: u8| !(0x20..=0x7e).contains(&b) | (b == b'"') | (b == b'\\');
     let blocks = bytes.chunks_exact(BLOCK);
     let whole = blocks.take_while(|c| !c.iter().fold(false, |any, b| any | escaped(*b))).count();
     let (_, rest) = bytes.split_at(whole * BLOCK);
