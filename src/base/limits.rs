@@ -193,6 +193,23 @@ pub const MAX_COMPARED_STREAMS: usize = 64;
 /// Pairs of a client and an origin whose streams are counted.
 pub const MAX_STREAM_ORIGINS: usize = 4096;
 
+/// Requests that may be part of a poll and are kept one by one, in all: some 200 bytes
+/// each with what is known of their connections.
+pub const MAX_POLL_REQUESTS: usize = 32 << 10;
+/// Requests of one target that are kept before they are put into series.
+pub const MAX_POLL_WINDOW: usize = 256;
+/// Targets of clients that are watched for polling: those that were asked longest ago
+/// make room.
+pub const MAX_POLL_TARGETS: usize = 4096;
+/// Series of one target at a time: so many clients behind one address.
+pub const MAX_POLL_SERIES: usize = 64;
+/// Times of one series that are kept for their median; of more, every second one.
+pub const MAX_POLL_TIMES: usize = 512;
+/// Connections of one series that are told apart.
+pub const MAX_POLL_CONNECTIONS: usize = 16 << 10;
+/// Parameters of a query that are looked at.
+pub const MAX_POLL_PARAMETERS: usize = 32;
+
 /// Nodes in the field tree of one event.
 pub const MAX_TREE_NODES: usize = 1 << 17;
 /// Bytes of one gRPC message, as sent, that are held until it is whole: libraries
