@@ -276,6 +276,9 @@ pub const MAX_STATS_CONVERSATIONS: usize = 100_000;
 /// Methods that `stats` tells apart; paths with ids in them would have no end.
 /// Further ones are counted together.
 pub const MAX_STATS_METHODS: usize = 1000;
+/// Spans of streams, sessions and calls that `stats --transports` compares to say how
+/// many were open together: 1 MiB a way.
+pub const MAX_COMPARED_SPANS: usize = 1 << 16;
 /// Bytes of a method's name that `stats` keeps: a path may have 256 KiB.
 pub const MAX_STATS_NAME: usize = 1024;
 /// Durations of one method that are kept one by one, so that percentiles are exact.

@@ -21,9 +21,7 @@ use std::sync::LazyLock;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::base::limits::{
-    MAX_POLL_REQUESTS, MAX_POLL_SERIES, MAX_POLL_TARGETS, MAX_POLL_WINDOW,
-};
+use crate::base::limits::{MAX_POLL_REQUESTS, MAX_POLL_SERIES, MAX_POLL_TARGETS, MAX_POLL_WINDOW};
 use crate::base::{CaptureTime, ConversationId, EventId, Moment};
 use crate::facts::HttpFacts;
 use crate::proto::http::body_hash;
@@ -308,11 +306,12 @@ fn says_nothing(len: u64, hash: u64) -> bool {
     static NOTHING: LazyLock<HashSet<u64>> = LazyLock::new(|| {
         let bare = ["[]", "{}", "null", "\"\"", "false", "0", "\n", " ", "ok", "OK", "none"];
         let lists = ["data", "events", "items", "messages", "notifications", "results", "updates"];
-        let wrapped = lists.iter().flat_map(|name| {
-            [format!("{{\"{name}\":[]}}"), format!("{{\"{name}\": []}}")]
-        });
+        let wrapped = lists
+            .iter()
+            .flat_map(|name| [format!("{{\"{name}\":[]}}"), format!("{{\"{name}\": []}}")]);
         let all = bare.iter().map(|b| (*b).to_owned()).chain(wrapped);
-        all.flat_map(|b| [body_hash(b.as_bytes()), body_hash(format!("{b}\n").as_bytes())]).collect()
+        all.flat_map(|b| [body_hash(b.as_bytes()), body_hash(format!("{b}\n").as_bytes())])
+            .collect()
     });
     len == 0 || len <= 64 && NOTHING.contains(&hash)
 }

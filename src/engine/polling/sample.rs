@@ -46,10 +46,6 @@ impl Sample {
         self.seen
     }
 
-    pub(super) const fn sum(&self) -> u64 {
-        self.sum
-    }
-
     pub(super) const fn mean(&self) -> Option<u64> {
         self.sum.checked_div(self.seen)
     }

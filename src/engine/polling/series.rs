@@ -73,6 +73,8 @@ pub struct Series<T> {
     pub timeouts: u64,
     /// Answers with a status of 400 and above.
     pub errors: u64,
+    /// Nanoseconds from the first byte of each request to that of its answer, in all.
+    pub answer_ns: u64,
     /// Requests without an answer: given up, or cut off.
     pub unanswered: u64,
     /// Median nanoseconds from one request to the next.
@@ -85,6 +87,8 @@ pub struct Series<T> {
     pub longest_hold: u64,
     /// Median nanoseconds from an answer to the next request.
     pub gap: u64,
+    /// Nanoseconds in which a request was under way.
+    pub busy: u64,
     /// How long events waited.
     pub delay: Delay,
     /// Bytes of header sections: requests, responses.
@@ -146,6 +150,7 @@ pub(super) struct Building<T> {
     body: Option<(u64, u64)>,
     bodies: Vec<(u64, u64)>,
     longest_body: u64,
+    answer_ns: u64,
     connections: HashMap<ConversationId, u64>,
     connections_more: u64,
 }
@@ -179,6 +184,7 @@ impl<T: Clone> Building<T> {
             body: None,
             bodies: Vec::new(),
             longest_body: 0,
+            answer_ns: 0,
             connections: HashMap::new(),
             connections_more: 0,
         };
@@ -208,7 +214,7 @@ impl<T: Clone> Building<T> {
 
     fn count(&mut self, r: &Request<T>) {
         let [start, asked] = r.request.map(|m| m.time);
-        let answer = r.answered.map_or(r.end, |a| a);
+        let answer = r.answered.unwrap_or(r.end);
         let hold = answer.time.since(asked);
         self.requests += 1;
         self.holds.add(hold);
@@ -235,6 +241,7 @@ impl<T: Clone> Building<T> {
             self.unanswered += 1;
             return;
         };
+        self.answer_ns = self.answer_ns.saturating_add(answered.time.since(start));
         if self.is_news(r) {
             self.events += 1;
             let [_, body] = r.body_bytes;
@@ -311,8 +318,10 @@ impl<T: Clone> Building<T> {
             interval,
             mean_interval: self.intervals.mean().unwrap_or(interval),
             hold: self.holds.median().unwrap_or(0),
+            answer_ns: self.answer_ns,
             longest_hold: self.holds.max(),
             gap: self.gaps.median().unwrap_or(0),
+            busy: self.busy,
             delay,
             head_bytes: self.head_bytes,
             body_bytes: self.body_bytes,
