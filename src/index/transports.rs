@@ -304,8 +304,7 @@ impl Transports {
         sum.lasted(start, end);
         sum.from(client, start, end);
         self.known(info.id, way, body.saturating_add(f.head_bytes.iter().sum()));
-        let conversation = info.id;
-        let asked = Asked { event: event.id, conversation, client, end: event.draft.end, facts: f };
+        let asked = Asked::new(event.id, &event.draft, info, f);
         self.watched.add(&asked, || ());
         self.polls.append(&mut self.watched.take());
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::{Across, Analysis, Seen};
+use crate::base::ConversationId;
 use crate::base::limits::MAX_POLL_TARGETS;
 use crate::base::time::human;
-use crate::base::{ConversationId, Side};
 use crate::engine::polling::{Asked, Kind, Polls, Series, sse, websocket};
 use crate::engine::{ConversationInfo, FindingEvent};
 use crate::facts::Facts;
@@ -32,13 +32,7 @@ struct Last {
 impl Analysis for Polling {
     fn exchange(&mut self, seen: &Seen<'_>, found: &mut Vec<Across>) {
         let Facts::Http(facts) = seen.facts else { return };
-        let asked = Asked {
-            event: seen.event,
-            conversation: seen.info.id,
-            client: seen.info.ends[Side::Client.index()].ip(),
-            end: seen.draft.end,
-            facts,
-        };
+        let asked = Asked::new(seen.event, seen.draft, seen.info, facts);
         let infos = &mut self.infos;
         self.polls.add(&asked, || {
             if infos.len() >= MAX_POLL_TARGETS {
@@ -118,11 +112,12 @@ fn text<T>(s: &Series<T>) -> String {
             format!("; {whole}.{tenth} bytes of headers for each useful one")
         }
     };
-    text += &format!(
-        "; an event waited {} on average, {} at most",
-        human(s.delay.mean),
-        human(s.delay.max)
-    );
+    text += &match s.delay.max {
+        0 => "; no event waited".to_owned(),
+        most => {
+            format!("; an event waited {} on average, {} at most", human(s.delay.mean), human(most))
+        }
+    };
     let all = heads.saturating_add(s.body_bytes.iter().sum());
     text += &format!(
         "; {} in {all} bytes, as server-sent events {}, by WebSocket {}",

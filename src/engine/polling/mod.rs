@@ -15,6 +15,8 @@ mod cost;
 mod parameters;
 mod sample;
 mod series;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
@@ -22,7 +24,9 @@ use std::sync::LazyLock;
 use hashbrown::{HashMap, HashSet};
 
 use crate::base::limits::{MAX_POLL_REQUESTS, MAX_POLL_SERIES, MAX_POLL_TARGETS, MAX_POLL_WINDOW};
-use crate::base::{CaptureTime, ConversationId, EventId, Moment};
+use crate::base::{CaptureTime, ConversationId, EventId, Moment, Side};
+use crate::engine::ConversationInfo;
+use crate::event::Draft;
 use crate::facts::HttpFacts;
 use crate::proto::http::body_hash;
 
@@ -48,6 +52,25 @@ pub struct Asked<'a> {
     pub end: Moment,
     /// What it says of itself.
     pub facts: &'a HttpFacts,
+}
+
+impl<'a> Asked<'a> {
+    /// An exchange as it is handed out, with what is known of its connection then.
+    #[must_use]
+    pub fn new(
+        event: EventId,
+        draft: &Draft,
+        info: &ConversationInfo,
+        facts: &'a HttpFacts,
+    ) -> Self {
+        let end = match facts.response {
+            Some(_) => draft.end,
+            // Its own end is that of the request: it was given up with the latest packet.
+            None => draft.end.max(info.last),
+        };
+        let client = info.ends[Side::Client.index()].ip();
+        Self { event, conversation: info.id, client, end, facts }
+    }
 }
 
 /// What is kept of one, until it is part of a series.

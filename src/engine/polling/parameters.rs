@@ -48,6 +48,19 @@ const CHANGING: [&str; 33] = [
 /// Names of parameters that say how long the server may wait.
 const WAITING: [&str; 7] = ["timeout", "wait", "hold", "poll", "longpoll", "long_poll", "block"];
 
+/// Names of parameters that say what the client has, and that no list of pages uses.
+const PLACES: [&str; 9] = [
+    "since",
+    "last",
+    "lastid",
+    "last_id",
+    "last_event_id",
+    "lasteventid",
+    "ack",
+    "seq",
+    "next_batch",
+];
+
 /// Of one target.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parameters {
@@ -68,6 +81,11 @@ fn is_any(name: &str, of: &[&str]) -> bool {
 /// Whether the query says how long the server may wait for an answer.
 pub(super) fn waits(query: &str) -> bool {
     pairs(query).any(|(name, _)| is_any(name, &WAITING))
+}
+
+/// Whether the query says what the client has already.
+pub(super) fn asks_after(query: &str) -> bool {
+    pairs(query).any(|(name, _)| is_any(name, &PLACES))
 }
 
 /// Whether two queries differ in nothing but parameters that change by their nature.
@@ -151,5 +169,6 @@ mod tests {
         assert!(only_cursors("", "_=17"));
         assert!(!only_cursors("page=1", "page=2"));
         assert!(waits("since=3&Timeout=30") && !waits("since=timeout"));
+        assert!(asks_after("x=1&since=") && !asks_after("page=3&cursor=abc"));
     }
 }

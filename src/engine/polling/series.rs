@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use crate::base::limits::MAX_POLL_CONNECTIONS;
 use crate::base::{CaptureTime, ConversationId, EventId, Moment};
 
-use super::parameters::{only_cursors, waits};
+use super::parameters::{asks_after, only_cursors, waits};
 use super::sample::Sample;
 use super::{Request, Target, says_nothing};
 
@@ -17,7 +17,17 @@ const LONG_LEAST: u64 = 3;
 /// An answer that took so long was held, or came from afar.
 const HELD_NS: u64 = 100_000_000;
 /// One that took longer than this was held for sure: a server that works so long is rare.
-const SURELY_HELD_NS: u64 = 5_000_000_000;
+const SURELY_HELD_NS: u64 = 15_000_000_000;
+/// One that brought nothing after this time was held, even where all took as long: no way
+/// to a server is so far.
+const FAR_NS: u64 = 1_000_000_000;
+/// Of a hundred nanoseconds that a long poll waits, it waits so many for held answers. Of a
+/// test of load it is a few that came late.
+const HELD_SHARE: u64 = 70;
+/// Waits for events differ by this factor; those for work by less.
+const UNEVEN: u64 = 5;
+/// And the longest of them is longer than this.
+const UNEVEN_NS: u64 = 500_000_000;
 /// An answer that came sooner had been there before the request: the event had to wait.
 const AT_ONCE_NS: u64 = 50_000_000;
 /// The shortest interval of a short poll. Faster repeats are a test of load.
@@ -126,6 +136,10 @@ pub(super) struct Building<T> {
     events: u64,
     empty: u64,
     held_in_vain: u64,
+    /// Of these, those that brought nothing at all, not even what was known.
+    nothing: u64,
+    /// The last request was held, and given up if another follows.
+    open: bool,
     errors: u64,
     unanswered: u64,
     intervals: Sample,
@@ -133,9 +147,11 @@ pub(super) struct Building<T> {
     gaps: Sample,
     /// Nanoseconds in which a request was under way.
     busy: u64,
+    /// Nanoseconds for which answers were held.
+    held: u64,
     /// Requests that asked the same as the one before, as far as can be known.
     alike: u64,
-    /// A query says how long the server may wait.
+    /// A query says how long the server may wait, or what the client has already.
     waits: bool,
     /// Windows in which events came, at most: between two answers, and between an answer
     /// and a request that was answered at once.
@@ -167,12 +183,15 @@ impl<T: Clone> Building<T> {
             events: 0,
             empty: 0,
             held_in_vain: 0,
+            nothing: 0,
+            open: false,
             errors: 0,
             unanswered: 0,
             intervals: Sample::default(),
             holds: Sample::default(),
             gaps: Sample::default(),
             busy: 0,
+            held: 0,
             alike: 0,
             waits: false,
             between: Sample::default(),
@@ -206,6 +225,10 @@ impl<T: Clone> Building<T> {
         self.gaps.add(start.since(self.end));
         let same = r.query == self.last.query || only_cursors(&r.query, &self.last.query);
         self.alike += u64::from(same);
+        // Given up by the client, which asks again.
+        let given_up = u64::from(std::mem::take(&mut self.open));
+        self.held_in_vain += given_up;
+        self.nothing += given_up;
         self.count(&r);
         self.conversation = r.conversation;
         self.end = self.end.max(r.end.time);
@@ -221,7 +244,10 @@ impl<T: Clone> Building<T> {
         // Pipelined requests are under way together.
         let from = if self.requests == 1 { start } else { start.max(self.end) };
         self.busy = self.busy.saturating_add(r.end.time.since(from));
-        self.waits |= waits(&r.query);
+        self.waits |= waits(&r.query) || asks_after(&r.query);
+        if hold >= HELD_NS {
+            self.held = self.held.saturating_add(hold);
+        }
         for (sum, n) in self.head_bytes.iter_mut().zip(r.head_bytes) {
             *sum = sum.saturating_add(n);
         }
@@ -239,6 +265,7 @@ impl<T: Clone> Building<T> {
         }
         let Some(answered) = r.answered else {
             self.unanswered += 1;
+            self.open = hold >= HELD_NS;
             return;
         };
         self.answer_ns = self.answer_ns.saturating_add(answered.time.since(start));
@@ -253,11 +280,16 @@ impl<T: Clone> Building<T> {
             }
         } else if r.status < 400 {
             self.empty += 1;
+            let [_, len] = r.body_bytes;
+            let nothing = matches!(r.status, 204 | 304) || says_nothing(len, r.body_hash);
             self.held_in_vain += u64::from(hold >= HELD_NS);
+            self.nothing += u64::from(hold >= HELD_NS && nothing);
         } else {
             self.errors += 1;
             // 408 and 504: somebody would not wait any longer.
-            self.held_in_vain += u64::from(hold >= HELD_NS && matches!(r.status, 408 | 504));
+            let gave_up = u64::from(hold >= HELD_NS && matches!(r.status, 408 | 504));
+            self.held_in_vain += gave_up;
+            self.nothing += gave_up;
         }
         self.answered = Some(answered);
     }
@@ -291,11 +323,13 @@ impl<T: Clone> Building<T> {
         let interval = self.intervals.median()?;
         let span = self.end.since(self.first.time).max(1);
         let busy = u128::from(self.busy) * 100 / u128::from(span);
-        let kind = if busy >= u128::from(BUSY_SHARE) {
-            self.is_long().then_some(Kind::Long)
+        let kind = if busy >= u128::from(BUSY_SHARE) && self.is_long(target) {
+            Kind::Long
+        } else if self.is_short(target, interval, busy >= u128::from(BUSY_SHARE)) {
+            Kind::Short
         } else {
-            self.is_short(target, interval).then_some(Kind::Short)
-        }?;
+            return None;
+        };
         let half = |s: &Sample| Delay { mean: s.mean().unwrap_or(0) / 2, max: s.max() };
         let delay = match kind {
             // No event: one that came would have waited half an interval.
@@ -336,25 +370,31 @@ impl<T: Clone> Building<T> {
     }
 
     /// Somebody waits at the server nearly all the time, and it is the event that is waited
-    /// for, not the work: some wait was in vain, or they differ widely, or are very long.
-    fn is_long(&self) -> bool {
-        let longest = self.holds.max();
-        let waited = self.held_in_vain > 0
-            || self.waits
-            || longest >= SURELY_HELD_NS
-            || longest >= self.holds.min().saturating_mul(3);
-        self.requests >= LONG_LEAST && longest >= HELD_NS && waited
+    /// for, not the work.
+    fn is_long(&self, target: &Target) -> bool {
+        let (longest, shortest) = (self.holds.max(), self.holds.min());
+        let held = u128::from(self.held) * 100 >= u128::from(self.busy) * u128::from(HELD_SHARE);
+        if self.requests < LONG_LEAST || longest < HELD_NS || !held {
+            return false;
+        }
+        let in_vain =
+            self.nothing > 0 && (longest >= FAR_NS || longest >= shortest.saturating_mul(2));
+        // What POST asks for may be work of any length.
+        let asks = &*target.method != "POST";
+        let uneven = longest >= UNEVEN_NS && longest >= shortest.saturating_mul(UNEVEN);
+        in_vain || asks && (self.waits || longest >= SURELY_HELD_NS || uneven)
     }
 
-    /// The same is asked at a steady pace.
-    fn is_short(&self, target: &Target, interval: u64) -> bool {
-        let pairs = self.intervals.count();
+    /// The same is asked at a steady pace. `busy`: one answer is hardly there before the next
+    /// request, as where a server is asked again and again for what takes it long.
+    fn is_short(&self, target: &Target, interval: u64, busy: bool) -> bool {
+        let mostly_empty = self.empty.saturating_mul(2) >= self.requests;
         // What POST brings is more than a question.
         &*target.method != "POST"
             && self.requests >= SHORT_LEAST
             && interval >= INTERVAL_LEAST_NS
             && self.intervals.near(interval, STEADY_PERCENT) >= STEADY_SHARE
             // Pages of a list are other questions, unless most bring nothing.
-            && (self.alike.saturating_mul(2) >= pairs || self.empty.saturating_mul(2) >= self.requests)
+            && (mostly_empty || !busy && self.alike.saturating_mul(2) >= self.intervals.count())
     }
 }
