@@ -201,10 +201,13 @@ pub const MAX_POLL_WINDOW: usize = 256;
 /// Targets of clients that are watched for polling: those that were asked longest ago
 /// make room.
 pub const MAX_POLL_TARGETS: usize = 4096;
+/// Series that are open, of all targets: some 4 KiB each, 32 MiB. Targets that were asked
+/// longest ago make room.
+pub const MAX_POLL_OPEN: usize = 8192;
 /// Series of one target at a time: so many clients behind one address.
 pub const MAX_POLL_SERIES: usize = 64;
 /// Times of one series that are kept for their median; of more, every second one.
-pub const MAX_POLL_TIMES: usize = 512;
+pub const MAX_POLL_TIMES: usize = 128;
 /// Connections of one series that are told apart.
 pub const MAX_POLL_CONNECTIONS: usize = 16 << 10;
 /// Parameters of a query that are looked at.

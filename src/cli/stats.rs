@@ -30,20 +30,21 @@ its query; WebSocket: path):
 Transports (--transports):
   clients     series of a poll; streams, sessions and streaming calls that were open together;
               addresses of other requests
+  requests    a minute: openings of streams and sessions count from the second on
   messages    of a poll: answers that brought something new; of the others all
   payload     bytes of these as sent (of event streams, the values of data)
   overhead    all other bytes of the streams: heads, empty answers, framing, settings
   packets     bytes below: heads of Ethernet, IP and TCP, acknowledgements, retransmissions
   answer      from the request to its answer's first byte (gRPC: to the first message), mean
-  wait        until an event was asked for. Short polling: half the time between the answers
+  waits       until an event was asked for. Short polling: half the time between the answers
               before and with the event, on average, and all of it at most. Long polling: the
               same between an answer and a next request that was answered at once. What is
               pushed does not wait
-  /min        requests a minute; openings of streams and sessions count from the second on
+  heads       bytes of header sections for each useful byte of a poll
   as SSE, as WebSocket
-              one request with the poll's own mean heads; then for each event `data: `, its
-              mean payload, two line feeds and a chunk's framing, or a frame of 2, 4 or 10 bytes
-              and the payload
+              what a poll's events would have cost: one request with its own mean heads, then
+              for each event `data: `, the mean payload, two line feeds and a chunk's framing;
+              or the fields of the upgrade and for each event 2, 4 or 10 bytes and the payload
   for N clients
               what was seen of one client, N times
 

@@ -13,6 +13,9 @@ use crate::engine::{ConversationInfo, EventSink, FindingEvent};
 use crate::event::{Event, Level};
 use crate::facts::{CallFacts, Facts, HttpFacts, SessionFacts, StreamFacts};
 
+/// Seconds of plain requests or calls that say something of a rate.
+const LEAST_SECONDS: f64 = 1.0;
+
 /// A way in which events reach a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Way {
@@ -474,7 +477,7 @@ fn rates(way: Way, line: &mut Line, sum: &Sum, bytes: u64, polls: &[Series<()>])
             client_ns = spans.fold(0, u64::saturating_add);
             requests = line.requests;
             let span = seconds(sum.first.map_or(0, |f| sum.last.since(f)));
-            let some = requests > 1 && span > 0.0;
+            let some = requests > 1 && span >= LEAST_SECONDS;
             line.requests_a_minute = some.then(|| requests as f64 * 60.0 / span);
             connections = None;
             if !some {

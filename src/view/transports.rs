@@ -46,39 +46,28 @@ fn dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())
 }
 
+/// A column a way, so that they stand side by side.
 fn lines(out: &mut String, all: &Transports, width: Option<usize>) {
-    let mut t = Table::new(&[
-        ("transport", Align::Name),
-        ("clients", Align::Number),
-        ("connections", Align::Number),
-        ("requests", Align::Number),
-        ("/min", Align::Number),
-        ("messages", Align::Number),
-        ("payload", Align::Number),
-        ("overhead", Align::Number),
-        ("a message", Align::Number),
-        ("packets", Align::Number),
-        ("answer", Align::Number),
-        ("wait", Align::Number),
-        ("at most", Align::Number),
-    ]);
-    for (way, l) in used(all) {
-        let wait = |at: usize| dash(l.wait.map(|w| wait_text(w[at])));
-        t.row([
-            way.name().to_owned(),
-            grouped(l.clients),
-            grouped(l.connections),
-            grouped(l.requests),
-            dash(l.requests_a_minute.map(number)),
-            grouped(l.messages),
-            grouped(l.payload_bytes),
-            grouped(l.overhead_bytes),
-            dash(l.overhead_a_message().map(number)),
-            grouped(l.packet_bytes),
-            dash(l.answer.map(human)),
-            wait(0),
-            wait(1),
-        ]);
+    type Cell = fn(&Line) -> String;
+    const ROWS: [(&str, Cell); 12] = [
+        ("clients", |l| grouped(l.clients)),
+        ("connections", |l| grouped(l.connections)),
+        ("requests", |l| grouped(l.requests)),
+        ("requests a minute", |l| dash(l.requests_a_minute.map(number))),
+        ("messages", |l| grouped(l.messages)),
+        ("bytes of payload", |l| grouped(l.payload_bytes)),
+        ("bytes of overhead", |l| grouped(l.overhead_bytes)),
+        ("overhead a message", |l| dash(l.overhead_a_message().map(number))),
+        ("bytes of packets", |l| grouped(l.packet_bytes)),
+        ("answer after", |l| dash(l.answer.map(human))),
+        ("an event waits", |l| dash(l.wait.map(|[mean, _]| wait_text(mean)))),
+        ("at most", |l| dash(l.wait.map(|[_, max]| wait_text(max)))),
+    ];
+    let mut columns = vec![("", Align::Name)];
+    columns.extend(used(all).map(|(way, _)| (way.name(), Align::Number)));
+    let mut t = Table::new(&columns);
+    for (name, cell) in ROWS {
+        t.row(std::iter::once(name.to_owned()).chain(used(all).map(|(_, l)| cell(l))));
     }
     t.write(out, width);
 }
@@ -90,12 +79,11 @@ fn wait_text(ns: u64) -> String {
 fn polls(out: &mut String, all: &Transports, rows: usize, width: Option<usize>) {
     let mut t = Table::new(&[
         ("poll", Align::Text),
-        ("kind", Align::Name),
         ("requests", Align::Number),
         ("every", Align::Number),
         ("empty", Align::Number),
         ("events", Align::Number),
-        ("heads a useful byte", Align::Number),
+        ("heads a byte", Align::Number),
         ("wait", Align::Number),
         ("at most", Align::Number),
         ("bytes", Align::Number),
@@ -104,8 +92,13 @@ fn polls(out: &mut String, all: &Transports, rows: usize, width: Option<usize>) 
     ]);
     for s in all.polls.iter().take(rows) {
         t.row([
-            format!("{} {} of {}", s.target.method, s.target.path, s.target.client),
-            kind(s.kind).to_owned(),
+            format!(
+                "{}: {} {} of {}",
+                kind(s.kind),
+                s.target.method,
+                s.target.path,
+                s.target.client
+            ),
             grouped(s.requests),
             human(s.interval),
             dash(empty_share(s).map(|p| format!("{} %", (p * 100.0).round()))),

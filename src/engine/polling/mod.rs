@@ -23,7 +23,10 @@ use std::sync::LazyLock;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::base::limits::{MAX_POLL_REQUESTS, MAX_POLL_SERIES, MAX_POLL_TARGETS, MAX_POLL_WINDOW};
+use crate::base::limits::{
+    MAX_FACT_BYTES, MAX_POLL_OPEN, MAX_POLL_REQUESTS, MAX_POLL_SERIES, MAX_POLL_TARGETS,
+    MAX_POLL_WINDOW,
+};
 use crate::base::{CaptureTime, ConversationId, EventId, Moment, Side};
 use crate::engine::ConversationInfo;
 use crate::event::Draft;
@@ -121,12 +124,14 @@ struct Group<T> {
 pub struct Polls<T> {
     groups: HashMap<Target, Group<T>>,
     waiting: usize,
+    /// Series that are open.
+    open: usize,
     done: Vec<Series<T>>,
 }
 
 impl<T> Default for Polls<T> {
     fn default() -> Self {
-        Self { groups: HashMap::new(), waiting: 0, done: Vec::new() }
+        Self { groups: HashMap::new(), waiting: 0, open: 0, done: Vec::new() }
     }
 }
 
@@ -168,7 +173,10 @@ impl<T: Clone> Polls<T> {
             event: asked.event,
             conversation: asked.conversation,
             version: f.version,
-            query: query.into(),
+            query: query
+                .get(..query.floor_char_boundary(MAX_FACT_BYTES))
+                .unwrap_or_default()
+                .into(),
             request,
             answered: f.response.map(|[first, _]| first),
             end: asked.end,
@@ -180,13 +188,19 @@ impl<T: Clone> Polls<T> {
         self.waiting += 1;
         if group.waiting.len() >= MAX_POLL_WINDOW {
             self.waiting = self.waiting.saturating_sub(group.waiting.len());
+            let before = group.open.len();
             group.sort_out(&mut self.done);
+            self.open = (self.open + group.open.len()).saturating_sub(before);
         }
         if self.waiting >= MAX_POLL_REQUESTS {
             for group in self.groups.values_mut() {
                 group.sort_out(&mut self.done);
             }
             self.waiting = 0;
+            self.open = self.groups.values().map(|g| g.open.len()).sum();
+        }
+        if self.open > MAX_POLL_OPEN {
+            self.make_room();
         }
     }
 
@@ -204,6 +218,7 @@ impl<T: Clone> Polls<T> {
             group.finish(done);
             false
         });
+        self.open = self.groups.values().map(|g| g.open.len()).sum();
     }
 
     /// The series that were found so far and are over for good.

@@ -6,7 +6,7 @@ use crate::base::limits::MAX_POLL_CONNECTIONS;
 use crate::base::{CaptureTime, ConversationId, EventId, Moment};
 
 use super::parameters::{asks_after, only_cursors, waits};
-use super::sample::Sample;
+use super::sample::{Sample, Sums};
 use super::{Request, Target, says_nothing};
 
 /// Fewest requests of a short poll: who reads a page again does it once or twice, and
@@ -155,8 +155,8 @@ pub(super) struct Building<T> {
     waits: bool,
     /// Windows in which events came, at most: between two answers, and between an answer
     /// and a request that was answered at once.
-    between: Sample,
-    between_held: Sample,
+    between: Sums,
+    between_held: Sums,
     head_bytes: [u64; 2],
     body_bytes: [u64; 2],
     useful: u64,
@@ -194,8 +194,8 @@ impl<T: Clone> Building<T> {
             held: 0,
             alike: 0,
             waits: false,
-            between: Sample::default(),
-            between_held: Sample::default(),
+            between: Sums::default(),
+            between_held: Sums::default(),
             head_bytes: [0; 2],
             body_bytes: [0; 2],
             useful: 0,
@@ -214,8 +214,8 @@ impl<T: Clone> Building<T> {
     /// Whether this request comes so late that it begins another series.
     pub(super) fn has_paused(&self, next: &Request<T>) -> bool {
         let pause = next.request[0].time.since(self.end);
-        let usual = self.intervals.median().unwrap_or(0);
-        pause > PAUSE_NS && pause > usual.saturating_mul(PAUSE_INTERVALS)
+        let usual = || self.intervals.median().unwrap_or(0);
+        pause > PAUSE_NS && pause > usual().saturating_mul(PAUSE_INTERVALS)
     }
 
     /// The next request.
@@ -330,7 +330,7 @@ impl<T: Clone> Building<T> {
         } else {
             return None;
         };
-        let half = |s: &Sample| Delay { mean: s.mean().unwrap_or(0) / 2, max: s.max() };
+        let half = |s: &Sums| Delay { mean: s.mean().unwrap_or(0) / 2, max: s.max() };
         let delay = match kind {
             // No event: one that came would have waited half an interval.
             Kind::Short if self.between.count() == 0 => Delay { mean: interval / 2, max: interval },
