@@ -570,7 +570,7 @@ const SHOWING: [(&str, &[&str]); 6] = [
     ("ws-close-codes", &["websocket.bad-utf8", "websocket.closed-on-error"]),
     // A page of http://example.com, with a cookie, to 127.0.0.1.
     ("ws-subprotocol", &["websocket.cross-site"]),
-    ("ws-idle-timeout", &["websocket.abnormal-closure", "websocket.paired-leg"]),
+    ("ws-idle-timeout", &["websocket.abnormal-closure"]),
     (
         "ws-ping-timeout",
         &["websocket.abnormal-closure", "websocket.closed-on-error", "websocket.unanswered-ping"],

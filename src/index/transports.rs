@@ -158,7 +158,7 @@ pub fn pushed<T>(series: &[Series<T>], kind: Kind, by_websocket: bool) -> Option
     let (mut bytes, mut ns) = (0_u64, 0_u64);
     for s in of {
         let p = if by_websocket { websocket(s) } else { sse(s) };
-        bytes = bytes.saturating_add(p.event.saturating_mul(s.events));
+        bytes = bytes.saturating_add(p.total);
         ns = ns.saturating_add(lasted(s));
     }
     let seconds = ns as f64 / 1e9;

@@ -314,3 +314,33 @@ fn many_targets_make_room_and_polls_are_told() {
     let all = run(&asks);
     assert_eq!(all.iter().map(|s| s.requests).collect::<Vec<_>>(), [10]);
 }
+
+proptest::proptest! {
+    /// Whatever comes in whatever order: every request of a series is one of four things, and
+    /// no request is in two series.
+    #[test]
+    fn sums_hold(seeds in proptest::collection::vec((0..40_000_i64, 0..3_000_i64, 0..9_u32, 0..64_usize), 0..120)) {
+        let asks: Vec<Ask> = seeds
+            .iter()
+            .map(|(start, hold, connection, what)| Ask {
+                connection: *connection,
+                hold: *hold,
+                status: [200, 204, 304, 504][what % 4],
+                version: [11, 20][what / 4 % 2],
+                answered: what % 7 != 0,
+                ..ask(*start, ["/a", "/a?x=1", "/a?x=2", "/a?since=3"][what / 8 % 4], ["[]", "[1]", ""][what % 3])
+            })
+            .collect();
+        let all = run(&asks);
+        let sum: u64 = all.iter().map(|s| s.requests).sum();
+        proptest::prop_assert!(sum <= asks.len() as u64);
+        for s in all {
+            proptest::prop_assert_eq!(s.events + s.empty + s.errors + s.unanswered, s.requests);
+            proptest::prop_assert!(s.timeouts <= s.requests && s.useful_bytes <= s.body_bytes[1]);
+            let on: u64 = s.connections.iter().map(|(_, n)| n).sum();
+            let heads: u64 = s.head_bytes.iter().chain(&s.body_bytes).sum();
+            proptest::prop_assert_eq!(on, heads);
+            proptest::prop_assert!(s.delay.mean <= s.delay.max && s.span[0] <= s.span[1]);
+        }
+    }
+}
