@@ -15,6 +15,7 @@ mod kept;
 mod node;
 mod opaque;
 mod packet;
+pub mod polling;
 mod replay;
 mod shared;
 pub mod specimen;
