@@ -241,3 +241,52 @@ impl Tree {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static GROUP: FieldSpec = FieldSpec::new("t.group", "Group", 0, Kind::Group, "-", "A group.");
+    static LEAF: FieldSpec = FieldSpec::new("t.leaf", "Leaf", 8, Kind::Unsigned, "-", "A byte.");
+
+    #[test]
+    fn an_appended_tree_hangs_below_the_open_group() {
+        let mut part = Tree::new();
+        part.open(&GROUP, Some(Span::bytes(BufferId(1), 0, 1)));
+        part.add(&LEAF, Some(Span::bytes(BufferId(1), 0, 1)), Value::U64(7));
+        let mut whole = Tree::new();
+        whole.open(&GROUP, None);
+        whole.append(part, BufferId(3));
+        let nodes: Vec<_> =
+            whole.nodes().iter().map(|n| (n.parent, n.depth, n.span.map(|s| s.buffer))).collect();
+        let at = |n| Some(NodeId(n));
+        let buffer = Some(BufferId(4));
+        assert_eq!(nodes, [(None, 0, None), (at(0), 1, buffer), (at(1), 2, buffer)]);
+    }
+
+    #[test]
+    fn a_tree_beyond_the_limit_is_cut_when_appended() {
+        let mut part = Tree::new();
+        for n in 0..10 {
+            part.add(&LEAF, None, Value::U64(n));
+        }
+        let mut whole = Tree::new();
+        for n in 0..MAX_TREE_NODES - 4 {
+            whole.add(&LEAF, None, Value::U64(n as u64));
+        }
+        whole.append(part, BufferId(0));
+        assert_eq!((whole.nodes().len(), whole.is_cut()), (MAX_TREE_NODES, true));
+    }
+
+    /// The memory of a tree that is gone serves the next, its fields do not.
+    #[test]
+    fn a_new_tree_is_empty() {
+        for _ in 0..20 {
+            let mut tree = Tree::new();
+            assert!(tree.nodes().is_empty());
+            tree.add(&LEAF, None, Value::Text("x".into()));
+            assert_eq!(tree.nodes().len(), 1);
+            assert_eq!(tree.clone(), tree);
+        }
+    }
+}

@@ -500,6 +500,7 @@ fn plain_len(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::FieldSpec;
 
     fn json(text: &str) -> String {
         let mut out = Vec::new();
@@ -514,6 +515,43 @@ mod tests {
             assert_eq!(serde_json::from_str::<String>(&j).unwrap(), t);
             assert!(!j.chars().any(is_unsafe), "{j}");
         }
+    }
+
+    /// What is looked at in blocks hides nothing, wherever it stands.
+    #[test]
+    fn one_odd_character_is_seen_at_any_place() {
+        for odd in ['"', '\\', '\n', '\u{1f}', '\u{7f}', '\u{85}', '\u{202e}', 'é', '😀'] {
+            for (before, behind) in (0..40).flat_map(|a| [(a, 0), (a, 1), (a, 33)]) {
+                let t = format!("{}{odd}{}", "x".repeat(before), "~".repeat(behind));
+                let j = json(&t);
+                assert_eq!(serde_json::from_str::<String>(&j).unwrap(), t);
+                assert!(!j.chars().any(is_unsafe), "{j}");
+            }
+        }
+    }
+
+    static A: FieldSpec = FieldSpec::new("t.a", "A", 0, Kind::Unsigned, "-", "Once or more.");
+    static B: FieldSpec = FieldSpec::new("t.b", "B", 0, Kind::Unsigned, "-", "Once or more.");
+    static A_TOO: FieldSpec = FieldSpec::new("t.a", "A", 8, Kind::Unsigned, "-", "The same name.");
+    static LIST: FieldSpec =
+        FieldSpec::new("t.list", "L", 0, Kind::Unsigned, "-", "An array always.").repeated();
+    static DATA: FieldSpec = FieldSpec::new("t.data", "D", 0, Kind::Data, "-", "Not among them.");
+
+    #[test]
+    fn fields_of_one_name_are_an_array_in_the_order_of_the_first() {
+        let mut out = Vec::new();
+        // Twice: the second tree must not see anything of the first.
+        for _ in 0..2 {
+            out.clear();
+            let mut tree = Tree::new();
+            for (n, spec) in [&A, &B, &A_TOO, &DATA, &LIST, &B, &A, &B].into_iter().enumerate() {
+                tree.add(spec, None, Value::U64(n as u64));
+            }
+            tree.open(&B, None);
+            fields(&mut out, &tree);
+        }
+        let expected = r#"{"t.a":[0,2,6],"t.b":[1,5,7],"t.list":[4]}"#;
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]
