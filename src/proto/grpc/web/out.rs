@@ -47,7 +47,7 @@ impl WebOut<'_> {
             "trailers" => {
                 if let Some(prefix) = self.prefix.take() {
                     let flags = prefix.number(fields::WEB_FLAGS.name).unwrap_or(0);
-                    detail.tree.append(&prefix, BufferId(0));
+                    detail.tree.append(prefix, BufferId(0));
                     detail.tree.add(&fields::COMPRESSED_FLAG, None, Value::U64(flags & 1));
                 }
             }
