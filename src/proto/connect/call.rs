@@ -92,6 +92,7 @@ impl Call {
             trace_ids: request.trace_ids,
             messages,
             bytes,
+            first_response_ns: self.first_response,
             ..CallFacts::default()
         };
         out.emit(Draft {
