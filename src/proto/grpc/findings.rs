@@ -74,5 +74,7 @@ findings! {
     /// Trailers too large.
     WEB_TRAILERS_LIMIT = warning("grpc.web-trailers-limit", WEB, "A frame of trailers is larger than what is read of one; what follows is not dissected.");
     /// A content coding over the frames.
-    WEB_CODING = warning("grpc.web-content-coding", WEB, "The body of a gRPC-Web call has a content coding of HTTP, which is not undone here; its frames are not dissected.");
+    WEB_CODING = warning("grpc.web-content-coding", WEB, "The body of a gRPC-Web call has a content coding of HTTP that is not known here; its frames are not dissected.");
+    /// A content coding that is not what it says.
+    WEB_BAD_CODING = error("grpc.web-bad-content-coding", WEB, "The content coding over the body of a gRPC-Web call cannot be undone; what follows in this direction is not dissected.");
 }

@@ -5,8 +5,10 @@ use crate::base::{Buffer, BufferId, Side, Span};
 use crate::event::{Detail, Level};
 use crate::field::{In, NoSink, Tree, TreeSink};
 use crate::finding::Finding;
+use crate::proto::codings::Codings;
 use crate::proto::grpc::encoding::{Inflated, inflate};
 use crate::proto::grpc::web::Form;
+use crate::proto::grpc::web::coded::{Coded, CodedOut};
 use crate::proto::grpc::web::out::WebOut;
 use crate::proto::grpc::web::text::{self, BYTES, Decoded, GROUP};
 use crate::proto::grpc::wire::{self, PREFIX_LEN};
@@ -14,10 +16,12 @@ use crate::proto::grpc::{Call, findings};
 use crate::proto::{Chunk, EndCause, Head, Headers, Input, Machine, Out, Progress, Trace};
 
 /// One call.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Web {
     call: Call,
     sides: [Lane; 2],
+    /// Directions whose body has a content coding.
+    coded: [Option<Box<Coded>>; 2],
     /// 10, 11 or 20.
     version: u8,
     /// Text that was decoded, reused from chunk to chunk.
@@ -88,17 +92,57 @@ impl Web {
                 Some(v) => Form::of(v),
                 None => request,
             };
-            let coding = h.headers.get("content-encoding").map(<[u8]>::trim_ascii);
-            if let Some(coding) = coding.filter(|c| !c.eq_ignore_ascii_case(b"identity"))
-                && lane.form.take().is_some()
-            {
-                let finding = Finding::new(&findings::WEB_CODING);
-                self.call.findings.push(finding.with(String::from_utf8_lossy(coding)));
+            let codings = Codings::of(h.headers.all("content-encoding"));
+            match (&codings, codings.decoder()) {
+                _ if lane.form.is_none() => {}
+                (Codings::Unknown(name), _) => {
+                    lane.form = None;
+                    let finding = Finding::new(&findings::WEB_CODING).with(name.as_str());
+                    self.call.findings.push(finding);
+                }
+                (_, Some(decoder)) => {
+                    if let Some(coded) = self.coded.get_mut(h.side.index()) {
+                        *coded = Some(Box::new(Coded::new(decoder)));
+                    }
+                }
+                (_, None) => {}
             }
         }
         let form = self.form();
         let mut out = WebOut { inner: out, form, text: None, prefix: None, cut: false };
         self.call.feed(Input::Head(*h), &mut out);
+    }
+
+    /// A chunk of a body, which may have a content coding.
+    fn body(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Progress {
+        let Some(mut coded) = self.coded.get_mut(c.side.index()).and_then(Option::take) else {
+            return self.bytes(c, out);
+        };
+        let went = coded.feed(c, out);
+        self.made(c.side, &mut coded, went.is_err(), out);
+        match went {
+            Ok(()) => {
+                if let Some(place) = self.coded.get_mut(c.side.index()) {
+                    *place = Some(coded);
+                }
+            }
+            Err(why) => {
+                let finding = Finding::new(&findings::WEB_BAD_CODING).with(why.to_string());
+                self.lose(c.side, finding, out);
+            }
+        }
+        Progress::took(c.data.len())
+    }
+
+    /// Bytes came out of a coding.
+    fn made(&mut self, side: Side, coded: &mut Coded, last: bool, out: &mut dyn Out) {
+        if coded.data.is_empty() && !last {
+            return;
+        }
+        let chunk = Chunk { side, offset: coded.at, data: &coded.data, last };
+        let mut to = CodedOut { inner: out, side, coded };
+        let took = self.bytes(&chunk, &mut to).took;
+        coded.used(took);
     }
 
     fn bytes(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Progress {
@@ -311,6 +355,15 @@ impl Web {
     }
 
     fn end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
+        if let Some(mut coded) = self.coded.get_mut(side.index()).and_then(Option::take) {
+            let ended = coded.finish(out);
+            self.made(side, &mut coded, true, out);
+            // What is cut off with the connection says so itself.
+            if let (Err(why), EndCause::Finished) = (ended, cause) {
+                let finding = Finding::new(&findings::WEB_BAD_CODING).with(why.to_string());
+                self.lose(side, finding, out);
+            }
+        }
         // Of a body that was captured to its end: else the rest may have been sent.
         let rest = std::mem::take(&mut self.lane(side).rest);
         if rest > 0 && cause == EndCause::Finished {
@@ -369,7 +422,7 @@ impl Call {
 impl Machine for Web {
     fn feed(&mut self, input: Input<'_>, out: &mut dyn Out) -> Progress {
         match input {
-            Input::Bytes(c) => return self.bytes(&c, out),
+            Input::Bytes(c) => return self.body(&c, out),
             Input::Head(h) => self.head(&h, out),
             Input::End { side, cause } => self.end(side, cause, out),
             Input::Gap { side, .. } => {
@@ -378,6 +431,9 @@ impl Machine for Web {
                     return Progress::took(0);
                 }
                 lane.state = State::Lost;
+                if let Some(coded) = self.coded.get_mut(side.index()) {
+                    *coded = None;
+                }
                 let mut out =
                     WebOut { inner: out, form: self.form(), text: None, prefix: None, cut: false };
                 self.call.feed(input, &mut out);
@@ -394,12 +450,22 @@ impl Machine for Web {
     fn fork(&self) -> Option<Box<dyn Machine>> {
         // The copy of a call says that it cannot be had, where it is too large.
         self.call.fork()?;
-        Some(Box::new(self.clone()))
+        if self.coded.iter().any(Option::is_some) {
+            return None;
+        }
+        Some(Box::new(Self {
+            call: self.call.clone(),
+            sides: self.sides.clone(),
+            coded: [None, None],
+            version: self.version,
+            decoded: self.decoded.clone(),
+        }))
     }
 
     fn memory(&self) -> usize {
         size_of::<Self>().saturating_sub(size_of::<Call>())
             + self.call.memory()
             + self.decoded.memory()
+            + self.coded.iter().flatten().map(|c| c.memory()).sum::<usize>()
     }
 }

@@ -8,6 +8,7 @@
 //! A call is the same as any other ([`Call`](crate::proto::grpc::Call)), so its events
 //! are `grpc`'s. What stands here undoes the differences and hands the rest on.
 
+mod coded;
 mod frames;
 mod out;
 mod text;

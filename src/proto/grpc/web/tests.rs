@@ -1,5 +1,7 @@
 //! Bytes in, exact events out.
 
+use std::io::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
@@ -58,6 +60,13 @@ impl World {
         self.head(Side::Server, &[(":status", "200"), ("content-type", down)])
     }
 
+    fn heads_coded(&mut self, kind: &str, coding: &str) -> &mut Self {
+        let path = (":path", "/user.UserService/GetUser");
+        self.head(Side::Client, &[(":method", "POST"), path, ("content-type", kind)]);
+        let coding = ("content-encoding", coding);
+        self.head(Side::Server, &[(":status", "200"), ("content-type", kind), coding])
+    }
+
     fn send(&mut self, side: Side, data: &[u8]) -> &mut Self {
         self.r.bytes(&mut self.m, side, data, self.size);
         self
@@ -78,6 +87,12 @@ impl World {
         let summary = |d: &crate::event::Draft| d.detail.as_ref().unwrap().summary.clone();
         self.r.events.iter().map(|d| (d.kind, summary(d))).collect()
     }
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut w = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    w.write_all(data).unwrap();
+    w.finish().unwrap()
 }
 
 /// A call of two responses in one form; `cuts` is where the text's encoder began anew.
@@ -107,6 +122,44 @@ fn call(form: Form, size: usize, cuts: &[usize]) -> World {
     down.extend(frame(0x80, TRAILERS));
     w.send(Side::Server, &text(&down)).end(Side::Server);
     w
+}
+
+/// Under a content coding there is what is there without one, wherever it is cut.
+#[test]
+fn a_content_coding_is_undone_first() {
+    for (form, kind) in [
+        (Form::Binary, "application/grpc-web+proto"),
+        (Form::Text, "application/grpc-web-text+proto"),
+    ] {
+        let bodies = |w: &World| -> Vec<String> {
+            let of = |e: &&String| !e.contains(" response ") && !e.contains(" request ");
+            w.gist().iter().filter(of).cloned().collect()
+        };
+        let plain = bodies(&call(form, 1 << 20, &[]));
+        assert_eq!(plain.len(), 4);
+        let text = |data: &[u8]| match form {
+            Form::Binary => data.to_vec(),
+            Form::Text => STANDARD.encode(data).into_bytes(),
+        };
+        let mut down = frame(0, b"\x08\x2a\x12\x05Alice");
+        down.extend(frame(0, b""));
+        down.extend(frame(0x80, TRAILERS));
+        for size in [1, 2, 3, 7, 1460] {
+            let mut w = World::new(size);
+            w.heads_coded(kind, "gzip");
+            w.send(Side::Client, &text(&frame(0, b"\x08\x2a"))).end(Side::Client);
+            w.send(Side::Server, &gzip(&text(&down))).end(Side::Server);
+            assert_eq!(bodies(&w), plain, "{kind} by {size}");
+            assert!(w.r.codes().is_empty(), "{kind} by {size}: {:?}", w.r.codes());
+            // Every byte of a message has its packets.
+            let messages = w.r.events.iter().filter(|e| e.kind == "message" && e.length > 0);
+            for e in messages {
+                let b = e.detail.as_ref().unwrap().origins.get(crate::base::BufferId(0)).unwrap();
+                let covered: u32 = b.pieces.iter().map(|p| p.len).sum();
+                assert_eq!(covered, b.len, "{kind} by {size}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -248,11 +301,25 @@ fn what_is_wrong_is_said() {
     assert_eq!(
         codes(&|w| {
             w.head(Side::Client, &[(":method", "POST"), ("content-type", binary)]);
-            let coded = ("content-encoding", "br");
+            let coded = ("content-encoding", "compress");
             w.head(Side::Server, &[(":status", "200"), ("content-type", binary), coded]);
             w.send(Side::Server, b"\x80 anything");
         }),
         ["grpc.web-content-coding", "grpc.missing-trailers"]
+    );
+    assert_eq!(
+        codes(&|w| {
+            w.heads_coded(binary, "gzip").send(Side::Server, b"\x80 anything");
+        }),
+        ["grpc.web-bad-content-coding", "grpc.missing-trailers"]
+    );
+    // Cut off before its end: what came is shown.
+    assert_eq!(
+        codes(&|w| {
+            let body = gzip(&ok);
+            w.heads_coded(binary, "gzip").send(Side::Server, &body[..body.len() - 4]);
+        }),
+        ["grpc.web-bad-content-coding"]
     );
     // The error page of a proxy is no frame.
     assert_eq!(
