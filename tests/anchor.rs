@@ -52,7 +52,7 @@ fn anchor() {
 }
 
 /// The same over the captures of the corpus. Without keys TLS is opaque to ours, so
-/// tshark must not use those that lie in the captures; nor is gRPC-Web known yet.
+/// tshark must not use those that lie in the captures.
 #[test]
 fn anchor_of_the_corpus() {
     let small = |p: &Path| std::fs::metadata(p).is_ok_and(|m| m.len() < 300_000);

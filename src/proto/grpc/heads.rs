@@ -17,12 +17,14 @@ const NOT_METADATA: [&str; 6] =
     ["content-type", "te", "grpc-encoding", "grpc-timeout", "grpc-status", "grpc-message"];
 
 /// Names that libraries, browsers and HTTP itself put in.
-const NOT_CUSTOM: [&str; 14] = [
+const NOT_CUSTOM: [&str; 16] = [
     "user-agent",
     "accept",
     "accept-encoding",
     "date",
+    "server",
     "content-length",
+    "content-encoding",
     "host",
     "connection",
     "keep-alive",
