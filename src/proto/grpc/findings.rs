@@ -23,8 +23,16 @@ findings! {
     MISSING_TRAILERS = error("grpc.missing-trailers", RESPONSE, "The server ended the call without a status.");
     /// A stream was reset before the call had a status.
     RESET = warning("grpc.reset", "gRPC over HTTP/2, Errors", "The stream was aborted before the call had a status.");
+    /// The verdict on a call that failed by its status.
+    CALL_FAILED = warning("grpc.call-failed", "gRPC doc/statuscodes.md", "The call did not end in OK, by the status of the server or by that of HTTP; says who said so and when.");
+    /// The client gave up.
+    CANCELLED = warning("grpc.cancelled", "gRPC over HTTP/2, Errors", "The client cancelled the call (RST_STREAM with CANCEL) before its deadline.");
+    /// The server did not take it.
+    REFUSED = warning("grpc.refused", "gRPC over HTTP/2, Errors", "The server did not take the call: REFUSED_STREAM, ENHANCE_YOUR_CALM, or GOAWAY whose last stream is below the call's.");
+    /// The connection went away.
+    CONNECTION_LOST = error("grpc.connection-lost", "gRPC over HTTP/2, Errors", "The connection ended by FIN or RST before the call had a status.");
     /// A deadline passed.
-    DEADLINE = warning("grpc.deadline-exceeded", REQUEST, "The client gave up when its deadline had passed.");
+    DEADLINE = warning("grpc.deadline-exceeded", REQUEST, "The call outlived a deadline: the client or the server gave up, or the answer came too late.");
     /// A message that ends too early.
     TRUNCATED = error("grpc.truncated-message", MESSAGE, "A message ended before the length that its prefix promised.");
     /// Bytes of a call are missing in the capture.

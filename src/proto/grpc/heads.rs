@@ -9,7 +9,7 @@ use crate::proto::grpc::call::Status;
 use crate::proto::grpc::encoding::Encoding;
 use crate::proto::grpc::machine::{Call, Request};
 use crate::proto::grpc::metadata::{Timeout, binary, percent_decode, split_path, timeout};
-use crate::proto::grpc::{fields, findings, is_grpc};
+use crate::proto::grpc::{fields, findings, is_grpc, trace};
 use crate::proto::{Head, Headers, Out};
 
 /// Names that have a field of their own, or that say nothing of the call.
@@ -34,6 +34,11 @@ fn is_partial(headers: &Headers) -> bool {
 
 fn known_text(headers: &Headers, name: &str) -> Option<String> {
     known(headers, name).map(|(v, _)| String::from_utf8_lossy(v).into_owned())
+}
+
+/// A field that is a number.
+fn number<T: std::str::FromStr>(headers: &Headers, name: &str) -> Option<T> {
+    known(headers, name).and_then(|(v, _)| std::str::from_utf8(v).ok()?.trim().parse().ok())
 }
 
 /// A finding about a header field.
@@ -195,7 +200,7 @@ impl Call {
         side.has_head = true;
         side.encoding = Encoding::from_header(encoding, is_partial(h));
         side.content_type = content_type;
-        self.saw(head.start, head.ready);
+        self.saw(head.side, head.start, head.ready, out);
         let nanos = limit.and_then(Timeout::nanos);
         let detail = out.wants(Level::Message).then(|| {
             let mut s = Section::new(head);
@@ -223,7 +228,9 @@ impl Call {
             }
             s.finish(summary)
         });
-        self.request = Some(Request { path, timeout: limit });
+        let previous_attempts = number(h, "grpc-previous-rpc-attempts");
+        self.request =
+            Some(Request { path, timeout: limit, previous_attempts, trace_ids: trace::ids(h) });
         let inferred = self.is_inferred();
         out.emit(draft("request", head, list, detail, inferred));
     }
@@ -244,6 +251,8 @@ impl Call {
             return;
         }
         self.side(Side::Server).has_head = true;
+        self.http_status = number(h, ":status");
+        let not_200 = self.http_status.is_some_and(|s| s != 200);
         let mut list = Vec::new();
         if let Some((v, span)) = status.filter(|(v, _)| *v != b"200") {
             list.push(about(&findings::HTTP_STATUS, v, span));
@@ -256,6 +265,8 @@ impl Call {
         let encoding = known(h, "grpc-encoding").map(|(v, _)| v);
         let side = self.side(Side::Server);
         side.encoding = Encoding::from_header(encoding, is_partial(h));
+        // A page that a proxy sends instead of an answer holds no messages.
+        side.lost = not_200 && !content_type.is_empty() && !is_grpc(content_type.as_bytes());
         side.content_type = content_type;
         let has_status = known(h, "grpc-status").is_some();
         if head.end && (has_status || is_partial(h)) {
@@ -263,10 +274,11 @@ impl Call {
             return;
         }
         metadata_findings(h, &mut list);
-        self.saw(head.start, head.ready);
+        self.saw(head.side, head.start, head.ready, out);
         if has_status {
             // Against the rule that this ends the stream; trailers may overrule it.
             self.status = Some(read_status(h, &mut list));
+            self.status_at = Some(head.ready);
         }
         let detail = out.wants(Level::Message).then(|| {
             let mut s = Section::new(head);
@@ -302,7 +314,7 @@ impl Call {
         } else {
             is_partial(h).then(|| Status { not_captured: true, ..Status::default() })
         };
-        self.saw(head.start, head.ready);
+        self.saw(head.side, head.start, head.ready, out);
         let detail = out.wants(Level::Message).then(|| {
             let mut s = Section::new(head);
             let http =
@@ -325,6 +337,12 @@ impl Call {
         });
         if head.side == Side::Server && status.is_some() {
             self.status = status;
+            self.status_at = Some(head.ready);
+        }
+        // A value that is no number says not to try again.
+        if let Some((v, _)) = known(h, "grpc-retry-pushback-ms") {
+            let ms = std::str::from_utf8(v).ok().and_then(|v| v.parse().ok());
+            self.pushback_ms = Some(ms.unwrap_or(-1));
         }
         out.emit(draft("trailers", head, list, detail, self.is_inferred()));
     }

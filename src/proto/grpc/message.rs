@@ -161,9 +161,15 @@ impl Call {
         }
 
         if side == Side::Server && number == 1 && complete {
-            self.first_response = self.start.map(|s| m.ready.time.since(s.time));
+            self.responses = Some([m.ready; 2]);
         }
-        self.saw(start, m.ready);
+        if side == Side::Server
+            && complete
+            && let Some([_, last]) = &mut self.responses
+        {
+            *last = m.ready;
+        }
+        self.saw(side, start, m.ready, out);
         out.emit(Draft {
             sender: Some(side),
             length,
@@ -256,7 +262,7 @@ impl Call {
             detail.origins.add(b);
             Box::new(detail)
         });
-        self.saw(start, ready);
+        self.saw(side, start, ready, out);
         out.emit(Draft {
             sender: Some(side),
             complete: false,

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::{Moment, Side, Span};
 use crate::event::{Draft, Level, Payload};
+use crate::facts::Facts;
 use crate::proto::harness::Recorder;
-use crate::proto::{EndCause, Headers, Input, Machine};
+use crate::proto::{Abort, EndCause, Headers, Input, Machine, Path};
 
 fn headers(list: &[(&str, &str)]) -> Headers {
     let mut h = Headers::new();
@@ -283,7 +284,7 @@ fn trailers_only_is_one_event() {
         w.summary("call"),
         "user.UserService/GetUser → 5 NOT_FOUND \"no such user 🙂\", 1 up 0 down, 3 µs"
     );
-    assert_eq!(w.r.codes(), ["grpc.bad-status"]);
+    assert_eq!(w.r.codes(), ["grpc.bad-status", "grpc.call-failed"]);
 }
 
 #[test]
@@ -292,7 +293,11 @@ fn resets_and_deadlines() {
     w.request(&[]).reset(Side::Client, 8);
     assert_eq!(w.text("call", "grpc.ended"), Some("reset CANCEL by client".into()));
     assert!(w.summary("call").contains("→ cancelled by client, 0 up 0 down"));
-    assert_eq!(w.r.codes(), ["grpc.reset"]);
+    assert_eq!(w.r.codes(), ["grpc.cancelled"]);
+    assert_eq!(w.text("call", "grpc.verdict"), Some("cancelled".into()));
+    assert_eq!(w.number("call", "grpc.client_status"), Some(1));
+    let finding = &w.event("call").findings[0];
+    assert_eq!(finding.proof.iter().map(|p| p.0).collect::<Vec<_>>(), [1, 1]);
 
     let mut w = World::new();
     w.request(&[("grpc-timeout", "1u")]).reset(Side::Client, 8);
@@ -307,12 +312,64 @@ fn resets_and_deadlines() {
     assert_tiles(w.event("message"));
 
     let mut w = World::new();
+    w.r.abort = Abort::Connection;
     w.request(&[]).reset(Side::Server, 0);
     assert_eq!(w.text("call", "grpc.ended"), Some("connection lost".into()));
+    assert_eq!(w.r.codes(), ["grpc.connection-lost"]);
+    // The stream alone, though it has the same code.
+    let mut w = World::new();
+    w.request(&[]).reset(Side::Server, 0);
+    assert_eq!(w.text("call", "grpc.ended"), Some("reset NO_ERROR by server".into()));
+    assert_eq!(w.r.codes(), ["grpc.reset"]);
+    // Behind the last stream of a GOAWAY, whatever that gives as its reason.
+    let mut w = World::new();
+    w.r.abort = Abort::Goaway { last: 3, error: 2 };
+    w.request(&[]).reset(Side::Server, 2);
+    assert_eq!(w.text("call", "grpc.ended"), Some("goaway INTERNAL_ERROR by server".into()));
+    assert_eq!(w.r.codes(), ["grpc.refused"]);
+    // FIN of the connection, and the end of the stream.
+    let mut w = World::new();
+    w.request(&[]).end(Side::Client).cause(Side::Server, EndCause::Cut);
+    assert_eq!(w.text("call", "grpc.verdict"), Some("connection lost".into()));
+    assert!(w.text("call", "grpc.why").is_some_and(|t| t.contains("the server ended")));
+    let mut w = World::new();
+    w.request(&[]).cause(Side::Client, EndCause::Cut).cause(Side::Server, EndCause::Cut);
+    assert!(w.text("call", "grpc.why").is_some_and(|t| t.contains("the client ended")));
     // A reset after the status changes nothing.
     let mut w = unary(1460);
     w.reset(Side::Server, 0);
     assert_eq!(w.r.kinds(Level::Exchange), ["call"]);
+}
+
+#[test]
+fn a_page_of_somebody_before_the_server_is_no_message() {
+    let mut w = World::new();
+    w.request(&[]).head(Side::Server, &[(":status", "502"), ("content-type", "text/html")], false);
+    w.send(Side::Server, b"<h1>Bad gateway</h1>").end(Side::Server);
+    assert_eq!(w.r.codes(), ["grpc.http-status", "grpc.content-type", "grpc.call-failed"]);
+    assert_eq!(w.kinds(), ["request", "response", "call"]);
+    assert!(w.summary("call").contains("HTTP status 502, no grpc-status"));
+}
+
+#[test]
+fn what_is_said_beside_the_verdict() {
+    let mut w = World::new();
+    w.r.path = Path { retransmissions: 3, round_trip: Some(1_200_000) };
+    w.request(&[("grpc-timeout", "5S"), ("grpc-previous-rpc-attempts", "2")]);
+    w.r.path.retransmissions = 5;
+    w.response(&[]).trailers(&[("grpc-status", "14"), ("grpc-retry-pushback-ms", "50")]);
+    assert_eq!(w.number("call", "grpc.retransmissions"), Some(2));
+    assert_eq!(w.number("call", "grpc.round_trip_ns"), Some(1_200_000));
+    assert_eq!(w.number("call", "grpc.previous_attempts"), Some(2));
+    assert_eq!(w.text("call", "grpc.deadline"), Some("met".into()));
+    let detail = w.event("call").findings[0].detail.clone().unwrap_or_default();
+    assert!(detail.ends_with("its connection: round trip 1.2 ms, 2 retransmissions"), "{detail}");
+    let Some(Facts::Call(facts)) = &w.event("call").facts else { panic!("no facts") };
+    assert_eq!((facts.previous_attempts, facts.pushback_ms), (Some(2), Some(50)));
+    assert_eq!(
+        (facts.verdict, facts.status, facts.timeout_ns),
+        ("status", Some(14), Some(5_000_000_000))
+    );
 }
 
 #[test]
@@ -371,8 +428,9 @@ fn each_odd_head_is_found_once() {
     assert_eq!(w.r.codes(), ["grpc.content-type", "grpc.method-not-post"]);
     let mut w = World::new();
     w.request(&[]).head(Side::Server, &[(":status", "503"), ("content-type", "text/html")], true);
-    assert_eq!(w.r.codes(), ["grpc.http-status", "grpc.content-type", "grpc.missing-trailers"]);
+    assert_eq!(w.r.codes(), ["grpc.http-status", "grpc.content-type", "grpc.call-failed"]);
     assert_eq!(w.text("call", "grpc.ended"), Some("no status".into()));
+    assert_eq!(w.number("call", "grpc.client_status"), Some(14));
     let mut w = World::new();
     w.request(&[]).response(&[]).trailers(&[("grpc-status", "x"), ("grpc-message", "100%")]);
     assert_eq!(w.r.codes(), ["grpc.bad-percent-encoding", "grpc.malformed-status"]);
@@ -506,7 +564,7 @@ fn nothing_is_built_that_nobody_looks_at() {
     w.request(&[]).send(Side::Client, &framed(0, ID_42)).response(&[]);
     w.trailers(&[("grpc-status", "2")]);
     assert!(w.r.events.iter().all(|e| e.detail.is_none()));
-    assert_eq!(w.r.codes(), ["grpc.bad-status"]);
+    assert_eq!(w.r.codes(), ["grpc.bad-status", "grpc.call-failed"]);
 }
 
 proptest! {

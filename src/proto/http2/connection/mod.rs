@@ -18,7 +18,7 @@ use crate::proto::http2::hpack::Decoder;
 use crate::proto::http2::streams::{Past, Stream, Streams, initiator};
 use crate::proto::http2::summary;
 use crate::proto::http2::wire::{ACK, Body, BodyFault, Content, END_STREAM, FrameHead, Settings};
-use crate::proto::{Carries, Child, EndCause, Head, Headers, Input, Out};
+use crate::proto::{Abort, Carries, Child, EndCause, Head, Headers, Input, Out};
 
 /// What both ends start with (§6.5.2).
 const DEFAULT_MAX_FRAME: u32 = 16_384;
@@ -441,11 +441,13 @@ impl Connection {
     fn goaway(&mut self, side: Side, last: u32, error: u32, out: &mut dyn Out) {
         // REFUSED_STREAM is what such a stream comes to where nothing is wrong.
         let code = if error == 0 { 7 } else { error };
+        out.set_abort(Abort::Goaway { last, error });
         for id in self.streams.ids() {
             if id > last && initiator(id) == side.peer() {
                 self.reset_stream(side, id, code, out);
             }
         }
+        out.set_abort(Abort::Stream);
     }
 
     /// The stream is open, or is opened now; `false` where nobody is told of it.
@@ -541,7 +543,9 @@ impl Connection {
 
     /// One direction of the connection was aborted.
     pub(super) fn reset(&mut self, side: Side, code: u32, out: &mut dyn Out) {
+        out.set_abort(Abort::Connection);
         self.each_child(side, out, Input::Reset { side, code });
+        out.set_abort(Abort::Stream);
     }
 
     /// One direction of the connection ended.
@@ -566,6 +570,8 @@ impl Connection {
                 out.finding(Finding::new(&findings::STREAM_UNFINISHED).with(detail));
             }
         }
+        // The connection ended before its streams did.
+        let cause = if cause == EndCause::Finished { EndCause::Cut } else { cause };
         self.each_child(side, out, Input::End { side, cause });
     }
 

@@ -229,6 +229,13 @@ impl Connection {
             out.tell(u64::from(id), input);
         }
         if tunnel.is_some_and(|t| t.open) {
+            // What is inside knows its own ends: to it this is that of its stream.
+            let input = match input {
+                Input::End { side, cause: EndCause::Cut } => {
+                    Input::End { side, cause: EndCause::Finished }
+                }
+                other => other,
+            };
             out.tell(u64::from(id) | TUNNEL, input);
         }
     }
