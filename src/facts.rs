@@ -185,6 +185,8 @@ pub struct TraceId {
     pub id: Box<str>,
     /// The span of the caller, where the header names one.
     pub span: Option<Box<str>>,
+    /// The span that the caller's is part of, where the header names that as well (B3).
+    pub parent: Option<Box<str>>,
 }
 
 impl TraceId {

@@ -5,6 +5,7 @@
 //! bounded by a named limit. A conversation that is run again alone (decode-as,
 //! late keys) is not asked again.
 
+mod calls;
 mod connections;
 mod exposure;
 mod legs;
@@ -73,6 +74,7 @@ impl Analyses {
                 Box::new(exposure::Exposure),
                 Box::<connections::Connections>::default(),
                 Box::<legs::Legs>::default(),
+                Box::<calls::Calls>::default(),
                 Box::<streams::Streams>::default(),
             ],
         }

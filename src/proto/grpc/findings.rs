@@ -31,6 +31,14 @@ findings! {
     REFUSED = warning("grpc.refused", "gRPC over HTTP/2, Errors", "The server did not take the call: REFUSED_STREAM, ENHANCE_YOUR_CALM, or GOAWAY whose last stream is below the call's.");
     /// The connection went away.
     CONNECTION_LOST = error("grpc.connection-lost", "gRPC over HTTP/2, Errors", "The connection ended by FIN or RST before the call had a status.");
+    /// A call for the sake of another.
+    PART_OF = note("grpc.part-of", "framescope", "The call was made while another one was being answered, and for it: known by an id that both have, by the span that it names, or by time and place.");
+    /// More time than there was.
+    DEADLINE_EXTENDED = warning("grpc.deadline-extended", "gRPC guide, Deadlines: propagation", "The call was given more time than the one that it is part of had left: it may go on for nobody.");
+    /// No deadline where there was one.
+    DEADLINE_DROPPED = note("grpc.deadline-dropped", "gRPC guide, Deadlines: propagation", "The call has no deadline, although the one that it is part of has one.");
+    /// Another attempt.
+    RETRY = note("grpc.retry", "gRPC proposal A6", "The call tries another one again (grpc-previous-rpc-attempts).");
     /// A deadline passed.
     DEADLINE = warning("grpc.deadline-exceeded", REQUEST, "The call outlived a deadline: the client or the server gave up, or the answer came too late.");
     /// A message that ends too early.

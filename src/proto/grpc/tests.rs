@@ -297,7 +297,7 @@ fn resets_and_deadlines() {
     assert_eq!(w.text("call", "grpc.verdict"), Some("cancelled".into()));
     assert_eq!(w.number("call", "grpc.client_status"), Some(1));
     let finding = &w.event("call").findings[0];
-    assert_eq!(finding.proof.iter().map(|p| p.0).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(finding.proof.iter().map(|p| p.0).collect::<Vec<_>>(), [1, 2]);
 
     let mut w = World::new();
     w.request(&[("grpc-timeout", "1u")]).reset(Side::Client, 8);
@@ -433,7 +433,8 @@ fn each_odd_head_is_found_once() {
     assert_eq!(w.number("call", "grpc.client_status"), Some(14));
     let mut w = World::new();
     w.request(&[]).response(&[]).trailers(&[("grpc-status", "x"), ("grpc-message", "100%")]);
-    assert_eq!(w.r.codes(), ["grpc.bad-percent-encoding", "grpc.malformed-status"]);
+    let codes = ["grpc.bad-percent-encoding", "grpc.malformed-status", "grpc.call-failed"];
+    assert_eq!(w.r.codes(), codes);
     let mut w = World::new();
     w.request(&[]).response(&[]).trailers(&[("other", "1")]);
     assert_eq!(w.r.codes(), ["grpc.missing-trailers"]);

@@ -11,7 +11,7 @@ const MAX_ID: usize = 128;
 /// The ids of a request.
 pub(super) fn ids(headers: &Headers) -> Vec<TraceId> {
     let mut ids = Vec::new();
-    let mut b3_span = None;
+    let (mut b3_span, mut b3_parent) = (None, None);
     for (name, value, field) in headers.iter() {
         if !field.known {
             continue;
@@ -27,11 +27,14 @@ pub(super) fn ids(headers: &Headers) -> Vec<TraceId> {
         } else if is("x-b3-spanid") {
             b3_span = hex(value, &[16]);
             None
+        } else if is("x-b3-parentspanid") {
+            b3_parent = hex(value, &[16]);
+            None
         } else if is("grpc-trace-bin") {
             binary(value).and_then(|b| grpc_trace(&b))
         } else if is("x-request-id") && !value.is_empty() && value.len() <= MAX_ID {
             let id = String::from_utf8_lossy(value).into();
-            Some(TraceId { header: "x-request-id", id, span: None })
+            Some(TraceId { header: "x-request-id", id, span: None, parent: None })
         } else {
             None
         };
@@ -39,7 +42,7 @@ pub(super) fn ids(headers: &Headers) -> Vec<TraceId> {
         ids.extend(id.filter(|i| !ids.iter().any(|o: &TraceId| o.header == i.header)));
     }
     if let Some(t) = ids.iter_mut().find(|t| t.header == "x-b3-traceid") {
-        t.span = b3_span;
+        (t.span, t.parent) = (b3_span, b3_parent);
     }
     ids
 }
@@ -59,7 +62,9 @@ fn b3(value: &[u8]) -> Option<TraceId> {
     let mut parts = value.split(|b| *b == b'-');
     let id = parts.next()?;
     let span = parts.next().and_then(|s| hex(s, &[16]));
-    trace("b3", id, span)
+    let _sampled = parts.next();
+    let parent = parts.next().and_then(|s| hex(s, &[16]));
+    Some(TraceId { parent, ..trace("b3", id, span)? })
 }
 
 /// Version 0, then fields of a number and as many bytes as that has: 0 trace, 16 bytes;
@@ -89,7 +94,7 @@ fn grpc_trace(bytes: &[u8]) -> Option<TraceId> {
 fn trace(header: &'static str, id: &[u8], span: Option<Box<str>>) -> Option<TraceId> {
     let id = hex(id, &[32, 16])?;
     // All zeros is no id (W3C Trace Context §3.2.2.3).
-    id.bytes().any(|b| b != b'0').then_some(TraceId { header, id, span })
+    id.bytes().any(|b| b != b'0').then_some(TraceId { header, id, span, parent: None })
 }
 
 /// Hex digits of one of these lengths, in lower case.
@@ -146,7 +151,7 @@ mod tests {
 
     #[test]
     fn w3c_and_b3_of_one_trace_are_the_same_and_a_request_id_is_not() {
-        let id = |header| TraceId { header, id: ID.into(), span: None };
+        let id = |header| TraceId { header, id: ID.into(), span: None, parent: None };
         assert!(id("traceparent").is_same(&id("b3")));
         assert!(!id("traceparent").is_same(&id("x-request-id")));
     }
