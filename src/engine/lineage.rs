@@ -219,17 +219,15 @@ fn parent(call: &Call, waiting: &[usize], calls: &[Call]) -> Option<Parent> {
     }
     let by_id: Vec<_> = all.iter().filter(|(.., by)| matches!(by, By::Id(_))).collect();
     if let Some(last) = by_id.last() {
-        // Addresses tell the innermost, unless all of it is one host; there the latest
-        // that waits is it, unless two wait side by side.
-        let told = last.1.ends[0].ip() != last.1.ends[1].ip();
-        let chain = by_id.is_sorted_by(|a, b| a.1.encloses(b.1) || !b.1.complete);
-        if told {
-            let here = |c: &Call| c.ends[1].ip() == call.ends[0].ip();
-            if let Some(best) = by_id.iter().rev().find(|(_, c, _)| here(c)) {
-                return Some(of(best, by_id.iter().filter(|(_, c, _)| here(c)).count() == 1));
-            }
-        }
-        return Some(of(last, by_id.len() == 1 || chain && !told));
+        // Addresses tell which: the one that waits on the host from which this call comes. On
+        // one host calls side by side look like calls for one another; the latest is likely.
+        let told =
+            |c: &Call| c.ends[0].ip() != c.ends[1].ip() && c.ends[1].ip() == call.ends[0].ip();
+        let mut here = by_id.iter().rev().filter(|(_, c, _)| told(c));
+        return Some(match (here.next(), here.next()) {
+            (Some(one), another) => of(one, another.is_none()),
+            (None, _) => of(last, false),
+        });
     }
     // By time alone: those that wait must wait for one another.
     let last = all.last()?;
@@ -346,7 +344,8 @@ mod tests {
                 e.set_ip([127, 0, 0, 1].into());
             }
         }
-        assert_eq!(tree(&calls), [by(1), by(2), None]);
+        let likely = |i| Some((i, "traceparent", false));
+        assert_eq!(tree(&calls), [likely(1), likely(2), None]);
         // Another trace.
         calls[0].facts.trace_ids[0].id = "0000".into();
         assert_eq!(tree(&calls)[0], None);

@@ -6,6 +6,7 @@ const PROTOCOL: &str = "gRPC over HTTP/2";
 const MESSAGE: &str = "gRPC over HTTP/2, Length-Prefixed-Message";
 const REQUEST: &str = "gRPC over HTTP/2, Requests";
 const RESPONSE: &str = "gRPC over HTTP/2, Responses";
+const DETAILS: &str = "gRPC guide, Richer error model";
 const RETRY: &str = "gRPC proposal A6";
 const OURS: &str = "framescope";
 
@@ -74,6 +75,24 @@ fields! {
     /// `grpc-message`.
     STATUS_MESSAGE = FieldSpec::new("grpc.status_message", "Status message", 0, Kind::Text, RESPONSE,
         "grpc-message with its percent-encoding undone.");
+    /// `google.rpc.Status`.
+    STATUS_DETAILS = FieldSpec::new("grpc.status_details", "Status details", 0, Kind::Group, DETAILS,
+        "grpc-status-details-bin: a google.rpc.Status with whatever the server says more.");
+    /// Its code.
+    DETAILS_CODE = FieldSpec::new("grpc.status_details.code", "Code", 0, Kind::Enumerated, DETAILS,
+        "The status once more.").named(status_name);
+    /// Its message.
+    DETAILS_MESSAGE = FieldSpec::new("grpc.status_details.message", "Message", 0, Kind::Text, DETAILS,
+        "The message once more, not percent-encoded.");
+    /// The type of a detail.
+    DETAIL_TYPE = FieldSpec::new("grpc.status_details.type", "Type", 0, Kind::Text, DETAILS,
+        "The type URL of a detail.").repeated();
+    /// A detail.
+    DETAIL = FieldSpec::new("grpc.status_details.detail", "Detail", 0, Kind::Text, DETAILS,
+        "A detail of google/rpc/error_details.proto by its fields.").repeated();
+    /// A detail of another type.
+    DETAIL_BYTES = FieldSpec::new("grpc.status_details.bytes", "Detail", 0, Kind::Bytes, DETAILS,
+        "The bytes of a detail whose type is not known here.").repeated();
     /// The pattern.
     PATTERN = FieldSpec::new("grpc.pattern", "Pattern", 0, Kind::Text, OURS,
         "unary, server_streaming, client_streaming or bidi_streaming: by the schema where there is one, else as observed.");

@@ -59,6 +59,12 @@ findings! {
     INFLATE_LIMIT = warning("grpc.inflate-limit", MESSAGE, "A message grows beyond the limit for decompression; the rest is not shown.");
     /// A message is too large to be kept.
     MESSAGE_LIMIT = warning("grpc.message-limit", MESSAGE, "A message is larger than what is kept in memory; it is counted, but not decoded.");
+    /// More than libraries take.
+    LARGE_MESSAGE = warning("grpc.large-message", "gRPC core, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH", "A message is larger than 4 MiB, the most that libraries receive unless told otherwise; they answer with RESOURCE_EXHAUSTED.");
+    /// The details disagree with the status.
+    STATUS_DETAILS = warning("grpc.status-details-mismatch", "gRPC guide, Richer error model", "grpc-status-details-bin holds another code or message than grpc-status and grpc-message.");
+    /// The details cannot be read.
+    BAD_STATUS_DETAILS = warning("grpc.bad-status-details", "gRPC guide, Richer error model", "grpc-status-details-bin is no google.rpc.Status.");
     /// `grpc-timeout` is wrong.
     BAD_TIMEOUT = error("grpc.bad-timeout", REQUEST, "grpc-timeout is not one to eight digits and a unit of H, M, S, m, u or n.");
     /// `grpc-timeout` is too large.

@@ -9,8 +9,11 @@ use crate::proto::grpc::call::Status;
 use crate::proto::grpc::encoding::Encoding;
 use crate::proto::grpc::machine::{Call, Request};
 use crate::proto::grpc::metadata::{Timeout, binary, percent_decode, split_path, timeout};
-use crate::proto::grpc::{fields, findings, is_grpc, trace};
+use crate::proto::grpc::{fields, findings, is_grpc, status, trace};
 use crate::proto::{Head, Headers, Out};
+
+/// A `google.rpc.Status` beside `grpc-status`.
+const STATUS_DETAILS: &str = "grpc-status-details-bin";
 
 /// Names that have a field of their own, or that say nothing of the call.
 const NOT_METADATA: [&str; 6] =
@@ -93,6 +96,11 @@ impl<'a> Section<'a> {
                     n.note = Some("not captured".into());
                 }
             } else if is_binary(name) {
+                if name.eq_ignore_ascii_case(STATUS_DETAILS.as_bytes())
+                    && let Some(details) = binary(value).and_then(|b| status::read(&b))
+                {
+                    status::show(&details, field.span, tree);
+                }
                 // Several values of one name may be joined by commas.
                 for part in value.split(|b| *b == b',') {
                     let id = match binary(part) {
@@ -314,6 +322,9 @@ impl Call {
         } else {
             is_partial(h).then(|| Status { not_captured: true, ..Status::default() })
         };
+        if let Some(plain) = status.as_ref().filter(|s| !s.not_captured) {
+            check_details(h, plain, &mut list);
+        }
         self.saw(head.side, head.start, head.ready, out);
         let detail = out.wants(Level::Message).then(|| {
             let mut s = Section::new(head);
@@ -345,6 +356,28 @@ impl Call {
             self.pushback_ms = Some(ms.unwrap_or(-1));
         }
         out.emit(draft("trailers", head, list, detail, self.is_inferred()));
+    }
+}
+
+/// Whether the rich status says the same as the plain one.
+fn check_details(h: &Headers, plain: &Status, list: &mut Vec<Finding>) {
+    let Some((v, span)) = known(h, STATUS_DETAILS) else { return };
+    // What is no base64 is another finding.
+    let Some(bytes) = binary(v) else { return };
+    let Some(rich) = status::read(&bytes) else {
+        let f = Finding::new(&findings::BAD_STATUS_DETAILS);
+        list.push(Finding { span, ..f.with(format!("{} bytes", bytes.len())) });
+        return;
+    };
+    let message = plain.message.as_deref().unwrap_or_default();
+    if plain.code.is_some_and(|c| c != rich.code) || rich.message != message {
+        let rich = Status {
+            code: Some(rich.code),
+            message: Some(rich.message.chars().take(200).collect()),
+            ..Status::default()
+        };
+        let text = format!("{} where the status is {}", rich.text(), plain.text());
+        list.push(Finding { span, ..Finding::new(&findings::STATUS_DETAILS).with(text) });
     }
 }
 

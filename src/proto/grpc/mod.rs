@@ -13,6 +13,8 @@ mod heads;
 mod machine;
 mod message;
 mod metadata;
+mod snappy;
+mod status;
 mod trace;
 mod verdict;
 pub mod wire;

@@ -451,7 +451,7 @@ fn each_odd_message_is_found_once() {
     let cases: &[Case<'_>] = &[
         (&[], framed(1, &packed), &["grpc.compressed-without-encoding"]),
         (&[("grpc-encoding", "identity")], framed(1, b"x"), &["grpc.compressed-without-encoding"]),
-        (&[("grpc-encoding", "snappy")], framed(1, b"x"), &["grpc.unknown-encoding"]),
+        (&[("grpc-encoding", "lz4")], framed(1, b"x"), &["grpc.unknown-encoding"]),
         (&[("grpc-encoding", "gzip")], framed(1, &broken), &["grpc.bad-compression"]),
         (&[("grpc-encoding", "gzip")], framed(1, &longer), &["grpc.bad-compression"]),
         (
@@ -472,12 +472,42 @@ fn each_odd_message_is_found_once() {
 }
 
 #[test]
+fn zstd_and_snappy_are_undone() {
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+    let zstd = compress_to_vec(ALICE, CompressionLevel::Fastest);
+    // A length, and one literal.
+    let snappy = [&[ALICE.len() as u8, (ALICE.len() as u8 - 1) << 2], ALICE].concat();
+    for (name, packed) in [("zstd", zstd), ("snappy", snappy)] {
+        for size in [1, 2, 3, 7, 1460] {
+            let mut w = World::new();
+            w.size = size;
+            w.request(&[("grpc-encoding", name)]).send(Side::Client, &framed(1, &packed));
+            assert!(w.r.codes().is_empty(), "{name}");
+            let e = w.event("message");
+            assert_eq!(e.length, ALICE.len() as u64, "{name}");
+            assert_eq!(e.detail.as_ref().unwrap().payload, Payload::Bytes(ALICE.to_vec()));
+            assert_tiles(e);
+        }
+    }
+}
+
+#[test]
+fn more_than_libraries_receive_is_found() {
+    let mut w = World::new();
+    w.request(&[("grpc-encoding", "gzip")]);
+    w.send(Side::Client, &framed(1, &gzip(&vec![0; 4 << 20])));
+    assert!(w.r.codes().is_empty());
+    w.send(Side::Client, &framed(1, &gzip(&vec![0; (4 << 20) + 1])));
+    assert_eq!(w.r.codes(), ["grpc.large-message"]);
+}
+
+#[test]
 fn a_bomb_is_named() {
     use crate::base::limits::MAX_INFLATED_BYTES;
     let packed = gzip(&vec![0; MAX_INFLATED_BYTES + 1]);
     let mut w = World::new();
     w.request(&[("grpc-encoding", "gzip")]).send(Side::Client, &framed(1, &packed));
-    assert_eq!(w.r.codes(), ["grpc.inflate-limit"]);
+    assert_eq!(w.r.codes(), ["grpc.inflate-limit", "grpc.large-message"]);
     assert_eq!(w.event("message").length, MAX_INFLATED_BYTES as u64);
     assert_eq!(w.event("message").detail.as_ref().unwrap().truncated, Some(64 << 20));
 }
@@ -502,7 +532,7 @@ fn a_large_message_keeps_its_length() {
         w.request(&[])
             .send(Side::Client, &framed(0, &data))
             .send(Side::Client, &framed(0, b"next"));
-        assert_eq!(w.r.codes(), ["grpc.message-limit"]);
+        assert_eq!(w.r.codes(), ["grpc.message-limit", "grpc.large-message"]);
         let e = w.event("message");
         assert_eq!(e.length, data.len() as u64);
         assert_tiles(e);
