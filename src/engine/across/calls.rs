@@ -1,10 +1,13 @@
 //! gRPC calls that were made for the sake of others, with what was left of their
 //! deadlines, and calls that were tried again: see [`lineage`](crate::engine::lineage).
 
+use std::sync::Arc;
+
 use super::{Across, Analysis, Seen};
 use crate::base::limits::MAX_LINKED_CALLS;
 use crate::base::time::human;
 use crate::engine::lineage::{By, Call, Parent, parents, retries};
+use crate::engine::{ConversationInfo, FindingEvent};
 use crate::facts::Facts;
 use crate::finding::{Finding, FindingSpec};
 use crate::proto::grpc::findings as g;
@@ -13,8 +16,8 @@ use crate::proto::grpc::findings as g;
 #[derive(Default)]
 pub(super) struct Calls {
     calls: Vec<Call>,
-    /// Of each, a finding without its words.
-    templates: Vec<Across>,
+    /// Of each, whose it is: calls of one connection share it.
+    infos: Vec<Arc<ConversationInfo>>,
 }
 
 impl Analysis for Calls {
@@ -34,7 +37,14 @@ impl Analysis for Calls {
             complete: seen.draft.complete,
             facts: (**facts).clone(),
         });
-        self.templates.push(seen.found(Finding::new(&g::PART_OF)));
+        // Its addresses are what a finding shows; they do not change.
+        let info = match self.infos.last() {
+            Some(last) if last.id == seen.info.id && last.ends == seen.info.ends => {
+                Arc::clone(last)
+            }
+            _ => Arc::new(seen.info.clone()),
+        };
+        self.infos.push(info);
     }
 
     fn finish(&mut self, found: &mut Vec<Across>) {
@@ -47,17 +57,23 @@ impl Calls {
     fn settle(&mut self, n: usize, found: &mut Vec<Across>) {
         let (parents, retries) = (parents(&self.calls), retries(&self.calls));
         for (i, (parent, retry)) in parents.iter().zip(&retries).enumerate().take(n) {
-            let (Some(call), Some(template)) = (self.calls.get(i), self.templates.get(i)) else {
+            let (Some(call), Some(info)) = (self.calls.get(i), self.infos.get(i)) else {
                 continue;
             };
             let mut say = |spec: &'static FindingSpec, text: String, other: &Call| {
                 let proof = vec![other.start.packet, call.start.packet];
-                let finding = Finding::new(spec).with(text).proved_by(proof.clone());
-                let mut across =
-                    Across { finding: template.finding.clone(), info: template.info.clone() };
-                across.finding.finding = finding;
-                across.finding.packets = proof;
-                found.push(across);
+                found.push(Across {
+                    finding: FindingEvent {
+                        finding: Finding::new(spec).with(text).proved_by(proof.clone()),
+                        protocol: "grpc",
+                        event: Some(call.event),
+                        at: call.end,
+                        packets: proof,
+                        stream: call.stream,
+                        sender: None,
+                    },
+                    info: Box::new((**info).clone()),
+                });
             };
             if let Some(p) = parent
                 && let Some(of) = self.calls.get(p.call)
@@ -85,7 +101,7 @@ impl Calls {
             }
         }
         self.calls.drain(..n.min(self.calls.len()));
-        self.templates.drain(..n.min(self.templates.len()));
+        self.infos.drain(..n.min(self.infos.len()));
     }
 }
 

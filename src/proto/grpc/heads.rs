@@ -274,7 +274,7 @@ impl Call {
         let side = self.side(Side::Server);
         side.encoding = Encoding::from_header(encoding, is_partial(h));
         // A page that a proxy sends instead of an answer holds no messages.
-        side.lost = not_200 && !content_type.is_empty() && !is_grpc(content_type.as_bytes());
+        side.foreign = not_200 && !content_type.is_empty() && !is_grpc(content_type.as_bytes());
         side.content_type = content_type;
         let has_status = known(h, "grpc-status").is_some();
         if head.end && (has_status || is_partial(h)) {

@@ -81,6 +81,8 @@ pub(super) struct Direction {
     pub(super) said_uncompressed: bool,
     /// The head has been seen.
     pub(super) has_head: bool,
+    /// What comes is no gRPC: the page of a proxy that answers instead of the server.
+    pub(super) foreign: bool,
     /// A gap: what follows cannot be told apart.
     pub(super) lost: bool,
 }
@@ -142,7 +144,7 @@ impl Call {
             let rest = c.data.get(at..).unwrap_or_default();
             let offset = c.offset.saturating_add(at as u64);
             let d = self.side(c.side);
-            if d.lost {
+            if d.lost || d.foreign {
                 return Progress::nothing(at);
             }
             if let Some(m) = &mut d.current {
