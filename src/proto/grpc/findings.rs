@@ -62,9 +62,13 @@ findings! {
     /// More than libraries take.
     LARGE_MESSAGE = warning("grpc.large-message", "gRPC core, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH", "A message is larger than 4 MiB, the most that libraries receive unless told otherwise; they answer with RESOURCE_EXHAUSTED.");
     /// The details disagree with the status.
-    STATUS_DETAILS = warning("grpc.status-details-mismatch", "gRPC guide, Richer error model", "grpc-status-details-bin holds another code or message than grpc-status and grpc-message.");
-    /// The details cannot be read.
-    BAD_STATUS_DETAILS = warning("grpc.bad-status-details", "gRPC guide, Richer error model", "grpc-status-details-bin is no google.rpc.Status.");
+    STATUS_DETAILS = error("grpc.status-details-mismatch", RESPONSE, "The code in grpc-status-details-bin contradicts grpc-status.");
+    /// The details have another message.
+    DETAILS_MESSAGE = note("grpc.status-details-message", "gRPC guide, Richer error model", "The message in grpc-status-details-bin is not that of grpc-message: nothing forbids it, but some libraries (grpcio-status) then refuse the details.");
+    /// Details where there is nothing to explain.
+    DETAILS_OF_OK = error("grpc.status-details-of-ok", RESPONSE, "grpc-status-details-bin stands beside the status OK.");
+    /// The details are something else.
+    NO_STATUS_DETAILS = note("grpc.other-status-details", "gRPC guide, Richer error model", "grpc-status-details-bin is no google.rpc.Status; it may be of the service's own making, and is shown as bytes.");
     /// `grpc-timeout` is wrong.
     BAD_TIMEOUT = error("grpc.bad-timeout", REQUEST, "grpc-timeout is not one to eight digits and a unit of H, M, S, m, u or n.");
     /// `grpc-timeout` is too large.

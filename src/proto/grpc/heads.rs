@@ -8,12 +8,17 @@ use crate::finding::{Finding, FindingSpec};
 use crate::proto::grpc::call::Status;
 use crate::proto::grpc::encoding::Encoding;
 use crate::proto::grpc::machine::{Call, Request};
-use crate::proto::grpc::metadata::{Timeout, binary, percent_decode, split_path, timeout};
+use crate::proto::grpc::metadata::{
+    Timeout, binary, binary_parts, percent_decode, split_path, timeout,
+};
 use crate::proto::grpc::{fields, findings, is_grpc, status, trace};
 use crate::proto::{Head, Headers, Out};
 
 /// A `google.rpc.Status` beside `grpc-status`.
 const STATUS_DETAILS: &str = "grpc-status-details-bin";
+
+/// Characters of a message that a finding shows.
+const MAX_SHOWN: usize = 200;
 
 /// Names that have a field of their own, or that say nothing of the call.
 const NOT_METADATA: [&str; 6] =
@@ -101,8 +106,7 @@ impl<'a> Section<'a> {
                 {
                     status::show(&details, field.span, tree);
                 }
-                // Several values of one name may be joined by commas.
-                for part in value.split(|b| *b == b',') {
+                for part in binary_parts(value) {
                     let id = match binary(part) {
                         Some(b) => {
                             tree.add(&fields::METADATA_BIN, field.span, Value::Bytes(b.into()))
@@ -161,9 +165,7 @@ fn custom_names(headers: &Headers) -> Vec<String> {
 /// What any section may have wrong with it.
 fn metadata_findings(headers: &Headers, list: &mut Vec<Finding>) {
     for (name, value, field) in headers.iter() {
-        if field.known
-            && is_binary(name)
-            && value.split(|b| *b == b',').any(|part| binary(part).is_none())
+        if field.known && is_binary(name) && binary_parts(value).any(|part| binary(part).is_none())
         {
             let name = String::from_utf8_lossy(name);
             list.push(Finding {
@@ -359,25 +361,36 @@ impl Call {
     }
 }
 
-/// Whether the rich status says the same as the plain one.
+/// Whether the rich status goes with the plain one. Of the code the specification demands
+/// that it does not contradict; of the message it demands nothing.
 fn check_details(h: &Headers, plain: &Status, list: &mut Vec<Finding>) {
     let Some((v, span)) = known(h, STATUS_DETAILS) else { return };
     // What is no base64 is another finding.
-    let Some(bytes) = binary(v) else { return };
+    let Some(bytes) = binary(v).filter(|b| !b.is_empty()) else { return };
+    let mut say = |spec: &'static FindingSpec, text: String| {
+        list.push(Finding { span, ..Finding::new(spec).with(text) });
+    };
+    if plain.code == Some(0) {
+        say(&findings::DETAILS_OF_OK, format!("{} bytes", bytes.len()));
+    }
     let Some(rich) = status::read(&bytes) else {
-        let f = Finding::new(&findings::BAD_STATUS_DETAILS);
-        list.push(Finding { span, ..f.with(format!("{} bytes", bytes.len())) });
+        say(&findings::NO_STATUS_DETAILS, format!("{} bytes", bytes.len()));
         return;
     };
+    let short = |text: &str| -> String { text.chars().take(MAX_SHOWN).collect() };
+    // Details of OK have been found already.
+    if let Some((code, is)) = rich.code.zip(plain.code.filter(|c| *c != 0))
+        && code != is
+    {
+        let message = Some(short(&rich.message));
+        let rich = Status { code: Some(code), message, ..Status::default() };
+        say(&findings::STATUS_DETAILS, format!("{} where it is {}", rich.text(), plain.text()));
+        return;
+    }
     let message = plain.message.as_deref().unwrap_or_default();
-    if plain.code.is_some_and(|c| c != rich.code) || rich.message != message {
-        let rich = Status {
-            code: Some(rich.code),
-            message: Some(rich.message.chars().take(200).collect()),
-            ..Status::default()
-        };
-        let text = format!("{} where the status is {}", rich.text(), plain.text());
-        list.push(Finding { span, ..Finding::new(&findings::STATUS_DETAILS).with(text) });
+    if rich.message != message {
+        let text = format!("{:?} where it is {:?}", short(&rich.message), short(message));
+        say(&findings::DETAILS_MESSAGE, text);
     }
 }
 

@@ -96,9 +96,21 @@ const fn hex(digit: u8) -> Option<u8> {
     }
 }
 
-/// The bytes of a `-bin` value; `None` where it is no base64.
+/// The bytes of a `-bin` value; `None` where it is neither base64 nor the bytes as they
+/// are behind a zero byte, as gRPC's core sends them to a peer that takes them so
+/// (gRPC proposal G1: `SETTINGS` 0xfe03). No base64 begins with a zero byte.
 pub(super) fn binary(value: &[u8]) -> Option<Vec<u8>> {
-    BASE64.decode(value.trim_ascii()).ok()
+    match value.strip_prefix(&[0]) {
+        Some(bytes) => Some(bytes.to_vec()),
+        None => BASE64.decode(value.trim_ascii()).ok(),
+    }
+}
+
+/// The values of one `-bin` field: several of one name may be joined by commas, which
+/// base64 does not have; bytes as they are may.
+pub(super) fn binary_parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let raw = value.first() == Some(&0);
+    value.split(move |b| *b == b',' && !raw)
 }
 
 /// Service and method of a path: what is before and behind its last slash.
@@ -145,6 +157,19 @@ mod tests {
         assert_eq!(binary(b"AAEC/w=="), Some(vec![0, 1, 2, 255]));
         assert_eq!(binary(b"AAEC/w"), Some(vec![0, 1, 2, 255]));
         assert_eq!(binary(b"A?"), None);
+    }
+
+    #[test]
+    fn binary_values_as_they_are_behind_a_zero() {
+        // The example of gRPC proposal G1.
+        assert_eq!(binary(&[0, 1]), Some(vec![1]));
+        assert_eq!(binary(&[0]), Some(vec![]));
+        // Neither commas nor white space mean anything in them.
+        let value = b"\0\0a,b \n";
+        let parts: Vec<_> = binary_parts(value).map(binary).collect();
+        assert_eq!(parts, [Some(b"\0a,b \n".to_vec())]);
+        let parts: Vec<_> = binary_parts(b"AQ,Ag==").map(binary).collect();
+        assert_eq!(parts, [Some(vec![1]), Some(vec![2])]);
     }
 
     #[test]

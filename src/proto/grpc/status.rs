@@ -11,6 +11,8 @@ use crate::proto::grpc::fields;
 
 /// Details of one status that are opened; libraries limit headers to 8 KiB.
 const MAX_DETAILS: usize = 64;
+/// The largest code: UNAUTHENTICATED.
+const MAX_CODE: u64 = 16;
 /// Fields of one message that are read.
 const MAX_FIELDS: usize = 1024;
 /// Characters of a detail that is shown.
@@ -79,24 +81,31 @@ static KNOWN: &[(&str, &[Field])] = &[
 /// A `google.rpc.Status`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Details {
-    pub(super) code: u64,
+    /// Where it is stated: 0 is not.
+    pub(super) code: Option<u64>,
     pub(super) message: String,
     /// Type URLs and what is in them.
     pub(super) details: Vec<(String, Datum)>,
 }
 
-/// Reads one; `None` where the bytes are none.
+/// Reads one; `None` where the bytes are none. What a service puts there may be a
+/// message of its own: one with other fields, or with a code that there is not, is not
+/// taken for a status.
 pub(super) fn read(bytes: &[u8]) -> Option<Details> {
     let mut status = Details::default();
     for (number, value) in walk(bytes)? {
         match (number, value) {
             // Negative codes travel as ten bytes; there are none.
-            (1, Wire::Number(n)) => status.code = n,
+            (1, Wire::Number(n)) => status.code = Some(n).filter(|n| *n <= MAX_CODE),
             (2, Wire::Bytes(b)) => status.message = std::str::from_utf8(b).ok()?.to_owned(),
             (3, Wire::Bytes(b)) if status.details.len() < MAX_DETAILS => {
                 status.details.push(any(b)?);
             }
-            _ => {}
+            (3, Wire::Bytes(_)) => {}
+            _ => return None,
+        }
+        if number == 1 && status.code.is_none() {
+            return None;
         }
     }
     Some(status)
@@ -108,7 +117,7 @@ fn any(bytes: &[u8]) -> Option<(String, Datum)> {
         match (number, part) {
             (1, Wire::Bytes(b)) => url = std::str::from_utf8(b).ok()?.to_owned(),
             (2, Wire::Bytes(b)) => value = b,
-            _ => {}
+            _ => return None,
         }
     }
     let name = url.rsplit('/').next().unwrap_or_default();
@@ -235,7 +244,9 @@ fn varint(data: &[u8]) -> Option<(u64, &[u8])> {
 /// Adds a status below the open group.
 pub(super) fn show(status: &Details, span: Option<crate::base::Span>, tree: &mut Tree) {
     tree.open(&fields::STATUS_DETAILS, span);
-    tree.add(&fields::DETAILS_CODE, span, Value::U64(status.code));
+    if let Some(code) = status.code {
+        tree.add(&fields::DETAILS_CODE, span, Value::U64(code));
+    }
     tree.add(&fields::DETAILS_MESSAGE, span, Value::Text(status.message.as_str().into()));
     for (url, value) in &status.details {
         let line = |spec: &'static FieldSpec, tree: &mut Tree, v: Value| tree.add(spec, span, v);
@@ -268,7 +279,7 @@ mod tests {
         let any = [put(1, url.as_bytes()), put(2, value)].concat();
         let bytes = [vec![8, 9], put(2, b"sold out"), put(3, &any)].concat();
         let status = read(&bytes).unwrap();
-        assert_eq!((status.code, &*status.message), (9, "sold out"));
+        assert_eq!((status.code, &*status.message), (Some(9), "sold out"));
         assert_eq!(status.details[0].0, url);
         status.details[0].1.line(500)
     }
@@ -315,7 +326,19 @@ mod tests {
         let url = put(1, b"type.googleapis.com/google.rpc.Help");
         let odd = put(3, &[url, put(2, &[0xff])].concat());
         assert_eq!(read(&odd).unwrap().details[0].1, Datum::Bytes([0xff].into()));
-        for bad in [&[0xff][..], &[0x12, 5, 1], &[3, 1], &[0x12, 1, 0xff], b"\x1a\x02\xff\xff"] {
+        for bad in [
+            &[0xff][..],
+            &[0x12, 5, 1],
+            &[3, 1],
+            &[0x12, 1, 0xff],
+            b"\x1a\x02\xff\xff",
+            // A service's own message: a code that there is not, text for a code, a number for a
+            // text, a fourth field.
+            &[8, 17],
+            &[10, 1, b'x'],
+            &[8, 5, 16, 1],
+            &[8, 5, 32, 1],
+        ] {
             assert_eq!(read(bad), None, "{bad:?}");
         }
         assert_eq!(read(b""), Some(Details::default()));

@@ -8,6 +8,7 @@ use super::*;
 use crate::base::{Moment, Side, Span};
 use crate::event::{Draft, Level, Payload};
 use crate::facts::Facts;
+use crate::field::Value;
 use crate::proto::harness::Recorder;
 use crate::proto::{Abort, EndCause, Headers, Input, Machine, Path};
 
@@ -489,6 +490,55 @@ fn zstd_and_snappy_are_undone() {
             assert_tiles(e);
         }
     }
+}
+
+/// What is found of these details beside this status.
+fn about_details(status: &str, message: &str, details: &str) -> Vec<&'static str> {
+    let mut w = World::new();
+    w.request(&[]).response(&[]);
+    w.trailers(&[
+        ("grpc-status", status),
+        ("grpc-message", message),
+        ("grpc-status-details-bin", details),
+    ]);
+    let of_all = ["grpc.bad-status", "grpc.call-failed"];
+    w.r.codes().into_iter().filter(|c| !of_all.contains(c)).collect()
+}
+
+#[test]
+fn rich_details_may_not_contradict_the_status() {
+    // Code 5 and the message "no", as base64 and as bytes (gRPC proposal G1).
+    for details in ["CAUSAm5v", "\0\u{8}\u{5}\u{12}\u{2}no"] {
+        assert_eq!(about_details("5", "no", details), [""; 0]);
+        assert_eq!(about_details("13", "no", details), ["grpc.status-details-mismatch"]);
+        // Another message is no contradiction.
+        assert_eq!(about_details("5", "no user", details), ["grpc.status-details-message"]);
+        assert_eq!(about_details("0", "no", details), ["grpc.status-details-of-ok"]);
+    }
+    // No code, the message "no": nothing is said of the code.
+    assert_eq!(about_details("13", "no", "EgJubw"), [""; 0]);
+    // A service's own bytes, and its own message whose first field is 404.
+    assert_eq!(about_details("5", "no", "AAECAw"), ["grpc.other-status-details"]);
+    assert_eq!(about_details("5", "no", "CJQD"), ["grpc.other-status-details"]);
+    assert_eq!(about_details("5", "no", "?"), ["grpc.bad-base64"]);
+    assert_eq!(about_details("5", "no", ""), [""; 0]);
+}
+
+#[test]
+fn binary_metadata_as_bytes_is_shown_as_bytes() {
+    let mut w = World::new();
+    w.request(&[("token-bin", "\0,\u{1} "), ("list-bin", "AQ,Ag")]);
+    assert_eq!(w.r.codes(), [""; 0]);
+    let tree = &w.event("request").detail.as_ref().unwrap().tree;
+    let all: Vec<Vec<u8>> = tree
+        .leaves()
+        .filter(|n| n.spec.name == "grpc.metadata_bin")
+        .map(|n| match &n.value {
+            Value::Bytes(b) => b.to_vec(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(all, [b",\x01 ".to_vec(), vec![1], vec![2]]);
 }
 
 #[test]

@@ -16,7 +16,8 @@ pub(super) fn ids(headers: &Headers) -> Vec<TraceId> {
         if !field.known {
             continue;
         }
-        let value = value.trim_ascii();
+        // Binary as it is may end with what looks like white space.
+        let (whole, value) = (value, value.trim_ascii());
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
         let id = if is("traceparent") {
             traceparent(value)
@@ -31,7 +32,7 @@ pub(super) fn ids(headers: &Headers) -> Vec<TraceId> {
             b3_parent = hex(value, &[16]);
             None
         } else if is("grpc-trace-bin") {
-            binary(value).and_then(|b| grpc_trace(&b))
+            binary(whole).and_then(|b| grpc_trace(&b))
         } else if is("x-request-id") && !value.is_empty() && value.len() <= MAX_ID {
             let id = String::from_utf8_lossy(value).into();
             Some(TraceId { header: "x-request-id", id, span: None, parent: None })
@@ -129,6 +130,14 @@ mod tests {
         // 00, 00 and 16 bytes, 01 and 8 bytes, 02 and 1 byte; in base64.
         let bin = "AABL+S81d7NNpqPOkp0ODkc2AQDwZ6oLqQK3AgE";
         assert_eq!(of(&[("grpc-trace-bin", bin)]), both("grpc-trace-bin"));
+        // The same as bytes, behind a zero; the last of the span is a space.
+        let span: &[u8] = &[1, 0, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0x20];
+        let id = [0x4b, 0xf9, 0x2f, 0x35, 0x77, 0xb3, 0x4d, 0xa6];
+        let id = [id, [0xa3, 0xce, 0x92, 0x9d, 0x0e, 0x0e, 0x47, 0x36]].concat();
+        let mut h = Headers::new();
+        h.push(b"grpc-trace-bin", &[&[0, 0, 0][..], &id, span].concat());
+        let found = ids(&h).pop().map(|t| (t.id, t.span));
+        assert_eq!(found, Some((ID.into(), Some("00f067aa0ba90220".into()))));
         assert_eq!(of(&[("x-request-id", "r-1")]), [("x-request-id", "r-1".to_owned(), None)]);
     }
 
