@@ -19,6 +19,7 @@ pub mod slice;
 pub mod spread;
 pub mod stats;
 mod thin;
+pub mod transports;
 
 use std::sync::Mutex;
 

@@ -9,6 +9,7 @@ mod calls;
 mod connections;
 mod exposure;
 mod legs;
+mod polling;
 mod streams;
 
 use crate::base::EventId;
@@ -75,6 +76,7 @@ impl Analyses {
                 Box::<connections::Connections>::default(),
                 Box::<legs::Legs>::default(),
                 Box::<calls::Calls>::default(),
+                Box::<polling::Polling>::default(),
                 Box::<streams::Streams>::default(),
             ],
         }

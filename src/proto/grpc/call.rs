@@ -8,7 +8,7 @@ use crate::facts::{CallFacts, Facts, TraceId};
 use crate::field::{FieldSpec, Tree, Value};
 use crate::finding::Finding;
 use crate::proto::grpc::metadata::split_path;
-use crate::proto::grpc::verdict::Verdict;
+use crate::proto::grpc::verdict::{NOT_CAPTURED, Verdict};
 use crate::proto::grpc::{fields, findings};
 use crate::proto::{Out, Path};
 
@@ -67,6 +67,7 @@ impl Ended {
         };
         match self {
             Self::Status => "status".into(),
+            _ if cause == NOT_CAPTURED => cause.into(),
             Self::NoStatus => "no status".into(),
             Self::Reset(8, Side::Client) if cause == "deadline" => "deadline".into(),
             Self::Reset(code, by) => format!("reset {} by {by}", named(*code)),
@@ -251,6 +252,7 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         requested: r.start,
         messages: r.messages,
         bytes: r.bytes,
+        first_response_ns: r.responses.map(|[first, _]| first),
     };
     out.emit(Draft {
         facts: Some(Facts::Call(Box::new(facts))),
@@ -279,6 +281,9 @@ fn number(tree: &mut Tree, spec: &'static FieldSpec, value: Option<u64>) {
 fn summary(r: &Report<'_>, duration: u64) -> String {
     let path = r.path.map_or("(path not captured)", |p| p.strip_prefix('/').unwrap_or(p));
     let how = match (&r.ended, r.status) {
+        (Ended::NoStatus | Ended::ConnectionLost(..), _) if r.verdict.cause == NOT_CAPTURED => {
+            "status not captured".into()
+        }
         (Ended::Status, Some(s)) => match (r.verdict.cause, s.code) {
             ("deadline", Some(0)) => "OK after the deadline".into(),
             _ => s.text(),

@@ -152,7 +152,7 @@ fields! {
         "Segments of the call's connection that were sent again while it lasted, by either end.");
     /// How the call ended.
     ENDED = FieldSpec::new("grpc.ended", "Ended by", 0, Kind::Text, OURS,
-        "status, no status, reset with its code and side, goaway, deadline, connection lost or capture ended.");
+        "status, no status, not captured, reset with its code and side, goaway, deadline, connection lost or capture ended.");
     /// How long it took.
     DURATION = FieldSpec::new("duration_ns", "Duration", 0, Kind::Duration, OURS,
         "From the first byte to the packet that completed it.");

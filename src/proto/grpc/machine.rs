@@ -10,9 +10,10 @@ use crate::proto::grpc::call::{self, Ended, Lost, Report, Status};
 use crate::proto::grpc::encoding::Encoding;
 use crate::proto::grpc::findings;
 use crate::proto::grpc::metadata::Timeout;
+use crate::proto::grpc::resync::{self, Next};
 use crate::proto::grpc::verdict::{self, Case};
 use crate::proto::grpc::wire::{self, PREFIX_LEN, Prefix};
-use crate::proto::{Abort, Chunk, EndCause, Input, Machine, Out, Progress, Trace};
+use crate::proto::{Abort, Chunk, EndCause, Input, Machine, Out, Progress, Trace, missing};
 
 /// Bytes of a message in the making up to which a fork copies them.
 const FORK_BYTES: usize = 64 << 10;
@@ -83,8 +84,16 @@ pub(super) struct Direction {
     pub(super) has_head: bool,
     /// What comes is no gRPC: the page of a proxy that answers instead of the server.
     pub(super) foreign: bool,
-    /// A gap: what follows cannot be told apart.
+    /// Behind missing bytes: the next message is looked for.
     pub(super) lost: bool,
+    /// Nothing behind them has been looked at.
+    pub(super) at_first: bool,
+    /// Bytes that belong to a message of which others are missing.
+    pub(super) skip: u32,
+    /// Messages were found again behind missing bytes.
+    pub(super) found: bool,
+    /// Any number of bytes are missing, and with them whole messages perhaps.
+    pub(super) holed: bool,
 }
 
 /// A message whose prefix has been read.
@@ -144,8 +153,28 @@ impl Call {
             let rest = c.data.get(at..).unwrap_or_default();
             let offset = c.offset.saturating_add(at as u64);
             let d = self.side(c.side);
-            if d.lost || d.foreign {
+            if d.foreign {
                 return Progress::nothing(at);
+            }
+            if d.skip > 0 && !rest.is_empty() {
+                let n = rest.len().min(d.skip as usize);
+                // At most what is skipped.
+                d.skip -= n as u32;
+                at += n;
+                continue;
+            }
+            if d.lost && !rest.is_empty() {
+                match resync::find(rest, d.at_first, c.last) {
+                    Next::Undecided => return Progress::need(at, (rest.len() / 4).max(1)),
+                    Next::Behind(n) => at += n,
+                    Next::At(n) => {
+                        at += n;
+                        d.lost = false;
+                        d.found = true;
+                    }
+                }
+                d.at_first = false;
+                continue;
             }
             if let Some(m) = &mut d.current {
                 let missing = m.prefix.length.saturating_sub(m.got) as usize;
@@ -223,12 +252,22 @@ impl Call {
     }
 
     fn gap(&mut self, side: Side, len: u64, out: &mut dyn Out) {
-        let finding = Finding::new(&findings::GAP).with(format!("{len} bytes from the {side}"));
+        let finding = Finding::new(&findings::GAP);
+        let finding = finding.with(format!("{} from the {side}", missing(len)));
         let d = self.side(side);
-        if d.lost {
+        let again = d.lost;
+        // Where the message ends is known if it is known how much of it is missing.
+        let within = d.current.as_ref().map_or(d.skip, |m| m.prefix.length.saturating_sub(m.got));
+        let here = u64::from(within) >= len && len > 0;
+        d.skip = if here { within.saturating_sub(len as u32) } else { 0 };
+        if !here {
+            d.lost = true;
+            d.at_first = true;
+            d.holed = true;
+        }
+        if again {
             return;
         }
-        d.lost = true;
         if d.current.is_some() {
             self.finish_kept(side, Some(finding), out);
         } else if !self.done {
@@ -323,13 +362,15 @@ impl Call {
             asked: self.asked,
             answered: self.answered.filter(|[first, _]| first.packet < end.packet),
             messages,
+            holed: server.holed,
         });
         let mut path = out.path();
         path.retransmissions = path.retransmissions.saturating_sub(self.retransmissions);
         list.extend(verdict.finding(&call::beside(path)));
         let not_200 = self.http_status.filter(|s| *s != 200);
         // Without any head, not even who is the server is certain.
-        if ended == Ended::NoStatus && not_200.is_none() && self.sides.iter().any(|d| d.has_head) {
+        let has_head = self.sides.iter().any(|d| d.has_head);
+        if ended == Ended::NoStatus && not_200.is_none() && has_head && !server.holed {
             let finding = Finding::new(&findings::MISSING_TRAILERS);
             list.push(finding.proved_by([start.packet, end.packet]));
         }
@@ -369,7 +410,6 @@ impl Machine for Call {
             Input::Reset { side, code } => self.reset(side, code, out),
             Input::Gap { side, len, .. } => {
                 self.gap(side, len, out);
-                return Progress::nothing(0);
             }
             Input::End { side, cause } => self.end(side, cause, out),
             Input::Datagram { .. } => return Progress::nothing(0),

@@ -20,6 +20,9 @@ const INTERNAL: u64 = 13;
 const UNAVAILABLE: u64 = 14;
 const UNAUTHENTICATED: u64 = 16;
 
+/// What nobody can judge by what was captured.
+pub(super) const NOT_CAPTURED: &str = "not captured";
+
 /// How far before its deadline a call may seem to end that ended by it: the clock of
 /// the client ran before its request was on the wire, and timers are rounded.
 const EARLY_NS: u64 = 20_000_000;
@@ -41,6 +44,8 @@ pub(super) struct Case<'a> {
     pub(super) answered: Option<[Moment; 2]>,
     /// Messages, client's and server's.
     pub(super) messages: [u64; 2],
+    /// Bytes of the server are missing, and a status perhaps with them.
+    pub(super) holed: bool,
 }
 
 /// The verdict.
@@ -134,6 +139,11 @@ impl Case<'_> {
 /// Judges the end of a call.
 pub(super) fn judge(c: &Case<'_>) -> Verdict {
     let mut v = match c.ended {
+        Ended::NoStatus | Ended::ConnectionLost(..) if c.holed => Verdict {
+            cause: NOT_CAPTURED,
+            text: "bytes of the server are missing, perhaps with the status".into(),
+            ..Verdict::default()
+        },
         Ended::Status => by_status(c),
         Ended::NoStatus => without_status(c),
         Ended::Reset(code, side) => aborted(c, *code, *side),
@@ -203,7 +213,7 @@ fn by_status(c: &Case<'_>) -> Verdict {
     let Some(code) = s.code else {
         if s.not_captured {
             return Verdict {
-                cause: "not captured",
+                cause: NOT_CAPTURED,
                 text: "the trailers were captured, but not the status in them".into(),
                 ..Verdict::default()
             };
@@ -423,6 +433,7 @@ mod tests {
             asked: Some(at(0)),
             answered: None,
             messages: [1, 0],
+            holed: false,
         })
     }
 
@@ -438,6 +449,7 @@ mod tests {
             asked: Some(at(0)),
             answered: Some([at(took), at(took)]),
             messages: [1, 0],
+            holed: false,
         })
     }
 
@@ -496,6 +508,26 @@ mod tests {
     }
 
     #[test]
+    fn where_bytes_of_the_server_are_missing_nobody_knows() {
+        for ended in [Ended::NoStatus, Ended::ConnectionLost(Side::Server, Lost::Fin)] {
+            let case = Case {
+                ended: &ended,
+                status: None,
+                http_status: Some(200),
+                timeout: None,
+                start: at(0),
+                end: at(3),
+                asked: Some(at(0)),
+                answered: None,
+                messages: [1, 0],
+                holed: true,
+            };
+            assert_eq!(short(&judge(&case)), (NOT_CAPTURED, None, None, ""));
+            assert_ne!(judge(&Case { holed: false, ..case }).cause, NOT_CAPTURED);
+        }
+    }
+
+    #[test]
     fn statuses_of_other_layers_are_mapped() {
         let mut case = Case {
             ended: &Ended::NoStatus,
@@ -507,6 +539,7 @@ mod tests {
             asked: Some(at(0)),
             answered: None,
             messages: [1, 0],
+            holed: false,
         };
         for (http, code) in [
             (400, 13),

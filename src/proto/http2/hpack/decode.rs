@@ -163,7 +163,7 @@ impl Block<'_> {
         ];
         for (length, spec, part, place) in rows {
             sink.computed(length, Value::U64(part.octets.len() as u64));
-            sink.field(spec, place, Value::Text(String::from_utf8_lossy(part.octets).into()));
+            sink.field(spec, place, Value::text(part.octets));
             if !part.known {
                 sink.note("unknown");
             }
@@ -202,7 +202,6 @@ impl Decoder {
     /// no older entry is known, and any size may hold.
     pub(crate) fn join(&mut self) {
         self.limit = u32::MAX;
-        self.table.resize(u32::MAX);
         self.table.lose();
     }
 
