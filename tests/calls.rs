@@ -236,6 +236,37 @@ fn no_prefix_of_a_capture_brings_another_verdict() {
     }
 }
 
+/// Nor does any one packet that was not captured.
+#[test]
+fn no_packet_that_is_missing_brings_another_verdict() {
+    let mut wrong: Vec<String> = Vec::new();
+    for name in ["grpc-verdicts", "grpc-refusals", "grpc-deadlines-exceeded", "grpc-statuses"] {
+        let (_, path) =
+            fixtures().into_iter().find(|(n, _)| n.starts_with(&format!("{name}/"))).unwrap();
+        let all = packets(&path);
+        let verdict = |c: &Call| (c.ends[0], c.stream, c.facts.verdict);
+        let whole: Vec<_> = known(&run(&all, options(&[]))).iter().map(verdict).collect();
+        for n in 0..all.len() {
+            let mut rest = all.clone();
+            rest.remove(n);
+            for c in known(&run(&rest, options(&[]))) {
+                let v = verdict(&c);
+                let unknown = matches!(v.2, "open" | "not captured")
+                    // Without the request no deadline is known; the server's word is.
+                    || v.2 == "status" && c.facts.path.is_empty();
+                if !(unknown || whole.contains(&v)) {
+                    wrong.push(format!(
+                        "{name} without packet {}: {v:?} {:?}",
+                        n + 1,
+                        c.facts.path
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 fn framescope(args: &[&str]) -> String {
     let out = Command::new(env!("CARGO_BIN_EXE_framescope")).args(args).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));

@@ -26,8 +26,16 @@ fn read(path: &Path) -> Read {
 }
 
 /// The findings of `engine/across`.
-const ACROSS: [&str; 4] =
-    ["sse.resumed", "sse.resume-gap", "sse.no-last-event-id", "sse.too-many-streams"];
+const ACROSS: [&str; 8] = [
+    "grpc.deadline-dropped",
+    "grpc.deadline-extended",
+    "grpc.part-of",
+    "grpc.retry",
+    "sse.no-last-event-id",
+    "sse.resume-gap",
+    "sse.resumed",
+    "sse.too-many-streams",
+];
 
 impl Read {
     /// What is known of the events of a conversation, opened.

@@ -342,6 +342,12 @@ impl Stack {
             notes
         });
         self.info.path.round_trip = shared.path.round_trip;
+        for dir in Dir::BOTH {
+            let side = side_of(dir, self.a_is_client);
+            if let Some(waits) = self.info.path.waits.get_mut(side.index()) {
+                *waits = tcp.waits(dir);
+            }
+        }
         if notes.has(Note::Retransmission) {
             self.info.path.retransmissions += 1;
         }

@@ -363,6 +363,12 @@ impl TcpFlow {
         self.seen(dir).ledger()
     }
 
+    /// Whether bytes of a direction, or its end, wait behind others that were not captured.
+    #[must_use]
+    pub fn waits(&self, dir: Dir) -> bool {
+        self.seen(dir).waits()
+    }
+
     /// Memory held, in bytes.
     #[must_use]
     pub fn memory(&self) -> usize {

@@ -117,6 +117,8 @@ pub struct Path {
     /// Nanoseconds of the handshake, from SYN to the acknowledgement of its answer: the
     /// round trip between both ends, wherever on the way it was captured.
     pub round_trip: Option<u64>,
+    /// By side: bytes of it, or its end, wait behind others that have not been captured.
+    pub waits: [bool; 2],
 }
 
 /// How a direction ended.

@@ -281,9 +281,7 @@ fn number(tree: &mut Tree, spec: &'static FieldSpec, value: Option<u64>) {
 fn summary(r: &Report<'_>, duration: u64) -> String {
     let path = r.path.map_or("(path not captured)", |p| p.strip_prefix('/').unwrap_or(p));
     let how = match (&r.ended, r.status) {
-        (Ended::NoStatus | Ended::ConnectionLost(..), _) if r.verdict.cause == NOT_CAPTURED => {
-            "status not captured".into()
-        }
+        (_, None) if r.verdict.cause == NOT_CAPTURED => "status not captured".into(),
         (Ended::Status, Some(s)) => match (r.verdict.cause, s.code) {
             ("deadline", Some(0)) => "OK after the deadline".into(),
             _ => s.text(),

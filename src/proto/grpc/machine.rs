@@ -351,6 +351,7 @@ impl Call {
         let timeout = self.request.as_ref().and_then(|r| r.timeout?.nanos());
         let [client, server] = &self.sides;
         let messages = [client.messages, server.messages];
+        let mut path = out.path();
         let verdict = verdict::judge(&Case {
             ended: &ended,
             status: self.status.as_ref(),
@@ -362,9 +363,9 @@ impl Call {
             asked: self.asked,
             answered: self.answered.filter(|[first, _]| first.packet < end.packet),
             messages,
-            holed: server.holed,
+            holed: server.holed || path.waits.get(Side::Server.index()) == Some(&true),
+            asked_in_full: client.has_head,
         });
-        let mut path = out.path();
         path.retransmissions = path.retransmissions.saturating_sub(self.retransmissions);
         list.extend(verdict.finding(&call::beside(path)));
         let not_200 = self.http_status.filter(|s| *s != 200);

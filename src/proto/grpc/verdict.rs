@@ -46,6 +46,8 @@ pub(super) struct Case<'a> {
     pub(super) messages: [u64; 2],
     /// Bytes of the server are missing, and a status perhaps with them.
     pub(super) holed: bool,
+    /// The head of the request was captured: there is no deadline that is not known.
+    pub(super) asked_in_full: bool,
 }
 
 /// The verdict.
@@ -109,6 +111,9 @@ impl Case<'_> {
     /// What the server had done by then.
     fn until_then(&self) -> String {
         let [_, down] = self.messages;
+        if self.holed {
+            return "; bytes of the server before that were not captured".into();
+        }
         match (self.answered, down) {
             (None, _) if self.asked.is_none() => {
                 "; nothing had come of the server, the request was not complete".into()
@@ -136,10 +141,21 @@ impl Case<'_> {
     }
 }
 
+/// Whether a status may have come before such an end: servers abort what they have
+/// answered (NO_ERROR), and libraries abort for reasons of their own what had failed before.
+const fn is_unsure(ended: &Ended) -> bool {
+    match ended {
+        Ended::NoStatus | Ended::ConnectionLost(..) => true,
+        Ended::Reset(code, Side::Server) => *code == 0,
+        Ended::Reset(code, Side::Client) => *code != 8,
+        _ => false,
+    }
+}
+
 /// Judges the end of a call.
 pub(super) fn judge(c: &Case<'_>) -> Verdict {
     let mut v = match c.ended {
-        Ended::NoStatus | Ended::ConnectionLost(..) if c.holed => Verdict {
+        ended if c.holed && is_unsure(ended) => Verdict {
             cause: NOT_CAPTURED,
             text: "bytes of the server are missing, perhaps with the status".into(),
             ..Verdict::default()
@@ -258,6 +274,14 @@ fn by_status(c: &Case<'_>) -> Verdict {
                         c.after()
                     )
                 }
+                None if !c.asked_in_full => {
+                    v.cause = "status";
+                    format!(
+                        "the server says DEADLINE_EXCEEDED {}; whether this call has a deadline \
+                         was not captured",
+                        c.after()
+                    )
+                }
                 None => {
                     v.cause = "status";
                     format!(
@@ -330,6 +354,12 @@ fn aborted(c: &Case<'_>, code: u32, side: Side) -> Verdict {
                     "cancelled by the client after {}, {} before its deadline{}",
                     human(c.took()),
                     human(t.saturating_sub(c.took())),
+                    c.until_then()
+                ),
+                None if !c.asked_in_full => format!(
+                    "cancelled by the client {}, at a deadline perhaps: the request was not \
+                     captured{}",
+                    c.after(),
                     c.until_then()
                 ),
                 None => {
@@ -434,6 +464,7 @@ mod tests {
             answered: None,
             messages: [1, 0],
             holed: false,
+            asked_in_full: true,
         })
     }
 
@@ -450,6 +481,7 @@ mod tests {
             answered: Some([at(took), at(took)]),
             messages: [1, 0],
             holed: false,
+            asked_in_full: true,
         })
     }
 
@@ -521,6 +553,7 @@ mod tests {
                 answered: None,
                 messages: [1, 0],
                 holed: true,
+                asked_in_full: true,
             };
             assert_eq!(short(&judge(&case)), (NOT_CAPTURED, None, None, ""));
             assert_ne!(judge(&Case { holed: false, ..case }).cause, NOT_CAPTURED);
@@ -540,6 +573,7 @@ mod tests {
             answered: None,
             messages: [1, 0],
             holed: false,
+            asked_in_full: true,
         };
         for (http, code) in [
             (400, 13),
