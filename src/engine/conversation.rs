@@ -238,6 +238,13 @@ impl Deliver for ToNode<'_> {
         }
     }
 
+    fn lacks(&mut self, dir: Dir) {
+        let side = self.side(dir);
+        if let Some(waits) = self.shared.path.waits.get_mut(side.index()) {
+            *waits = true;
+        }
+    }
+
     fn reset(&mut self, dir: Dir) {
         let side = self.side(dir);
         if *self.life == Life::Open {

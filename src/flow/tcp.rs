@@ -142,6 +142,7 @@ impl TcpFlow {
             }
             if !rst && theirs.acknowledge(q) {
                 notes.set(Note::AckedUnseen);
+                out.lacks(dir.reverse());
             }
         }
         if rst {

@@ -295,7 +295,7 @@ impl Call {
                     (false, EndCause::Cut) => {
                         let by = if self.hung_up { Side::Client } else { Side::Server };
                         self.last = self.last.max(out.now());
-                        Ended::ConnectionLost(by, Lost::Fin)
+                        self.refused(out).unwrap_or(Ended::ConnectionLost(by, Lost::Fin))
                     }
                     _ => Ended::NoStatus,
                 }
@@ -325,11 +325,22 @@ impl Call {
         let ended = match out.abort() {
             _ if self.status.is_some() => Ended::Status,
             Abort::Connection => Ended::ConnectionLost(side, Lost::Rst),
-            Abort::Goaway { last, error } => Ended::Goaway { last, error, side },
-            Abort::Stream => Ended::Reset(code, side),
+            Abort::Goaway { .. } | Abort::Stream => {
+                self.refused(out).unwrap_or(Ended::Reset(code, side))
+            }
         };
         self.last = self.last.max(out.now());
         self.conclude(ended, out);
+    }
+
+    /// The server has said that it would not act on the call, and did not.
+    fn refused(&self, out: &dyn Out) -> Option<Ended> {
+        match out.abort() {
+            Abort::Goaway { last, error } if self.answered.is_none() => {
+                Some(Ended::Goaway { last, error, side: Side::Server })
+            }
+            _ => None,
+        }
     }
 
     /// Emits the event of the call, once.

@@ -49,6 +49,8 @@ struct End {
     found_again: bool,
     /// The largest payload that it has ever allowed its peer.
     max_frame: u32,
+    /// The last stream that it will act on, and why (§6.8).
+    goaway: Option<(u32, u32)>,
     /// Whether it allows pushing.
     push: bool,
     /// Whether it has allowed extended CONNECT (RFC 8441 §3).
@@ -66,6 +68,7 @@ impl Default for End {
             lost: false,
             found_again: false,
             max_frame: DEFAULT_MAX_FRAME,
+            goaway: None,
             push: true,
             connect: false,
         }
@@ -523,6 +526,8 @@ impl Connection {
     fn goaway(&mut self, side: Side, last: u32, error: u32, out: &mut dyn Out) {
         // REFUSED_STREAM is what such a stream comes to where nothing is wrong.
         let code = if error == 0 { 7 } else { error };
+        let end = self.end_of(side);
+        end.goaway = Some((end.goaway.map_or(last, |(old, _)| old.min(last)), error));
         out.set_abort(Abort::Goaway { last, error });
         for id in self.streams.ids() {
             if id > last && initiator(id) == side.peer() {
@@ -530,6 +535,14 @@ impl Connection {
             }
         }
         out.set_abort(Abort::Stream);
+    }
+
+    /// How the end of a stream came about that was opened when its peer had said, or was
+    /// saying, that it would not act on it.
+    pub(super) fn refused(&self, id: u32) -> Option<Abort> {
+        let peer = self.ends.get(initiator(id).peer().index())?;
+        let (last, error) = peer.goaway.filter(|(last, _)| id > *last)?;
+        Some(Abort::Goaway { last, error })
     }
 
     /// The stream is open, or is opened now; `false` where nobody is told of it.
