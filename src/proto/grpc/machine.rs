@@ -343,6 +343,11 @@ impl Call {
 
 impl Machine for Call {
     fn feed(&mut self, input: Input<'_>, out: &mut dyn Out) -> Progress {
+        if let Input::Head(h) = &input {
+            // No message stands before it, so nothing is missing of what follows.
+            let d = self.side(h.side);
+            (d.lost, d.holed, d.skip) = (false, false, 0);
+        }
         match input {
             Input::Bytes(c) => return self.bytes(c, out),
             Input::Head(h) if h.side == Side::Client => self.request_head(&h, out),
