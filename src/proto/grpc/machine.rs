@@ -8,10 +8,11 @@ use crate::finding::Finding;
 use crate::proto::grpc::call::{self, Ended, Report, Status};
 use crate::proto::grpc::encoding::Encoding;
 use crate::proto::grpc::metadata::Timeout;
+use crate::proto::grpc::glimpse;
 use crate::proto::grpc::resync::{self, Next};
 use crate::proto::grpc::wire::{self, PREFIX_LEN, Prefix};
 use crate::proto::grpc::{fields, findings};
-use crate::proto::{Chunk, EndCause, Input, Machine, Out, Progress, Trace, missing};
+use crate::proto::{Chunk, EndCause, Input, Machine, Out, Progress, Trace, Verdict, missing};
 
 /// Bytes of a message in the making up to which a fork copies them.
 const FORK_BYTES: usize = 64 << 10;
@@ -64,6 +65,8 @@ pub(super) struct Direction {
     pub(super) said_uncompressed: bool,
     /// The head has been seen.
     pub(super) has_head: bool,
+    /// Whether its first bytes are a message has been decided.
+    pub(super) judged: bool,
     /// Behind missing bytes: the next message is looked for.
     pub(super) lost: bool,
     /// Nothing behind them has been looked at.
@@ -132,6 +135,15 @@ impl Call {
                 d.skip -= n as u32;
                 at += n;
                 continue;
+            }
+            if !d.has_head && !d.judged && !rest.is_empty() {
+                match glimpse::by_body(rest, c.last) {
+                    Verdict::More => return Progress::need(at, 1),
+                    // Its bytes were joined within a message.
+                    Verdict::No => (d.lost, d.at_first, d.holed) = (true, true, true),
+                    Verdict::Yes { .. } => {}
+                }
+                d.judged = true;
             }
             if d.lost && !rest.is_empty() {
                 match resync::find(rest, d.at_first, c.last) {

@@ -51,8 +51,18 @@ pub(super) fn find(data: &[u8], first: bool, last: bool) -> Next {
             Is::Unknown => return Next::Undecided,
             Is::Message(whole, read) => (whole, read),
         };
-        if first && at == 0 && whole > PREFIX_LEN {
-            return Next::At(at);
+        if first && at == 0 {
+            // An empty message is five zeros, as are many other bytes.
+            match rest.get(whole..) {
+                _ if whole > PREFIX_LEN => return Next::At(at),
+                Some([]) if last => return Next::At(at),
+                Some(next) => match message(next) {
+                    Is::Message(..) => return Next::At(at),
+                    Is::Unknown if !decided => return Next::Undecided,
+                    _ => {}
+                },
+                None => {}
+            }
         }
         // Elsewhere it must be sound to its end, and another must follow.
         match rest.get(whole..) {

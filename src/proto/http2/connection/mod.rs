@@ -495,16 +495,21 @@ impl Connection {
         // What the peer sent before it knew is on its way; a capture may have it later
         // than that, behind bytes that are missing.
         if child && !again && !peer.ended && !self.is_tunnel(id) {
-            if let Some(old) = self.streams.linger(id, side) {
-                self.close_child(old, out);
-                self.streams.close(old, None);
-            }
+            self.linger(id, side, out);
             return;
         }
         if child {
             self.close_child(id, out);
         }
         self.streams.close(id, Some(side));
+    }
+
+    /// The stream is over by `side`, and stays open for a while to what the peer sent.
+    fn linger(&mut self, id: u32, side: Side, out: &mut dyn Out) {
+        if let Some(old) = self.streams.linger(id, side) {
+            self.close_child(old, out);
+            self.streams.close(old, None);
+        }
     }
 
     /// The aborts that wait for the end that opened the stream.
@@ -569,6 +574,11 @@ impl Connection {
             self.tell(id, Input::End { side, cause: EndCause::Finished }, out);
             if alone {
                 self.tell(id, Input::End { side: side.peer(), cause: EndCause::Finished }, out);
+                // Unless the request is late: nobody knows where TCP's first bytes belong.
+                if !self.is_tunnel(id) {
+                    self.linger(id, side, out);
+                    return;
+                }
             }
             if over {
                 self.close_child(id, out);
