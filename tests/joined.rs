@@ -13,7 +13,8 @@ use framescope::index::{Index, Progress, Reader, Reloader, RowId};
 use serde_json::Value;
 use std::sync::{Arc, RwLock};
 use support::{
-    NUMBERED, Owned, Run, as_json, corpus, cut, fixtures, gist, options, pack, packets, run, segments,
+    NUMBERED, Owned, Run, as_json, corpus, cut, fixtures, gist, options, pack, packets, run,
+    segments,
 };
 
 /// The most runs over one capture: beyond it every second number is left out,
@@ -211,8 +212,11 @@ fn nothing_wrong_is_shown() {
                 }
             }
             let from = all[n].meta.id.0;
-            let complete: BTreeSet<&String> =
-                firsts.iter().filter(|(p, _)| p.iter().all(|p| *p >= from)).map(|(_, m)| m).collect();
+            let complete: BTreeSet<&String> = firsts
+                .iter()
+                .filter(|(p, _)| p.iter().all(|p| *p >= from))
+                .map(|(_, m)| m)
+                .collect();
             for m in &complete {
                 if found.contains(*m) {
                     mine.0 += 1;

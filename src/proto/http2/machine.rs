@@ -8,11 +8,11 @@
 use crate::base::limits::MAX_HEADER_BYTES;
 use crate::base::{BufferId, Moment, Origins, Side};
 use crate::event::{Detail, Draft, Level, Payload};
-use crate::field::{In, NoSink, Tree, TreeSink};
+use crate::field::{In, NoSink, Tree, TreeSink, Value};
 use crate::finding::Finding;
 use crate::proto::http2::chain::{self, Found};
 use crate::proto::http2::codes::{self, frame};
-use crate::proto::http2::connection::Connection;
+use crate::proto::http2::connection::{Connection, Left};
 use crate::proto::http2::streaming::Streaming;
 use crate::proto::http2::wire::{self, Body, Content, FrameHead, HEAD_LEN, PREFACE};
 use crate::proto::http2::{fields, findings, probe, summary};
@@ -233,7 +233,12 @@ impl Http2 {
                 } else {
                     self.connection.unread(side, s.head());
                 }
-                s.finish(side, Some(Finding::new(&findings::GAP).with(detail)), &mut self.connection, out);
+                s.finish(
+                    side,
+                    Some(Finding::new(&findings::GAP).with(detail)),
+                    &mut self.connection,
+                    out,
+                );
                 *self.phase(side) = Phase::Within(rest);
                 self.finish_streaming(side, out);
                 return;
@@ -245,7 +250,12 @@ impl Http2 {
                 } else {
                     self.connection.unread(side, s.head());
                 }
-                s.finish(side, Some(Finding::new(&findings::GAP).with(detail)), &mut self.connection, out);
+                s.finish(
+                    side,
+                    Some(Finding::new(&findings::GAP).with(detail)),
+                    &mut self.connection,
+                    out,
+                );
                 unknown
             }
             other => {
@@ -348,6 +358,16 @@ impl Http2 {
             let mut trace = Trace::new(true, WIRE);
             trace.add(out, side, offset..end);
             detail.origins = origins(trace, data);
+            if let Some(answer) = effect.answer() {
+                let packet = Value::U64(answer.to.packet.0);
+                detail.tree.add(&fields::ACK_TO, None, packet);
+                detail.tree.add(&fields::ACK_TIME, None, Value::U64(answer.after));
+            }
+            if head.kind == frame::WINDOW_UPDATE
+                && let Some(left) = self.connection.left(side.peer(), head.stream)
+            {
+                windows(&mut detail.tree, left);
+            }
             if let Some(section) = effect.detail() {
                 let base = detail.origins.append(&section.origins);
                 detail.tree.append(&section.tree, base);
@@ -462,6 +482,14 @@ pub(super) fn origins(mut trace: Trace, bytes: &[u8]) -> Origins {
         origins.add(buffer);
     }
     origins
+}
+
+/// What is left of the windows.
+pub(super) fn windows(tree: &mut Tree, left: Left) {
+    if let Some(n) = left.stream {
+        tree.add(&fields::STREAM_WINDOW, None, Value::I64(n));
+    }
+    tree.add(&fields::CONNECTION_WINDOW, None, Value::I64(left.connection));
 }
 
 /// The event of a frame.

@@ -90,6 +90,11 @@ impl Streams {
         self.open.get_mut(&id)
     }
 
+    /// Whether the stream is open.
+    pub(crate) fn is_open(&self, id: u32) -> bool {
+        self.open.contains_key(&id)
+    }
+
     /// Whether no further stream can be followed.
     pub(crate) fn is_full(&self) -> bool {
         self.open.len() >= MAX_CHILDREN
@@ -112,7 +117,9 @@ impl Streams {
     pub(crate) fn close(&mut self, id: u32, reset_by: Option<Side>) {
         let Some(s) = self.open.remove(&id) else { return };
         let by = Side::BOTH.map(|side| {
-            reset_by == Some(side) || s.reset == Some(side) || s.halves.get(side.index()).is_some_and(|h| h.ended)
+            reset_by == Some(side)
+                || s.reset == Some(side)
+                || s.halves.get(side.index()).is_some_and(|h| h.ended)
         });
         if self.closed.len() >= REMEMBERED {
             self.closed.pop_front();

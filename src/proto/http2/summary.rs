@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::base::Side;
 use crate::proto::Headers;
 use crate::proto::http2::codes;
 use crate::proto::http2::wire::{
@@ -136,6 +137,15 @@ fn fields(s: &mut String, headers: &Headers) {
 }
 
 /// An error code by name.
+/// What a GOAWAY says, and of whom.
+pub(crate) fn goaway(side: Side, last: u32, code: u32, debug: &[u8]) -> String {
+    let mut s = format!("{} by the {side}, last stream {last}", error(code));
+    if !debug.is_empty() {
+        let _ = write!(s, ", \"{}\"", text(debug));
+    }
+    s
+}
+
 pub(crate) fn error(code: u32) -> String {
     codes::named(codes::error(u64::from(code)), code)
 }

@@ -580,8 +580,10 @@ impl Half {
         let f = Finding::new(&GAP).with(format!("{} between frames", missing(len)));
         d.findings.push(f);
         if out.wants(Level::Message) {
-            let mut detail =
-                Detail { summary: format!("{} were not captured", missing(len)), ..Detail::default() };
+            let mut detail = Detail {
+                summary: format!("{} were not captured", missing(len)),
+                ..Detail::default()
+            };
             detail.tree.add(&GAP_LENGTH, None, Value::U64(len));
             d.detail = Some(Box::new(detail));
         }

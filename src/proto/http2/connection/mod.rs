@@ -1,12 +1,17 @@
 //! What a connection knows beyond its bytes: settings, header blocks under way,
 //! and the streams with their children (RFC 9113 §5, §6).
 
+mod account;
 mod blocks;
+mod rules;
 mod tunnels;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+pub(super) use self::account::{Answer, Left};
+
+use self::account::Account;
 use self::blocks::{Pending, Section};
 use self::tunnels::Tunnels;
 use crate::base::{Moment, Side};
@@ -51,6 +56,8 @@ struct End {
     max_frame: u32,
     /// Whether it allows pushing.
     push: bool,
+    /// The largest section that it wants.
+    max_list: Option<u32>,
     /// Whether it has allowed extended CONNECT (RFC 8441 §3).
     connect: bool,
 }
@@ -67,6 +74,7 @@ impl Default for End {
             found_again: false,
             max_frame: DEFAULT_MAX_FRAME,
             push: true,
+            max_list: None,
             connect: false,
         }
     }
@@ -82,12 +90,19 @@ pub(super) struct Effect {
     reset: Option<u32>,
     /// GOAWAY: the last stream and the code.
     goaway: Option<(u32, u32)>,
+    /// What an acknowledgement answers.
+    answer: Option<Answer>,
 }
 
 impl Effect {
     /// The header section that the frame completed.
     pub(super) fn headers(&self) -> Option<&Headers> {
         self.section.as_ref().map(|s| &s.headers)
+    }
+
+    /// What the frame acknowledges.
+    pub(super) const fn answer(&self) -> Option<Answer> {
+        self.answer
     }
 
     /// Its tree and buffers: the block, then the fields.
@@ -102,6 +117,7 @@ pub(super) struct Connection {
     ends: [End; 2],
     streams: Streams,
     tunnels: Tunnels,
+    account: Account,
     /// Memory of the last section, for the next.
     spare: Headers,
     too_many_told: bool,
@@ -148,6 +164,11 @@ impl Connection {
         self.joined || self.ends.get(side.index()).is_some_and(|e| e.lost)
     }
 
+    /// What is left of the windows for data of `sender`, where that can be known.
+    pub(super) fn left(&mut self, sender: Side, id: u32) -> Option<Left> {
+        (!self.is_unsure()).then(|| self.account.left(sender, id))
+    }
+
     /// Whether it was upgraded from HTTP/1.1.
     pub(super) const fn is_upgraded(&self) -> bool {
         self.upgraded
@@ -173,6 +194,7 @@ impl Connection {
             let detail = format!("{} bytes where {max} are allowed", head.length);
             find(findings, &findings::FRAME_TOO_LARGE, detail);
         }
+        self.account.count(side, head, now, findings);
         let joined = self.joined;
         let end = self.end_of(side);
         let silent = joined || end.seen || end.lost;
@@ -262,20 +284,30 @@ impl Connection {
         for (id, at) in early {
             out.finding_at(Finding::new(&findings::STREAM_IDLE).with(format!("stream {id}")), at);
         }
+        for (finding, at) in self.account.settle(out.now()) {
+            out.finding_at(finding, at);
+        }
     }
 
     /// A frame that streams through begins. `true`: its data goes to a child.
     pub(super) fn streaming(
         &mut self,
         side: Side,
+        offset: u64,
         head: &FrameHead,
         findings: &mut Vec<Finding>,
         out: &mut dyn Out,
     ) -> bool {
-        self.check(side, head, out.now(), findings);
+        let at = out.moment(side, offset);
+        self.check(side, head, at, findings);
         match head.kind {
             frame::DATA => {
                 let id = head.stream;
+                if id != 0 && !self.is_unsure() {
+                    self.account.data(side, id, head.length, at, findings);
+                    let streams = &self.streams;
+                    self.account.keep(|id| streams.is_open(id));
+                }
                 let blind = self.is_blind(side) && id != 0;
                 if blind
                     && self.streams.get(id).is_none()
@@ -327,7 +359,8 @@ impl Connection {
         findings: &mut Vec<Finding>,
         out: &mut dyn Out,
     ) -> Effect {
-        self.check(side, head, out.now(), findings);
+        let at = out.moment(side, offset);
+        self.check(side, head, at, findings);
         match body.fault {
             Some(BodyFault::Size) => {
                 find(findings, &findings::FRAME_SIZE, format!("{} bytes", head.length));
@@ -360,25 +393,45 @@ impl Connection {
                     if head.length > 0 {
                         find(findings, &findings::SETTINGS_ACK, format!("{} bytes", head.length));
                     }
-                } else if head.stream == 0 {
-                    self.apply(side, list, findings);
+                    let answer = self.account.settings_ack(side, at);
+                    let answer = answer.filter(|_| !self.is_unsure());
+                    return Effect { answer, ..Effect::default() };
+                }
+                if head.stream == 0 {
+                    let initial = self.apply(side, list, findings);
+                    self.account.settings(side, initial, at, true);
                 }
                 Effect::default()
             }
             Content::RstStream(code) => {
                 let quiet = code == 0 || code == 8;
                 let spec = if quiet { &findings::RST_NOTE } else { &findings::RST_STREAM };
-                find(findings, spec, summary::error(code));
+                find(findings, spec, format!("{} by the {side}", summary::error(code)));
                 Effect { reset: Some(code), ..Effect::default() }
             }
-            Content::Goaway { last, error, .. } => {
-                if error != 0 {
-                    find(findings, &findings::GOAWAY_ERROR, summary::error(error));
-                }
+            Content::Ping(data) if head.has(ACK) => {
+                // What it answers may be missing.
+                let answer = self.account.ping_ack(side, data, at);
+                Effect { answer, ..Effect::default() }
+            }
+            Content::Ping(data) => {
+                self.account.ping(side, data, at);
+                Effect::default()
+            }
+            Content::Goaway { last, error, debug } => {
+                let spec = if error == 0 { &findings::GOAWAY } else { &findings::GOAWAY_ERROR };
+                find(findings, spec, summary::goaway(side, last, error, debug));
                 Effect { goaway: Some((last, error)), ..Effect::default() }
             }
             Content::WindowUpdate(0) => {
                 find(findings, &findings::WINDOW_ZERO, String::new());
+                Effect::default()
+            }
+            Content::WindowUpdate(n) => {
+                // An idle stream has no window, a closed one none that counts.
+                if !self.is_unsure() && (head.stream == 0 || self.streams.is_open(head.stream)) {
+                    self.account.update(side, head.stream, n, at);
+                }
                 Effect::default()
             }
             Content::Unread
@@ -420,7 +473,15 @@ impl Connection {
     /// They hold from the peer's acknowledgement on; as it is not known what
     /// was sent before that, the most generous value that was ever announced is
     /// what frames are held against.
-    fn apply(&mut self, side: Side, list: Settings<'_>, findings: &mut Vec<Finding>) {
+    ///
+    /// Gives the initial window, where there is one.
+    fn apply(
+        &mut self,
+        side: Side,
+        list: Settings<'_>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<u32> {
+        let mut initial = None;
         for (id, value) in list.iter() {
             let bad = match id {
                 settings::HEADER_TABLE_SIZE => {
@@ -431,7 +492,15 @@ impl Connection {
                     self.end_of(side).push = value != 0;
                     value > 1 || side == Side::Server && value != 0
                 }
-                settings::INITIAL_WINDOW_SIZE => value > 0x7fff_ffff,
+                settings::INITIAL_WINDOW_SIZE => {
+                    initial = Some(value);
+                    value > 0x7fff_ffff
+                }
+                settings::MAX_HEADER_LIST_SIZE => {
+                    let end = self.end_of(side);
+                    end.max_list = Some(end.max_list.map_or(value, |v| v.max(value)));
+                    false
+                }
                 settings::MAX_FRAME_SIZE => {
                     let end = self.end_of(side);
                     end.max_frame = end.max_frame.max(value.min(0x00ff_ffff));
@@ -453,6 +522,7 @@ impl Connection {
                 find(findings, &findings::SETTINGS_VALUE, format!("{name} = {value}"));
             }
         }
+        initial
     }
 
     /// Does what a frame does to the streams, once its event is emitted.
@@ -486,6 +556,10 @@ impl Connection {
         let peer = *s.half(side.peer());
         if !joined && initiator(id) != side && !peer.head && s.pending.is_none() {
             s.pending = Some((side, code));
+            return;
+        }
+        // Ended or aborted by this side before: nothing new.
+        if s.reset == Some(side) {
             return;
         }
         let (child, again) = (s.child, s.reset.is_some());
@@ -607,7 +681,8 @@ impl Connection {
             head.headers.get("http2-settings").and_then(|v| URL_SAFE_NO_PAD.decode(v).ok());
         match payload {
             Some(p) if p.len() % 6 == 0 => {
-                self.apply(Side::Client, Settings(&p), &mut findings);
+                let initial = self.apply(Side::Client, Settings(&p), &mut findings);
+                self.account.settings(Side::Client, initial, head.ready, false);
             }
             _ => find(&mut findings, &findings::BAD_UPGRADE_SETTINGS, String::new()),
         }
@@ -721,7 +796,11 @@ impl Connection {
     /// Tells every child whose direction has not ended.
     fn each_child(&mut self, side: Side, out: &mut dyn Out, input: Input<'_>) {
         for id in self.streams.ids() {
-            if self.streams.get(id).is_some_and(|s| s.child && !s.half(side).ended) {
+            if self
+                .streams
+                .get(id)
+                .is_some_and(|s| s.child && !s.half(side).ended && s.reset.is_none())
+            {
                 self.tell(id, input, out);
             }
         }
@@ -748,6 +827,10 @@ impl Connection {
                 e.hpack.memory() + block
             })
             .sum();
-        ends + self.early.capacity() * size_of::<(u32, Moment)>() + self.streams.memory() + self.tunnels.memory() + self.spare.memory()
+        ends + self.account.memory()
+            + self.early.capacity() * size_of::<(u32, Moment)>()
+            + self.streams.memory()
+            + self.tunnels.memory()
+            + self.spare.memory()
     }
 }

@@ -221,14 +221,15 @@ impl Decoder {
         self.table.memory() + self.scratch.name.capacity() + self.scratch.value.capacity()
     }
 
-    /// Decodes a whole block. What can be read is in `headers`; what cannot is a finding.
+    /// Decodes a whole block; gives the size of the section as RFC 9113 §6.5.2 counts it,
+    /// with what was cut of it. What can be read is in `headers`; what cannot is a finding.
     pub(crate) fn block<S: Sink>(
         &mut self,
         i: In<'_, S>,
         headers: &mut Headers,
         list: Option<&mut FieldList>,
         findings: &mut Vec<Finding>,
-    ) {
+    ) -> u64 {
         let (sink, whole) = (i.sink(), Span::bytes(i.buffer(), i.at(), i.data().len() as u32));
         let mut block =
             Block { headers, list, findings, begun: false, full: false, length: 0, count: 0 };
@@ -264,6 +265,7 @@ impl Decoder {
             sink.computed(&fields::HEADER_COUNT, Value::U64(block.count));
             sink.close(whole.end());
         }
+        block.length + 24 * block.count
     }
 
     /// One representation: a field or a size update (§6). On a stop its group is

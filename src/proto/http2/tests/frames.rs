@@ -241,26 +241,6 @@ fn what_is_cut_is_shown_as_cut() {
 }
 
 #[test]
-fn a_gap_silences_one_direction_alone() {
-    let mut m = Http2::default();
-    let mut r = Recorder::new();
-    let mut c = hello();
-    c.extend(frame(1, 4, 1, REQUEST));
-    c.extend(&frame(0, 1, 1, b"0123456789")[..14]);
-    r.bytes(&mut m, Side::Client, &c, 7);
-    r.gap(&mut m, Side::Client, 5);
-    r.bytes(&mut m, Side::Client, b"nobody reads this", 7);
-    r.bytes(&mut m, Side::Server, &frame(4, 0, 0, &[]), 7);
-    r.bytes(&mut m, Side::Server, &frame(1, 5, 1, &[0x88]), 7);
-    assert_eq!(r.codes(), ["http2.gap"]);
-    let told = &r.children[&1].2;
-    assert_eq!(told[1], Told::Bytes(Side::Client, b"01234".to_vec()));
-    assert_eq!(told[2], Told::Gap(Side::Client, 5));
-    assert_eq!(told[3], Told::Head(Side::Server, pairs(&[(":status", "200")]), true));
-    assert_eq!(r.refused, [17, 0]);
-}
-
-#[test]
 fn an_upgrade_makes_stream_one() {
     let mut request = Headers::new();
     request.push(b":method", b"GET");
