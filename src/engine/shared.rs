@@ -58,17 +58,36 @@ impl Ledger {
     }
 }
 
-/// What the packet being worked on has brought forth.
-pub(super) enum Found {
-    Event(Draft),
-    Finding {
-        finding: Finding,
-        protocol: &'static str,
-        sender: Option<Side>,
-        at: Moment,
-    },
-    /// It was one of these.
-    HandedOut,
+/// What the packet being worked on has brought forth, parts before wholes: each list in the
+/// order in which it came.
+#[derive(Default)]
+pub(super) struct Found {
+    /// The packet itself, and what is wrong with no event in particular.
+    pub first: Vec<First>,
+    /// Frames, messages, exchanges.
+    pub events: [Vec<Draft>; 3],
+}
+
+/// What comes before all frames.
+pub(super) enum First {
+    Packet(Box<Draft>),
+    Finding { finding: Finding, protocol: &'static str, sender: Option<Side>, at: Moment },
+}
+
+impl Found {
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.events.iter().all(Vec::is_empty)
+    }
+
+    fn push(&mut self, draft: Draft) {
+        let [frames, messages, exchanges] = &mut self.events;
+        match draft.level {
+            Level::Frame => frames.push(draft),
+            Level::Message => messages.push(draft),
+            Level::Exchange => exchanges.push(draft),
+            Level::Packet | Level::Finding => self.first.push(First::Packet(Box::new(draft))),
+        }
+    }
 }
 
 pub(super) struct Shared {
@@ -77,8 +96,8 @@ pub(super) struct Shared {
     pub payload_cap: usize,
     pub decoders: Arc<Vec<Box<dyn PayloadDecoder>>>,
     pub registry: &'static [&'static Protocol],
-    /// In the order in which they came; the conversation is the current one.
-    pub found: Vec<Found>,
+    /// What has come; the conversation is the current one.
+    pub found: Found,
     /// What machines have found since some of it was handed out.
     pub fresh: usize,
     /// Inflated bytes of the current conversation since this was last taken.
@@ -117,7 +136,7 @@ impl Shared {
             payload_cap: options.payload_cap,
             decoders: Arc::clone(&options.decoders),
             registry: options.registry,
-            found: Vec::new(),
+            found: Found::default(),
             fresh: 0,
             inflated: 0,
             ledger: Ledger::default(),
@@ -164,7 +183,7 @@ impl Shared {
                 s.wanted.pop_front();
             }
         }
-        self.found.push(Found::Event(draft));
+        self.found.push(draft);
     }
 
     pub(super) fn finding(&mut self, finding: Finding, protocol: &'static str) {
@@ -174,7 +193,7 @@ impl Shared {
     /// A finding about what came with an earlier packet.
     pub(super) fn finding_at(&mut self, finding: Finding, protocol: &'static str, at: Moment) {
         self.fresh += 1;
-        self.found.push(Found::Finding { finding, protocol, sender: None, at });
+        self.found.first.push(First::Finding { finding, protocol, sender: None, at });
     }
 
     /// A finding about what one side sent.
@@ -185,6 +204,6 @@ impl Shared {
         protocol: &'static str,
     ) {
         self.fresh += 1;
-        self.found.push(Found::Finding { finding, protocol, sender, at: self.now });
+        self.found.first.push(First::Finding { finding, protocol, sender, at: self.now });
     }
 }

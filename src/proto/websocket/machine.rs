@@ -16,7 +16,7 @@ use super::message::{Coding, OpenMessage};
 use super::resync::{Compression, Habits, Looked, Search, Style};
 use super::session::{Session, fault_of};
 use super::wire::{self, FrameHead, RSV1_BIT, opcode};
-use crate::base::{BufferId, Moment, Side, Span};
+use crate::base::{BufferId, Moment, PieceSource, Side, Span};
 use crate::event::{Detail, Draft, Level, Payload};
 use crate::field::{In, NoSink, Value};
 use crate::finding::{Finding, FindingSpec};
@@ -165,6 +165,10 @@ impl Machine for WebSocket {
                 let (half, mut shared) = self.half(side);
                 shared.session.gap(side);
                 half.gap(len, &mut shared, out);
+                if offset == 0 && half.search.is_some() {
+                    half.search = Some(Search::behind_handshake());
+                    half.maybe_open = false;
+                }
             }
             Input::End { side, cause } => {
                 let (half, mut shared) = self.half(side);
@@ -614,7 +618,8 @@ impl Half {
         loop {
             let data = chunk.data.get(took..).unwrap_or_default();
             let at = chunk.offset.saturating_add(took as u64);
-            match search.look(data, chunk.last, &style) {
+            let fronts = fronts(self.side, at, data.len(), out);
+            match search.look(data, chunk.last, &fronts, &style) {
                 Looked::Found(n) => {
                     self.tell_skipped(data.get(..n).unwrap_or_default(), at, out);
                     shared.session.begin(out.moment(self.side, at));
@@ -697,6 +702,20 @@ impl Half {
             self.abandon(end, shared, out);
         }
     }
+}
+
+/// Where the packets begin that brought some bytes, counted from the first of them.
+fn fronts(side: Side, at: u64, len: usize, out: &dyn Out) -> Vec<usize> {
+    let mut fronts = Vec::new();
+    let mut behind = None;
+    out.pieces(side, at..at.saturating_add(len as u64), &mut |p| {
+        let PieceSource::Packet(range) = p.source else { return };
+        if behind != Some(range.packet) {
+            fronts.push(p.start as usize);
+        }
+        behind = Some(range.packet);
+    });
+    fronts
 }
 
 /// Emits a message and counts it.

@@ -380,6 +380,7 @@ impl Account {
                 }
             }
         }
+        list.sort_by_key(|(_, at)| at.packet);
         list
     }
 

@@ -173,8 +173,9 @@ impl Connection {
             wire_len: octets.len() as u64,
         };
         let allowed = self.end_of(side.peer()).max_list;
-        rules::judge_size(size, section.wire_len, allowed, findings);
-        rules::judge(self.sort(side, &section), &section.headers, findings);
+        rules::judge_size(size.octets, section.wire_len, allowed, findings);
+        let sort = self.sort(side, &section);
+        rules::judge(sort, &section.headers, size.whole_read, findings);
         self.place(side, &section, findings);
         Effect { section: Some(section), ..Effect::default() }
     }

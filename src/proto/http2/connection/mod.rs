@@ -105,9 +105,11 @@ impl Effect {
         self.answer
     }
 
-    /// Its tree and buffers: the block, then the fields.
-    pub(super) fn detail(&self) -> Option<&Detail> {
-        self.section.as_ref().and_then(|s| s.detail.as_deref())
+    /// Its tree and buffers: the block, then the fields; a copy where messages are
+    /// built of it as well.
+    pub(super) fn detail(&mut self, shared: bool) -> Option<Box<Detail>> {
+        let detail = &mut self.section.as_mut()?.detail;
+        if shared { detail.clone() } else { detail.take() }
     }
 }
 
@@ -254,12 +256,12 @@ impl Connection {
         // Window updates and resets may still cross an end of stream.
         let strict = head.kind == frame::DATA;
         match past {
-            Past::Idle if initiator(head.stream) == side => {
-                if !unsure && self.ends.iter().all(|e| e.seen) {
-                    find(findings, &findings::STREAM_IDLE, format!("stream {}", head.stream));
-                }
+            Past::Idle if initiator(head.stream) != side => {
+                self.before_it_is_open(head.stream, now);
             }
-            Past::Idle => self.before_it_is_open(head.stream, now),
+            Past::Idle if !unsure && self.ends.iter().all(|e| e.seen) => {
+                find(findings, &findings::STREAM_IDLE, format!("stream {}", head.stream));
+            }
             Past::Closed { by_sender: true } if strict => {
                 find(findings, &findings::STREAM_CLOSED, format!("stream {}", head.stream));
             }

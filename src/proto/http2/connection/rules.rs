@@ -44,15 +44,17 @@ impl Sort {
 const OF_CONNECTIONS: [&[u8]; 5] =
     [b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"];
 
-/// Judges a section; each rule is told once, with the first field that breaks it.
-pub(super) fn judge(sort: Sort, headers: &Headers, findings: &mut Vec<Finding>) {
+/// Judges a section, or what could be read of it; each rule is told once, with the first
+/// field that breaks it.
+pub(super) fn judge(sort: Sort, headers: &Headers, whole: bool, findings: &mut Vec<Finding>) {
     let mut tell = |spec: &'static FindingSpec, detail: &[u8]| {
         if !findings.iter().any(|f| f.spec.code == spec.code) {
             let text: String = String::from_utf8_lossy(detail).chars().take(80).collect();
             findings.push(Finding::new(spec).with(text));
         }
     };
-    let (mut seen, mut regular, mut unknown) = (0_u8, false, false);
+    // What is missing may be in what was not read.
+    let (mut seen, mut regular, mut unknown) = (0_u8, false, !whole);
     for (name, value, field) in headers.iter() {
         if !field.known {
             unknown = true;

@@ -21,7 +21,7 @@ pub(crate) static CONNECTION_WINDOW: FieldSpec = spec(
     "Bytes that may still be sent on the connection in the direction of the data, once this frame is counted.",
 );
 pub(crate) static ACK_TO: FieldSpec = spec(
-    "http2.ack.to",
+    "http2.ack.to_packet",
     "Acknowledges packet",
     0,
     Unsigned,
