@@ -246,10 +246,20 @@ pub(crate) static PSEUDO_MISSING: FindingSpec = FindingSpec::error(
     "RFC 9113 §8.3.1",
     "A request lacks :method, :scheme or :path, or has an empty :path; or a response lacks :status.",
 );
+pub(crate) static PRIORITY_FIELD: FindingSpec = FindingSpec::warning(
+    "http2.priority-field",
+    "RFC 9218 §4",
+    "A Priority field is no dictionary of structured fields, and is ignored.",
+);
+pub(crate) static PRIORITY_UPDATE: FindingSpec = FindingSpec::error(
+    "http2.priority-update",
+    "RFC 9218 §7.1",
+    "A PRIORITY_UPDATE frame of the server, or for stream 0.",
+);
 pub(crate) static GOAWAY: FindingSpec = FindingSpec::note(
     "http2.goaway",
     "RFC 9113 §6.8",
-    "The connection is being shut down without an error.",
+    "The connection is being shut down without an error: by the server of its own accord, or while streams are open.",
 );
 pub(crate) static RST_STREAM: FindingSpec =
     FindingSpec::warning("http2.stream-reset", "RFC 9113 §6.4", "A stream was aborted.");
@@ -364,6 +374,8 @@ pub(crate) static FINDINGS: &[&FindingSpec] = &[
     &PSEUDO_TWICE,
     &PSEUDO_UNKNOWN,
     &PSEUDO_MISSING,
+    &PRIORITY_FIELD,
+    &PRIORITY_UPDATE,
     &GOAWAY,
     &RST_STREAM,
     &RST_NOTE,

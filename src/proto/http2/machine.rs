@@ -15,7 +15,7 @@ use crate::proto::http2::codes::{self, frame};
 use crate::proto::http2::connection::{Connection, Left};
 use crate::proto::http2::streaming::Streaming;
 use crate::proto::http2::wire::{self, Body, Content, FrameHead, HEAD_LEN, PREFACE};
-use crate::proto::http2::{fields, findings, probe, summary};
+use crate::proto::http2::{fields, findings, priority, probe, summary};
 use crate::proto::{Chunk, EndCause, Input, Machine, Out, Progress, Trace};
 
 /// The label of buffer 0.
@@ -371,6 +371,17 @@ impl Http2 {
             if let Some(section) = effect.detail(out.wants(Level::Message)) {
                 let base = detail.origins.append(section.origins);
                 detail.tree.append(section.tree, base);
+            }
+            let value = match body.content {
+                Content::PriorityUpdate { value, .. } => Some(value),
+                _ => effect.headers().and_then(|h| {
+                    let mut own = h.iter().filter(|(n, _, f)| *n == b"priority" && f.known);
+                    own.next().map(|(_, value, _)| value)
+                }),
+            };
+            if let Some(p) = value.and_then(priority::parse) {
+                detail.tree.add(&fields::URGENCY, None, Value::U64(u64::from(p.urgency)));
+                detail.tree.add(&fields::INCREMENTAL, None, Value::Bool(p.incremental));
             }
             match body.content {
                 Content::Ping(p) | Content::Goaway { debug: p, .. } if !p.is_empty() => {

@@ -12,6 +12,7 @@ mod fields;
 mod findings;
 mod hpack;
 mod machine;
+mod priority;
 mod probe;
 mod specimen;
 mod streaming;

@@ -95,6 +95,11 @@ impl Streams {
         self.open.contains_key(&id)
     }
 
+    /// Whether none is open.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Whether no further stream can be followed.
     pub(crate) fn is_full(&self) -> bool {
         self.open.len() >= MAX_CHILDREN

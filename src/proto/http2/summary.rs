@@ -156,7 +156,8 @@ pub(crate) fn error(code: u32) -> String {
     codes::named(codes::error(u64::from(code)), code)
 }
 
-fn text(bytes: &[u8]) -> String {
+/// Text from the wire, cut to [`TEXT_LEN`].
+pub(crate) fn text(bytes: &[u8]) -> String {
     let mut s = String::new();
     push_text(&mut s, bytes);
     s

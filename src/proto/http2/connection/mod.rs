@@ -19,13 +19,13 @@ use crate::event::Detail;
 use crate::finding::{Finding, FindingSpec};
 use crate::proto::http2::chain::Hints;
 use crate::proto::http2::codes::{self, frame, settings};
-use crate::proto::http2::findings;
 use crate::proto::http2::hpack::Decoder;
 use crate::proto::http2::streams::{Past, Stream, Streams, initiator};
 use crate::proto::http2::summary;
 use crate::proto::http2::wire::{
     ACK, Body, BodyFault, Content, END_STREAM, FrameHead, HEAD_LEN, Settings,
 };
+use crate::proto::http2::{findings, priority};
 use crate::proto::{Carries, Child, EndCause, Head, Headers, Input, Out};
 
 /// What both ends start with (§6.5.2).
@@ -54,6 +54,8 @@ struct End {
     found_again: bool,
     /// The largest payload that it has ever allowed its peer.
     max_frame: u32,
+    /// It has sent GOAWAY.
+    goaway: bool,
     /// Whether it allows pushing.
     push: bool,
     /// The largest section that it wants.
@@ -73,6 +75,7 @@ impl Default for End {
             lost: false,
             found_again: false,
             max_frame: DEFAULT_MAX_FRAME,
+            goaway: false,
             push: true,
             max_list: None,
             connect: false,
@@ -421,9 +424,24 @@ impl Connection {
                 Effect::default()
             }
             Content::Goaway { last, error, debug } => {
-                let spec = if error == 0 { &findings::GOAWAY } else { &findings::GOAWAY_ERROR };
-                find(findings, spec, summary::goaway(side, last, error, debug));
+                // A client that is done says so before it closes, and is answered so.
+                let by_client = side == Side::Client || self.end_of(side.peer()).goaway;
+                let done = by_client && debug.is_empty() && self.streams.is_empty();
+                self.end_of(side).goaway = true;
+                if error != 0 || !done {
+                    let spec = if error == 0 { &findings::GOAWAY } else { &findings::GOAWAY_ERROR };
+                    find(findings, spec, summary::goaway(side, last, error, debug));
+                }
                 Effect { goaway: Some((last, error)), ..Effect::default() }
+            }
+            Content::PriorityUpdate { stream, value } => {
+                if side == Side::Server || stream == 0 {
+                    find(findings, &findings::PRIORITY_UPDATE, format!("for stream {stream}"));
+                }
+                if priority::parse(value).is_none() {
+                    find(findings, &findings::PRIORITY_FIELD, summary::text(value));
+                }
+                Effect::default()
             }
             Content::WindowUpdate(0) => {
                 find(findings, &findings::WINDOW_ZERO, String::new());

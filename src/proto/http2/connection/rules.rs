@@ -3,7 +3,7 @@
 use crate::base::Side;
 use crate::finding::{Finding, FindingSpec};
 use crate::proto::Headers;
-use crate::proto::http2::findings;
+use crate::proto::http2::{findings, priority};
 
 /// Sections whose blocks are smaller are no bomb, however well they are compressed.
 const BOMB_BYTES: u64 = 64 << 10;
@@ -86,6 +86,13 @@ pub(super) fn judge(sort: Sort, headers: &Headers, whole: bool, findings: &mut V
         if field.known && (broken || blank(value.first()) || blank(value.last())) {
             tell(&findings::HEADER_VALUE, name);
         }
+    }
+    // A list of lines is one (RFC 9110 §5.3); of two of them the parts need not be sound.
+    let mut lines = headers.iter().filter(|(n, _, f)| *n == b"priority" && f.known);
+    if let (Some((_, value, _)), None) = (lines.next(), lines.next())
+        && priority::parse(value).is_none()
+    {
+        tell(&findings::PRIORITY_FIELD, value);
     }
     if unknown {
         return;

@@ -1,8 +1,9 @@
-//! What is known of a frame by those before it: windows and round trips.
+//! What is known of a frame beyond its bits: windows and round trips by those before it,
+//! and the priority that its text comes to.
 
 use super::spec;
 use crate::field::FieldSpec;
-use crate::field::Kind::{Duration, Signed, Unsigned};
+use crate::field::Kind::{Duration, Flag, Signed, Unsigned};
 
 pub(crate) static STREAM_WINDOW: FieldSpec = spec(
     "http2.window.stream",
@@ -37,5 +38,23 @@ pub(crate) static ACK_TIME: FieldSpec = spec(
     "From the SETTINGS or PING frame to its acknowledgement, as captured.",
 );
 
+pub(crate) static URGENCY: FieldSpec = spec(
+    "http2.priority.urgency",
+    "Urgency",
+    0,
+    Unsigned,
+    "RFC 9218 §4.1",
+    "0 comes first, 7 last; 3 where the field does not say.",
+);
+pub(crate) static INCREMENTAL: FieldSpec = spec(
+    "http2.priority.incremental",
+    "Incremental",
+    0,
+    Flag,
+    "RFC 9218 §4.2",
+    "The response is of use in pieces, as it comes.",
+);
+
 /// All of them.
-pub(super) static FIELDS: &[&FieldSpec] = &[&STREAM_WINDOW, &CONNECTION_WINDOW, &ACK_TO, &ACK_TIME];
+pub(super) static FIELDS: &[&FieldSpec] =
+    &[&STREAM_WINDOW, &CONNECTION_WINDOW, &ACK_TO, &ACK_TIME, &URGENCY, &INCREMENTAL];

@@ -13,7 +13,9 @@ use crate::proto::http2::codes;
 /// wire, before the decoded fields.
 pub(crate) const BLOCK_BUFFER: BufferId = BufferId(1);
 
-pub(crate) use account::{ACK_TIME, ACK_TO, CONNECTION_WINDOW, STREAM_WINDOW};
+pub(crate) use account::{
+    ACK_TIME, ACK_TO, CONNECTION_WINDOW, INCREMENTAL, STREAM_WINDOW, URGENCY,
+};
 pub(crate) use header::{
     HEADER, HEADER_BLOCK, HEADER_COUNT, HEADER_LENGTH, INDEX, NAME, NAME_CODED_LENGTH,
     NAME_HUFFMAN, NAME_LENGTH, NAME_OCTETS, REPR, SIZE_UPDATE, TABLE_SIZE, VALUE,

@@ -219,6 +219,25 @@ fn floods_are_told_once() {
     assert!(!w.end().contains(&"http2.rapid-reset"));
 }
 
+#[test]
+fn priorities_are_read() {
+    let mut w = World::new(&[]);
+    let both =
+        |w: &World| (w.field("http2.priority.urgency"), w.field("http2.priority.incremental"));
+    w.send(Side::Client, &frame(1, 4, 1, &[REQUEST, &field("priority", "u=1, i")].concat()));
+    assert_eq!(both(&w), (Some(Value::U64(1)), Some(Value::Bool(true))));
+    w.send(Side::Client, &frame(16, 0, 0, b"\0\0\0\x01i=?0"));
+    assert_eq!(both(&w), (Some(Value::U64(3)), Some(Value::Bool(false))));
+    assert!(w.r.codes().is_empty());
+    w.send(Side::Server, &frame(16, 0, 0, b"\0\0\0\x01u=5"));
+    w.send(Side::Client, &frame(16, 0, 0, b"\0\0\0\0u=5"));
+    w.send(Side::Client, &frame(16, 0, 0, b"\0\0\0\x01urgent!"));
+    assert_eq!(both(&w), (None, None));
+    w.send(Side::Client, &frame(1, 4, 3, &[REQUEST, &field("priority", "1")].concat()));
+    let (update, bad) = ("http2.priority-update", "http2.priority-field");
+    assert_eq!(w.end(), [update, update, bad, bad]);
+}
+
 /// A literal field without indexing.
 fn field(name: &str, value: &str) -> Vec<u8> {
     let mut v = vec![0, name.len() as u8];
@@ -303,4 +322,11 @@ fn goaway_says_why() {
     assert_eq!(f.detail.as_deref(), Some(detail));
     w.send(Side::Server, &frame(7, 0, 0, b"\0\0\0\x07\0\0\0\0"));
     assert_eq!(w.end(), ["http2.goaway-error", "http2.goaway"]);
+    // A client that is done says so, and nobody need be told.
+    let mut w = World::new(&[]);
+    w.send(Side::Client, &frame(7, 0, 0, &[0; 8]));
+    w.send(Side::Server, &frame(7, 0, 0, &[0; 8]));
+    assert!(w.r.codes().is_empty());
+    w.send(Side::Client, &open(1)).send(Side::Client, &frame(7, 0, 0, &[0; 8]));
+    assert_eq!(w.end(), ["http2.goaway"]);
 }
