@@ -1,7 +1,7 @@
 //! Header blocks: joined over CONTINUATION frames, decoded, and told to their
 //! streams (RFC 9113 §4.3, §6.2, §6.6, §6.10, §8.1).
 
-use super::rules::{self, Sort};
+use super::rules::{self, Given, Sort};
 use super::{Connection, Effect, find};
 use crate::base::limits::MAX_HEADER_BYTES;
 use crate::base::{Buffer, BufferId, Moment, Side};
@@ -175,7 +175,9 @@ impl Connection {
         let allowed = self.end_of(side.peer()).max_list;
         rules::judge_size(size.octets, section.wire_len, allowed, findings);
         let sort = self.sort(side, &section);
-        rules::judge(sort, &section.headers, size.whole_read, findings);
+        let binary = self.is_unsure() || self.end_of(side.peer()).binary;
+        let given = Given { sort, whole: size.whole_read, binary };
+        rules::judge(given, &section.headers, findings);
         self.place(side, &section, findings);
         Effect { section: Some(section), ..Effect::default() }
     }

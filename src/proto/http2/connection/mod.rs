@@ -56,6 +56,8 @@ struct End {
     max_frame: u32,
     /// It has sent GOAWAY.
     goaway: bool,
+    /// Whether it allows values of `-bin` fields as they are, behind a zero.
+    binary: bool,
     /// Whether it allows pushing.
     push: bool,
     /// The largest section that it wants.
@@ -76,6 +78,7 @@ impl Default for End {
             found_again: false,
             max_frame: DEFAULT_MAX_FRAME,
             goaway: false,
+            binary: false,
             push: true,
             max_list: None,
             connect: false,
@@ -533,6 +536,10 @@ impl Connection {
                     }
                     *allowed |= value == 1;
                     value > 1
+                }
+                settings::GRPC_TRUE_BINARY => {
+                    self.end_of(side).binary |= value == 1;
+                    false
                 }
                 settings::NO_RFC7540_PRIORITIES => value > 1,
                 _ => false,

@@ -40,13 +40,24 @@ impl Sort {
     }
 }
 
+/// What is known of a section beside its fields.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given {
+    pub(super) sort: Sort,
+    /// Nothing of it was cut.
+    pub(super) whole: bool,
+    /// The peer takes values of `-bin` fields as they are, behind a zero (gRPC's G1).
+    pub(super) binary: bool,
+}
+
 /// Fields that speak of a connection of HTTP/1.1 (§8.2.2).
 const OF_CONNECTIONS: [&[u8]; 5] =
     [b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"];
 
 /// Judges a section, or what could be read of it; each rule is told once, with the first
 /// field that breaks it.
-pub(super) fn judge(sort: Sort, headers: &Headers, whole: bool, findings: &mut Vec<Finding>) {
+pub(super) fn judge(given: Given, headers: &Headers, findings: &mut Vec<Finding>) {
+    let Given { sort, whole, binary } = given;
     let mut tell = |spec: &'static FindingSpec, detail: &[u8]| {
         if !findings.iter().any(|f| f.spec.code == spec.code) {
             let text: String = String::from_utf8_lossy(detail).chars().take(80).collect();
@@ -83,7 +94,8 @@ pub(super) fn judge(sort: Sort, headers: &Headers, whole: bool, findings: &mut V
         }
         let blank = |b: Option<&u8>| b.is_some_and(|b| matches!(b, b' ' | b'\t'));
         let broken = value.iter().any(|b| matches!(b, 0 | b'\r' | b'\n'));
-        if field.known && (broken || blank(value.first()) || blank(value.last())) {
+        let as_it_is = binary && name.ends_with(b"-bin") && value.first() == Some(&0);
+        if field.known && !as_it_is && (broken || blank(value.first()) || blank(value.last())) {
             tell(&findings::HEADER_VALUE, name);
         }
     }

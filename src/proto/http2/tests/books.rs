@@ -279,6 +279,14 @@ fn sections_that_break_the_rules() {
     w.send(Side::Server, &frame(1, 4, 1, b"\x48\x03103"));
     w.send(Side::Server, &frame(1, 4, 1, &[0x88]));
     assert!(w.end().is_empty());
+    // gRPC's binary metadata, where the peer takes it.
+    for (settings, codes) in [(&[0xfe, 3, 0, 0, 0, 1][..], &[][..]), (&[], &["http2.header-value"])]
+    {
+        let mut w = World::new(&[]);
+        w.send(Side::Server, &frame(4, 0, 0, settings));
+        w.send(Side::Client, &frame(1, 5, 1, &request(&[("x-bin", "\0\r\n ")])));
+        assert_eq!(w.end(), codes);
+    }
     // Responses and trailers have rules of their own.
     for (first, block, code) in [
         (None, field("server", "x"), "pseudo-header-missing"),
