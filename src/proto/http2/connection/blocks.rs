@@ -175,7 +175,10 @@ impl Connection {
         let allowed = self.end_of(side.peer()).max_list;
         rules::judge_size(size.octets, section.wire_len, allowed, findings);
         let sort = self.sort(side, &section);
-        let binary = self.is_unsure() || self.end_of(side.peer()).binary;
+        // The peer's settings may be late.
+        let unsure = self.is_unsure();
+        let peer = self.end_of(side.peer());
+        let binary = unsure || !peer.seen || peer.binary;
         let given = Given { sort, whole: size.whole_read, binary };
         rules::judge(given, &section.headers, findings);
         self.place(side, &section, findings);
