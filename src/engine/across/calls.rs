@@ -71,6 +71,7 @@ impl Calls {
                         packets: proof,
                         stream: call.stream,
                         sender: None,
+                        across: true,
                     },
                     info: Box::new((**info).clone()),
                 });
