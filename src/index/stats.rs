@@ -151,12 +151,12 @@ pub struct Calls {
 }
 
 /// How one exchange went.
-struct Outcome {
-    name: String,
-    error: bool,
-    unfinished: bool,
+pub(super) struct Outcome {
+    pub(super) name: String,
+    pub(super) error: bool,
+    pub(super) unfinished: bool,
     messages: [u64; 2],
-    bytes: [u64; 2],
+    pub(super) bytes: [u64; 2],
 }
 
 impl Stats {
@@ -205,13 +205,8 @@ impl Stats {
 
     fn exchange(&mut self, id: EventId, draft: &Draft) {
         let Some(detail) = &draft.detail else { return };
-        let Outcome { mut name, error, unfinished, messages, bytes } = outcome(draft, &detail.tree);
-        if name.len() > MAX_STATS_NAME {
-            let cut = (0..=MAX_STATS_NAME).rev().find(|n| name.is_char_boundary(*n));
-            name.truncate(cut.unwrap_or(0));
-            name.push('…');
-        }
-        let at = self.place(draft.protocol, name);
+        let Outcome { name, error, unfinished, messages, bytes } = outcome(draft, &detail.tree);
+        let at = self.place(draft.protocol, shortened(name));
         let Some(calls) = self.calls.get_mut(at) else { return };
         calls.count += 1;
         calls.errors += u64::from(error);
@@ -264,8 +259,18 @@ impl Stats {
     }
 }
 
+/// A name, cut to what is kept of one.
+pub(super) fn shortened(mut name: String) -> String {
+    if name.len() > MAX_STATS_NAME {
+        let cut = (0..=MAX_STATS_NAME).rev().find(|n| name.is_char_boundary(*n));
+        name.truncate(cut.unwrap_or(0));
+        name.push('…');
+    }
+    name
+}
+
 /// What an exchange says of itself.
-fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
+pub(super) fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
     let number = |name: &str| tree.number(name);
     let pair = |a: &str, b: &str| [number(a).unwrap_or(0), number(b).unwrap_or(0)];
     match draft.protocol {
@@ -331,7 +336,7 @@ fn path_of(target: Option<&str>) -> &str {
     target.find(['?', '#']).and_then(|at| target.get(..at)).unwrap_or(target)
 }
 
-fn text<'a>(tree: &'a Tree, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(tree: &'a Tree, name: &str) -> Option<&'a str> {
     match &tree.find(name)?.value {
         Value::Text(t) => Some(t),
         _ => None,

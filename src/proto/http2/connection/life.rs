@@ -5,7 +5,7 @@ use crate::base::Side;
 use crate::finding::Finding;
 use crate::proto::http2::findings;
 use crate::proto::http2::streams::{Stream, initiator};
-use crate::proto::{Carries, Child, EndCause, Input, Out};
+use crate::proto::{Abort, Carries, Child, EndCause, Input, Out};
 
 impl Connection {
     /// RST_STREAM (§6.4): both directions are over.
@@ -59,11 +59,21 @@ impl Connection {
     pub(super) fn goaway(&mut self, side: Side, last: u32, error: u32, out: &mut dyn Out) {
         // REFUSED_STREAM is what such a stream comes to where nothing is wrong.
         let code = if error == 0 { 7 } else { error };
+        out.set_abort(Abort::Goaway { last, error });
         for id in self.streams.ids() {
             if id > last && initiator(id) == side.peer() {
                 self.reset_stream(side, id, code, out);
             }
         }
+        out.set_abort(Abort::Stream);
+    }
+
+    /// How the end of a stream came about that was opened when its peer had said, or was
+    /// saying, that it would not act on it.
+    pub(super) fn refused(&self, id: u32) -> Option<Abort> {
+        let peer = self.ends.get(initiator(id).peer().index())?;
+        let (last, error) = peer.goaway.filter(|(last, _)| id > *last)?;
+        Some(Abort::Goaway { last, error })
     }
 
     /// The stream is open, or is opened now; `false` where nobody is told of it.
@@ -129,7 +139,9 @@ impl Connection {
     /// One direction of the connection was aborted.
     pub(in crate::proto::http2) fn reset(&mut self, side: Side, code: u32, out: &mut dyn Out) {
         self.settle_resets(out);
+        out.set_abort(Abort::Connection);
         self.each_child(side, out, Input::Reset { side, code });
+        out.set_abort(Abort::Stream);
     }
 
     /// One direction of the connection ended.
@@ -160,6 +172,8 @@ impl Connection {
             self.settle_resets(out);
         }
         self.end_of(side).over = true;
+        // The connection ended before its streams did.
+        let cause = if cause == EndCause::Finished { EndCause::Cut } else { cause };
         self.each_child(side, out, Input::End { side, cause });
     }
 

@@ -52,8 +52,8 @@ struct End {
     found_again: bool,
     /// The largest payload that it has ever allowed its peer.
     max_frame: u32,
-    /// It has sent GOAWAY.
-    goaway: bool,
+    /// The last stream that it will act on, and why (§6.8).
+    goaway: Option<(u32, u32)>,
     /// Whether it allows values of `-bin` fields as they are, behind a zero.
     binary: bool,
     /// Whether it allows pushing.
@@ -75,7 +75,7 @@ impl Default for End {
             lost: false,
             found_again: false,
             max_frame: DEFAULT_MAX_FRAME,
-            goaway: false,
+            goaway: None,
             binary: false,
             push: true,
             max_list: None,
@@ -296,9 +296,11 @@ impl Connection {
             }
             Content::Goaway { last, error, debug } => {
                 // A client that is done says so before it closes, and is answered so.
-                let by_client = side == Side::Client || self.end_of(side.peer()).goaway;
+                let by_client = side == Side::Client || self.end_of(side.peer()).goaway.is_some();
                 let done = by_client && debug.is_empty() && self.streams.is_empty();
-                self.end_of(side).goaway = true;
+                let end = self.end_of(side);
+                let least = end.goaway.map_or(last, |(old, _)| old.min(last));
+                end.goaway = Some((least, error));
                 if error != 0 || !done {
                     let spec = if error == 0 { &findings::GOAWAY } else { &findings::GOAWAY_ERROR };
                     find(findings, spec, summary::goaway(side, last, error, debug));
