@@ -288,7 +288,10 @@ fn any_one_segment_of_what_dice_sent() {
                     runs += 1;
                 }
             }
-            println!("{coding:?} {packing:?}: {} intact, {} missed, {} wrong", mine.0, mine.1, mine.2);
+            println!(
+                "{coding:?} {packing:?}: {} intact, {} missed, {} wrong",
+                mine.0, mine.1, mine.2
+            );
             intact += mine.0;
         }
     }
@@ -317,20 +320,21 @@ fn no_frames_in_the_rest_of_a_large_one() {
         let mut mine = (0, 0);
         for i in 0..asked {
             let size = 3000 + dice.below(9000);
-            let frames: Vec<(u8, Vec<u8>)> = [sort.some(&mut dice, size), b"{\"a\": \"short one\"}".to_vec()]
-                .into_iter()
-                .cycle()
-                .take(4)
-                .enumerate()
-                .map(|(i, p)| (if i % 2 == 1 { 0x81 } else { 0x82 }, p))
-                .collect();
+            let frames: Vec<(u8, Vec<u8>)> =
+                [sort.some(&mut dice, size), b"{\"a\": \"short one\"}".to_vec()]
+                    .into_iter()
+                    .cycle()
+                    .take(4)
+                    .enumerate()
+                    .map(|(i, p)| (if i % 2 == 1 { 0x81 } else { 0x82 }, p))
+                    .collect();
             let session = Session::of_frames(&mut dice, &frames);
             let o = session.without(0);
             runs += 1;
             mine.0 += o.missed.len();
             mine.1 += o.wrong.len();
             missed += o.missed.len();
-            wrong.extend(o.wrong.into_iter().map(|w| format!("{name} {i}: {w}")));
+            wrong.extend(o.wrong.into_iter().map(|w| format!("{name} {i} of {size}: {w}")));
         }
         println!("{name}: {} missed, {} wrong", mine.0, mine.1);
     }
