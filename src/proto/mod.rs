@@ -20,6 +20,8 @@ use crate::event::{Detail, Draft, Level};
 use crate::field::FieldSpec;
 use crate::finding::{Finding, FindingSpec};
 
+mod codings;
+pub mod connect;
 pub mod grpc;
 #[cfg(test)]
 pub(crate) mod harness;
@@ -31,6 +33,7 @@ pub mod payload;
 pub mod protobuf;
 pub mod proxy;
 pub mod sse;
+pub(crate) mod trace;
 pub mod websocket;
 
 pub use headers::{HeaderField, Headers};
@@ -536,6 +539,8 @@ pub enum Glimpse<'a> {
         data: &'a [u8],
         /// No more will come: decide.
         last: bool,
+        /// A head came before: the body's own first bytes are not missing.
+        begun: bool,
     },
     /// Trailers.
     Trailers(&'a Head<'a>),

@@ -11,8 +11,8 @@ use crate::proto::grpc::machine::{Call, Request};
 use crate::proto::grpc::metadata::{
     Timeout, binary, binary_parts, percent_decode, split_path, timeout,
 };
-use crate::proto::grpc::{fields, findings, is_grpc, status, trace};
-use crate::proto::{Head, Headers, Out};
+use crate::proto::grpc::{fields, findings, is_grpc, status};
+use crate::proto::{Head, Headers, Out, trace};
 
 /// A `google.rpc.Status` beside `grpc-status`.
 const STATUS_DETAILS: &str = "grpc-status-details-bin";
@@ -23,6 +23,26 @@ const MAX_SHOWN: usize = 200;
 /// Names that have a field of their own, or that say nothing of the call.
 const NOT_METADATA: [&str; 6] =
     ["content-type", "te", "grpc-encoding", "grpc-timeout", "grpc-status", "grpc-message"];
+
+/// Names that libraries, browsers and HTTP itself put in.
+const NOT_CUSTOM: [&str; 16] = [
+    "user-agent",
+    "accept",
+    "accept-encoding",
+    "date",
+    "server",
+    "content-length",
+    "content-encoding",
+    "host",
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "x-grpc-web",
+    "x-user-agent",
+    "origin",
+    "referer",
+    "access-control-allow-origin",
+];
 
 /// The first field of this name whose value is known, with its place.
 fn known<'a>(headers: &'a Headers, name: &str) -> Option<(&'a [u8], Option<Span>)> {
@@ -150,9 +170,7 @@ fn custom_names(headers: &Headers) -> Vec<String> {
         .iter()
         .map(|(n, _, _)| n)
         .filter(|n| !n.is_empty() && is_metadata(n) && !n.starts_with(b"grpc-"))
-        .filter(|n| {
-            ![b"user-agent".as_slice(), b"accept-encoding", b"date", b"content-length"].contains(n)
-        })
+        .filter(|n| !NOT_CUSTOM.iter().any(|o| n.eq_ignore_ascii_case(o.as_bytes())))
         .map(|n| String::from_utf8_lossy(n).into_owned())
         .collect()
 }

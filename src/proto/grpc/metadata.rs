@@ -1,16 +1,6 @@
 //! The values of gRPC's header fields: timeouts, percent-encoding, binary metadata.
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-
-/// Base64 of any padding: "implementations MUST accept padded and un-padded values".
-static BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
+pub(super) use crate::proto::headers::binary;
 
 /// A `grpc-timeout`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,16 +83,6 @@ const fn hex(digit: u8) -> Option<u8> {
         b'a'..=b'f' => Some(digit - b'a' + 10),
         b'A'..=b'F' => Some(digit - b'A' + 10),
         _ => None,
-    }
-}
-
-/// The bytes of a `-bin` value; `None` where it is neither base64 nor the bytes as they
-/// are behind a zero byte, as gRPC's core sends them to a peer that takes them so
-/// (gRPC proposal G1: `SETTINGS` 0xfe03). No base64 begins with a zero byte.
-pub(super) fn binary(value: &[u8]) -> Option<Vec<u8>> {
-    match value.strip_prefix(&[0]) {
-        Some(bytes) => Some(bytes.to_vec()),
-        None => BASE64.decode(value.trim_ascii()).ok(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! "ProtoJSON" guide for how values are written.
 
 mod build;
+pub mod builtin;
 pub mod fields;
 pub mod findings;
 mod known;
@@ -24,7 +25,7 @@ use crate::event::{Detail, Payload};
 use crate::field::{Datum, In, NoSink, Sink, TreeSink, Value};
 use crate::finding::Finding;
 use crate::proto::{PayloadDecoder, PayloadHint, Protocol};
-use types::MessageType;
+use types::{MessageType, Types};
 use walk::Walk;
 
 /// The registry's line.
@@ -49,25 +50,53 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    fn message_type(&self, hint: &PayloadHint<'_>) -> Option<&MessageType> {
-        let types = &self.schema.as_ref()?.types;
-        if let Some(name) = named_type(hint.media_type) {
-            return types.by_name.get(name).and_then(|i| types.message(*i));
+    /// The type of a message, and the types that it is among: the schema's, else those
+    /// that need none.
+    fn message_type(&self, hint: &PayloadHint<'_>) -> (Option<&Types>, Option<&MessageType>) {
+        let own = self.schema.as_ref().map(|s| &*s.types);
+        let known = named(own, hint);
+        if known.is_some() {
+            return (own, known);
         }
-        let method = types.method(hint.path)?;
-        types.message(match hint.side {
-            Side::Client => method.input,
-            Side::Server => method.output,
-        })
+        let builtin = builtin::for_path(hint.path).map(|s| &*s.types);
+        match named(builtin, hint) {
+            Some(t) => (builtin, Some(t)),
+            None => (own, None),
+        }
     }
 }
 
-/// `application/grpc` and `application/grpc+proto`, parameters aside.
+/// The type of a message among these.
+fn named<'a>(types: Option<&'a Types>, hint: &PayloadHint<'_>) -> Option<&'a MessageType> {
+    let types = types?;
+    if let Some(name) = named_type(hint.media_type) {
+        return types.by_name.get(name).and_then(|i| types.message(*i));
+    }
+    let method = types.method(hint.path)?;
+    types.message(match hint.side {
+        Side::Client => method.input,
+        Side::Server => method.output,
+    })
+}
+
+/// The media types of protobuf: gRPC's, gRPC-Web's, Connect's and its own, parameters
+/// aside.
 fn is_protobuf(media_type: &str) -> bool {
     let base = media_type.split(';').next().unwrap_or_default().trim();
-    ["application/grpc", "application/grpc+proto", "application/protobuf", "application/x-protobuf"]
-        .iter()
-        .any(|m| base.eq_ignore_ascii_case(m))
+    [
+        "application/grpc",
+        "application/grpc+proto",
+        "application/grpc-web",
+        "application/grpc-web+proto",
+        "application/grpc-web-text",
+        "application/grpc-web-text+proto",
+        "application/proto",
+        "application/connect+proto",
+        "application/protobuf",
+        "application/x-protobuf",
+    ]
+    .iter()
+    .any(|m| base.eq_ignore_ascii_case(m))
 }
 
 /// The type that a media type names: `application/protobuf; messageType="pkg.Type"`.
@@ -102,8 +131,7 @@ impl PayloadDecoder for Decoder {
         if !is_protobuf(hint.media_type) || hint.message.is_some_and(|m| !m.binary) {
             return None;
         }
-        let ty = self.message_type(hint);
-        let types = self.schema.as_ref().map(|s| &*s.types);
+        let (types, ty) = self.message_type(hint);
         let mut walk = Walk::new(types);
         if detail.is_none() || ty.is_none() {
             walk.message(In::new(data, BufferId(0), 0, &NoSink), ty, None, 0);
@@ -155,6 +183,8 @@ impl PayloadDecoder for Decoder {
     }
 
     fn method_pattern(&self, path: &str) -> Option<&'static str> {
-        Some(self.schema.as_ref()?.types.method(path)?.pattern)
+        let own = self.schema.as_ref().and_then(|s| s.types.method(path));
+        let builtin = || builtin::for_path(path)?.types.method(path);
+        own.or_else(builtin).map(|m| m.pattern)
     }
 }

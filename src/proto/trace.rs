@@ -3,13 +3,13 @@
 
 use crate::facts::TraceId;
 use crate::proto::Headers;
-use crate::proto::grpc::metadata::binary;
+use crate::proto::headers::binary;
 
 /// Characters that are kept of an `x-request-id`: a UUID has 36.
 const MAX_ID: usize = 128;
 
 /// The ids of a request.
-pub(super) fn ids(headers: &Headers) -> Vec<TraceId> {
+pub(crate) fn ids(headers: &Headers) -> Vec<TraceId> {
     let mut ids = Vec::new();
     let (mut b3_span, mut b3_parent) = (None, None);
     for (name, value, field) in headers.iter() {
