@@ -158,7 +158,7 @@ mod tests {
             (None, "~{1: 42}", "~{1: 42, 2: \"Alice\"}"),
         ] {
             let mut r = Recorder::new();
-            r.decoder = Some(Box::new(crate::proto::protobuf::Decoder { schema }));
+            r.decoder = Some(Box::new(crate::proto::protobuf::Decoder { schema, learnt: None }));
             let mut m = start();
             let mut unary = Headers::new();
             unary.push(b":method", b"POST");

@@ -103,6 +103,9 @@ pub(super) enum Command {
     Check(super::check::Args),
     /// Write the packets behind events or conversations to a capture of their own.
     Slice(super::slice::Args),
+    /// Write the protobuf schemas that a capture holds: those that servers told by
+    /// reflection, and for other methods what their messages look like.
+    Schema(super::learn::Args),
     /// Browse or print what passes an interface, while it passes: the loopback, unless
     /// another is named.
     #[cfg(all(feature = "live", target_os = "linux"))]
@@ -298,7 +301,7 @@ impl Common {
 }
 
 /// `256M`, `64k`, `1073741824`.
-fn size(text: &str) -> Result<usize, String> {
+pub(super) fn size(text: &str) -> Result<usize, String> {
     let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
         Some((at, _)) => text.split_at(at),
         None => (text, ""),

@@ -5,10 +5,15 @@ use std::sync::Arc;
 use crate::cli::Failure;
 use crate::cli::args::SchemaArgs;
 use crate::proto::payload::Rule;
-use crate::proto::{PayloadDecoder, decoders_with};
+use crate::proto::protobuf::Learnt;
+use crate::proto::{PayloadDecoder, decoders_learning};
 
-/// The decoders, with the schemas that were given.
-pub(super) fn decoders(args: &SchemaArgs) -> Result<Arc<Vec<Box<dyn PayloadDecoder>>>, Failure> {
+/// The decoders, with the schemas that were given, and what they know beside these: it
+/// learns what it is told to.
+pub(super) fn decoders(
+    args: &SchemaArgs,
+    infers: bool,
+) -> Result<(Arc<Vec<Box<dyn PayloadDecoder>>>, Arc<Learnt>), Failure> {
     let schema = crate::schema::load(&args.proto, &args.include, &args.descriptors)
         .map_err(|e| Failure::Input(e.to_string()))?;
     let rule = |text: &String| {
@@ -21,5 +26,6 @@ pub(super) fn decoders(args: &SchemaArgs) -> Result<Arc<Vec<Box<dyn PayloadDecod
             return Err(Failure::Input(format!("--payload: no message type `{name}`{what}")));
         }
     }
-    Ok(Arc::new(decoders_with(schema, rules)))
+    let learnt = Learnt::new(schema.clone(), infers);
+    Ok((Arc::new(decoders_learning(schema, rules, Some(Arc::clone(&learnt)))), learnt))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cli::args::{Common, ReportFormat};
-use crate::cli::{Failure, pass};
+use crate::cli::{Failure, learn, pass};
 use crate::event::Level;
 use crate::index::stats::Stats;
 use crate::view::stats;
@@ -55,10 +55,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let captures = pass::captures("stats", &args.read, &args.captures)?;
-    let options = pass::options(&args.common)?.wanting(&[Level::Exchange]);
-    let mut all = Stats::new();
-    let ended =
-        pass::over(&captures, &args.common, options, &pass::interrupts(), &mut all, |_, _| ())?;
+    let options = pass::options(&args.common, false)?.wanting(&[Level::Exchange]);
+    let (mut all, ended) = learn::over(&captures, &args.common, options, Stats::new)?;
     all.finish();
     match args.format {
         ReportFormat::Json => {

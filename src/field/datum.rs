@@ -38,6 +38,8 @@ impl Datum {
 struct Line {
     text: String,
     left: usize,
+    /// Names that were made up of numbers (`field_1`) are written as these.
+    bare_numbers: bool,
 }
 
 impl Line {
@@ -72,7 +74,7 @@ impl Datum {
     /// Text is quoted and escaped; bytes are given as their number.
     #[must_use]
     pub fn line(&self, max: usize) -> String {
-        let mut line = Line { text: String::new(), left: max };
+        let mut line = Line { text: String::new(), left: max, bare_numbers: false };
         self.write(&mut line, LINE_DEPTH);
         line.finish()
     }
@@ -81,7 +83,7 @@ impl Datum {
     /// most plausible reading: `{1: 42, 2: "Alice"}`. A guess: mark it so.
     #[must_use]
     pub fn wire_line(&self, max: usize) -> String {
-        let mut line = Line { text: String::new(), left: max };
+        let mut line = Line { text: String::new(), left: max, bare_numbers: false };
         self.write_wire(&mut line, LINE_DEPTH);
         line.finish()
     }
@@ -121,7 +123,8 @@ impl Datum {
                         return;
                     }
                     line.push(if i == 0 { "" } else { ", " });
-                    line.push(name);
+                    let number = name.strip_prefix("field_").filter(|_| line.bare_numbers);
+                    line.push(number.unwrap_or(name));
                     line.push(": ");
                     item.write(line, depth - 1);
                 }
@@ -151,7 +154,11 @@ impl Datum {
             }
             let readings = field.get("readings");
             let reading = |name: &str| readings.and_then(|r| r.get(name));
-            if let Some(text) = reading("string") {
+            if let Some(value) = field.get("inferred").and_then(|i| i.get("value")) {
+                line.bare_numbers = true;
+                value.write(line, depth - 1);
+                line.bare_numbers = false;
+            } else if let Some(text) = reading("string") {
                 text.write(line, 1);
             } else if let Some(message) = reading("message").or(reading("group")) {
                 message.write_wire(line, depth - 1);

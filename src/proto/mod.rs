@@ -34,7 +34,7 @@ pub mod sse;
 pub mod websocket;
 
 pub use headers::{HeaderField, Headers};
-pub use registry::{REGISTRY, decode, decoders, decoders_with, protocol};
+pub use registry::{REGISTRY, decode, decoders, decoders_learning, decoders_with, protocol};
 
 mod registry;
 
