@@ -137,7 +137,8 @@ pub(super) struct Common {
     pub(super) filter: Option<bpf::Filter>,
     /// Read conversations as a protocol, whatever their bytes look like:
     /// `tcp.port==8080,websocket` or `conversation==3,http2`; `opaque` is nobody's bytes,
-    /// `none` what is found by content. May be given several times, the last that fits
+    /// `none` what is found by content; `udp.port==8127,protobuf:pkg.Type` is protobuf with
+    /// nothing around it (over TCP with the length of each message before it). May be given several times, the last that fits
     /// counts. For what was joined behind its handshake.
     #[arg(short = 'd', long, value_name = "RULE")]
     pub(super) decode_as: Vec<String>,

@@ -19,9 +19,14 @@ use crate::engine::{ConversationInfo, EventSink, FindingEvent, Options};
 use crate::event::{Event, Level};
 use crate::field::Value;
 
-/// How gRPC is known before anything is decoded: its content type as written, and as
-/// HPACK's Huffman code writes it (RFC 7541 appendix B): 88 bits, and so whole bytes.
-const SIGNS: [&[u8]; 2] = [
+/// How calls are known before anything is decoded: beginnings of content types as written,
+/// and as HPACK's Huffman code writes them (RFC 7541 appendix B), as far as whole bytes go:
+/// `application/grpc`, `application/proto`, `application/connect`.
+const SIGNS: [&[u8]; 6] = [
+    b"application/proto",
+    &[0x1d, 0x75, 0xd0, 0x62, 0x0d, 0x26, 0x3d, 0x4c, 0x57, 0x61, 0xd2],
+    b"application/connect",
+    &[0x1d, 0x75, 0xd0, 0x62, 0x0d, 0x26, 0x3d, 0x4c, 0x10, 0xf5, 0x54, 0x52],
     b"application/grpc",
     &[0x1d, 0x75, 0xd0, 0x62, 0x0d, 0x26, 0x3d, 0x4c, 0x4d, 0x65, 0x64],
 ];
@@ -68,9 +73,8 @@ fn mentions_grpc(
     let finders = SIGNS.map(Finder::new);
     let source = open_all(captures, OpenOptions::default())?;
     let mut source = Filtered::wrap(source, common.filter.clone());
-    let found = |batch: &Batch| {
-        batch.packets().any(|p| finders.iter().any(|f| f.find(p.data).is_some()))
-    };
+    let found =
+        |batch: &Batch| batch.packets().any(|p| finders.iter().any(|f| f.find(p.data).is_some()));
     while !interrupted.is_set() {
         match source.poll()? {
             Polled::Batch(batch) if found(&batch) => return Ok(true),
@@ -207,8 +211,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let options = options.wanting(&[Level::Exchange]);
     let mut calls = Calls::default();
     let interrupted = pass::interrupts();
-    let ended =
-        pass::over(&captures, &common, options, &interrupted, &mut calls, |_, _| ())?;
+    let ended = pass::over(&captures, &common, options, &interrupted, &mut calls, |_, _| ())?;
     let none = [false; 2];
     let report = learnt.report(&|path| calls.streams.get(path).copied().unwrap_or(none));
     for c in &report.complaints {
@@ -275,7 +278,9 @@ fn place(dir: &Path, name: &str) -> Result<PathBuf, Failure> {
     let inside: PathBuf =
         Path::new(name).components().filter(|c| matches!(c, Component::Normal(_))).collect();
     if inside.as_os_str().is_empty() || inside.to_string_lossy().contains(['\0', '\\']) {
-        return Err(Failure::Input(format!("a schema is called {name:?}, which is no file's name")));
+        return Err(Failure::Input(format!(
+            "a schema is called {name:?}, which is no file's name"
+        )));
     }
     let mut path = dir.join(inside);
     if path.extension().is_none_or(|x| x != "proto") {

@@ -62,7 +62,7 @@ pub(super) fn options(common: &Common, infers: bool) -> Result<Options, Failure>
 /// Engine options, and what learns.
 pub(super) fn learning(common: &Common, infers: bool) -> Result<(Options, Arc<Learnt>), Failure> {
     let options = common.options().map_err(Failure::Input)?;
-    let (decoders, learnt) = schema::decoders(&common.schema, infers)?;
+    let (decoders, learnt) = schema::decoders(&common.schema, infers, &options.decode_as)?;
     Ok((Options { decoders, ..options }, learnt))
 }
 

@@ -13,6 +13,7 @@ use crate::proto::{PayloadDecoder, decoders_learning};
 pub(super) fn decoders(
     args: &SchemaArgs,
     infers: bool,
+    read_as: &[crate::engine::Rule],
 ) -> Result<(Arc<Vec<Box<dyn PayloadDecoder>>>, Arc<Learnt>), Failure> {
     let schema = crate::schema::load(&args.proto, &args.include, &args.descriptors)
         .map_err(|e| Failure::Input(e.to_string()))?;
@@ -20,10 +21,12 @@ pub(super) fn decoders(
         text.parse().map_err(|e| Failure::Input(format!("--payload '{text}': {e}")))
     };
     let rules: Vec<Rule> = args.payload.iter().map(rule).collect::<Result<_, _>>()?;
-    for name in rules.iter().flat_map(Rule::message_types) {
+    let told = read_as.iter().flat_map(|r| r.read.message_types()).map(|n| ("-d", n));
+    let types = rules.iter().flat_map(Rule::message_types).map(|n| ("--payload", n));
+    for (option, name) in told.chain(types) {
         if !schema.as_ref().is_some_and(|s| s.has_message(name)) {
             let what = if schema.is_none() { "; --proto says where it is defined" } else { "" };
-            return Err(Failure::Input(format!("--payload: no message type `{name}`{what}")));
+            return Err(Failure::Input(format!("{option}: no message type `{name}`{what}")));
         }
     }
     let learnt = Learnt::new(schema.clone(), infers);

@@ -13,6 +13,10 @@ macro_rules! fields {
 }
 
 fields! {
+    /// On a stream of its own.
+    PREFIX = "protobuf.length_prefix", "Length of the message", Unsigned, "Bytes of the message that follows: four bytes, big-endian, or a varint.";
+    /// The same.
+    MESSAGE_DATA = "protobuf.message_data", "Message", Data, "The bytes of the message.";
     /// A whole message.
     MESSAGE = "protobuf", "Protocol Buffers", Group, "A message: fields one after another.";
     /// One field.
@@ -72,6 +76,8 @@ pub static NUMBER: FieldSpec = FieldSpec::new(
 
 /// All of them.
 pub static FIELDS: &[&FieldSpec] = &[
+    &PREFIX,
+    &MESSAGE_DATA,
     &MESSAGE,
     &MESSAGE_NAME,
     &FIELD,

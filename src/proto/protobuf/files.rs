@@ -65,6 +65,11 @@ pub(super) fn well_known(name: &str) -> Option<SchemaFile> {
     Some(SchemaFile::made(file.file_descriptor_proto().clone()))
 }
 
+/// Whether it is one of these.
+pub(super) fn is_well_known(name: &str) -> bool {
+    name.starts_with("google/protobuf/") && well_known(name).is_some()
+}
+
 /// Adds those of google/protobuf that are imported and missing. Gives the names of
 /// imports that are still missing.
 pub(super) fn complete(files: &mut Vec<SchemaFile>) -> Vec<String> {
@@ -272,7 +277,8 @@ pub(super) fn tables(files: &[SchemaFile]) -> (Types, Vec<String>) {
         let mut field = b.field(x, &scope);
         field.name = format!("[{}]", join(&scope, x.name()));
         field.oneof = None;
-        if let (Some(m), Some(number)) = (of.and_then(|i| b.types.messages.get_mut(i)), number_of(x))
+        if let (Some(m), Some(number)) =
+            (of.and_then(|i| b.types.messages.get_mut(i)), number_of(x))
         {
             m.fields.entry(number).or_insert(field);
         }

@@ -26,9 +26,9 @@ use crate::base::limits::{
 use crate::proto::PayloadHint;
 use crate::proto::protobuf::files::{self, SchemaFile};
 use crate::proto::protobuf::infer::{self, Inferred, Shape};
+use crate::proto::protobuf::print::Printer;
 use crate::proto::protobuf::readings::{self, Raw};
 use crate::proto::protobuf::types::Types;
-use crate::proto::protobuf::print::Printer;
 use crate::proto::protobuf::{Schema, is_protobuf};
 
 /// Beginnings of the paths of reflection.
@@ -144,6 +144,10 @@ impl Learnt {
         if !self.infers || hint.path.is_empty() || hint.message.is_some() {
             return;
         }
+        // Everybody knows what these carry.
+        if reflects || hint.path.starts_with("/grpc.health.v1.Health/") {
+            return;
+        }
         if self.given.as_ref().is_some_and(|s| s.types.method(hint.path).is_some())
             || !is_protobuf(hint.media_type)
             || !readings::is_message(data)
@@ -162,7 +166,8 @@ impl Learnt {
             }
             state.methods.insert(hint.path.to_owned(), <[Half; 2]>::default());
         }
-        if let Some(half) = state.methods.get_mut(hint.path).and_then(|m| m.get_mut(hint.side.index()))
+        if let Some(half) =
+            state.methods.get_mut(hint.path).and_then(|m| m.get_mut(hint.side.index()))
         {
             half.shape.add(data, &mut state.room);
         }
@@ -221,13 +226,10 @@ impl Learnt {
         state.make();
         let mut all = state.files.clone();
         let own: HashSet<String> = all.iter().map(|f| f.name().to_owned()).collect();
-        let mut report =
-            Report { complaints: state.complaints.clone(), ..Report::default() };
-        report.complaints.extend(
-            files::complete(&mut all).into_iter().map(|n| {
-                format!("{n} is imported, and no server has told it: what is in it is missing")
-            }),
-        );
+        let mut report = Report { complaints: state.complaints.clone(), ..Report::default() };
+        report.complaints.extend(files::complete(&mut all).into_iter().map(|n| {
+            format!("{n} is imported, and no server has told it: what is in it is missing")
+        }));
         let mut taken: std::collections::HashSet<String> =
             state.types.by_name.keys().cloned().collect();
         let mut inferred: BTreeMap<&str, Vec<infer::Side>> = BTreeMap::new();
@@ -238,15 +240,20 @@ impl Learnt {
                 continue;
             }
             let parts = path.strip_prefix('/').and_then(|p| p.split_once('/'));
-            let sound = parts.filter(|(s, m)| {
-                infer::is_identifier(m) && s.split('.').all(infer::is_identifier)
-            });
+            let sound = parts
+                .filter(|(s, m)| infer::is_identifier(m) && s.split('.').all(infer::is_identifier));
             let Some((service, method)) = sound else {
-                report.complaints.push(format!("{path}: no service of a .proto file has such a path"));
+                report
+                    .complaints
+                    .push(format!("{path}: no service of a .proto file has such a path"));
                 continue;
             };
-            if state.types.paths().any(|p| p.strip_prefix('/').and_then(|p| p.split_once('/')).is_some_and(|p| p.0 == service)) {
-                report.complaints.push(format!("{path}: its service is known, and has no such method"));
+            if state.types.paths().any(|p| {
+                p.strip_prefix('/').and_then(|p| p.split_once('/')).is_some_and(|p| p.0 == service)
+            }) {
+                report
+                    .complaints
+                    .push(format!("{path}: its service is known, and has no such method"));
                 continue;
             }
             let [up, down] = streams(path);
@@ -275,7 +282,7 @@ impl Learnt {
                 text: printer.text(f),
                 descriptor: f.bytes.clone(),
                 inferred: f.name().starts_with("inferred/") && !own.contains(f.name()),
-                well_known: !own.contains(f.name()) && f.name().starts_with("google/protobuf/"),
+                well_known: files::is_well_known(f.name()),
             })
             .collect();
         report

@@ -4,6 +4,7 @@
 //! "ProtoJSON" guide for how values are written.
 
 mod build;
+mod carried;
 pub mod fields;
 mod files;
 pub mod findings;
@@ -20,6 +21,7 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use carried::Carried;
 pub use learnt::{Learnt, LearntFile, Report};
 pub use schema::{Schema, SchemaError, Sources};
 

@@ -60,8 +60,7 @@ fn table(m: &Inferred, name: &str, types: &mut Types) -> usize {
 fn moment(name: &str, types: &mut Types) -> usize {
     let mut ty = MessageType { name: name.to_owned(), ..MessageType::default() };
     for (number, name, kind) in [(1, "seconds", Kind::Int64), (2, "nanos", Kind::Int32)] {
-        let field =
-            FieldType { name: name.to_owned(), kind, list: false, map: false, oneof: None };
+        let field = FieldType { name: name.to_owned(), kind, list: false, map: false, oneof: None };
         ty.fields.insert(number, field);
     }
     types.messages.push(ty);
@@ -165,7 +164,8 @@ pub(crate) fn file(
                 1 => "Inferred from 1 message.".to_owned(),
                 n => format!("Inferred from {n} messages."),
             };
-            let left = if side.message.left_out { " Some of its fields were left out." } else { "" };
+            let left =
+                if side.message.left_out { " Some of its fields were left out." } else { "" };
             w.comment(&path, format!("{said}{left}"));
             *ty = format!(".{}", join(package, &chosen));
             messages.push(w.message(chosen, ty.trim_start_matches('.'), &side.message, &path));
@@ -221,10 +221,8 @@ impl Labelled for FileDescriptorProto {
     fn labelled(mut self, groups: bool) -> Self {
         fn each(m: &mut DescriptorProto) {
             for f in &mut m.field {
-                let number = !matches!(
-                    f.r#type(),
-                    Type::String | Type::Bytes | Type::Message | Type::Group
-                );
+                let number =
+                    !matches!(f.r#type(), Type::String | Type::Bytes | Type::Message | Type::Group);
                 if f.label() == Label::Repeated && number {
                     f.options.get_or_insert_default().packed = Some(true);
                 }
@@ -279,7 +277,8 @@ impl Writer {
         };
         field.set_label(if f.list { Label::Repeated } else { Label::Optional });
         let own = |suffix: &str| format!("Field{}{suffix}", f.number);
-        let nested: Vec<i32> = path.iter().copied().chain([3, index(d.nested_type.len())]).collect();
+        let nested: Vec<i32> =
+            path.iter().copied().chain([3, index(d.nested_type.len())]).collect();
         match &f.guess {
             Guess::Plain(name) | Guess::Packed(name) => field.set_type(proto_type(name)),
             Guess::Enum(values) => {
@@ -318,7 +317,8 @@ impl Writer {
                 field.set_type(Type::Message);
                 field.set_label(Label::Repeated);
                 let before = self.locations.len();
-                let mut inner = self.message(name.clone(), &format!("{full}.{name}"), entry, &nested);
+                let mut inner =
+                    self.message(name.clone(), &format!("{full}.{name}"), entry, &nested);
                 // A map is written on one line, which has no room for what is said of its parts.
                 self.locations.truncate(before);
                 for (f, name) in inner.field.iter_mut().zip(["key", "value"]) {

@@ -77,8 +77,7 @@ impl Printer {
         let ty = ty.and_then(|i| self.types.message(*i));
         let sink = TreeSink::new();
         let mut walk = Walk::new(Some(&self.types));
-        let (_, build) =
-            walk.message(In::new(&file.bytes, BufferId(0), 0, &sink), ty, None, 0);
+        let (_, build) = walk.message(In::new(&file.bytes, BufferId(0), 0, &sink), ty, None, 0);
         Datum::Map(build.map())
     }
 }
@@ -321,7 +320,8 @@ impl Writer<'_> {
             let whole = nth(whole, "extension_range", i);
             let (list, _) =
                 options::list(&self.printer.types, whole, "google.protobuf.ExtensionRangeOptions");
-            let list = if list.is_empty() { String::new() } else { format!(" [{}]", list.join(", ")) };
+            let list =
+                if list.is_empty() { String::new() } else { format!(" [{}]", list.join(", ")) };
             let range = span(r.start(), r.end().saturating_sub(1), 536_870_911);
             self.line(&format!("extensions {range}{list};"));
         }
@@ -373,7 +373,8 @@ impl Writer<'_> {
         if let (Type::Group, Some((i, group))) = (f.r#type(), own) {
             let group_name = self.name(group.name());
             self.line(&format!("{label}group {group_name} = {number}{list} {{"));
-            let whole = nth(nested.1, if nested.2.is_empty() { "message_type" } else { "nested_type" }, i);
+            let whole =
+                nth(nested.1, if nested.2.is_empty() { "message_type" } else { "nested_type" }, i);
             let place = child(nested.2, if nested.2.is_empty() { 4 } else { 3 }, i);
             self.body(group, whole, &join(scope, &group_name), &place);
             self.line("}");
@@ -409,7 +410,9 @@ impl Writer<'_> {
             Type::Sfixed64 => "sfixed64",
             Type::Sint32 => "sint32",
             Type::Sint64 => "sint64",
-            Type::Enum | Type::Message | Type::Group => return self.reference(f.type_name(), scope),
+            Type::Enum | Type::Message | Type::Group => {
+                return self.reference(f.type_name(), scope);
+            }
         };
         name.to_owned()
     }
@@ -429,7 +432,9 @@ impl Writer<'_> {
                 Type::String => quoted(d.as_bytes()),
                 // Escaped as C has it, in the descriptor already.
                 Type::Bytes => format!("\"{}\"", d.replace(['\n', '"'], "")),
-                _ => d.chars().filter(|c| c.is_ascii_alphanumeric() || "+-._".contains(*c)).collect(),
+                _ => {
+                    d.chars().filter(|c| c.is_ascii_alphanumeric() || "+-._".contains(*c)).collect()
+                }
             };
             list.push(format!("default = {text}"));
         }
@@ -461,7 +466,8 @@ impl Writer<'_> {
             let value = nth(whole, "value", i);
             let (list, _) =
                 options::list(&self.printer.types, value, "google.protobuf.EnumValueOptions");
-            let list = if list.is_empty() { String::new() } else { format!(" [{}]", list.join(", ")) };
+            let list =
+                if list.is_empty() { String::new() } else { format!(" [{}]", list.join(", ")) };
             let name = self.name(v.name());
             self.statement(&format!("{name} = {}{list};", v.number()), &path);
         }
