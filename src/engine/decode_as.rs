@@ -242,7 +242,11 @@ mod tests {
             ("tcp.port==70000,websocket", 11, "1 to 65535"),
             ("tcp.port==8080", 15, "a comma"),
             ("tcp.port==8080 websocket", 16, "a comma"),
-            ("tcp.port==8080,webSocket", 16, "no protocol `webSocket`; there are http1, http2, we"),
+            (
+                "tcp.port==8080,webSocket",
+                16,
+                "no protocol `webSocket`; there are proxy, http1, htt",
+            ),
             ("tcp.port==8080, grpc", 17, "found within others"),
             ("conversation==0,http2", 15, "the number of a conversation"),
             ("udp.port==53,http2", 14, "not spoken over UDP"),

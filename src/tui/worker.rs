@@ -105,7 +105,8 @@ impl Worker {
         if self.searched == Some(query.id) {
             return None;
         }
-        if self.search.as_ref().is_none_or(|s| s.query != *query) {
+        // By its number: a filter that has begun is not the one that was asked for.
+        if self.search.as_ref().is_none_or(|s| s.query.id != query.id) {
             self.search = Some(Search::new(query.clone()));
         }
         let search = self.search.as_mut()?;

@@ -7,6 +7,7 @@ use crossterm::event::KeyCode;
 use super::{Bench, fixture};
 use crate::capture::write::PcapNgWriter;
 use crate::capture::{ByteOrder, OpenOptions, Polled, open};
+use crate::engine::Options;
 use crate::tui::rows::Item;
 
 /// `ws-mixed-ports` without the handshakes of these ports.
@@ -60,43 +61,47 @@ fn choose(b: &mut Bench, name: &str) {
     b.press(&[KeyCode::Enter]);
 }
 
-fn with_file(path: &Path, test: impl FnOnce(Bench)) {
-    test(Bench::of(path, 100, 30));
+/// Opens it with these ports opaque at first, since their frames would be found without
+/// the handshakes.
+fn with_file(path: &Path, ports: &[u16], test: impl FnOnce(Bench)) {
+    let source = open(path, OpenOptions { reload: true }).unwrap();
+    let rules = ports.iter().map(|p| format!("tcp.port=={p},opaque").parse().unwrap());
+    let options = Options { decode_as: rules.collect(), ..Options::default() };
+    test(Bench::read(source, options, 100, 30));
     std::fs::remove_file(path).unwrap();
 }
 
 #[test]
 fn a_conversation_is_read_again() {
-    with_file(&cut("again", &[5353]), |mut b| {
+    with_file(&cut("again", &[]), &[5353], |mut b| {
         let before = list(&mut b);
         let of = |all: &[String], tag: &str| -> Vec<String> {
             all.iter().filter(|l| l.contains(tag)).cloned().collect()
         };
-        // The other one comes first, with its handshake.
-        let opaque = of(&before, " #2 ");
+        let opaque = of(&before, " #1 ");
         assert!(opaque[..9].iter().all(|l| l.contains("unknown protocol")), "{before:#?}");
         b.go("unknown protocol");
-        choose(&mut b, "websocket");
-        assert!(b.screen().contains("conversation #2 as WebSocket: "), "{}", b.screen());
+        choose(&mut b, "http1");
+        assert!(b.screen().contains("conversation #1 as HTTP/1: "), "{}", b.screen());
         let after = list(&mut b);
-        assert_eq!(of(&after, " #1 "), of(&before, " #1 "), "others are as they were");
+        assert_eq!(of(&after, " #2 "), of(&before, " #2 "), "others are as they were");
         let texts: Vec<&str> =
-            after.iter().filter_map(|l| l.split_once(" #2 ")).map(|x| x.1).collect();
-        assert_eq!(texts[..3], ["one 0", "one 0", "one 1"], "{after:#?}");
-        assert!(of(&after, " #2 ")[0].starts_with("2.3 "), "{after:#?}");
+            after.iter().filter_map(|l| l.split_once(" #1 ")).map(|x| x.1).collect();
+        assert_eq!(texts[3..6], ["one 0", "one 0", "one 1"], "{after:#?}");
+        assert!(of(&after, " #1 ")[0].starts_with("1.1 "), "{after:#?}");
         // Between those of the other that came at the same time.
-        assert!(after[3].contains(" #1 ") && after[4].contains(" #2 "), "{after:#?}");
         assert!(after[6].contains(" #1 ") && after[7].contains(" #2 "), "{after:#?}");
+        assert!(after[8].contains(" #1 ") && after[9].contains(" #2 "), "{after:#?}");
         b.go("one 2");
         assert_eq!(b.app.current().unwrap().event.draft.protocol, "websocket");
-        assert!(b.screen().contains("event 2."), "{}", b.screen());
+        assert!(b.screen().contains("event 1."), "{}", b.screen());
         // Search, frames, packets and the timeline know the new rows.
         b.press(&[KeyCode::Char('2'), KeyCode::Char('1'), KeyCode::Char('1')]);
         b.type_in("/one 3");
         b.press(&[KeyCode::Enter]);
         assert!(b.screen().contains("\"one 3\": 1 of 4"), "{}", b.screen());
-        // As it was found at first.
-        choose(&mut b, "none");
+        // As it was at first.
+        choose(&mut b, "opaque");
         b.press(&[KeyCode::Char('2')]);
         // Opaque bytes are told late, so that others came between at first.
         let strip = |all: &[String]| -> Vec<String> {
@@ -111,7 +116,7 @@ fn a_conversation_is_read_again() {
 
 #[test]
 fn two_conversations_are_read_again_one_after_the_other() {
-    with_file(&cut("two", &[5353, 31337]), |mut b| {
+    with_file(&cut("two", &[5353, 31337]), &[5353, 31337], |mut b| {
         let of = |b: &mut Bench, c: u32| {
             b.press(&[KeyCode::Home]);
             while b.app.conversation(&b.app.index.read().unwrap()).unwrap().0 != c {
@@ -149,7 +154,7 @@ fn two_conversations_are_read_again_one_after_the_other() {
 #[test]
 fn a_rule_known_before_reading_counts_when_events_are_opened() {
     let path = cut("rule", &[5353]);
-    let options = crate::engine::Options {
+    let options = Options {
         decode_as: vec!["tcp.port==5353,websocket".parse().unwrap()],
         ..Default::default()
     };

@@ -451,7 +451,9 @@ impl<'a> Reader<'a, '_> {
 
     /// Bytes behind two bytes of length.
     fn counted(&mut self) -> Read<&'a [u8]> {
+        let from = self.at;
         let n = self.take(2)?.iter().fold(0_usize, |v, b| v << 8 | usize::from(*b));
-        self.take(n)
+        // Where it is cut off, its length is among what is not read.
+        self.take(n).inspect_err(|_| self.at = from)
     }
 }
