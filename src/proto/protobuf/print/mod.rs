@@ -6,6 +6,8 @@
 
 mod names;
 mod options;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -221,7 +223,13 @@ impl Writer<'_> {
         }
         self.options(whole, "google.protobuf.FileOptions", true);
         let package = f.package().to_owned();
+        // Bodies of groups are written with their field.
+        let groups = f.extension.iter().filter(|x| x.r#type() == Type::Group);
+        let groups: Vec<_> = groups.filter_map(|x| x.type_name().rsplit('.').next()).collect();
         for (i, m) in f.message_type.iter().enumerate() {
+            if groups.contains(&m.name()) {
+                continue;
+            }
             self.gap();
             self.message(m, nth(whole, "message_type", i), &package, &child(&[], 4, i));
         }
@@ -229,7 +237,7 @@ impl Writer<'_> {
             self.gap();
             self.enumeration(e, nth(whole, "enum_type", i), &child(&[], 5, i));
         }
-        self.extensions(&f.extension, &[], whole, &package, &[], 7);
+        self.extensions(&f.extension, &f.message_type, whole, &package, &[], 7);
         for (i, s) in f.service.iter().enumerate() {
             self.gap();
             self.service(s, nth(whole, "service", i), &package, &child(&[], 6, i));
