@@ -87,11 +87,13 @@ fn mentions_grpc(
 }
 
 /// Runs captures through the engine, and, where they turn out to hold schemas of their own,
-/// files once more, by these. What holds none is read once.
+/// files once more, by these, and with details at the levels `by_schema`. What holds none is
+/// read once.
 pub(super) fn over<S: EventSink>(
     captures: &[PathBuf],
     common: &Common,
     options: Options,
+    by_schema: &[Level],
     new: impl Fn() -> S,
 ) -> Result<(S, pass::Ended), Failure> {
     let interrupted = pass::interrupts();
@@ -105,7 +107,7 @@ pub(super) fn over<S: EventSink>(
         return Ok((sink, ended));
     }
     let mut sink = new();
-    let options = Options { learn: None, ..options };
+    let options = Options { learn: None, ..options }.wanting(by_schema);
     let ended = pass::over(captures, common, options, &interrupted, &mut sink, |_, _| ())?;
     Ok((sink, ended))
 }

@@ -8,13 +8,16 @@ use crate::proto::payload::Rule;
 use crate::proto::protobuf::Learnt;
 use crate::proto::{PayloadDecoder, decoders_learning};
 
+/// As the engine takes them.
+type Decoders = Arc<Vec<Box<dyn PayloadDecoder>>>;
+
 /// The decoders, with the schemas that were given, and what they know beside these: it
 /// learns what it is told to.
 pub(super) fn decoders(
     args: &SchemaArgs,
     infers: bool,
     read_as: &[crate::engine::Rule],
-) -> Result<(Arc<Vec<Box<dyn PayloadDecoder>>>, Arc<Learnt>), Failure> {
+) -> Result<(Decoders, Arc<Learnt>), Failure> {
     let schema = crate::schema::load(&args.proto, &args.include, &args.descriptors)
         .map_err(|e| Failure::Input(e.to_string()))?;
     let rule = |text: &String| {

@@ -26,6 +26,10 @@ its query; WebSocket: path):
   slowest     the event that took longest: `framescope explain CAPTURE EVENT` takes the number
   bytes       of messages, as sent; of WebSocket, as decompressed
 
+Messages beside JSON, where a schema is known (--proto, --descriptors, or reflection in the
+capture): bytes of gRPC messages, decompressed, and of the same as compact JSON with the names
+of the schema. A ratio below 1 is what protobuf saves.
+
 Examples:
   framescope stats a.pcap
   framescope stats a.pcap --rows 10           the first ten conversations and methods
@@ -55,8 +59,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let captures = pass::captures("stats", &args.read, &args.captures)?;
-    let options = pass::options(&args.common, false)?.wanting(&[Level::Exchange]);
-    let (mut all, ended) = learn::over(&captures, &args.common, options, Stats::new)?;
+    let mut options = pass::options(&args.common, false)?.wanting(&[Level::Exchange]);
+    // With a schema, messages are looked at for what they would be as JSON.
+    let messages = [Level::Message];
+    if !(args.common.schema.proto.is_empty() && args.common.schema.descriptors.is_empty()) {
+        options = options.wanting(&messages);
+    }
+    let (mut all, ended) = learn::over(&captures, &args.common, options, &messages, Stats::new)?;
     all.finish();
     match args.format {
         ReportFormat::Json => {

@@ -34,6 +34,42 @@ impl Datum {
     }
 }
 
+impl Datum {
+    /// Bytes of it as compact JSON: without blanks, names as they are, bytes as base64.
+    #[must_use]
+    pub fn json_len(&self) -> u64 {
+        let sum = |parts: &mut dyn Iterator<Item = u64>| {
+            // A bracket at each end, and commas between.
+            let (n, all) = parts.fold((0_u64, 0_u64), |(n, all), p| (n + 1, all + p));
+            2 + all + n.saturating_sub(1)
+        };
+        match self {
+            Self::Null => 4,
+            Self::Bool(b) => 5 - u64::from(*b),
+            Self::U64(n) => n.to_string().len() as u64,
+            Self::I64(n) => n.to_string().len() as u64,
+            Self::F64(n) if n.is_finite() => n.to_string().len() as u64,
+            Self::F64(n) => n.to_string().len() as u64 + 2,
+            Self::Text(t) => quoted_len(t),
+            Self::Bytes(b) => (b.len() as u64).div_ceil(3) * 4 + 2,
+            Self::List(items) => sum(&mut items.iter().map(Self::json_len)),
+            Self::Map(items) => {
+                sum(&mut items.iter().map(|(name, d)| quoted_len(name) + 1 + d.json_len()))
+            }
+        }
+    }
+}
+
+/// Bytes of text in quotes, with what must be escaped (RFC 8259 §7).
+fn quoted_len(text: &str) -> u64 {
+    let byte = |b: u8| match b {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    2 + text.bytes().map(byte).sum::<u64>()
+}
+
 /// Collects one line of bounded length.
 struct Line {
     text: String,
@@ -179,6 +215,23 @@ impl Datum {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_length_of_json_is_that_of_json() {
+        let d = Datum::Map(vec![
+            ("id".into(), Datum::U64(42)),
+            ("text".into(), Datum::Text("a\"b\u{1}é\n".into())),
+            ("list".into(), Datum::List(vec![Datum::Bool(true), Datum::Null, Datum::I64(-7)])),
+            ("bytes".into(), Datum::Bytes(vec![1, 2, 3, 4])),
+            ("empty".into(), Datum::Map(vec![])),
+            ("float".into(), Datum::F64(1.5)),
+        ]);
+        let json = concat!(
+            r#"{"id":42,"text":"a\"b\u0001é\n","list":[true,null,-7],"#,
+            r#""bytes":"AQIDBA==","empty":{},"float":1.5}"#
+        );
+        assert_eq!(d.json_len(), json.len() as u64);
+    }
 
     #[test]
     fn lines_are_short() {

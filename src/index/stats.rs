@@ -143,6 +143,10 @@ pub struct Calls {
     pub messages: [u64; 2],
     /// Bytes of messages by side, as sent (of WebSocket: as decompressed).
     pub bytes: [u64; 2],
+    /// Bytes of protobuf messages by side, decompressed, of those whose schema is known…
+    pub protobuf: [u64; 2],
+    /// …and of the same messages as JSON. Only where messages were looked at.
+    pub json: [u64; 2],
     /// How long those took that came to an end.
     pub durations: Durations,
     /// The event that took longest of these, the first where several did, and its
@@ -205,13 +209,8 @@ impl Stats {
 
     fn exchange(&mut self, id: EventId, draft: &Draft) {
         let Some(detail) = &draft.detail else { return };
-        let Outcome { mut name, error, unfinished, messages, bytes } = outcome(draft, &detail.tree);
-        if name.len() > MAX_STATS_NAME {
-            let cut = (0..=MAX_STATS_NAME).rev().find(|n| name.is_char_boundary(*n));
-            name.truncate(cut.unwrap_or(0));
-            name.push('…');
-        }
-        let at = self.place(draft.protocol, name);
+        let Outcome { name, error, unfinished, messages, bytes } = outcome(draft, &detail.tree);
+        let at = self.place(draft.protocol, cut(name));
         let Some(calls) = self.calls.get_mut(at) else { return };
         calls.count += 1;
         calls.errors += u64::from(error);
@@ -227,6 +226,26 @@ impl Stats {
             calls.durations.add(took, &mut self.room.0);
             if calls.slowest.is_none_or(|(_, most)| took > most) {
                 calls.slowest = Some((id, took));
+            }
+        }
+    }
+
+    /// A message of a call, with what it would be as JSON.
+    fn message(&mut self, draft: &Draft) {
+        let (Some(detail), Some(side)) = (&draft.detail, draft.sender) else { return };
+        let tree = &detail.tree;
+        let (Some(json), Some(service), Some(method)) = (
+            tree.number("protobuf.json_bytes"),
+            text(tree, "grpc.service"),
+            text(tree, "grpc.method"),
+        ) else {
+            return;
+        };
+        let at = self.place("grpc", cut(format!("{service}/{method}")));
+        let Some(calls) = self.calls.get_mut(at) else { return };
+        for (sums, n) in [(&mut calls.protobuf, draft.length), (&mut calls.json, json)] {
+            if let Some(sum) = sums.get_mut(side.index()) {
+                *sum = sum.saturating_add(n);
             }
         }
     }
@@ -257,6 +276,8 @@ impl Stats {
             unfinished: 0,
             messages: [0; 2],
             bytes: [0; 2],
+            protobuf: [0; 2],
+            json: [0; 2],
             durations: Durations::default(),
             slowest: None,
         });
@@ -315,6 +336,16 @@ fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
     }
 }
 
+/// The name of a method, no longer than is kept.
+fn cut(mut name: String) -> String {
+    if name.len() > MAX_STATS_NAME {
+        let cut = (0..=MAX_STATS_NAME).rev().find(|n| name.is_char_boundary(*n));
+        name.truncate(cut.unwrap_or(0));
+        name.push('…');
+    }
+    name
+}
+
 /// A request target without its query.
 fn path_of(target: Option<&str>) -> &str {
     let target = target.unwrap_or("(path not captured)");
@@ -335,6 +366,9 @@ fn widen(span: &mut Option<(CaptureTime, CaptureTime)>, time: CaptureTime) {
 impl EventSink for Stats {
     fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
         let draft = &event.draft;
+        if draft.level == Level::Message && draft.protocol == "grpc" {
+            self.message(draft);
+        }
         if draft.level != Level::Exchange {
             return;
         }

@@ -17,6 +17,8 @@ fields! {
     PREFIX = "protobuf.length_prefix", "Length of the message", Unsigned, "Bytes of the message that follows: four bytes, big-endian, or a varint.";
     /// The same.
     MESSAGE_DATA = "protobuf.message_data", "Message", Data, "The bytes of the message.";
+    /// Beside JSON.
+    JSON_BYTES = "protobuf.json_bytes", "As JSON", Unsigned, "Bytes that the message would have as compact JSON, with the names of the schema and bytes as base64.";
     /// A whole message.
     MESSAGE = "protobuf", "Protocol Buffers", Group, "A message: fields one after another.";
     /// One field.
@@ -78,6 +80,7 @@ pub static NUMBER: FieldSpec = FieldSpec::new(
 pub static FIELDS: &[&FieldSpec] = &[
     &PREFIX,
     &MESSAGE_DATA,
+    &JSON_BYTES,
     &MESSAGE,
     &MESSAGE_NAME,
     &FIELD,

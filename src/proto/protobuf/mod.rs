@@ -165,6 +165,7 @@ impl PayloadDecoder for Decoder {
                     _ if t.name == "google.protobuf.Any" => known::any(map),
                     _ => Datum::Map(map),
                 };
+                detail.tree.add(&fields::JSON_BYTES, None, Value::U64(value.json_len()));
                 Payload::Protobuf { type_name: Some(t.name.clone()), value }
             }
             None => {
