@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn folders_files_and_what_is_missing() {
         let all = load(&[fixtures()], &[], &[]).unwrap().unwrap();
-        assert_eq!(all.methods(), 8);
+        assert_eq!(all.methods(), 11);
         let one = load(&[fixtures().join("user.proto")], &[fixtures()], &[]).unwrap().unwrap();
         assert_eq!(one.methods(), 4);
         assert!(load(&[], &[], &[]).unwrap().is_none());

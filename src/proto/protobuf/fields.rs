@@ -17,8 +17,6 @@ fields! {
     PREFIX = "protobuf.length_prefix", "Length of the message", Unsigned, "Bytes of the message that follows: four bytes, big-endian, or a varint.";
     /// The same.
     MESSAGE_DATA = "protobuf.message_data", "Message", Data, "The bytes of the message.";
-    /// Beside JSON.
-    JSON_BYTES = "protobuf.json_bytes", "As JSON", Unsigned, "Bytes that the message would have as compact JSON, with the names of the schema and bytes as base64.";
     /// A whole message.
     MESSAGE = "protobuf", "Protocol Buffers", Group, "A message: fields one after another.";
     /// One field.
@@ -64,6 +62,16 @@ pub static WIRE_TYPE: FieldSpec = FieldSpec::new(
 )
 .named(wire_type_name)
 .repeated();
+
+/// Beside JSON.
+pub static JSON_BYTES: FieldSpec = FieldSpec::new(
+    "protobuf.json_bytes",
+    "As JSON",
+    0,
+    Kind::Unsigned,
+    "framescope",
+    "Bytes that the message would have as compact JSON, with the names of the schema and bytes as base64.",
+);
 
 /// The number of a field.
 pub static NUMBER: FieldSpec = FieldSpec::new(

@@ -341,3 +341,128 @@ fn each(data: &[u8], number: u64, f: &mut dyn FnMut(&[u8])) {
         rest = next;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "syntax = \"proto3\"; package p; message M { int32 a = 1; } \
+                        service S { rpc Do(M) returns (stream M); }";
+
+    fn bytes(number: u8, value: &[u8]) -> Vec<u8> {
+        let mut out = vec![number << 3 | 2];
+        let mut len = value.len();
+        while len > 127 {
+            out.push(len as u8 | 0x80);
+            len >>= 7;
+        }
+        out.push(len as u8);
+        out.extend(value);
+        out
+    }
+
+    fn descriptor(name: &str, source: &str) -> Vec<u8> {
+        use prost_reflect::prost::Message as _;
+        let file = protox::file::File::from_source(name, source).unwrap();
+        let mut file = file.file_descriptor_proto().clone();
+        file.source_code_info = None;
+        file.encode_to_vec()
+    }
+
+    fn tell(l: &Learnt, path: &str, side: Side, data: &[u8]) {
+        let hint = PayloadHint { media_type: "application/grpc", path, side, message: None };
+        l.message(&hint, data);
+    }
+
+    fn answer(l: &Learnt, files: &[&[u8]]) {
+        let files: Vec<u8> = files.iter().flat_map(|f| bytes(1, f)).collect();
+        let path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+        tell(l, path, Side::Server, &[bytes(1, b"host"), bytes(4, &files)].concat());
+    }
+
+    fn nothing(_: &str) -> [bool; 2] {
+        [false; 2]
+    }
+
+    #[test]
+    fn what_a_server_tells_is_known_from_then_on() {
+        let l = Learnt::new(None, true);
+        tell(&l, "/p.S/Do", Side::Client, b"\x08\x05");
+        assert!(l.types().is_none() && l.reading("/p.S/Do", Side::Client).is_some());
+        let file = descriptor("a/p.proto", FILE);
+        // A client cannot tell the server's schema.
+        let path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+        tell(&l, path, Side::Client, &bytes(4, &bytes(1, &file)));
+        assert_eq!(l.file_count(), 0);
+        answer(&l, &[&file]);
+        answer(&l, &[&file]);
+        assert_eq!(l.file_count(), 1);
+        let method = l.types().unwrap().method("/p.S/Do").unwrap();
+        assert_eq!(method.pattern, "server_streaming");
+        // What is told counts more than what was inferred.
+        let report = l.report(&nothing);
+        let names: Vec<&str> = report.files.iter().map(|f| f.name.as_str()).collect();
+        assert_eq!((names, report.complaints.len()), (vec!["a/p.proto"], 0));
+        assert_eq!(report.files[0].descriptor, file);
+        // Another file of that name is said, and not used.
+        answer(&l, &[&descriptor("a/p.proto", "syntax = \"proto3\"; package q;")]);
+        assert!(l.report(&nothing).complaints[0].contains("two versions"));
+    }
+
+    #[test]
+    fn a_file_without_its_imports_is_used_as_far_as_it_goes() {
+        let l = Learnt::new(None, false);
+        let mut source = descriptor("p.proto", FILE);
+        // dependency: "gone.proto"
+        source.extend(bytes(3, b"gone.proto"));
+        answer(&l, &[&source, b"\xff\xff", &bytes(1, b"x.proto"), &[]]);
+        assert!(l.types().unwrap().method("/p.S/Do").is_some());
+        let complaints = l.report(&nothing).complaints;
+        assert!(complaints.iter().any(|c| c.contains("gone.proto is imported")), "{complaints:?}");
+        assert!(complaints.iter().any(|c| c.contains("no file descriptor")), "{complaints:?}");
+        // The syntax of years to come is refused with a word, and an edition is not.
+        let edition =
+            [descriptor("e.proto", "syntax = \"proto3\"; message E {}"), bytes(12, b"editions")];
+        let later = [descriptor("l.proto", "syntax = \"proto3\";"), bytes(12, b"proto9")];
+        answer(&l, &[&edition.concat(), &later.concat()]);
+        assert!(l.types().unwrap().by_name.contains_key("E"));
+        let report = l.report(&nothing);
+        assert!(report.complaints.iter().any(|c| c.contains("\"proto9\"")), "{report:?}");
+        let edition = report.files.iter().find(|f| f.name == "e.proto").unwrap();
+        assert!(edition.text.as_ref().unwrap_err().contains("edition"));
+    }
+
+    #[test]
+    fn methods_are_bounded_and_odd_paths_are_said() {
+        let l = Learnt::new(None, true);
+        for i in 0..MAX_INFERRED_METHODS + 5 {
+            tell(&l, &format!("/s{i}/m"), Side::Client, b"\x08\x05");
+        }
+        tell(&l, "", Side::Client, b"\x08\x05");
+        // What is no message teaches nothing.
+        tell(&l, "/s1/m", Side::Server, b"\x0a\x05abc");
+        assert!(l.reading("/s1/m", Side::Server).is_none());
+        assert!(l.lock().methods_left_out && l.lock().methods.len() == MAX_INFERRED_METHODS);
+        let l = Learnt::new(None, true);
+        tell(&l, "/a b/../c", Side::Client, b"\x08\x05");
+        let report = l.report(&nothing);
+        assert!(report.files.is_empty() && report.complaints[0].contains("no service"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn descriptors_off_the_wire_never_panic(
+            at in proptest::collection::vec((0_usize..4096, proptest::num::u8::ANY), 1..6),
+        ) {
+            let mut file = descriptor("p.proto", FILE);
+            for (at, byte) in at {
+                let n = file.len();
+                file[at % n] = byte;
+            }
+            let l = Learnt::new(None, true);
+            answer(&l, &[&file]);
+            l.types();
+            l.report(&nothing);
+        }
+    }
+}
