@@ -462,7 +462,7 @@ mod tests {
             let l = Learnt::new(None, true);
             answer(&l, &[&file]);
             l.types();
-            l.report(&nothing);
+            let _ = l.report(&nothing);
         }
     }
 }
