@@ -325,7 +325,8 @@ impl Node {
         let offset = self.lanes[i].at;
         self.lanes[i].at += len;
         self.lanes[i].need = 1;
-        if !self.lanes[i].done {
+        // Who claims it later looks at what comes behind.
+        if !self.lanes[i].done && !matches!(self.state, State::Waiting(_)) {
             let p = self.feed(Input::Gap { side, offset, len }, shared);
             if p.want == Want::Nothing {
                 self.lanes[i].done = true;

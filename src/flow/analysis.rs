@@ -81,10 +81,18 @@ impl Analysis {
         self.pair(dir).0.scale = scale.map(|s| s.min(14));
     }
 
+    /// By how much the windows of one direction are shifted, where that is
+    /// known. The SYN of both must have said it; but a SYN-ACK may only where
+    /// it answers to one that did, so that it alone is proof (RFC 7323 §2.2).
+    fn agreed(&self, dir: Dir) -> Option<u8> {
+        let (mine, theirs) = (self.of(dir), self.of(dir.reverse()));
+        let answered = TcpFlags(mine.syn).has(TcpFlags::ACK);
+        mine.scale.filter(|_| answered || theirs.scale.is_some())
+    }
+
     /// A window of a segment in bytes.
     pub(super) fn scaled(&self, dir: Dir, window: u16, syn: bool) -> u32 {
-        let both = self.a.scale.is_some() && self.b.scale.is_some();
-        let shift = if both && !syn { self.of(dir).scale.unwrap_or(0) } else { 0 };
+        let shift = if syn { 0 } else { self.agreed(dir).unwrap_or(0) };
         u32::from(window) << shift.min(14)
     }
 
@@ -92,10 +100,7 @@ impl Analysis {
     /// the largest that it can mean where the scale is not known.
     pub(super) fn window(&self, dir: Dir) -> u32 {
         let said = self.of(dir);
-        let shift = match (self.a.scale, self.b.scale) {
-            (Some(_), Some(_)) => said.scale.unwrap_or(0),
-            _ => 14,
-        };
+        let shift = self.agreed(dir).unwrap_or(14);
         u32::from(said.window.unwrap_or(u16::MAX)) << shift.min(14)
     }
 
@@ -122,7 +127,7 @@ impl Analysis {
         let fin = seg.flags.has(TcpFlags::FIN);
         notes.window = self.scaled(dir, seg.window, syn);
         let peer_window = self.window(dir.reverse());
-        let scale_known = self.a.scale.is_some() && self.b.scale.is_some();
+        let scale_known = self.agreed(dir.reverse()).is_some();
         let doubled = self.doubled;
         let (me, peer) = self.pair(dir);
 

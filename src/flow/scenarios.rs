@@ -132,6 +132,18 @@ fn a_full_window_is_noted() {
 }
 
 #[test]
+fn a_syn_ack_alone_proves_that_windows_are_scaled() {
+    let scaled = |s| crate::link::TcpSegment { window_scale: Some(2), ..s };
+    let mut t = Bench::default();
+    t.feed(false, &scaled(seg(S | A, 500, 101, b"")));
+    assert_eq!(t.b(A, 501, 101, b"").window, 4000);
+    // A SYN only offers.
+    let mut t = Bench::default();
+    t.feed(true, &scaled(seg(S, 100, 0, b"")));
+    assert_eq!(t.a(A, 101, 501, b"").window, 1000);
+}
+
+#[test]
 fn duplicate_acks_and_a_fast_retransmission() {
     let mut t = Bench::open();
     t.a(A, 101, 501, b"abc");

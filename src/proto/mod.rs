@@ -38,6 +38,12 @@ pub use registry::{REGISTRY, decode, decoders, decoders_learning, decoders_with,
 
 mod registry;
 
+/// How many bytes a [gap](Input::Gap) lacks, in words.
+#[must_use]
+pub fn missing(len: u64) -> String {
+    if len == 0 { "an unknown number of bytes".to_owned() } else { format!("{len} bytes") }
+}
+
 /// What can happen to a stream. The only vocabulary between protocols.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
@@ -57,13 +63,14 @@ pub enum Input<'a> {
         code: u32,
     },
     /// `len` bytes of one direction were not captured; the next chunk begins
-    /// at `offset + len`.
+    /// at `offset + len`. With `len` 0 some were not captured, and nobody knows how
+    /// many: frames of the layer below that may have carried any.
     Gap {
         /// Who sent them.
         side: Side,
         /// Stream offset of the first missing byte.
         offset: u64,
-        /// How many are missing.
+        /// How many are missing; 0 where that is not known.
         len: u64,
     },
     /// One direction ended.

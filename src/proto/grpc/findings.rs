@@ -28,7 +28,7 @@ findings! {
     /// A message that ends too early.
     TRUNCATED = error("grpc.truncated-message", MESSAGE, "A message ended before the length that its prefix promised.");
     /// Bytes of a call are missing in the capture.
-    GAP = warning("grpc.gap", MESSAGE, "Bytes were not captured; what follows them in this direction is not dissected.");
+    GAP = warning("grpc.gap", MESSAGE, "Bytes were not captured; behind them the next message is looked for.");
     /// Compressed, with what?
     COMPRESSED_WITHOUT_ENCODING = error("grpc.compressed-without-encoding", MESSAGE, "A message is flagged as compressed, but grpc-encoding names no compression.");
     /// An encoding and no compression.

@@ -82,12 +82,12 @@ fn by_body(data: &[u8], last: bool) -> Verdict {
     if plausible { YES } else { Verdict::No }
 }
 
-fn json(message: &[u8]) -> bool {
+pub(super) fn json(message: &[u8]) -> bool {
     matches!(message.first(), Some(b'{' | b'['))
 }
 
 /// gzip, zlib, Zstandard, framed Snappy.
-fn compressed(message: &[u8]) -> bool {
+pub(super) fn compressed(message: &[u8]) -> bool {
     let begins: [&[u8]; 4] =
         [&[0x1f, 0x8b, 8], &[0x78], &[0x28, 0xb5, 0x2f, 0xfd], &[0xff, 6, 0, 0]];
     begins.iter().any(|b| message.starts_with(b))
@@ -114,7 +114,7 @@ fn protobuf(message: &[u8], length: usize) -> bool {
 }
 
 /// A base-128 number and its bytes; `None` where it is cut.
-fn varint(data: &[u8]) -> Option<(u64, usize)> {
+pub(super) fn varint(data: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0_u64;
     for (i, b) in data.iter().take(9).enumerate() {
         value |= u64::from(b & 0x7f) << (7 * i);

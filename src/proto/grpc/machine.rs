@@ -8,9 +8,10 @@ use crate::finding::Finding;
 use crate::proto::grpc::call::{self, Ended, Report, Status};
 use crate::proto::grpc::encoding::Encoding;
 use crate::proto::grpc::metadata::Timeout;
+use crate::proto::grpc::resync::{self, Next};
 use crate::proto::grpc::wire::{self, PREFIX_LEN, Prefix};
 use crate::proto::grpc::{fields, findings};
-use crate::proto::{Chunk, EndCause, Input, Machine, Out, Progress, Trace};
+use crate::proto::{Chunk, EndCause, Input, Machine, Out, Progress, Trace, missing};
 
 /// Bytes of a message in the making up to which a fork copies them.
 const FORK_BYTES: usize = 64 << 10;
@@ -63,8 +64,16 @@ pub(super) struct Direction {
     pub(super) said_uncompressed: bool,
     /// The head has been seen.
     pub(super) has_head: bool,
-    /// A gap: what follows cannot be told apart.
+    /// Behind missing bytes: the next message is looked for.
     pub(super) lost: bool,
+    /// Nothing behind them has been looked at.
+    pub(super) at_first: bool,
+    /// Bytes that belong to a message of which others are missing.
+    pub(super) skip: u32,
+    /// Messages were found again behind missing bytes.
+    pub(super) found: bool,
+    /// Any number of bytes are missing, and with them whole messages perhaps.
+    pub(super) holed: bool,
 }
 
 /// A message whose prefix has been read.
@@ -117,8 +126,25 @@ impl Call {
             let rest = c.data.get(at..).unwrap_or_default();
             let offset = c.offset.saturating_add(at as u64);
             let d = self.side(c.side);
-            if d.lost {
-                return Progress::nothing(at);
+            if d.skip > 0 && !rest.is_empty() {
+                let n = rest.len().min(d.skip as usize);
+                // At most what is skipped.
+                d.skip -= n as u32;
+                at += n;
+                continue;
+            }
+            if d.lost && !rest.is_empty() {
+                match resync::find(rest, d.at_first, c.last) {
+                    Next::Undecided => return Progress::need(at, (rest.len() / 4).max(1)),
+                    Next::Behind(n) => at += n,
+                    Next::At(n) => {
+                        at += n;
+                        d.lost = false;
+                        d.found = true;
+                    }
+                }
+                d.at_first = false;
+                continue;
             }
             if let Some(m) = &mut d.current {
                 let missing = m.prefix.length.saturating_sub(m.got) as usize;
@@ -196,12 +222,22 @@ impl Call {
     }
 
     fn gap(&mut self, side: Side, len: u64, out: &mut dyn Out) {
-        let finding = Finding::new(&findings::GAP).with(format!("{len} bytes from the {side}"));
+        let finding = Finding::new(&findings::GAP);
+        let finding = finding.with(format!("{} from the {side}", missing(len)));
         let d = self.side(side);
-        if d.lost {
+        let again = d.lost;
+        // Where the message ends is known if it is known how much of it is missing.
+        let within = d.current.as_ref().map_or(d.skip, |m| m.prefix.length.saturating_sub(m.got));
+        let here = u64::from(within) >= len && len > 0;
+        d.skip = if here { within.saturating_sub(len as u32) } else { 0 };
+        if !here {
+            d.lost = true;
+            d.at_first = true;
+            d.holed = true;
+        }
+        if again {
             return;
         }
-        d.lost = true;
         if d.current.is_some() {
             self.finish_kept(side, Some(finding), out);
         } else if !self.done {
@@ -270,7 +306,8 @@ impl Call {
             Ended::NoStatus => {
                 self.last = self.last.max(out.now());
                 // Without any head, not even who is the server is certain.
-                if self.sides.iter().any(|d| d.has_head) {
+                let [_, server] = &self.sides;
+                if self.sides.iter().any(|d| d.has_head) && !server.holed {
                     list.push(Finding::new(&findings::MISSING_TRAILERS));
                 }
             }
@@ -314,7 +351,6 @@ impl Machine for Call {
             Input::Reset { side, code } => self.reset(side, code, out),
             Input::Gap { side, len, .. } => {
                 self.gap(side, len, out);
-                return Progress::nothing(0);
             }
             Input::End { side, cause } => self.end(side, cause, out),
             Input::Datagram { .. } => return Progress::nothing(0),

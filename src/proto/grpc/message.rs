@@ -168,7 +168,7 @@ impl Call {
             sender: Some(side),
             length,
             complete,
-            inferred: self.is_inferred() || guessed,
+            inferred: self.is_inferred() || guessed || self.side(side).found,
             findings: list,
             detail: detail.map(Box::new),
             ..Draft::new(Level::Message, "grpc", "message", start, m.ready)

@@ -13,6 +13,7 @@ mod heads;
 mod machine;
 mod message;
 mod metadata;
+mod resync;
 pub mod wire;
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use crate::proto::http::message::{
     About, Ended, Message, Shown, lossy, media_type, status, target,
 };
 use crate::proto::http::stream::Stream;
-use crate::proto::{Chunk, EndCause, Head, Input, Machine, Out, Progress};
+use crate::proto::{Chunk, EndCause, Head, Input, Machine, Out, Progress, missing};
 
 /// The machine.
 #[derive(Debug, Default)]
@@ -279,7 +279,7 @@ impl Http {
         let m = self.message(side);
         if m.ended.is_none() {
             if !m.gap {
-                m.findings.push(Finding::new(&g::GAP).with(format!("{len} bytes")));
+                m.findings.push(Finding::new(&g::GAP).with(missing(len)));
             }
             m.gap = true;
         }

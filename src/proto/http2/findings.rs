@@ -168,7 +168,7 @@ pub(crate) static TRUNCATED: FindingSpec =
 pub(crate) static GAP: FindingSpec = FindingSpec::error(
     "http2.gap",
     "RFC 9113 §4.1",
-    "Bytes are missing: what follows in this direction cannot be read.",
+    "Bytes are missing. Behind them frames are found again, in a frame of known length by counting, else by headers that lead from one to the next; header fields inserted before are unknown then.",
 );
 pub(crate) static STREAM_UNFINISHED: FindingSpec = FindingSpec::warning(
     "http2.streams-unfinished",

@@ -91,11 +91,11 @@ impl Connection {
         findings: &mut Vec<Finding>,
         out: &mut dyn Out,
     ) -> Effect {
-        let joined = self.joined;
+        let blind = self.is_blind(side);
         let end = self.end_of(side);
         let Some(pending) = end.block.as_mut().filter(|b| b.stream == head.stream) else {
             // Its block may have begun before the capture did.
-            if end.begun || !joined {
+            if !blind || end.begun && !end.lost {
                 find(findings, &findings::CONTINUATION, String::new());
             }
             end.hpack.lose();
@@ -170,7 +170,6 @@ impl Connection {
         self.judge_connect(side, s, findings);
         let id = s.stream;
         let unsure = self.is_unsure();
-        let both = self.ends.iter().all(|e| e.seen);
         if let Some(stream) = self.streams.get(id) {
             let half = *stream.half(side);
             if half.ended {
@@ -191,9 +190,7 @@ impl Connection {
             Past::Idle if side == Side::Client && initiator(id) != side && !unsure => {
                 find(findings, &findings::STREAM_PARITY, format!("stream {id}"));
             }
-            Past::Idle if initiator(id) != side && both && !unsure => {
-                find(findings, &findings::STREAM_IDLE, format!("stream {id}"));
-            }
+            Past::Idle if initiator(id) != side => self.before_it_is_open(id, s.start),
             _ => {}
         }
     }
@@ -215,20 +212,22 @@ impl Connection {
         if id == 0 {
             return;
         }
+        if initiator(id) == side {
+            self.early.retain(|(early, _)| *early != id);
+        }
         if self.streams.get(id).is_none()
             && (matches!(self.streams.past(id, from), Past::Closed { .. }))
         {
             return;
         }
         let child = self.ensure(id, out);
-        let joined = self.joined;
+        let blind = self.is_blind(from);
         let Some(stream) = self.streams.get(id) else { return };
         let half = stream.half(from);
         if half.ended {
             return;
         }
-        let trailers =
-            half.head || joined && end && (half.data || ends_what_was_before(&s.headers));
+        let trailers = half.head || blind && end && (half.data || ends_what_was_before(&s.headers));
         let interim = from == Side::Server
             && s.headers.get(":status").is_some_and(|v| v.len() == 3 && v.first() == Some(&b'1'));
         if !interim {

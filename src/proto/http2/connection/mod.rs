@@ -12,16 +12,21 @@ use self::tunnels::Tunnels;
 use crate::base::{Moment, Side};
 use crate::event::Detail;
 use crate::finding::{Finding, FindingSpec};
+use crate::proto::http2::chain::Hints;
 use crate::proto::http2::codes::{self, frame, settings};
 use crate::proto::http2::findings;
 use crate::proto::http2::hpack::Decoder;
 use crate::proto::http2::streams::{Past, Stream, Streams, initiator};
 use crate::proto::http2::summary;
-use crate::proto::http2::wire::{ACK, Body, BodyFault, Content, END_STREAM, FrameHead, Settings};
+use crate::proto::http2::wire::{
+    ACK, Body, BodyFault, Content, END_STREAM, FrameHead, HEAD_LEN, Settings,
+};
 use crate::proto::{Carries, Child, EndCause, Head, Headers, Input, Out};
 
 /// What both ends start with (§6.5.2).
 const DEFAULT_MAX_FRAME: u32 = 16_384;
+/// Streams that are used before they are opened, and are remembered for that.
+const MAX_EARLY: usize = 64;
 /// The largest that SETTINGS_MAX_FRAME_SIZE may allow (§6.5.2).
 const LARGEST_MAX_FRAME: u32 = 0x00ff_ffff;
 
@@ -36,8 +41,12 @@ struct End {
     seen: bool,
     /// A header block of it has begun.
     begun: bool,
+    /// Nothing more comes of it.
+    over: bool,
     /// Bytes of it are missing: what it did is not known any more.
     lost: bool,
+    /// Its frames were found again behind missing bytes.
+    found_again: bool,
     /// The largest payload that it has ever allowed its peer.
     max_frame: u32,
     /// Whether it allows pushing.
@@ -53,7 +62,9 @@ impl Default for End {
             block: None,
             seen: false,
             begun: false,
+            over: false,
             lost: false,
+            found_again: false,
             max_frame: DEFAULT_MAX_FRAME,
             push: true,
             connect: false,
@@ -94,6 +105,9 @@ pub(super) struct Connection {
     /// Memory of the last section, for the next.
     spare: Headers,
     too_many_told: bool,
+    /// Frames on streams that their end had not opened, and may have: a capture lacks
+    /// bytes, or has the two directions the wrong way round. Decided at the end.
+    early: Vec<(u32, Moment)>,
     /// Its beginning was not captured.
     joined: bool,
     /// It began as an upgrade from HTTP/1.1, so its beginning was captured.
@@ -124,6 +138,16 @@ impl Connection {
         self.joined
     }
 
+    /// Whether where frames of this side lie was found, and is not known for certain.
+    pub(super) fn is_inferred(&self, side: Side) -> bool {
+        self.joined || self.ends.get(side.index()).is_some_and(|e| e.found_again)
+    }
+
+    /// Whether a frame of this side may belong to what was not captured.
+    fn is_blind(&self, side: Side) -> bool {
+        self.joined || self.ends.get(side.index()).is_some_and(|e| e.lost)
+    }
+
     /// Whether it was upgraded from HTTP/1.1.
     pub(super) const fn is_upgraded(&self) -> bool {
         self.upgraded
@@ -143,7 +167,7 @@ impl Connection {
     }
 
     /// What can be said of a frame by its header alone.
-    fn check(&mut self, side: Side, head: &FrameHead, findings: &mut Vec<Finding>) {
+    fn check(&mut self, side: Side, head: &FrameHead, now: Moment, findings: &mut Vec<Finding>) {
         let max = self.end_of(side.peer()).max_frame;
         if head.length > max {
             let detail = format!("{} bytes where {max} are allowed", head.length);
@@ -184,14 +208,20 @@ impl Connection {
                 find(findings, &findings::STREAM_NOT_ZERO, format!("stream {}", head.stream));
             }
             frame::DATA | frame::RST_STREAM | frame::WINDOW_UPDATE if head.stream != 0 => {
-                self.check_open(side, head, findings);
+                self.check_open(side, head, now, findings);
             }
             _ => {}
         }
     }
 
     /// A frame that needs a stream which is open in its direction (§5.1).
-    fn check_open(&mut self, side: Side, head: &FrameHead, findings: &mut Vec<Finding>) {
+    fn check_open(
+        &mut self,
+        side: Side,
+        head: &FrameHead,
+        now: Moment,
+        findings: &mut Vec<Finding>,
+    ) {
         let unsure = self.is_unsure();
         let open = self.streams.get(head.stream).map(|s| s.half(side).ended);
         let past = match open {
@@ -202,13 +232,35 @@ impl Connection {
         // Window updates and resets may still cross an end of stream.
         let strict = head.kind == frame::DATA;
         match past {
-            Past::Idle if !unsure && self.ends.iter().all(|e| e.seen) => {
-                find(findings, &findings::STREAM_IDLE, format!("stream {}", head.stream));
+            Past::Idle if initiator(head.stream) == side => {
+                if !unsure && self.ends.iter().all(|e| e.seen) {
+                    find(findings, &findings::STREAM_IDLE, format!("stream {}", head.stream));
+                }
             }
+            Past::Idle => self.before_it_is_open(head.stream, now),
             Past::Closed { by_sender: true } if strict => {
                 find(findings, &findings::STREAM_CLOSED, format!("stream {}", head.stream));
             }
             _ => {}
+        }
+    }
+
+    /// A frame on a stream that its initiator, the sender's peer, has not opened yet.
+    fn before_it_is_open(&mut self, id: u32, now: Moment) {
+        let is_told = self.early.iter().any(|(known, _)| *known == id);
+        if !self.is_unsure() && !is_told && self.early.len() < MAX_EARLY {
+            self.early.push((id, now));
+        }
+    }
+
+    /// Whether they had been opened: no more frames come.
+    fn judge_early(&mut self, out: &mut dyn Out) {
+        let early = std::mem::take(&mut self.early);
+        if self.is_unsure() || self.ends.iter().any(|e| !e.seen) {
+            return;
+        }
+        for (id, at) in early {
+            out.finding_at(Finding::new(&findings::STREAM_IDLE).with(format!("stream {id}")), at);
         }
     }
 
@@ -220,12 +272,12 @@ impl Connection {
         findings: &mut Vec<Finding>,
         out: &mut dyn Out,
     ) -> bool {
-        self.check(side, head, findings);
+        self.check(side, head, out.now(), findings);
         match head.kind {
             frame::DATA => {
                 let id = head.stream;
-                let joined = self.joined && id != 0;
-                if joined
+                let blind = self.is_blind(side) && id != 0;
+                if blind
                     && self.streams.get(id).is_none()
                     && !matches!(self.streams.past(id, side), Past::Closed { .. })
                 {
@@ -235,7 +287,7 @@ impl Connection {
                 self.streams.get(id).is_some_and(|s| {
                     let half = s.half(side);
                     half.data = true;
-                    !half.ended && (half.head || joined) && s.child
+                    !half.ended && (half.head || blind) && s.child
                 })
             }
             // Too large to be read, so the table is not known any more.
@@ -275,7 +327,7 @@ impl Connection {
         findings: &mut Vec<Finding>,
         out: &mut dyn Out,
     ) -> Effect {
-        self.check(side, head, findings);
+        self.check(side, head, out.now(), findings);
         match body.fault {
             Some(BodyFault::Size) => {
                 find(findings, &findings::FRAME_SIZE, format!("{} bytes", head.length));
@@ -429,12 +481,40 @@ impl Connection {
 
     /// RST_STREAM (§6.4): both directions are over.
     fn reset_stream(&mut self, side: Side, id: u32, code: u32, out: &mut dyn Out) {
+        let joined = self.joined;
         let Some(s) = self.streams.get(id) else { return };
-        if s.child {
+        let peer = *s.half(side.peer());
+        if !joined && initiator(id) != side && !peer.head && s.pending.is_none() {
+            s.pending = Some((side, code));
+            return;
+        }
+        let (child, again) = (s.child, s.reset.is_some());
+        if child && !again {
             self.tell(id, Input::Reset { side, code }, out);
+        }
+        // What the peer sent before it knew is on its way; a capture may have it later
+        // than that, behind bytes that are missing.
+        if child && !again && !peer.ended && !self.is_tunnel(id) {
+            if let Some(old) = self.streams.linger(id, side) {
+                self.close_child(old, out);
+                self.streams.close(old, None);
+            }
+            return;
+        }
+        if child {
             self.close_child(id, out);
         }
         self.streams.close(id, Some(side));
+    }
+
+    /// The aborts that wait for the end that opened the stream.
+    fn settle_resets(&mut self, out: &mut dyn Out) {
+        for id in self.streams.ids() {
+            let pending = self.streams.get(id).and_then(|s| s.pending);
+            if let Some((side, code)) = pending {
+                self.reset_stream(side, id, code, out);
+            }
+        }
     }
 
     /// GOAWAY (§6.8): the sender will not act on streams of its peer beyond `last`.
@@ -496,6 +576,10 @@ impl Connection {
         }
         if over {
             self.streams.close(id, None);
+        } else if let Some((by, code)) = self.streams.get(id).and_then(|s| s.pending)
+            && by != side
+        {
+            self.reset_stream(by, id, code, out);
         }
     }
 
@@ -530,17 +614,66 @@ impl Connection {
         self.end_stream(Side::Client, 1, out);
     }
 
-    /// Bytes of `side` are missing: its blocks and its part in every stream are unknown.
-    pub(super) fn gap(&mut self, side: Side, offset: u64, len: u64, out: &mut dyn Out) {
+    /// Bytes of `side` are missing, and frames may have been among them: they may have
+    /// belonged to any stream, and have agreed to anything.
+    pub(super) fn gap(&mut self, side: Side, offset: u64, out: &mut dyn Out) {
         let end = self.end_of(side);
         end.lost = true;
+        end.max_frame = LARGEST_MAX_FRAME;
+        end.connect = true;
+        self.end_of(side.peer()).hpack.allow(u32::MAX);
+        // How many bytes of each is not known.
+        self.each_child(side, out, Input::Gap { side, offset, len: 0 });
+    }
+
+    /// `len` bytes of a stream's data are missing; 0 where that is not known.
+    pub(super) fn hole(&mut self, side: Side, id: u32, len: u64, out: &mut dyn Out) {
+        if self.streams.get(id).is_some_and(|s| s.child && !s.half(side).ended) {
+            let key = self.data_key(side, id, out);
+            out.tell(key, Input::Gap { side, offset: 0, len });
+        }
+    }
+
+    /// A frame was not captured to its end: a block in it is lost.
+    pub(super) fn unread(&mut self, side: Side, head: &FrameHead) {
+        let blocks = [frame::HEADERS, frame::PUSH_PROMISE, frame::CONTINUATION];
+        let end = self.end_of(side);
+        if blocks.contains(&head.kind) {
+            end.block = None;
+            end.hpack.lose();
+        }
+        if head.kind == frame::SETTINGS {
+            end.max_frame = LARGEST_MAX_FRAME;
+            end.connect = true;
+            self.end_of(side.peer()).hpack.allow(u32::MAX);
+        }
+        // A window update or the like may have been in it.
+        if head.kind != frame::DATA {
+            self.end_of(side).lost = true;
+        }
+    }
+
+    /// What is known where frames of `side` are looked for.
+    pub(super) fn hints(&self, side: Side) -> Hints {
+        let max_frame = self.ends.get(side.peer().index()).map_or(0, |e| e.max_frame);
+        Hints { highest: self.streams.highest(), max_frame }
+    }
+
+    /// Frames of `side` have been found behind `unknown` bytes that are missing or were
+    /// not understood.
+    pub(super) fn found_again(&mut self, side: Side, unknown: u64) {
+        let end = self.end_of(side);
+        end.found_again = true;
         end.block = None;
-        end.hpack.lose();
-        self.each_child(side, out, Input::Gap { side, offset, len });
+        // The shortest frame that changes the table has one byte of payload.
+        if unknown > HEAD_LEN as u64 {
+            end.hpack.lose();
+        }
     }
 
     /// One direction of the connection was aborted.
     pub(super) fn reset(&mut self, side: Side, code: u32, out: &mut dyn Out) {
+        self.settle_resets(out);
         self.each_child(side, out, Input::Reset { side, code });
     }
 
@@ -555,9 +688,11 @@ impl Connection {
             let joined = self.joined;
             for id in self.streams.ids() {
                 // Without its head it may have ended before the capture began.
+                let lost = self.end_of(side).lost;
                 let is_open = |s: &mut Stream| {
-                    let half = s.half(side);
-                    !half.ended && (half.head || !joined)
+                    let half = *s.half(side);
+                    let aborted = s.reset.is_some() || s.pending.is_some();
+                    !half.ended && (half.head || !joined) && !lost && !aborted
                 };
                 open += usize::from(self.streams.get(id).is_some_and(is_open));
             }
@@ -566,6 +701,10 @@ impl Connection {
                 out.finding(Finding::new(&findings::STREAM_UNFINISHED).with(detail));
             }
         }
+        if self.ends.iter().any(|e| e.over) {
+            self.settle_resets(out);
+        }
+        self.end_of(side).over = true;
         self.each_child(side, out, Input::End { side, cause });
     }
 
@@ -580,6 +719,7 @@ impl Connection {
 
     /// Both directions of the connection are over.
     pub(super) fn close_all(&mut self, out: &mut dyn Out) {
+        self.judge_early(out);
         for id in self.streams.ids() {
             if self.streams.get(id).is_some_and(|s| s.child) {
                 self.close_child(id, out);
@@ -598,6 +738,9 @@ impl Connection {
                 e.hpack.memory() + block
             })
             .sum();
-        ends + self.streams.memory() + self.tunnels.memory() + self.spare.memory()
+        ends + self.early.capacity() * size_of::<(u32, Moment)>()
+            + self.streams.memory()
+            + self.tunnels.memory()
+            + self.spare.memory()
     }
 }

@@ -217,6 +217,11 @@ impl Connection {
         }
     }
 
+    /// Whether a stream began with CONNECT.
+    pub(super) fn is_tunnel(&self, id: u32) -> bool {
+        self.tunnels.0.contains_key(&id)
+    }
+
     /// The child that sections are told to: the exchange, until it has ended.
     pub(super) fn section_key(&self, id: u32) -> u64 {
         u64::from(id) | if self.tunnels.is_connected(id) { TUNNEL } else { 0 }

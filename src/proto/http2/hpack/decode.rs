@@ -202,7 +202,6 @@ impl Decoder {
     /// no older entry is known, and any size may hold.
     pub(crate) fn join(&mut self) {
         self.limit = u32::MAX;
-        self.table.resize(u32::MAX);
         self.table.lose();
     }
 
