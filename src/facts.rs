@@ -89,6 +89,9 @@ pub struct SessionFacts {
     pub messages: [u64; 2],
     /// Bytes of their payloads, decompressed.
     pub payload_bytes: [u64; 2],
+    /// Bytes of those payloads that were sent compressed, of both sides: as sent, and
+    /// decompressed.
+    pub compressed: [u64; 2],
     /// Bytes of all frames as sent, heads included.
     pub frame_bytes: [u64; 2],
     /// Bytes of the opening handshake.
@@ -164,6 +167,8 @@ pub struct CallFacts {
     pub messages: [u64; 2],
     /// Bytes of messages as sent.
     pub bytes: [u64; 2],
+    /// Nanoseconds from the first byte to the end of the server's first message.
+    pub first_response_ns: Option<u64>,
 }
 
 /// What a PROXY header says: the connection that a proxy passes on.

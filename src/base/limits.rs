@@ -193,6 +193,26 @@ pub const MAX_COMPARED_STREAMS: usize = 64;
 /// Pairs of a client and an origin whose streams are counted.
 pub const MAX_STREAM_ORIGINS: usize = 4096;
 
+/// Requests that may be part of a poll and are kept one by one, in all: some 200 bytes
+/// each with what is known of their connections.
+pub const MAX_POLL_REQUESTS: usize = 32 << 10;
+/// Requests of one target that are kept before they are put into series.
+pub const MAX_POLL_WINDOW: usize = 256;
+/// Targets of clients that are watched for polling: those that were asked longest ago
+/// make room.
+pub const MAX_POLL_TARGETS: usize = 4096;
+/// Series that are open, of all targets: some 4 KiB each, 32 MiB. Targets that were asked
+/// longest ago make room.
+pub const MAX_POLL_OPEN: usize = 8192;
+/// Series of one target at a time: so many clients behind one address.
+pub const MAX_POLL_SERIES: usize = 64;
+/// Times of one series that are kept for their median; of more, every second one.
+pub const MAX_POLL_TIMES: usize = 128;
+/// Connections of one series that are told apart.
+pub const MAX_POLL_CONNECTIONS: usize = 16 << 10;
+/// Parameters of a query that are looked at.
+pub const MAX_POLL_PARAMETERS: usize = 32;
+
 /// Nodes in the field tree of one event.
 pub const MAX_TREE_NODES: usize = 1 << 17;
 /// Bytes of one gRPC message, as sent, that are held until it is whole: libraries
@@ -272,6 +292,9 @@ pub const MAX_STATS_CONVERSATIONS: usize = 100_000;
 /// Methods that `stats` tells apart; paths with ids in them would have no end.
 /// Further ones are counted together.
 pub const MAX_STATS_METHODS: usize = 1000;
+/// Spans of streams, sessions and calls that `stats --transports` compares to say how
+/// many were open together: 1 MiB a way.
+pub const MAX_COMPARED_SPANS: usize = 1 << 16;
 /// Bytes of a method's name that `stats` keeps: a path may have 256 KiB.
 pub const MAX_STATS_NAME: usize = 1024;
 /// Durations of one method that are kept one by one, so that percentiles are exact.

@@ -7,7 +7,8 @@ use crate::cli::args::{Common, ReportFormat};
 use crate::cli::{Failure, learn, pass};
 use crate::event::Level;
 use crate::index::stats::Stats;
-use crate::view::stats;
+use crate::index::transports::Transports;
+use crate::view::{stats, transports};
 
 const HELP: &str = "\
 Conversations:
@@ -30,9 +31,33 @@ Messages beside JSON, where a schema is known (--proto, --descriptors, or reflec
 capture): bytes of gRPC messages, decompressed, and of the same as compact JSON with the names
 of the schema. A ratio below 1 is what protobuf saves.
 
+Transports (--transports):
+  clients     series of a poll; streams, sessions and streaming calls that were open together;
+              addresses of other requests
+  requests    a minute: openings of streams and sessions count from the second on
+  messages    of a poll: answers that brought something new; of the others all
+  payload     bytes of these as sent (of event streams, the values of data)
+  overhead    all other bytes of the streams: heads, empty answers, framing, settings
+  packets     bytes below: heads of Ethernet, IP and TCP, acknowledgements, retransmissions
+  answer      from the request to its answer's first byte (gRPC: to the first message), mean
+  waits       until an event was asked for. Short polling: half the time between the answers
+              before and with the event, on average, and all of it at most. Long polling: the
+              same between an answer and a next request that was answered at once. What is
+              pushed does not wait
+  heads       bytes of header sections for each useful byte of a poll
+  as SSE, as WebSocket
+              what a poll's events would have cost: one request with its own mean heads, then
+              for each event `data: `, the mean payload, two line feeds and a chunk's framing;
+              or the fields of the upgrade and for each event 2, 4 or 10 bytes and the payload
+  for N clients
+              what was seen of one client, N times
+
 Examples:
   framescope stats a.pcap
   framescope stats a.pcap --rows 10           the first ten conversations and methods
+  framescope stats --transports a.pcap        polling beside SSE, WebSocket and gRPC
+  framescope stats --transports --clients 1000 a.pcap
+                                              and what 1,000 clients would cost
   framescope stats --format json a.pcap | jq '.calls[] | select(.errors > 0)'";
 
 /// `stats`.
@@ -49,6 +74,13 @@ pub(super) struct Args {
     /// Tables for people, or one JSON object (docs/JSON.md).
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     format: ReportFormat,
+    /// Instead: what reached clients by polling, long polling, server-sent events, WebSocket,
+    /// gRPC and plain requests, side by side; and what the polls would have cost otherwise.
+    #[arg(long)]
+    transports: bool,
+    /// With --transports: what so many clients would cost.
+    #[arg(long, value_name = "N", requires = "transports", value_parser = clap::value_parser!(u64).range(1..))]
+    clients: Option<u64>,
     /// Show so many conversations and methods; sums are of all. JSON has up to 100,000
     /// conversations.
     #[arg(long, value_name = "N", default_value_t = 100)]
@@ -59,6 +91,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let captures = pass::captures("stats", &args.read, &args.captures)?;
+    if args.transports {
+        return run_transports(args, &captures);
+    }
     let mut options = pass::options(&args.common, false)?.wanting(&[Level::Exchange]);
     // With a schema, messages are looked at for what they would be as JSON.
     let messages = [Level::Message];
@@ -76,6 +111,28 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         ReportFormat::Text => {
             let mut out = String::new();
             stats::text(&mut out, &all, args.rows, pass::width());
+            pass::write(out.as_bytes())?;
+        }
+    }
+    ended.failure()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_transports(args: &Args, captures: &[PathBuf]) -> Result<ExitCode, Failure> {
+    let options = pass::options(&args.common, false)?;
+    let mut all = Transports::new();
+    let ended =
+        pass::over(captures, &args.common, options, &pass::interrupts(), &mut all, |_, _| ())?;
+    all.finish();
+    match args.format {
+        ReportFormat::Json => {
+            let mut out = Vec::new();
+            transports::json(&mut out, &all, args.clients);
+            pass::write(&out)?;
+        }
+        ReportFormat::Text => {
+            let mut out = String::new();
+            transports::text(&mut out, &all, args.clients, args.rows, pass::width());
             pass::write(out.as_bytes())?;
         }
     }

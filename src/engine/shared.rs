@@ -59,17 +59,36 @@ impl Ledger {
     }
 }
 
-/// What the packet being worked on has brought forth.
-pub(super) enum Found {
-    Event(Draft),
-    Finding {
-        finding: Finding,
-        protocol: &'static str,
-        sender: Option<Side>,
-        at: Moment,
-    },
-    /// It was one of these.
-    HandedOut,
+/// What the packet being worked on has brought forth, parts before wholes: each list in the
+/// order in which it came.
+#[derive(Default)]
+pub(super) struct Found {
+    /// The packet itself, and what is wrong with no event in particular.
+    pub first: Vec<First>,
+    /// Frames, messages, exchanges.
+    pub events: [Vec<Draft>; 3],
+}
+
+/// What comes before all frames.
+pub(super) enum First {
+    Packet(Box<Draft>),
+    Finding { finding: Finding, protocol: &'static str, sender: Option<Side>, at: Moment },
+}
+
+impl Found {
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.events.iter().all(Vec::is_empty)
+    }
+
+    fn push(&mut self, draft: Draft) {
+        let [frames, messages, exchanges] = &mut self.events;
+        match draft.level {
+            Level::Frame => frames.push(draft),
+            Level::Message => messages.push(draft),
+            Level::Exchange => exchanges.push(draft),
+            Level::Packet | Level::Finding => self.first.push(First::Packet(Box::new(draft))),
+        }
+    }
 }
 
 pub(super) struct Shared {
@@ -80,8 +99,8 @@ pub(super) struct Shared {
     pub registry: &'static [&'static Protocol],
     /// Learns schemas from what is decoded: in the engine, and in no replay.
     pub learn: Option<Arc<Learnt>>,
-    /// In the order in which they came; the conversation is the current one.
-    pub found: Vec<Found>,
+    /// What has come; the conversation is the current one.
+    pub found: Found,
     /// What machines have found since some of it was handed out.
     pub fresh: usize,
     /// Inflated bytes of the current conversation since this was last taken.
@@ -121,7 +140,7 @@ impl Shared {
             decoders: Arc::clone(&options.decoders),
             registry: options.registry,
             learn: None,
-            found: Vec::new(),
+            found: Found::default(),
             fresh: 0,
             inflated: 0,
             ledger: Ledger::default(),
@@ -168,7 +187,7 @@ impl Shared {
                 s.wanted.pop_front();
             }
         }
-        self.found.push(Found::Event(draft));
+        self.found.push(draft);
     }
 
     pub(super) fn finding(&mut self, finding: Finding, protocol: &'static str) {
@@ -178,7 +197,7 @@ impl Shared {
     /// A finding about what came with an earlier packet.
     pub(super) fn finding_at(&mut self, finding: Finding, protocol: &'static str, at: Moment) {
         self.fresh += 1;
-        self.found.push(Found::Finding { finding, protocol, sender: None, at });
+        self.found.first.push(First::Finding { finding, protocol, sender: None, at });
     }
 
     /// A finding about what one side sent.
@@ -189,6 +208,6 @@ impl Shared {
         protocol: &'static str,
     ) {
         self.fresh += 1;
-        self.found.push(Found::Finding { finding, protocol, sender, at: self.now });
+        self.found.first.push(First::Finding { finding, protocol, sender, at: self.now });
     }
 }

@@ -17,6 +17,7 @@ mod row;
 pub mod slice;
 pub mod stats;
 mod thin;
+pub mod transports;
 
 use std::sync::Mutex;
 

@@ -79,7 +79,21 @@ impl Headers {
     /// The value of the first field of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(n, _, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v, _)| v)
+        self.fields.iter().find(|f| self.is_named(f, name.as_bytes())).map(|f| self.slice(f.value))
+    }
+
+    /// The first field of this name whose value is known, and the rest of the field.
+    #[must_use]
+    pub fn known(&self, name: &str) -> Option<(&[u8], &HeaderField)> {
+        let of_name = |f: &&HeaderField| f.known && self.is_named(f, name.as_bytes());
+        self.fields.iter().find(of_name).map(|f| (self.slice(f.value), f))
+    }
+
+    /// Nearly all names differ in length: those are not looked at.
+    fn is_named(&self, field: &HeaderField, name: &[u8]) -> bool {
+        let (start, end) = field.name;
+        end.wrapping_sub(start) as usize == name.len()
+            && self.slice(field.name).eq_ignore_ascii_case(name)
     }
 
     /// The value of the first field of this name, if it is UTF-8.
@@ -90,9 +104,8 @@ impl Headers {
 
     /// The values of all fields of this name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter()
-            .filter(move |(n, _, _)| n.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, v, _)| v)
+        let of_name = move |f: &&HeaderField| self.is_named(f, name.as_bytes());
+        self.fields.iter().filter(of_name).map(|f| self.slice(f.value))
     }
 
     /// Whether a field of this name, read as a comma-separated list, has `token`

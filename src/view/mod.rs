@@ -14,3 +14,4 @@ pub mod reference;
 pub mod stats;
 pub mod table;
 pub mod text;
+pub mod transports;

@@ -7,8 +7,9 @@ use crate::check;
 use crate::support::{fixtures, packets};
 
 /// Fixtures of which nothing at all of warning or error may be found, of any protocol.
-const CLEAN: [&str; 18] = [
+const CLEAN: [&str; 19] = [
     "h2-curl",
+    "transports",
     "ws-connect",
     "ws-deflate-no-takeover",
     "ws-deflate-window-bits",

@@ -8,6 +8,7 @@
 mod connections;
 mod exposure;
 mod legs;
+mod polling;
 mod streams;
 
 use crate::base::EventId;
@@ -73,6 +74,7 @@ impl Analyses {
                 Box::new(exposure::Exposure),
                 Box::<connections::Connections>::default(),
                 Box::<legs::Legs>::default(),
+                Box::<polling::Polling>::default(),
                 Box::<streams::Streams>::default(),
             ],
         }

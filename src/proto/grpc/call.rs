@@ -3,6 +3,7 @@
 use crate::base::Moment;
 use crate::base::time::human;
 use crate::event::{Detail, Draft, Level};
+use crate::facts::{CallFacts, Facts};
 use crate::field::{FieldSpec, Tree, Value};
 use crate::finding::Finding;
 use crate::proto::Out;
@@ -152,7 +153,17 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         tree.close();
         Box::new(Detail { summary: summary(&r, duration), tree, ..Detail::default() })
     });
+    let facts = CallFacts {
+        path: r.path.unwrap_or_default().into(),
+        status: code,
+        timeout_ns: r.timeout,
+        messages: r.messages,
+        bytes: r.bytes,
+        first_response_ns: r.first_response,
+        ..CallFacts::default()
+    };
     out.emit(Draft {
+        facts: Some(Facts::Call(Box::new(facts))),
         length: bytes_up.saturating_add(bytes_down),
         complete: !matches!(r.ended, Ended::CaptureEnded | Ended::Evicted),
         inferred: r.inferred,

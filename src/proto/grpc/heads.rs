@@ -18,13 +18,7 @@ const NOT_METADATA: [&str; 6] =
 
 /// The first field of this name whose value is known, with its place.
 fn known<'a>(headers: &'a Headers, name: &str) -> Option<(&'a [u8], Option<Span>)> {
-    headers
-        .iter()
-        // Nearly all differ in length: no call for those.
-        .find(|(n, _, f)| {
-            n.len() == name.len() && f.known && n.eq_ignore_ascii_case(name.as_bytes())
-        })
-        .map(|(_, v, f)| (v, f.span))
+    headers.known(name).map(|(v, f)| (v, f.span))
 }
 
 /// Whether fields of the section are unknown.
@@ -33,7 +27,11 @@ fn is_partial(headers: &Headers) -> bool {
 }
 
 fn known_text(headers: &Headers, name: &str) -> Option<String> {
-    known(headers, name).map(|(v, _)| String::from_utf8_lossy(v).into_owned())
+    let (v, _) = known(headers, name)?;
+    Some(match simdutf8::basic::from_utf8(v) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(v).into_owned(),
+    })
 }
 
 /// A finding about a header field.
@@ -57,7 +55,7 @@ impl<'a> Section<'a> {
 
     fn text(&mut self, spec: &'static FieldSpec, name: &str) {
         if let Some((v, span)) = known(self.headers, name) {
-            self.detail.tree.add(spec, span, Value::Text(String::from_utf8_lossy(v).into()));
+            self.detail.tree.add(spec, span, Value::text(v));
         }
     }
 
@@ -125,10 +123,7 @@ fn is_metadata(name: &[u8]) -> bool {
 }
 
 fn is_binary(name: &[u8]) -> bool {
-    name.len()
-        .checked_sub(4)
-        .and_then(|at| name.get(at..))
-        .is_some_and(|s| s.eq_ignore_ascii_case(b"-bin"))
+    name.last_chunk::<4>().is_some_and(|s| s.eq_ignore_ascii_case(b"-bin"))
 }
 
 /// Names of custom metadata, for a summary: what neither gRPC nor its libraries

@@ -143,9 +143,8 @@ impl Call {
             }
         }
         if decodable {
-            let media_type = self.media_type(side).to_owned();
-            let path = self.path().unwrap_or_default().to_owned();
-            let hint = PayloadHint { media_type: &media_type, path: &path, side, message: None };
+            let (media_type, path) = (self.media_type(side), self.path().unwrap_or_default());
+            let hint = PayloadHint { media_type, path, side, message: None };
             let place = detail.as_mut().zip(buffer);
             list.extend(out.decode(&hint, shown, place).unwrap_or_default());
         }

@@ -69,6 +69,19 @@ pub static PARTS_LIMIT: FindingSpec = FindingSpec::warning(
     "The body has more parts, or deeper ones, than are listed here.",
 );
 
+/// Asked again and again.
+pub static POLLING: FindingSpec = FindingSpec::note(
+    "http.polling",
+    "RFC 6202 §2",
+    "The client asks the same at a steady pace to learn of events: each waits until it is asked for, and most answers bring nothing.",
+);
+/// Asked, and held.
+pub static LONG_POLLING: FindingSpec = FindingSpec::note(
+    "http.long-polling",
+    "RFC 6202 §2.1",
+    "The client asks again as soon as it is answered, and the server holds each answer until there is an event or its time is up.",
+);
+
 /// All findings of the protocol.
 pub static FINDINGS: &[&FindingSpec] = &[
     &NO_RESPONSE,
@@ -82,4 +95,6 @@ pub static FINDINGS: &[&FindingSpec] = &[
     &INFLATE_LIMIT,
     &MULTIPART,
     &PARTS_LIMIT,
+    &POLLING,
+    &LONG_POLLING,
 ];

@@ -37,6 +37,14 @@ fn claims(_: &Head<'_>) -> bool {
     true
 }
 
+/// The hash of a body, as [`HttpFacts`](crate::facts::HttpFacts) has it.
+#[must_use]
+pub fn body_hash(body: &[u8]) -> u64 {
+    let mut hash = hash::Hash::default();
+    hash.update(body);
+    hash.value()
+}
+
 fn start() -> Box<dyn Machine> {
     Box::new(Http::new())
 }

@@ -344,7 +344,7 @@ impl Http2 {
         let body = body(data, head);
         let end = offset + data.len() as u64;
         let mut findings = Vec::new();
-        let effect = self.connection.frame(side, offset, head, &body, &mut findings, out);
+        let mut effect = self.connection.frame(side, offset, head, &body, &mut findings, out);
         let start = out.moment(side, offset);
         let ready = out.ready(side, end.saturating_sub(1));
         let mut draft = draft(side, head, start, ready);
@@ -358,9 +358,9 @@ impl Http2 {
             let mut trace = Trace::new(true, WIRE);
             trace.add(out, side, offset..end);
             detail.origins = origins(trace, data);
-            if let Some(section) = effect.detail() {
-                let base = detail.origins.append(&section.origins);
-                detail.tree.append(&section.tree, base);
+            if let Some(section) = effect.detail(out.wants(Level::Message)) {
+                let base = detail.origins.append(section.origins);
+                detail.tree.append(section.tree, base);
             }
             match body.content {
                 Content::Ping(p) | Content::Goaway { debug: p, .. } if !p.is_empty() => {

@@ -6,8 +6,9 @@
 //! years to come. What can be used is used; what cannot is left out, and nothing here
 //! fails. Editions are read as well: the wire has nothing new in them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
+use hashbrown::HashMap;
 use prost_reflect::prost::Message as _;
 use prost_reflect::prost_types::field_descriptor_proto::{Label, Type};
 use prost_reflect::prost_types::{

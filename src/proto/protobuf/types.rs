@@ -1,6 +1,6 @@
 //! What a schema says, as tables for the walk.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::field::Datum;
 

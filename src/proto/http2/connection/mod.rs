@@ -90,9 +90,11 @@ impl Effect {
         self.section.as_ref().map(|s| &s.headers)
     }
 
-    /// Its tree and buffers: the block, then the fields.
-    pub(super) fn detail(&self) -> Option<&Detail> {
-        self.section.as_ref().and_then(|s| s.detail.as_deref())
+    /// Its tree and buffers: the block, then the fields; a copy where messages are
+    /// built of it as well.
+    pub(super) fn detail(&mut self, shared: bool) -> Option<Box<Detail>> {
+        let detail = &mut self.section.as_mut()?.detail;
+        if shared { detail.clone() } else { detail.take() }
     }
 }
 

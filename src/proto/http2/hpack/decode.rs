@@ -163,7 +163,7 @@ impl Block<'_> {
         ];
         for (length, spec, part, place) in rows {
             sink.computed(length, Value::U64(part.octets.len() as u64));
-            sink.field(spec, place, Value::Text(String::from_utf8_lossy(part.octets).into()));
+            sink.field(spec, place, Value::text(part.octets));
             if !part.known {
                 sink.note("unknown");
             }
