@@ -13,8 +13,8 @@ use framescope::index::{Index, Progress, Reader, Reloader, RowId};
 use serde_json::Value;
 use std::sync::{Arc, RwLock};
 use support::{
-    NUMBERED, Owned, Run, as_json, corpus, cut, fixtures, gist, options, pack, packets, run,
-    segments,
+    NUMBERED, Owned, Run, Segment, as_json, corpus, cut, fixtures, gist, options, pack, packets,
+    run, segments,
 };
 
 /// The most runs over one capture: beyond it every second number is left out,

@@ -234,12 +234,12 @@ impl Connection {
         // Window updates and resets may still cross an end of stream.
         let strict = head.kind == frame::DATA;
         match past {
-            Past::Idle if initiator(head.stream) == side => {
-                if !unsure && self.ends.iter().all(|e| e.seen) {
-                    find(findings, &findings::STREAM_IDLE, format!("stream {}", head.stream));
-                }
+            Past::Idle if initiator(head.stream) != side => {
+                self.before_it_is_open(head.stream, now);
             }
-            Past::Idle => self.before_it_is_open(head.stream, now),
+            Past::Idle if !unsure && self.ends.iter().all(|e| e.seen) => {
+                find(findings, &findings::STREAM_IDLE, format!("stream {}", head.stream));
+            }
             Past::Closed { by_sender: true } if strict => {
                 find(findings, &findings::STREAM_CLOSED, format!("stream {}", head.stream));
             }
