@@ -67,10 +67,13 @@ impl Schema {
             "minimum" if value.as_f64().is_some_and(|v| v < rule.as_f64().expect("a number")) => {
                 return fail(format!("below {rule}"));
             }
+            "maximum" if value.as_f64().is_some_and(|v| v > rule.as_f64().expect("a number")) => {
+                return fail(format!("above {rule}"));
+            }
             "minItems" if value.as_array().is_some_and(|a| (a.len() as u64) < number(rule)) => {
                 return fail(format!("fewer than {rule} items"));
             }
-            "minimum" | "minItems" => {}
+            "minimum" | "maximum" | "minItems" => {}
             "format" => {
                 assert_eq!(rule, "date-time", "another format");
                 if !value.as_str().is_some_and(is_time) {
