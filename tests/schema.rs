@@ -72,7 +72,7 @@ fn reflection_is_used_for_every_call() {
         "--format",
         "json",
         "--proto",
-        "fixtures/proto/shop.proto",
+        "fixtures/proto/orders.proto",
         REFLECTION,
     ]);
     assert_eq!(shop, of_shop(&given));
@@ -119,8 +119,8 @@ fn what_was_learnt_is_written_and_read_again() {
     let f = Folder::new("schema-out");
     let set = f.path("set.binpb");
     let listed = out(&["schema", "--out", &f.path("learnt"), "--descriptors", &set, REFLECTION]);
-    assert!(listed.contains("shop.proto") && listed.contains("money.proto"), "{listed}");
-    let shop = std::fs::read_to_string(f.path("learnt/shop.proto")).unwrap();
+    assert!(listed.contains("orders.proto") && listed.contains("money.proto"), "{listed}");
+    let shop = std::fs::read_to_string(f.path("learnt/orders.proto")).unwrap();
     for part in [
         "message Order {",
         "reserved 13 to 15, 20;",
@@ -141,7 +141,7 @@ fn what_was_learnt_is_written_and_read_again() {
     }
     // A second time the files are there, and the same.
     out(&["schema", "--out", &f.path("learnt"), REFLECTION]);
-    std::fs::write(f.path("learnt/shop.proto"), "// mine").unwrap();
+    std::fs::write(f.path("learnt/orders.proto"), "// mine").unwrap();
     let o = run(&["schema", "--out", &f.path("learnt"), REFLECTION]);
     assert_eq!(o.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&o.stderr).contains("is there already"));

@@ -13,10 +13,6 @@ macro_rules! fields {
 }
 
 fields! {
-    /// On a stream of its own.
-    PREFIX = "protobuf.length_prefix", "Length of the message", Unsigned, "Bytes of the message that follows: four bytes, big-endian, or a varint.";
-    /// The same.
-    MESSAGE_DATA = "protobuf.message_data", "Message", Data, "The bytes of the message.";
     /// A whole message.
     MESSAGE = "protobuf", "Protocol Buffers", Group, "A message: fields one after another.";
     /// One field.
@@ -62,6 +58,26 @@ pub static WIRE_TYPE: FieldSpec = FieldSpec::new(
 )
 .named(wire_type_name)
 .repeated();
+
+/// On a stream of its own.
+pub static PREFIX: FieldSpec = FieldSpec::new(
+    "protobuf.length_prefix",
+    "Length of the message",
+    0,
+    Kind::Unsigned,
+    S,
+    "Bytes of the message that follows: four bytes, big-endian, or a varint.",
+);
+
+/// The same.
+pub static MESSAGE_DATA: FieldSpec = FieldSpec::new(
+    "protobuf.message_data",
+    "Message",
+    0,
+    Kind::Data,
+    S,
+    "The bytes of the message.",
+);
 
 /// Beside JSON.
 pub static JSON_BYTES: FieldSpec = FieldSpec::new(
