@@ -235,6 +235,9 @@ pub const MAX_INFERRED_DEPTH: usize = 16;
 pub const MAX_INFERRED_FIELDS: usize = 1 << 16;
 /// Methods for which a schema is inferred; paths with ids in them would have no end.
 pub const MAX_INFERRED_METHODS: usize = 1000;
+/// Bytes of a descriptor set that was compressed: images of all of a large company's
+/// schemas stay below.
+pub const MAX_SCHEMA_BYTES: u64 = 1 << 30;
 /// Bytes of schema files that are taken from reflection: the largest of public services
 /// have some 2 MiB.
 pub const MAX_LEARNT_BYTES: usize = 64 << 20;

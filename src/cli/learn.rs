@@ -56,11 +56,13 @@ pub(super) fn first(
     if !can_be_read_again(captures) {
         return options;
     }
-    // Whatever cannot be read will be told by the reading itself.
-    if mentions_grpc(captures, common, interrupted).unwrap_or(false) {
-        let quiet = Options { wanted: [false; 5], ..options.clone() };
-        let _ = pass::over(captures, common, quiet, interrupted, &mut Deaf, |_, _| ());
+    // Whatever cannot be read will be told by the reading itself. Calls without any sign, in
+    // connections whose beginning is missing, teach what they teach on the way.
+    if !mentions_grpc(captures, common, interrupted).unwrap_or(false) {
+        return options;
     }
+    let quiet = Options { wanted: [false; 5], ..options.clone() };
+    let _ = pass::over(captures, common, quiet, interrupted, &mut Deaf, |_, _| ());
     Options { learn: None, ..options }
 }
 

@@ -56,6 +56,8 @@ pub(super) struct Direction {
     pub(super) messages: u64,
     /// Bytes of them that were there.
     pub(super) bytes: u64,
+    /// What they would be as JSON, and of how many of them that is known.
+    pub(super) json: [u64; 2],
     /// The message in the making.
     pub(super) current: Option<Current>,
     /// Its bytes, [`MAX_GRPC_MESSAGE_BYTES`] at most; reused.
@@ -74,6 +76,14 @@ pub(super) struct Direction {
     pub(super) found: bool,
     /// Any number of bytes are missing, and with them whole messages perhaps.
     pub(super) holed: bool,
+}
+
+impl Direction {
+    /// Bytes of all messages as JSON, where every one of them has a type.
+    fn json_bytes(&self) -> Option<u64> {
+        let [bytes, known] = self.json;
+        (known > 0 && known == self.messages).then_some(bytes)
+    }
 }
 
 /// A message whose prefix has been read.
@@ -330,6 +340,7 @@ impl Call {
             timeout: self.request.as_ref().and_then(|r| r.timeout?.nanos()),
             messages: [client.messages, server.messages],
             bytes: [client.bytes, server.bytes],
+            json: [client.json_bytes(), server.json_bytes()],
             encodings: [client.encoding.name(), server.encoding.name()],
             first_response: self.first_response,
             start: self.start.unwrap_or(out.now()),

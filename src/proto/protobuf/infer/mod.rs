@@ -162,7 +162,6 @@ fn times(v: &Ints) -> Option<&'static str> {
 
 fn ints(v: &Ints) -> Candidates {
     let n = v.n as f64;
-    let even = (v.n - v.odd.min(v.n)) as f64;
     if v.negative > 0 {
         // Ten bytes for a small number below zero is what int32 and int64 do, and nobody
         // who thought of it. Hashes and random numbers have the highest bit, too.
@@ -202,7 +201,9 @@ fn ints(v: &Ints) -> Candidates {
     // drifts around zero moves by smaller steps than the raw numbers do.
     let [walked, signed] = v.walked;
     let ratio = if walked > 0.0 { signed / walked } else { 1.0 };
-    let both = v.odd > 0 && even > 0.0;
+    // A few small odd numbers among large even ones are no other side of zero.
+    let [above, below] = v.sums;
+    let both = above.min(below) * 8.0 > above + below;
     let weight = match v.steps {
         _ if time => 0.02,
         _ if v.max <= 1 => 0.1,
@@ -283,7 +284,7 @@ fn bytes(b: &Bytes, several: bool) -> Candidates {
         };
         all.push(plain("string", as_text));
         all.extend(messages(child, b, several, weight));
-        all.push((Guess::Packed("uint64"), as_numbers));
+        all.extend(packed(b, as_numbers));
         let raw = if b.n == 1 && b.total <= 4 { 0.4 } else { 0.1 };
         all.push(plain("bytes", if text { 0.1 } else { raw }));
         all.retain(|c| c.1 > 0.0);
@@ -314,7 +315,7 @@ fn bytes(b: &Bytes, several: bool) -> Candidates {
             1 if b.varint_count < 3 => 0.85,
             _ => 1.0,
         };
-        all.push((Guess::Packed("uint64"), weight));
+        all.extend(packed(b, weight));
     }
     if b.small8 == b.n && b.whole8 == b.n && !doubles {
         all.push((Guess::Packed("fixed64"), 1.0));
@@ -336,6 +337,18 @@ fn bytes(b: &Bytes, several: bool) -> Candidates {
         all.push(plain("string", 0.3));
     }
     all
+}
+
+/// What kind of numbers are packed, where it is likely that any are.
+fn packed(b: &Bytes, weight: f64) -> Candidates {
+    if weight < 0.5 {
+        return vec![(Guess::Packed("uint64"), weight)];
+    }
+    let of = |(guess, w): (Guess, f64)| match guess {
+        Guess::Plain(name) => Some((Guess::Packed(name), w * weight)),
+        _ => None,
+    };
+    ints(&b.elements).into_iter().filter_map(of).collect()
 }
 
 /// What a message seems to be besides just that.

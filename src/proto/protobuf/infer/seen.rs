@@ -14,6 +14,8 @@ use crate::proto::protobuf::wire::{self, Form, zigzag};
 /// Different values of a number that are told apart: an enumeration of more is none
 /// that could be told from a number.
 pub(super) const MAX_VALUES: usize = 24;
+/// Bytes of one value whose numbers are looked at one by one.
+const MAX_ELEMENT_BYTES: usize = 256;
 /// Keys of one map in one message that are compared with one another.
 const MAX_KEYS: usize = 1024;
 
@@ -54,6 +56,8 @@ pub(super) struct Ints {
     /// The lowest of them.
     pub(super) lowest: i64,
     pub(super) odd: u64,
+    /// Sums of the even numbers and of the odd ones: zigzag's above and below zero.
+    pub(super) sums: [f64; 2],
     /// Different values, up to [`MAX_VALUES`] and one more.
     pub(super) different: Vec<u64>,
     /// Seconds, milliseconds, microseconds, nanoseconds since 1970 in this century.
@@ -97,6 +101,8 @@ pub(super) struct Bytes {
     pub(super) varints: u64,
     pub(super) varint_count: u64,
     pub(super) varint_max: u64,
+    /// The first of these of each value: what they are, if the field is packed.
+    pub(super) elements: Ints,
     /// Words of four and eight bytes that are all floating-point numbers people use.
     pub(super) floats: u64,
     pub(super) doubles: u64,
@@ -199,6 +205,8 @@ impl Ints {
         self.n += 1;
         self.max = self.max.max(v);
         self.odd += v & 1;
+        let [even, odd] = &mut self.sums;
+        *(if v & 1 == 0 { even } else { odd }) += v as f64;
         if v >> 63 != 0 {
             self.negative += 1;
             self.lowest = self.lowest.min(v as i64);
@@ -266,10 +274,12 @@ impl Bytes {
                 self.child.add_at(b, depth + 1, room);
             }
         }
-        if let Some((count, max)) = varints(b) {
+        if let Some((count, max)) = varints(b, &mut |_| ()) {
             self.varints += 1;
             self.varint_count += count;
             self.varint_max = self.varint_max.max(max);
+            let few = b.get(..MAX_ELEMENT_BYTES.min(b.len())).unwrap_or_default();
+            let _ = varints(few, &mut |v| self.elements.add(v));
         }
         let (words, left) = b.as_chunks::<4>();
         if left.is_empty() {
@@ -288,14 +298,15 @@ impl Bytes {
     }
 }
 
-/// How many varints the bytes are, each as short as can be, and the largest.
-fn varints(b: &[u8]) -> Option<(u64, u64)> {
+/// How many varints the bytes are, each as short as can be, and the largest; `f` sees each.
+fn varints(b: &[u8], f: &mut dyn FnMut(u64)) -> Option<(u64, u64)> {
     let (mut count, mut max) = (0, 0);
     let mut i = crate::field::In::new(b, crate::base::BufferId(0), 0, &crate::field::NoSink);
     while !i.data().is_empty() {
         let (rest, v) = wire::varint(i).ok().filter(|(_, v)| v.form == Form::Minimal)?;
         count += 1;
         max = max.max(v.value);
+        f(v.value);
         i = rest;
     }
     Some((count, max))

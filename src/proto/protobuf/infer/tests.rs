@@ -97,9 +97,22 @@ fn texts_and_bytes() {
     assert_eq!(of(doubles), "repeated packed double");
     let packed =
         (0..6_u64).map(|i| bytes(1, &[vec![3, 0], varint(300 + i * 70), vec![7]].concat()));
-    assert_eq!(of(packed), "repeated packed uint64");
+    // 3 may be -2.
+    assert_eq!(of(packed), "repeated packed uint64=packed sint64");
+    let even = (0..6_u64).map(|i| bytes(1, &[vec![4, 0], varint(300 + i * 70), vec![8]].concat()));
+    assert_eq!(of(even), "repeated packed uint64");
+    // What is packed goes up and down around zero, or is yes and no.
+    let walk = [3_i64, 1, -1, -2, -4, -3, -1, 0, 2, 3, 1, -1, -2, 1, 2, 4, 3];
+    let deltas = walk
+        .windows(4)
+        .map(|w| bytes(1, &w.iter().flat_map(|v| varint(zigzag(v * 900))).collect::<Vec<_>>()));
+    assert_eq!(of(deltas), "repeated packed sint64");
+    let flags = (0..9_u8).map(|i| bytes(1, &[i % 2, 1, 0, i / 4 % 2, 1]));
+    assert_eq!(of(flags), "repeated packed bool");
+    let below = (1..9_i64).map(|i| bytes(1, &[varint(-i as u64), varint(300 * i as u64)].concat()));
+    assert_eq!(of(below), "repeated packed int64");
     // Two bytes may be two numbers or two bytes.
-    assert_eq!(of([bytes(1, &[3, 4])]), "repeated packed uint64=bytes");
+    assert_eq!(of([bytes(1, &[3, 4])]), "repeated packed uint64=packed sint64=bytes");
 }
 
 #[test]
