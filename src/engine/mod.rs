@@ -120,6 +120,9 @@ pub struct FindingEvent {
     pub stream: Option<u64>,
     /// Who did it.
     pub sender: Option<Side>,
+    /// Seen only beside other conversations: whoever reads its own one again alone
+    /// does not find it.
+    pub across: bool,
 }
 
 /// Takes what the engine brings forth, in order.
@@ -570,6 +573,7 @@ fn numbered(
                     at,
                     stream: None,
                     sender,
+                    across: false,
                 },
                 info,
             ),
@@ -603,6 +607,7 @@ fn hand_out(event: Event, info: Option<&ConversationInfo>, sink: &mut dyn EventS
             packets: if f.proof.is_empty() { packets.clone() } else { f.proof.clone() },
             stream: draft.stream,
             sender: draft.sender,
+            across: false,
         })
         .collect();
     sink.event(event, info);

@@ -123,6 +123,9 @@ pub struct Index {
     /// There are more than [`MAX_LANES`].
     lanes_left_out: bool,
     findings: Findings,
+    /// Findings across conversations of one that was read again, where the event that
+    /// they are of is none now: by conversation, with the row of that event.
+    aside: HashMap<u32, Vec<(FindingEvent, Row)>>,
     kinds: Vec<(&'static str, &'static str)>,
     checkpoint_bytes: usize,
     thinning: thin::Thinning,

@@ -41,6 +41,7 @@ impl Seen<'_> {
                 packets,
                 stream: self.draft.stream,
                 sender: self.draft.sender,
+                across: true,
             },
             info: Box::new(self.info.clone()),
         }

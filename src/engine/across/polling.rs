@@ -66,6 +66,7 @@ fn finding(s: &Series<Last>) -> Across {
             packets: packets.to_vec(),
             stream: s.tag.stream,
             sender: None,
+            across: true,
         },
         info: Box::new((*s.tag.info).clone()),
     }
