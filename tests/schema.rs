@@ -89,6 +89,19 @@ fn reflection_is_used_for_every_call() {
     let calls = out(&["print", "-l", "exchange", "--format", "json", REFLECTION]);
     let watch = calls.lines().find(|l| l.contains("\"Watch\"")).unwrap();
     assert!(watch.contains("\"grpc.pattern\":\"server_streaming\""), "{watch}");
+    // A call says what its messages would be as JSON, whether these are shown or not.
+    let watch: Value = serde_json::from_str(watch).unwrap();
+    let sizes = |side: &str| -> u64 {
+        let of = shop.iter().filter(|m| m["stream"] == 1 && m["conversation"] == 3);
+        let of = of.filter(|m| m["sender"] == side);
+        of.map(|m| m["fields"]["protobuf.json_bytes"].as_u64().unwrap()).sum()
+    };
+    assert!(sizes("server") > watch["fields"]["grpc.response_bytes"].as_u64().unwrap());
+    assert_eq!(watch["fields"]["grpc.request_json_bytes"], sizes("client"));
+    assert_eq!(watch["fields"]["grpc.response_json_bytes"], sizes("server"));
+    // And that number is the length of the JSON.
+    let text = serde_json::to_string(&shop[2]["payload"]["protobuf"]).unwrap();
+    assert_eq!(shop[2]["fields"]["protobuf.json_bytes"], text.len());
     // Any command knows it: the same order by explain.
     let number = shop[1]["event"].to_string();
     assert!(out(&["explain", REFLECTION, &number]).contains("shop.v1.Order"));

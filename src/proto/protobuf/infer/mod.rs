@@ -311,6 +311,8 @@ fn bytes(b: &Bytes, several: bool) -> Candidates {
         // Every second random string of bytes ends where a varint may end.
         let weight = match b.n {
             _ if doubles || floats => 0.3,
+            // Ten bytes for a small number below zero come about by no chance.
+            _ if b.elements.negative > 0 && b.elements.lowest >= i64::from(i32::MIN) => 1.0,
             _ if b.varint_max >= 1 << 35 => 0.3,
             1 if b.varint_count < 3 => 0.85,
             _ => 1.0,

@@ -112,7 +112,7 @@ fn texts_and_bytes() {
     let below = (1..9_i64).map(|i| bytes(1, &[varint(-i as u64), varint(300 * i as u64)].concat()));
     assert_eq!(of(below), "repeated packed int64");
     // Two bytes may be two numbers or two bytes.
-    assert_eq!(of([bytes(1, &[3, 4])]), "repeated packed uint64=packed sint64=bytes");
+    assert_eq!(of([bytes(1, &[3, 4])]), "repeated packed uint64=bytes=packed sint64");
 }
 
 #[test]
