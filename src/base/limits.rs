@@ -218,6 +218,9 @@ pub const MAX_TREE_NODES: usize = 1 << 17;
 /// Bytes of one gRPC message, as sent, that are held until it is whole: libraries
 /// refuse more than 4 MiB unless told otherwise. A larger one is counted, not decoded.
 pub const MAX_GRPC_MESSAGE_BYTES: usize = 16 << 20;
+/// Bytes of the frame of trailers of a gRPC-Web response, which is waited for whole:
+/// browsers and servers refuse header sections far below this.
+pub const MAX_WEB_TRAILERS_BYTES: usize = 64 << 10;
 /// Findings of one protobuf message: hostile bytes could give one per byte.
 pub const MAX_PROTOBUF_FINDINGS: usize = 32;
 /// Values in all readings of one protobuf message without a schema: readings nest,

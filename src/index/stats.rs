@@ -300,6 +300,16 @@ fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
                 bytes: pair("grpc.request_bytes", "grpc.response_bytes"),
             }
         }
+        "connect" => {
+            let path = text(tree, "connect.path").unwrap_or("(path not captured)");
+            Outcome {
+                name: path.strip_prefix('/').unwrap_or(path).to_owned(),
+                error: draft.complete && number("connect.status") != Some(0),
+                unfinished: !draft.complete,
+                messages: pair("connect.request_messages", "connect.response_messages"),
+                bytes: pair("connect.request_bytes", "connect.response_bytes"),
+            }
+        }
         "websocket" => {
             let well = number("websocket.close_code").is_none_or(|c| WELL.contains(&c));
             Outcome {

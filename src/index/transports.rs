@@ -33,11 +33,15 @@ pub enum Way {
     GrpcUnary,
     /// Calls of gRPC with more.
     GrpcStreaming,
+    /// Calls of Connect with one message each way at most.
+    ConnectUnary,
+    /// Calls of Connect with more.
+    ConnectStreaming,
 }
 
 impl Way {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Rest,
         Self::Polling,
         Self::LongPolling,
@@ -45,6 +49,8 @@ impl Way {
         Self::WebSocket,
         Self::GrpcUnary,
         Self::GrpcStreaming,
+        Self::ConnectUnary,
+        Self::ConnectStreaming,
     ];
 
     /// As printed.
@@ -58,6 +64,8 @@ impl Way {
             Self::WebSocket => "WebSocket",
             Self::GrpcUnary => "gRPC unary",
             Self::GrpcStreaming => "gRPC streaming",
+            Self::ConnectUnary => "Connect unary",
+            Self::ConnectStreaming => "Connect streaming",
         }
     }
 
@@ -72,13 +80,18 @@ impl Way {
             Self::WebSocket => "websocket",
             Self::GrpcUnary => "grpc_unary",
             Self::GrpcStreaming => "grpc_streaming",
+            Self::ConnectUnary => "connect_unary",
+            Self::ConnectStreaming => "connect_streaming",
         }
     }
 
     /// The server speaks without being asked each time.
     #[must_use]
     pub const fn pushes(self) -> bool {
-        matches!(self, Self::EventStream | Self::WebSocket | Self::GrpcStreaming)
+        matches!(
+            self,
+            Self::EventStream | Self::WebSocket | Self::GrpcStreaming | Self::ConnectStreaming
+        )
     }
 
     const fn index(self) -> usize {
@@ -336,8 +349,10 @@ impl Transports {
     }
 
     fn call(&mut self, event: &Event, info: &ConversationInfo, f: &CallFacts) {
-        let way = match f.messages {
-            [0..=1, 0..=1] => Way::GrpcUnary,
+        let way = match (event.draft.protocol, f.messages) {
+            ("connect", [0..=1, 0..=1]) => Way::ConnectUnary,
+            ("connect", _) => Way::ConnectStreaming,
+            (_, [0..=1, 0..=1]) => Way::GrpcUnary,
             _ => Way::GrpcStreaming,
         };
         let (start, end) = (event.draft.start.time, event.draft.end.time);
@@ -462,7 +477,7 @@ fn rates(way: Way, line: &mut Line, sum: &Sum, bytes: u64, polls: &[Series<()>])
             let open = open.fold(0, u64::saturating_add);
             connections = (client_ns > 0).then(|| open as f64 / client_ns as f64);
         }
-        Way::EventStream | Way::WebSocket | Way::GrpcStreaming => {
+        Way::EventStream | Way::WebSocket | Way::GrpcStreaming | Way::ConnectStreaming => {
             line.clients = sum.at_once();
             client_ns = sum.spans_ns;
             requests = line.requests.saturating_sub(line.clients);
@@ -471,7 +486,7 @@ fn rates(way: Way, line: &mut Line, sum: &Sum, bytes: u64, polls: &[Series<()>])
             let share = line.connections as f64 / line.requests.max(1) as f64;
             connections = Some(share.min(1.0));
         }
-        Way::Rest | Way::GrpcUnary => {
+        Way::Rest | Way::GrpcUnary | Way::ConnectUnary => {
             line.clients = sum.addresses.len() as u64;
             let spans = sum.addresses.values().map(|(a, b)| b.since(*a));
             client_ns = spans.fold(0, u64::saturating_add);

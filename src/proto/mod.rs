@@ -20,6 +20,8 @@ use crate::event::{Detail, Draft, Level};
 use crate::field::FieldSpec;
 use crate::finding::{Finding, FindingSpec};
 
+mod codings;
+pub mod connect;
 pub mod grpc;
 #[cfg(test)]
 pub(crate) mod harness;

@@ -4,7 +4,7 @@ use crate::base::BufferId;
 use crate::event::Detail;
 use crate::finding::Finding;
 use crate::proto::{PayloadDecoder, PayloadHint, Protocol};
-use crate::proto::{grpc, http, http1, http2, payload, protobuf, proxy, sse, websocket};
+use crate::proto::{connect, grpc, http, http1, http2, payload, protobuf, proxy, sse, websocket};
 
 /// All protocols, in the order in which they are asked.
 ///
@@ -15,6 +15,8 @@ pub static REGISTRY: &[&Protocol] = &[
     &http2::PROTOCOL,
     &websocket::PROTOCOL,
     &grpc::PROTOCOL,
+    &grpc::web::PROTOCOL,
+    &connect::PROTOCOL,
     &protobuf::PROTOCOL,
     &payload::json::PROTOCOL,
     &payload::msgpack::PROTOCOL,

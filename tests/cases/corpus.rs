@@ -291,6 +291,43 @@ fn grpc_without_heads() {
     assert!(call["fields"].get("grpc.service").is_none());
 }
 
+/// The 65 messages, trailers among them: values as tshark has them for the 50 that it shows
+/// with `-d tcp.port==57226,http -d tcp.port==57228,http2`, and those of the responses that
+/// end without their last chunk, which it does not.
+#[test]
+fn grpc_web() {
+    let path = capture!("grpc_web.pcapng.gz");
+    let all = events(&path, "message");
+    let mut messages: Vec<&Value> = of(&all, "grpc", "message");
+    messages.extend(of(&all, "grpc", "trailers"));
+    assert_eq!(messages.len(), 65);
+    assert!(messages.iter().all(|m| m["complete"] != false));
+    let mut counts = std::collections::BTreeMap::new();
+    for m in &messages {
+        let n = |name: &str| m["fields"][name].as_u64().unwrap();
+        let key = (n("grpc.frame_type"), n("grpc.message_length"));
+        *counts.entry(key).or_insert(0) += 1;
+    }
+    // Seven calls with short names, and those with names of 80,000 digits.
+    let expected = [
+        ((0, 10), 9),
+        ((0, 16), 8),
+        ((0, 18), 9),
+        ((0, 23), 6),
+        ((0, 80_004), 7),
+        ((0, 80_010), 4),
+        ((0, 80_012), 10),
+        ((1, 16), 12),
+    ];
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), expected);
+    let calls = events(&path, "exchange");
+    let calls = of(&calls, "grpc", "call");
+    let of_form = |form: &str| calls.iter().filter(|c| c["fields"]["grpc.web"] == form).count();
+    assert_eq!((calls.len(), of_form("binary"), of_form("text")), (16, 9, 7));
+    let ok = calls.iter().filter(|c| c["fields"]["grpc.status_code"] == 0).count();
+    assert_eq!(ok, 12);
+}
+
 #[test]
 fn grpc_stream_reassembly() {
     let path = capture!("grpc_stream_reassembly_sample.pcapng.gz");

@@ -167,7 +167,12 @@ fn sums() {
             .iter()
             .filter(|c| {
                 let on = c["protocols"].as_array().unwrap();
-                on.iter().any(|p| matches!(p.as_str(), Some("http" | "grpc" | "websocket" | "sse")))
+                on.iter().any(|p| {
+                    matches!(
+                        p.as_str(),
+                        Some("http" | "grpc" | "grpc-web" | "connect" | "websocket" | "sse")
+                    )
+                })
             })
             .map(|c| {
                 number(&c["bytes"]["client"]["stream"]) + number(&c["bytes"]["server"]["stream"])

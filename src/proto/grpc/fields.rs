@@ -6,6 +6,7 @@ const PROTOCOL: &str = "gRPC over HTTP/2";
 const MESSAGE: &str = "gRPC over HTTP/2, Length-Prefixed-Message";
 const REQUEST: &str = "gRPC over HTTP/2, Requests";
 const RESPONSE: &str = "gRPC over HTTP/2, Responses";
+const WEB_FRAMING: &str = "gRPC-Web, Message framing";
 const OURS: &str = "framescope";
 
 macro_rules! fields {
@@ -28,6 +29,15 @@ fields! {
     /// `Message`.
     MESSAGE_DATA = FieldSpec::new("grpc.message_data", "Message", 0, Kind::Data, MESSAGE,
         "The message as sent: compressed where the flag says so.");
+    /// The top bit of a prefix in gRPC-Web.
+    FRAME_TYPE = FieldSpec::new("grpc.frame_type", "Frame type", 1, Kind::Enumerated, WEB_FRAMING,
+        "gRPC-Web alone: 0 for a message, 1 for the trailers.").named(frame_type_name);
+    /// The other bits of a prefix in gRPC-Web.
+    WEB_FLAGS = FieldSpec::new("grpc.web_flags", "Flags", 7, Kind::Unsigned, WEB_FRAMING,
+        "The flags of a frame of trailers: 1 where it is compressed.");
+    /// How gRPC-Web is carried.
+    WEB = FieldSpec::new("grpc.web", "gRPC-Web", 0, Kind::Text, "gRPC-Web, Protocol differences vs gRPC over HTTP2",
+        "binary where frames are the body, text where base64 of them is; absent on calls that are not gRPC-Web.");
     /// A prefix that was cut off.
     CUT_PREFIX = FieldSpec::new("grpc.unknown", "Cut prefix", 0, Kind::Bytes, MESSAGE,
         "Fewer than the five bytes of a message's prefix.");
@@ -112,6 +122,14 @@ fn flag_name(v: u64) -> Option<&'static str> {
     match v {
         0 => Some("not compressed"),
         1 => Some("compressed"),
+        _ => None,
+    }
+}
+
+fn frame_type_name(v: u64) -> Option<&'static str> {
+    match v {
+        0 => Some("message"),
+        1 => Some("trailers"),
         _ => None,
     }
 }

@@ -6,6 +6,8 @@ const MESSAGE: &str = "gRPC over HTTP/2, Length-Prefixed-Message";
 const REQUEST: &str = "gRPC over HTTP/2, Requests";
 const RESPONSE: &str = "gRPC over HTTP/2, Responses";
 
+const WEB: &str = "gRPC-Web, Protocol differences vs gRPC over HTTP2";
+
 macro_rules! findings {
     ($($(#[$doc:meta])* $id:ident = $kind:ident($code:literal, $source:expr, $meaning:literal);)*) => {
         $($(#[$doc])* pub static $id: FindingSpec = FindingSpec::$kind($code, $source, $meaning);)*
@@ -59,4 +61,20 @@ findings! {
     METHOD = warning("grpc.method-not-post", REQUEST, "The method of the request is not POST.");
     /// Not what the schema says.
     TOO_MANY_MESSAGES = warning("grpc.too-many-messages", "framescope", "One side sent more than one message where the schema allows one.");
+    /// Text that is none.
+    WEB_BASE64 = error("grpc.web-base64", WEB, "The body of a gRPC-Web call in its text form is not base64; what follows in this direction is not dissected.");
+    /// Text without the padding at its end.
+    WEB_PADDING = warning("grpc.web-padding", WEB, "The base64 of a gRPC-Web call ends without its padding, or in the middle of a group.");
+    /// Bytes behind the trailers.
+    WEB_AFTER_TRAILERS = error("grpc.web-after-trailers", WEB, "The trailers are the last frame of a gRPC-Web response, but bytes follow.");
+    /// Trailers from the client.
+    WEB_CLIENT_TRAILERS = warning("grpc.web-client-trailers", WEB, "The client sent a frame of trailers; the protocol knows them from the server alone.");
+    /// A line of trailers that is none.
+    WEB_BAD_TRAILERS = error("grpc.web-bad-trailers", WEB, "A frame of trailers has a line that is not a name, a colon and a value.");
+    /// Trailers too large.
+    WEB_TRAILERS_LIMIT = warning("grpc.web-trailers-limit", WEB, "A frame of trailers is larger than what is read of one; what follows is not dissected.");
+    /// A content coding over the frames.
+    WEB_CODING = warning("grpc.web-content-coding", WEB, "The body of a gRPC-Web call has a content coding of HTTP that is not known here; its frames are not dissected.");
+    /// A content coding that is not what it says.
+    WEB_BAD_CODING = error("grpc.web-bad-content-coding", WEB, "The content coding over the body of a gRPC-Web call cannot be undone; what follows in this direction is not dissected.");
 }

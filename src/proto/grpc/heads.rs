@@ -16,6 +16,26 @@ use crate::proto::{Head, Headers, Out};
 const NOT_METADATA: [&str; 6] =
     ["content-type", "te", "grpc-encoding", "grpc-timeout", "grpc-status", "grpc-message"];
 
+/// Names that libraries, browsers and HTTP itself put in.
+const NOT_CUSTOM: [&str; 16] = [
+    "user-agent",
+    "accept",
+    "accept-encoding",
+    "date",
+    "server",
+    "content-length",
+    "content-encoding",
+    "host",
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "x-grpc-web",
+    "x-user-agent",
+    "origin",
+    "referer",
+    "access-control-allow-origin",
+];
+
 /// The first field of this name whose value is known, with its place.
 fn known<'a>(headers: &'a Headers, name: &str) -> Option<(&'a [u8], Option<Span>)> {
     headers.known(name).map(|(v, f)| (v, f.span))
@@ -133,9 +153,7 @@ fn custom_names(headers: &Headers) -> Vec<String> {
         .iter()
         .map(|(n, _, _)| n)
         .filter(|n| !n.is_empty() && is_metadata(n) && !n.starts_with(b"grpc-"))
-        .filter(|n| {
-            ![b"user-agent".as_slice(), b"accept-encoding", b"date", b"content-length"].contains(n)
-        })
+        .filter(|n| !NOT_CUSTOM.iter().any(|o| n.eq_ignore_ascii_case(o.as_bytes())))
         .map(|n| String::from_utf8_lossy(n).into_owned())
         .collect()
 }

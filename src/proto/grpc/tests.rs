@@ -495,7 +495,7 @@ fn claims_by_content_type() {
         ("application/grpcx", false),
         ("application/json", false),
     ] {
-        assert_eq!(is_grpc(value.as_bytes()), yes, "{value}");
+        assert_eq!(is_native(value.as_bytes()), yes, "{value}");
     }
 }
 

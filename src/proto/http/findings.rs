@@ -14,6 +14,18 @@ pub static NO_REQUEST: FindingSpec = FindingSpec::note(
     "RFC 9110 §3.4",
     "The response stands alone: its request was not captured.",
 );
+/// A browser asks first.
+pub static PREFLIGHT: FindingSpec = FindingSpec::note(
+    "http.cors-preflight",
+    "Fetch, CORS protocol",
+    "A browser asks whether it may send a request to another origin; the request follows, if it may.",
+);
+/// And is refused.
+pub static CORS_REFUSED: FindingSpec = FindingSpec::warning(
+    "http.cors-refused",
+    "Fetch, CORS protocol",
+    "The answer to a preflight does not allow what was asked: the browser will not send the request.",
+);
 /// Cut off.
 pub static BODY_CUT: FindingSpec = FindingSpec::warning(
     "http.body-cut",
@@ -86,6 +98,8 @@ pub static LONG_POLLING: FindingSpec = FindingSpec::note(
 pub static FINDINGS: &[&FindingSpec] = &[
     &NO_RESPONSE,
     &NO_REQUEST,
+    &PREFLIGHT,
+    &CORS_REFUSED,
     &BODY_CUT,
     &RESET,
     &GAP,

@@ -4,6 +4,7 @@
 //! "ProtoJSON" guide for how values are written.
 
 mod build;
+pub mod builtin;
 mod carried;
 pub mod fields;
 mod files;
@@ -62,8 +63,8 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// The tables that know the type of a message: the schema's, else those that were learnt;
-    /// the schema's where neither does.
+    /// The tables that know the type of a message: the schema's, else those that were learnt,
+    /// else those of services that everybody knows; the schema's where none does.
     fn types_for(&self, hint: &PayloadHint<'_>) -> Option<Arc<Types>> {
         let given = self.schema.as_ref().map(|s| &s.types);
         if let Some(learnt) = self.learnt.as_ref().and_then(|l| l.types())
@@ -71,6 +72,12 @@ impl Decoder {
             && message_type(&learnt, hint).is_some()
         {
             return Some(learnt);
+        }
+        if given.is_none_or(|t| message_type(t, hint).is_none())
+            && let Some(builtin) = builtin::for_path(hint.path).map(|s| &s.types)
+            && message_type(builtin, hint).is_some()
+        {
+            return Some(Arc::clone(builtin));
         }
         given.cloned()
     }
@@ -88,12 +95,24 @@ fn message_type<'t>(types: &'t Types, hint: &PayloadHint<'_>) -> Option<&'t Mess
     })
 }
 
-/// `application/grpc` and `application/grpc+proto`, parameters aside.
+/// The media types of protobuf: gRPC's, gRPC-Web's, Connect's and its own, parameters
+/// aside.
 fn is_protobuf(media_type: &str) -> bool {
     let base = media_type.split(';').next().unwrap_or_default().trim();
-    ["application/grpc", "application/grpc+proto", "application/protobuf", "application/x-protobuf"]
-        .iter()
-        .any(|m| base.eq_ignore_ascii_case(m))
+    [
+        "application/grpc",
+        "application/grpc+proto",
+        "application/grpc-web",
+        "application/grpc-web+proto",
+        "application/grpc-web-text",
+        "application/grpc-web-text+proto",
+        "application/proto",
+        "application/connect+proto",
+        "application/protobuf",
+        "application/x-protobuf",
+    ]
+    .iter()
+    .any(|m| base.eq_ignore_ascii_case(m))
 }
 
 /// The type that a media type names: `application/protobuf; messageType="pkg.Type"`.
@@ -191,8 +210,9 @@ impl PayloadDecoder for Decoder {
 
     fn method_pattern(&self, path: &str) -> Option<&'static str> {
         let given = self.schema.as_ref().and_then(|s| s.types.method(path));
-        let method = given.or_else(|| self.learnt.as_ref()?.types()?.method(path));
-        Some(method?.pattern)
+        let learnt = || Some(self.learnt.as_ref()?.types()?.method(path)?.pattern);
+        let builtin = || Some(builtin::for_path(path)?.types.method(path)?.pattern);
+        given.map(|m| m.pattern).or_else(learnt).or_else(builtin)
     }
 }
 
