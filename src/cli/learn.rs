@@ -189,14 +189,15 @@ struct Calls {
 
 impl EventSink for Calls {
     fn event(&mut self, event: Event, _: Option<&ConversationInfo>) {
-        let Some(d) = event.draft.detail.filter(|_| event.draft.protocol == "grpc") else {
-            return;
-        };
+        let protocol = event.draft.protocol;
+        let is_call = matches!(protocol, "grpc" | "connect");
+        let Some(d) = event.draft.detail.filter(|_| is_call) else { return };
         let text = |name: &str| match d.tree.find(name).map(|n| &n.value) {
             Some(Value::Text(t)) => Some(t.to_string()),
             _ => None,
         };
-        let (Some(path), Some(seen)) = (text("grpc.path"), text("grpc.pattern_observed")) else {
+        let call = |name: &str| text(&format!("{protocol}.{name}"));
+        let (Some(path), Some(seen)) = (call("path"), call("pattern_observed")) else {
             return;
         };
         let [up, down] = self.streams.entry(path).or_default();

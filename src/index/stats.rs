@@ -234,14 +234,16 @@ impl Stats {
     fn message(&mut self, draft: &Draft) {
         let (Some(detail), Some(side)) = (&draft.detail, draft.sender) else { return };
         let tree = &detail.tree;
-        let (Some(json), Some(service), Some(method)) = (
-            tree.number("protobuf.json_bytes"),
-            text(tree, "grpc.service"),
-            text(tree, "grpc.method"),
-        ) else {
+        let [service, method] = match draft.protocol {
+            "grpc" => ["grpc.service", "grpc.method"],
+            _ => ["connect.service", "connect.method"],
+        };
+        let (Some(json), Some(service), Some(method)) =
+            (tree.number("protobuf.json_bytes"), text(tree, service), text(tree, method))
+        else {
             return;
         };
-        let at = self.place("grpc", cut(format!("{service}/{method}")));
+        let at = self.place(draft.protocol, cut(format!("{service}/{method}")));
         let Some(calls) = self.calls.get_mut(at) else { return };
         for (sums, n) in [(&mut calls.protobuf, draft.length), (&mut calls.json, json)] {
             if let Some(sum) = sums.get_mut(side.index()) {
@@ -376,7 +378,7 @@ fn widen(span: &mut Option<(CaptureTime, CaptureTime)>, time: CaptureTime) {
 impl EventSink for Stats {
     fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
         let draft = &event.draft;
-        if draft.level == Level::Message && draft.protocol == "grpc" {
+        if draft.level == Level::Message && matches!(draft.protocol, "grpc" | "connect") {
             self.message(draft);
         }
         if draft.level != Level::Exchange {
