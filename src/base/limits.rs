@@ -159,6 +159,16 @@ pub const MAX_COUNTED_ADDRESSES: usize = 4096;
 /// See [`MAX_COUNTED_ADDRESSES`].
 pub const MAX_COUNTED_SESSIONS: usize = 1024;
 
+/// gRPC calls that are kept, so that those are found which were made for others: at about
+/// 1 KiB each, 8 MiB. Beyond it the older half is settled.
+pub const MAX_LINKED_CALLS: usize = 8192;
+/// gRPC calls that are open at a time and may be what another one is part of: each call
+/// is compared with all of them.
+pub const MAX_WAITING_CALLS: usize = 256;
+/// gRPC calls that `stats --calls` shows: some 1 KiB each.
+pub const MAX_SHOWN_CALLS: usize = 20_000;
+/// Rows of `stats --by`: windows of time times peers, methods and so on.
+pub const MAX_SPREAD_ROWS: usize = 50_000;
 /// Sessions that have ended and may have another leg: at about 2 KiB each, 8 MiB.
 pub const MAX_LEGS: usize = 4096;
 /// PROXY headers that are remembered for the sessions behind them.

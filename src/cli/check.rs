@@ -75,7 +75,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let ignored: Vec<_> = args.ignore.iter().map(|c| code(c)).collect::<Result<_, _>>()?;
     let options = pass::options(&args.common, false)?;
     let new = || Check::ignoring(ignored.clone());
-    let (mut all, ended) = learn::over(&captures, &args.common, options, &[], new)?;
+    let (mut all, ended) =
+        learn::over(&captures, &args.common, options, &[], &pass::interrupts(), new)?;
     all.finish();
     let fail_on = Severity::from(args.fail_on);
     let failed = all.worst().is_some_and(|w| w >= fail_on);

@@ -96,12 +96,12 @@ pub(super) fn over<S: EventSink>(
     common: &Common,
     options: Options,
     by_schema: &[Level],
+    interrupted: &Interrupted,
     new: impl Fn() -> S,
 ) -> Result<(S, pass::Ended), Failure> {
-    let interrupted = pass::interrupts();
     let mut sink = new();
     let learnt = options.learn.clone();
-    let ended = pass::over(captures, common, options.clone(), &interrupted, &mut sink, |_, _| ())?;
+    let ended = pass::over(captures, common, options.clone(), interrupted, &mut sink, |_, _| ())?;
     let again = matches!(ended, pass::Ended::Done)
         && learnt.is_some_and(|l| l.file_count() > 0)
         && can_be_read_again(captures);
@@ -110,7 +110,7 @@ pub(super) fn over<S: EventSink>(
     }
     let mut sink = new();
     let options = Options { learn: None, ..options }.wanting(by_schema);
-    let ended = pass::over(captures, common, options, &interrupted, &mut sink, |_, _| ())?;
+    let ended = pass::over(captures, common, options, interrupted, &mut sink, |_, _| ())?;
     Ok((sink, ended))
 }
 

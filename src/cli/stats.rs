@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use crate::cli::args::{Common, ReportFormat};
 use crate::cli::{Failure, learn, pass};
 use crate::event::Level;
+use crate::index::calls::Calls;
+use crate::index::spread::{Key, Spread};
 use crate::index::stats::Stats;
 use crate::index::transports::Transports;
-use crate::view::{stats, transports};
+use crate::view::{calls, stats, transports};
 
 const HELP: &str = "\
 Conversations:
@@ -30,6 +32,16 @@ its query; WebSocket: path):
 Messages beside JSON, where a schema is known (--proto, --descriptors, or reflection in the
 capture): bytes of gRPC messages, decompressed, and of the same as compact JSON with the names
 of the schema. A ratio below 1 is what protobuf saves.
+
+--calls:
+  a call is part of another by an id that both have (traceparent, b3, x-b3-traceid,
+  grpc-trace-bin, x-request-id), or by time alone: it begins and ends while exactly one
+  other waits on the host that it comes from; what another reading allows is marked likely.
+  left above is what was left of the deadline of the call above when this one began.
+
+--by and --every:
+  windows begin at multiples of their length, by the clock (UTC); an exchange counts where
+  it began. share is of all that began in the window.
 
 Transports (--transports):
   clients     series of a poll; streams, sessions and streaming calls that were open together;
@@ -55,6 +67,9 @@ Transports (--transports):
 Examples:
   framescope stats a.pcap
   framescope stats a.pcap --rows 10           the first ten conversations and methods
+  framescope stats --calls a.pcap             gRPC calls under those that they were made for
+  framescope stats --by peer,method,status --every 10s a.pcap
+                                              how they spread over servers, by time
   framescope stats --transports a.pcap        polling beside SSE, WebSocket and gRPC
   framescope stats --transports --clients 1000 a.pcap
                                               and what 1,000 clients would cost
@@ -85,8 +100,39 @@ pub(super) struct Args {
     /// conversations.
     #[arg(long, value_name = "N", default_value_t = 100)]
     rows: usize,
+    /// Show gRPC calls instead, as trees: those that were made for others under these, with
+    /// the time that each had left.
+    #[arg(long, conflicts_with_all = ["by", "every"])]
+    calls: bool,
+    /// Count exchanges instead by what they have in common: peer (the server), client,
+    /// method, status, protocol, verdict; parted by commas.
+    #[arg(long, value_name = "KEYS", value_delimiter = ',')]
+    by: Vec<Key>,
+    /// And by windows of so much time: `10s`, `500ms`, `1m`, `1h`; without --by, by peer,
+    /// method and status.
+    #[arg(long, value_name = "TIME", value_parser = window)]
+    every: Option<u64>,
     #[command(flatten)]
     common: Common,
+}
+
+/// `10s`, `500ms`, `1m` in nanoseconds.
+fn window(text: &str) -> Result<u64, String> {
+    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(at);
+    let unit: u64 = match unit {
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" | "min" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
+        _ => return Err("a number with ms, s, m or h is expected, such as 10s".into()),
+    };
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(unit))
+        .filter(|n| *n > 0 && i64::try_from(*n).is_ok())
+        .ok_or_else(|| "a number with ms, s, m or h is expected, such as 10s".to_owned())
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
@@ -94,26 +140,49 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.transports {
         return run_transports(args, &captures);
     }
-    let mut options = pass::options(&args.common, false)?.wanting(&[Level::Exchange]);
-    // With a schema, messages are looked at for what they would be as JSON.
-    let messages = [Level::Message];
-    if !(args.common.schema.proto.is_empty() && args.common.schema.descriptors.is_empty()) {
-        options = options.wanting(&messages);
-    }
-    let (mut all, ended) = learn::over(&captures, &args.common, options, &messages, Stats::new)?;
-    all.finish();
-    match args.format {
-        ReportFormat::Json => {
-            let mut out = Vec::new();
-            stats::json(&mut out, &all);
-            pass::write(&out)?;
+    let options = pass::options(&args.common, false)?.wanting(&[Level::Exchange]);
+    let is_json = args.format == ReportFormat::Json;
+    let (mut json, mut text) = (Vec::new(), String::new());
+    let (stop, width) = (pass::interrupts(), pass::width());
+    let ended = if args.calls {
+        let mut all = Calls::new();
+        let ended = pass::over(&captures, &args.common, options, &stop, &mut all, |_, _| ())?;
+        all.finish();
+        match is_json {
+            true => calls::tree_json(&mut json, &all),
+            false => calls::tree(&mut text, &all, args.rows, width),
         }
-        ReportFormat::Text => {
-            let mut out = String::new();
-            stats::text(&mut out, &all, args.rows, pass::width());
-            pass::write(out.as_bytes())?;
+        ended
+    } else if args.every.is_some() || !args.by.is_empty() {
+        let by = match args.by.as_slice() {
+            [] => vec![Key::Peer, Key::Method, Key::Status],
+            keys => keys.to_vec(),
+        };
+        let mut all = Spread::new(by, args.every);
+        let ended = pass::over(&captures, &args.common, options, &stop, &mut all, |_, _| ())?;
+        all.finish();
+        match is_json {
+            true => calls::spread_json(&mut json, &all),
+            false => calls::spread(&mut text, &all, args.rows, width),
         }
-    }
+        ended
+    } else {
+        // With a schema, messages are looked at for what they would be as JSON.
+        let (messages, schema) = ([Level::Message], &args.common.schema);
+        let options = match schema.proto.is_empty() && schema.descriptors.is_empty() {
+            true => options,
+            false => options.wanting(&messages),
+        };
+        let (mut all, ended) =
+            learn::over(&captures, &args.common, options, &messages, &stop, Stats::new)?;
+        all.finish();
+        match is_json {
+            true => stats::json(&mut json, &all),
+            false => stats::text(&mut text, &all, args.rows, width),
+        }
+        ended
+    };
+    pass::write(if is_json { &json } else { text.as_bytes() })?;
     ended.failure()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -138,4 +207,19 @@ fn run_transports(args: &Args, captures: &[PathBuf]) -> Result<ExitCode, Failure
     }
     ended.failure()?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_take_units() {
+        assert_eq!(window("10s"), Ok(10_000_000_000));
+        assert_eq!(window("500ms"), Ok(500_000_000));
+        assert_eq!(window("2m"), Ok(120_000_000_000));
+        for bad in ["", "10", "s", "0s", "1d", "-1s", "99999999999h"] {
+            assert!(window(bad).is_err(), "{bad}");
+        }
+    }
 }

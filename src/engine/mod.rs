@@ -12,6 +12,7 @@ pub mod fields;
 pub mod findings;
 mod gone;
 mod kept;
+pub mod lineage;
 mod node;
 mod opaque;
 mod packet;

@@ -7,7 +7,7 @@ use crate::engine::Options;
 use crate::event::{Draft, Level};
 use crate::finding::Finding;
 use crate::proto::protobuf::Learnt;
-use crate::proto::{Look, PayloadDecoder, Protocol};
+use crate::proto::{Abort, Look, Path, PayloadDecoder, Protocol};
 
 /// Bytes of one conversation, by what became of them; pairs by side.
 ///
@@ -120,6 +120,10 @@ pub(super) struct Shared {
     pub reopens: bool,
     /// A copy of the current conversation is asked for.
     pub marked: bool,
+    /// How the abort came about that machines are told of.
+    pub abort: Abort,
+    /// How well the current conversation fares.
+    pub path: Path,
     /// Message events since the checkpoint, and those that are looked at, in order
     /// (where nothing but messages and frames is).
     pub sought: Option<Sought>,
@@ -151,6 +155,8 @@ impl Shared {
             conversation: None,
             reopens: options.checkpoints,
             marked: false,
+            abort: Abort::Stream,
+            path: Path::default(),
             sought: None,
         }
     }

@@ -5,6 +5,7 @@
 //! conversation again from the checkpoint before it, at a bounded cost
 //! (`docs/decisions/0001-checkpoints.md`).
 
+pub mod calls;
 pub mod check;
 mod chunks;
 mod durations;
@@ -15,6 +16,7 @@ mod redecode;
 mod reload;
 mod row;
 pub mod slice;
+pub mod spread;
 pub mod stats;
 mod thin;
 pub mod transports;

@@ -155,12 +155,12 @@ pub struct Calls {
 }
 
 /// How one exchange went.
-struct Outcome {
-    name: String,
-    error: bool,
-    unfinished: bool,
+pub(super) struct Outcome {
+    pub(super) name: String,
+    pub(super) error: bool,
+    pub(super) unfinished: bool,
     messages: [u64; 2],
-    bytes: [u64; 2],
+    pub(super) bytes: [u64; 2],
 }
 
 impl Stats {
@@ -210,7 +210,7 @@ impl Stats {
     fn exchange(&mut self, id: EventId, draft: &Draft) {
         let Some(detail) = &draft.detail else { return };
         let Outcome { name, error, unfinished, messages, bytes } = outcome(draft, &detail.tree);
-        let at = self.place(draft.protocol, cut(name));
+        let at = self.place(draft.protocol, shortened(name));
         let Some(calls) = self.calls.get_mut(at) else { return };
         calls.count += 1;
         calls.errors += u64::from(error);
@@ -243,7 +243,7 @@ impl Stats {
         else {
             return;
         };
-        let at = self.place(draft.protocol, cut(format!("{service}/{method}")));
+        let at = self.place(draft.protocol, shortened(format!("{service}/{method}")));
         let Some(calls) = self.calls.get_mut(at) else { return };
         for (sums, n) in [(&mut calls.protobuf, draft.length), (&mut calls.json, json)] {
             if let Some(sum) = sums.get_mut(side.index()) {
@@ -287,8 +287,18 @@ impl Stats {
     }
 }
 
+/// A name, cut to what is kept of one.
+pub(super) fn shortened(mut name: String) -> String {
+    if name.len() > MAX_STATS_NAME {
+        let cut = (0..=MAX_STATS_NAME).rev().find(|n| name.is_char_boundary(*n));
+        name.truncate(cut.unwrap_or(0));
+        name.push('…');
+    }
+    name
+}
+
 /// What an exchange says of itself.
-fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
+pub(super) fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
     let number = |name: &str| tree.number(name);
     let pair = |a: &str, b: &str| [number(a).unwrap_or(0), number(b).unwrap_or(0)];
     match draft.protocol {
@@ -348,23 +358,13 @@ fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
     }
 }
 
-/// The name of a method, no longer than is kept.
-fn cut(mut name: String) -> String {
-    if name.len() > MAX_STATS_NAME {
-        let cut = (0..=MAX_STATS_NAME).rev().find(|n| name.is_char_boundary(*n));
-        name.truncate(cut.unwrap_or(0));
-        name.push('…');
-    }
-    name
-}
-
 /// A request target without its query.
 fn path_of(target: Option<&str>) -> &str {
     let target = target.unwrap_or("(path not captured)");
     target.find(['?', '#']).and_then(|at| target.get(..at)).unwrap_or(target)
 }
 
-fn text<'a>(tree: &'a Tree, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(tree: &'a Tree, name: &str) -> Option<&'a str> {
     match &tree.find(name)?.value {
         Value::Text(t) => Some(t),
         _ => None,

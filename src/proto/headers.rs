@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
 use crate::base::Span;
 
 /// One field of a section.
@@ -131,6 +135,24 @@ impl fmt::Debug for Headers {
                 format!("{}: {}", String::from_utf8_lossy(n), String::from_utf8_lossy(v))
             }))
             .finish()
+    }
+}
+
+/// Base64 of any padding: "implementations MUST accept padded and un-padded values".
+static BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The bytes of a gRPC field whose name ends in `-bin`; `None` where it is neither base64
+/// nor the bytes as they are behind a zero byte, as gRPC's core sends them to a peer that
+/// takes them so (gRPC proposal G1: `SETTINGS` 0xfe03). No base64 begins with a zero byte.
+pub(crate) fn binary(value: &[u8]) -> Option<Vec<u8>> {
+    match value.strip_prefix(&[0]) {
+        Some(bytes) => Some(bytes.to_vec()),
+        None => BASE64.decode(value.trim_ascii()).ok(),
     }
 }
 

@@ -33,6 +33,7 @@ pub mod payload;
 pub mod protobuf;
 pub mod proxy;
 pub mod sse;
+pub(crate) mod trace;
 pub mod websocket;
 
 pub use headers::{HeaderField, Headers};
@@ -92,6 +93,35 @@ pub enum Input<'a> {
         /// Its bytes.
         data: &'a [u8],
     },
+}
+
+/// How what [`Input::Reset`] tells of came about: see [`Out::abort`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Abort {
+    /// The stream alone was aborted.
+    #[default]
+    Stream,
+    /// Its peer has said that it will not act on it (RFC 9113 §6.8): safe to be sent again.
+    Goaway {
+        /// The last stream that it may have acted on.
+        last: u32,
+        /// Why, as an HTTP/2 error code.
+        error: u32,
+    },
+    /// The connection below was aborted with it.
+    Connection,
+}
+
+/// How well the connection below a stream fares: see [`Out::path`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Path {
+    /// Segments that have been sent again so far, by either end.
+    pub retransmissions: u64,
+    /// Nanoseconds of the handshake, from SYN to the acknowledgement of its answer: the
+    /// round trip between both ends, wherever on the way it was captured.
+    pub round_trip: Option<u64>,
+    /// By side: bytes of it, or its end, wait behind others that have not been captured.
+    pub waits: [bool; 2],
 }
 
 /// How a direction ended.
@@ -298,6 +328,19 @@ pub trait Out {
 
     /// What schemas say of a method, where one is known.
     fn method_pattern(&self, path: &str) -> Option<&'static str>;
+
+    /// How the abort came about that is being told of.
+    fn abort(&self) -> Abort {
+        Abort::Stream
+    }
+
+    /// Says so of the aborts that children are told of from now on.
+    fn set_abort(&mut self, _abort: Abort) {}
+
+    /// How well the connection fares.
+    fn path(&self) -> Path {
+        Path::default()
+    }
 }
 
 /// Which events of a level are looked at.

@@ -2,6 +2,7 @@
 //! command line decide where the strings go.
 
 pub mod bytes;
+pub mod calls;
 pub mod check;
 pub mod clean;
 pub mod columns;

@@ -32,6 +32,9 @@ const CLEAN: [&str; 19] = [
 /// Fixtures that were recorded to show something: why, and all that is found there of
 /// warning or error.
 const SHOWING: &[(&str, &str, &[&str])] = &[
+    ("grpc-verdicts", "the client tries a port behind which the server is gone", &["tcp.refused"]),
+    ("h2c-upgrade", "the script asks for a port before its server listens", &["tcp.refused"]),
+    ("http-bodies", "the script asks for a port before its server listens", &["tcp.refused"]),
     (
         "http-snapped",
         "every packet is cut at 200 bytes",
@@ -45,6 +48,7 @@ const SHOWING: &[(&str, &str, &[&str])] = &[
         "the server goes in the middle of a stream",
         &["http.body-cut", "http1.body-cut", "sse.cut", "sse.resume-gap"],
     ),
+    ("tcp-opaque", "a port that nobody listens on", &["tcp.refused"]),
     (
         "ws-abnormal",
         "ends without a close frame, in three ways",

@@ -5,6 +5,7 @@
 //! bounded by a named limit. A conversation that is run again alone (decode-as,
 //! late keys) is not asked again.
 
+mod calls;
 mod connections;
 mod exposure;
 mod legs;
@@ -75,6 +76,7 @@ impl Analyses {
                 Box::new(exposure::Exposure),
                 Box::<connections::Connections>::default(),
                 Box::<legs::Legs>::default(),
+                Box::<calls::Calls>::default(),
                 Box::<polling::Polling>::default(),
                 Box::<streams::Streams>::default(),
             ],

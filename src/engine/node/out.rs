@@ -12,7 +12,7 @@ use crate::engine::opaque::OpaqueRun;
 use crate::engine::shared::Shared;
 use crate::event::{Detail, Draft, Level};
 use crate::finding::Finding;
-use crate::proto::{Carries, Child, Input, Look, Out, PayloadHint};
+use crate::proto::{Abort, Carries, Child, Input, Look, Out, Path, PayloadHint};
 
 /// What a machine sees of the world.
 pub(super) struct NodeOut<'a> {
@@ -174,5 +174,17 @@ impl Out for NodeOut<'_> {
 
     fn method_pattern(&self, path: &str) -> Option<&'static str> {
         self.shared.decoders.iter().find_map(|d| d.method_pattern(path))
+    }
+
+    fn abort(&self) -> Abort {
+        self.shared.abort
+    }
+
+    fn set_abort(&mut self, abort: Abort) {
+        self.shared.abort = abort;
+    }
+
+    fn path(&self) -> Path {
+        self.shared.path
     }
 }

@@ -1,6 +1,6 @@
 //! The head of the request and the head of the response.
 
-use crate::base::limits::{MAX_FACT_BYTES, MAX_FACT_TARGET_BYTES};
+use crate::base::limits::MAX_FACT_TARGET_BYTES;
 use crate::base::time::human;
 use crate::base::{Buffer, PieceSource, Side, Span};
 use crate::event::{Detail, Draft, Level};
@@ -9,7 +9,7 @@ use crate::finding::{Finding, FindingSpec};
 use crate::proto::codings::Codings;
 use crate::proto::connect::machine::{Body, Call, Part, Request};
 use crate::proto::connect::{Codec, fields, findings, query};
-use crate::proto::{Head, Headers, Out, Trace};
+use crate::proto::{Head, Headers, Out, Trace, trace};
 
 /// Prefix of header fields that are trailing metadata.
 const TRAILER: &[u8] = b"trailer-";
@@ -41,10 +41,6 @@ const NOT_METADATA: [&str; 24] = [
     "access-control-allow-origin",
     "access-control-expose-headers",
 ];
-
-/// Fields by which calls know each other.
-const TRACES: [&str; 4] = ["traceparent", "b3", "x-b3-traceid", "x-request-id"];
-
 /// The first field of this name whose value is known, with its place.
 fn known<'a>(headers: &'a Headers, name: &str) -> Option<(&'a [u8], Option<Span>)> {
     headers
@@ -186,20 +182,7 @@ impl Call {
             codings = q.compression.as_ref().map(|c| Codings::of(std::iter::once(c.as_bytes())));
             version = query::get(target, b"connect");
         }
-        let trace_ids = TRACES.iter().filter_map(|n| known(h, n)).map(|(v, _)| {
-            let id = text(v.get(..MAX_FACT_BYTES).unwrap_or(v));
-            // traceparent and b3 say more than the id of the trace.
-            let id = match id.split('-').collect::<Vec<_>>().as_slice() {
-                [version, trace, _, _] if version.len() == 2 && trace.len() == 32 => {
-                    (*trace).to_owned()
-                }
-                [trace, _, ..] if trace.len() == 32 || trace.len() == 16 => (*trace).to_owned(),
-                _ => id,
-            };
-            id.into_boxed_str()
-        });
-        let mut trace_ids: Vec<Box<str>> = trace_ids.collect();
-        trace_ids.dedup();
+        let trace_ids = trace::ids(h);
         let side = self.side(Side::Client);
         side.has_head = true;
         side.body = match (is_get, stream) {

@@ -3,6 +3,7 @@
 use crate::base::limits::MAX_GRPC_MESSAGE_BYTES;
 use crate::base::{BufferId, Moment, Side, Span};
 use crate::event::{Detail, Draft, Level};
+use crate::facts::TraceId;
 use crate::field::{In, NoSink, Value};
 use crate::finding::Finding;
 use crate::proto::codings::Codings;
@@ -46,7 +47,7 @@ pub(super) struct Request {
     pub(super) is_get: bool,
     pub(super) timeout: Option<u64>,
     /// Ids by which calls know each other.
-    pub(super) trace_ids: Vec<Box<str>>,
+    pub(super) trace_ids: Vec<TraceId>,
 }
 
 /// What a body is.

@@ -14,6 +14,9 @@ mod machine;
 mod message;
 mod metadata;
 mod resync;
+mod snappy;
+mod status;
+mod verdict;
 pub mod web;
 pub mod wire;
 

@@ -102,6 +102,8 @@ pub fn setting(value: u64) -> Option<&'static str> {
         6 => "SETTINGS_MAX_HEADER_LIST_SIZE",
         8 => "SETTINGS_ENABLE_CONNECT_PROTOCOL",
         9 => "SETTINGS_NO_RFC7540_PRIORITIES",
+        // gRPC proposal G1: values of -bin fields may come as bytes.
+        0xfe03 => "GRPC_ALLOW_TRUE_BINARY_METADATA",
         _ => return None,
     })
 }

@@ -21,7 +21,7 @@ use crate::proto::http2::summary;
 use crate::proto::http2::wire::{
     ACK, Body, BodyFault, Content, END_STREAM, FrameHead, HEAD_LEN, Settings,
 };
-use crate::proto::{Carries, Child, EndCause, Head, Headers, Input, Out};
+use crate::proto::{Abort, Carries, Child, EndCause, Head, Headers, Input, Out};
 
 /// What both ends start with (§6.5.2).
 const DEFAULT_MAX_FRAME: u32 = 16_384;
@@ -49,6 +49,8 @@ struct End {
     found_again: bool,
     /// The largest payload that it has ever allowed its peer.
     max_frame: u32,
+    /// The last stream that it will act on, and why (§6.8).
+    goaway: Option<(u32, u32)>,
     /// Whether it allows pushing.
     push: bool,
     /// Whether it has allowed extended CONNECT (RFC 8441 §3).
@@ -66,6 +68,7 @@ impl Default for End {
             lost: false,
             found_again: false,
             max_frame: DEFAULT_MAX_FRAME,
+            goaway: None,
             push: true,
             connect: false,
         }
@@ -523,11 +526,23 @@ impl Connection {
     fn goaway(&mut self, side: Side, last: u32, error: u32, out: &mut dyn Out) {
         // REFUSED_STREAM is what such a stream comes to where nothing is wrong.
         let code = if error == 0 { 7 } else { error };
+        let end = self.end_of(side);
+        end.goaway = Some((end.goaway.map_or(last, |(old, _)| old.min(last)), error));
+        out.set_abort(Abort::Goaway { last, error });
         for id in self.streams.ids() {
             if id > last && initiator(id) == side.peer() {
                 self.reset_stream(side, id, code, out);
             }
         }
+        out.set_abort(Abort::Stream);
+    }
+
+    /// How the end of a stream came about that was opened when its peer had said, or was
+    /// saying, that it would not act on it.
+    pub(super) fn refused(&self, id: u32) -> Option<Abort> {
+        let peer = self.ends.get(initiator(id).peer().index())?;
+        let (last, error) = peer.goaway.filter(|(last, _)| id > *last)?;
+        Some(Abort::Goaway { last, error })
     }
 
     /// The stream is open, or is opened now; `false` where nobody is told of it.
@@ -676,7 +691,9 @@ impl Connection {
     /// One direction of the connection was aborted.
     pub(super) fn reset(&mut self, side: Side, code: u32, out: &mut dyn Out) {
         self.settle_resets(out);
+        out.set_abort(Abort::Connection);
         self.each_child(side, out, Input::Reset { side, code });
+        out.set_abort(Abort::Stream);
     }
 
     /// One direction of the connection ended.
@@ -707,6 +724,8 @@ impl Connection {
             self.settle_resets(out);
         }
         self.end_of(side).over = true;
+        // The connection ended before its streams did.
+        let cause = if cause == EndCause::Finished { EndCause::Cut } else { cause };
         self.each_child(side, out, Input::End { side, cause });
     }
 
