@@ -510,8 +510,9 @@ impl Node {
         }
         if !data.is_empty() {
             let mut undecided = false;
+            let begun = !kept.is_empty();
             for p in shared.registry {
-                let ask = |f: fn(&Glimpse<'_>) -> Verdict| f(&Glimpse::Body { data, last });
+                let ask = |f: fn(&Glimpse<'_>) -> Verdict| f(&Glimpse::Body { data, last, begun });
                 match p.glimpse.map_or(Verdict::No, ask) {
                     Verdict::Yes { .. } => return self.claimed(p, shared),
                     Verdict::More => undecided = true,

@@ -184,7 +184,7 @@ impl Recorder {
                     e.stream,
                     e.length,
                     e.complete,
-                    e.detail.as_ref().map(|d| (&d.summary, d.tree.nodes())),
+                    e.detail.as_ref().map(|d| (&d.summary, lasting(d))),
                     e.detail.as_ref().map(|d| &d.payload),
                     e.findings,
                 )
@@ -206,6 +206,13 @@ impl Recorder {
             .map(|f| f.spec.code)
             .collect()
     }
+}
+
+/// The fields of an event that do not depend on how its bytes came: all but times and
+/// packets.
+fn lasting(d: &Detail) -> Vec<&crate::field::Node> {
+    let is_moment = |name: &str| name.ends_with("_ns") || name.ends_with("_packet");
+    d.tree.nodes().iter().filter(|n| !is_moment(n.spec.name)).collect()
 }
 
 fn owned(h: &crate::proto::Headers) -> Vec<(String, String)> {

@@ -539,6 +539,8 @@ pub enum Glimpse<'a> {
         data: &'a [u8],
         /// No more will come: decide.
         last: bool,
+        /// A head came before: the body's own first bytes are not missing.
+        begun: bool,
     },
     /// Trailers.
     Trailers(&'a Head<'a>),

@@ -153,7 +153,10 @@ pub fn gist(event: &Event, info: &ConversationInfo) -> Value {
     }
     if let Some(fields) = o.get_mut("fields").and_then(Value::as_object_mut) {
         fields.retain(|k, _| {
-            !k.ends_with("_ns") && k != "tcp.connection.packets" && !k.ends_with("proof_packets")
+            !k.ends_with("_ns")
+                && k != "tcp.connection.packets"
+                && !k.ends_with("proof_packets")
+                && k != "http2.ack.to_packet"
         });
     }
     // Times stand in the summaries of exchanges, too.

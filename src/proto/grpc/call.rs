@@ -303,7 +303,8 @@ fn summary(r: &Report<'_>, duration: u64) -> String {
         },
         (Ended::CaptureEnded | Ended::Evicted, _) => {
             let why = if r.ended == Ended::Evicted { "let go" } else { "capture ended" };
-            format!("open for {} ({why})", human(r.age.unwrap_or(duration)))
+            // Its age is a field: in a slice of the capture it is another one.
+            format!("open ({why})")
         }
         (other, _) => other.text(r.verdict.cause),
     };

@@ -9,11 +9,12 @@ use crate::finding::Finding;
 use crate::proto::grpc::call::{self, Ended, Lost, Report, Status};
 use crate::proto::grpc::encoding::Encoding;
 use crate::proto::grpc::findings;
+use crate::proto::grpc::glimpse;
 use crate::proto::grpc::metadata::Timeout;
 use crate::proto::grpc::resync::{self, Next};
 use crate::proto::grpc::verdict::{self, Case};
 use crate::proto::grpc::wire::{self, PREFIX_LEN, Prefix};
-use crate::proto::{Abort, Chunk, EndCause, Input, Machine, Out, Progress, Trace, missing};
+use crate::proto::{Abort, Chunk, EndCause, Input, Machine, Out, Progress, Trace, Verdict, missing};
 
 /// Bytes of a message in the making up to which a fork copies them.
 const FORK_BYTES: usize = 64 << 10;
@@ -86,6 +87,8 @@ pub(super) struct Direction {
     pub(super) has_head: bool,
     /// What comes is no gRPC: the page of a proxy that answers instead of the server.
     pub(super) foreign: bool,
+    /// Whether its first bytes are a message has been decided.
+    pub(super) judged: bool,
     /// Behind missing bytes: the next message is looked for.
     pub(super) lost: bool,
     /// Nothing behind them has been looked at.
@@ -172,6 +175,15 @@ impl Call {
                 d.skip -= n as u32;
                 at += n;
                 continue;
+            }
+            if !d.has_head && !d.judged && !rest.is_empty() {
+                match glimpse::by_body(rest, c.last) {
+                    Verdict::More => return Progress::need(at, 1),
+                    // Its bytes were joined within a message.
+                    Verdict::No => (d.lost, d.at_first, d.holed) = (true, true, true),
+                    Verdict::Yes { .. } => {}
+                }
+                d.judged = true;
             }
             if d.lost && !rest.is_empty() {
                 match resync::find(rest, d.at_first, c.last) {
@@ -425,6 +437,11 @@ impl Call {
 
 impl Machine for Call {
     fn feed(&mut self, input: Input<'_>, out: &mut dyn Out) -> Progress {
+        if let Input::Head(h) = &input {
+            // No message stands before it, so nothing is missing of what follows.
+            let d = self.side(h.side);
+            (d.lost, d.holed, d.skip) = (false, false, 0);
+        }
         match input {
             Input::Bytes(c) => return self.bytes(c, out),
             Input::Head(h) if h.side == Side::Client => self.request_head(&h, out),

@@ -32,6 +32,13 @@ impl Call {
     ) {
         let d = self.side(side);
         let Some(mut m) = d.current.take() else { return };
+        if cut.is_none()
+            && let Some(headers) = self.web_trailers(side, &m, data)
+        {
+            self.web_trailed(m, data, &headers, out);
+            return;
+        }
+        let d = self.side(side);
         d.bytes = d.bytes.saturating_add(u64::from(m.got));
         let number = d.messages;
         let encoding = d.encoding.clone();

@@ -51,18 +51,30 @@ pub(super) fn find(data: &[u8], first: bool, last: bool) -> Next {
             Is::Unknown => return Next::Undecided,
             Is::Message(whole, read) => (whole, read),
         };
-        if first && at == 0 && whole > PREFIX_LEN {
-            return Next::At(at);
+        if first && at == 0 {
+            // An empty message is five zeros, as are many other bytes.
+            match rest.get(whole..) {
+                _ if whole > PREFIX_LEN => return Next::At(at),
+                Some([]) if last => return Next::At(at),
+                Some(next) => match message(next) {
+                    Is::Message(n, _) if n > PREFIX_LEN => return Next::At(at),
+                    Is::Unknown if !decided => return Next::Undecided,
+                    _ => {}
+                },
+                None => {}
+            }
         }
-        // Elsewhere it must be sound to its end, and another must follow.
+        // Elsewhere it must be sound to its end, and another must follow; zeros are none.
+        if whole == PREFIX_LEN {
+            continue;
+        }
         match rest.get(whole..) {
-            Some([]) if last && read && whole > PREFIX_LEN => return Next::At(at),
+            Some([]) if last && read => return Next::At(at),
             Some(next) if read => match message(next) {
                 Is::Other => {}
                 Is::Unknown if decided => {}
                 Is::Unknown => return Next::Undecided,
-                Is::Message(n, _) if n + whole > 2 * PREFIX_LEN => return Next::At(at),
-                Is::Message(..) => {}
+                Is::Message(..) => return Next::At(at),
             },
             None if !decided => return Next::Undecided,
             _ => {}
@@ -165,6 +177,6 @@ mod tests {
         // Nothing but zeros is no message, nor is one that does not end with its fields.
         assert_eq!(find(&[0; 40], false, true), Next::Behind(40));
         assert_eq!(find(b"xx\0\0\0\0\x07\x0a\x06Jason", false, true), Next::Behind(14));
-        assert_eq!(steady(&[7; SOUGHT], true), Next::Behind(SOUGHT - 4));
+        assert_eq!(find(&[7; SOUGHT], true, false), Next::Behind(SOUGHT - 4));
     }
 }

@@ -191,16 +191,20 @@ pub(super) fn judge(c: &Case<'_>) -> Verdict {
         },
         Ended::CaptureEnded | Ended::Evicted => {
             let past = c.timeout.is_some_and(|t| c.took() > t);
+            let age = human(c.took());
             Verdict {
                 cause: "open",
                 text: match (c.timeout, past) {
                     (Some(t), true) => {
-                        format!("open, {} past its deadline", human(c.took().saturating_sub(t)))
+                        format!(
+                            "open for {age}, {} past its deadline",
+                            human(c.took().saturating_sub(t))
+                        )
                     }
                     (Some(t), false) => {
-                        format!("open, {} left", human(t.saturating_sub(c.took())))
+                        format!("open for {age}, {} left", human(t.saturating_sub(c.took())))
                     }
-                    (None, _) => "open, without a deadline".into(),
+                    (None, _) => format!("open for {age}, without a deadline"),
                 },
                 deadline: c.timeout.map(|_| if past { "exceeded" } else { "open" }),
                 ..Verdict::default()
@@ -601,8 +605,14 @@ mod tests {
     #[test]
     fn open_calls_have_an_age_and_what_is_left() {
         let v = of(&Ended::CaptureEnded, Some(S), 400);
-        assert_eq!((v.cause, &*v.text, v.deadline), ("open", "open, 600 ms left", Some("open")));
+        assert_eq!(
+            (v.cause, &*v.text, v.deadline),
+            ("open", "open for 400 ms, 600 ms left", Some("open"))
+        );
         let v = of(&Ended::CaptureEnded, Some(S), 1400);
-        assert_eq!((&*v.text, v.deadline), ("open, 400 ms past its deadline", Some("exceeded")));
+        assert_eq!(
+            (&*v.text, v.deadline),
+            ("open for 1.4 s, 400 ms past its deadline", Some("exceeded"))
+        );
     }
 }

@@ -8,14 +8,14 @@
 use crate::base::limits::MAX_HEADER_BYTES;
 use crate::base::{BufferId, Moment, Origins, Side};
 use crate::event::{Detail, Draft, Level, Payload};
-use crate::field::{In, NoSink, Tree, TreeSink};
+use crate::field::{In, NoSink, Tree, TreeSink, Value};
 use crate::finding::Finding;
 use crate::proto::http2::chain::{self, Found};
 use crate::proto::http2::codes::{self, frame};
-use crate::proto::http2::connection::Connection;
+use crate::proto::http2::connection::{Connection, Left};
 use crate::proto::http2::streaming::Streaming;
 use crate::proto::http2::wire::{self, Body, Content, FrameHead, HEAD_LEN, PREFACE};
-use crate::proto::http2::{fields, findings, probe, summary};
+use crate::proto::http2::{fields, findings, priority, probe, summary};
 use crate::proto::{Chunk, EndCause, Input, Machine, Out, Progress, Trace};
 
 /// The label of buffer 0.
@@ -358,9 +358,30 @@ impl Http2 {
             let mut trace = Trace::new(true, WIRE);
             trace.add(out, side, offset..end);
             detail.origins = origins(trace, data);
+            if let Some(answer) = effect.answer() {
+                let packet = Value::U64(answer.to.packet.0);
+                detail.tree.add(&fields::ACK_TO, None, packet);
+                detail.tree.add(&fields::ACK_TIME, None, Value::U64(answer.after));
+            }
+            if head.kind == frame::WINDOW_UPDATE
+                && let Some(left) = self.connection.left(side.peer(), head.stream)
+            {
+                windows(&mut detail.tree, left);
+            }
             if let Some(section) = effect.detail(out.wants(Level::Message)) {
                 let base = detail.origins.append(section.origins);
                 detail.tree.append(section.tree, base);
+            }
+            let value = match body.content {
+                Content::PriorityUpdate { value, .. } => Some(value),
+                _ => effect.headers().and_then(|h| {
+                    let mut own = h.iter().filter(|(n, _, f)| *n == b"priority" && f.known);
+                    own.next().map(|(_, value, _)| value)
+                }),
+            };
+            if let Some(p) = value.and_then(priority::parse) {
+                detail.tree.add(&fields::URGENCY, None, Value::U64(u64::from(p.urgency)));
+                detail.tree.add(&fields::INCREMENTAL, None, Value::Bool(p.incremental));
             }
             match body.content {
                 Content::Ping(p) | Content::Goaway { debug: p, .. } if !p.is_empty() => {
@@ -472,6 +493,14 @@ pub(super) fn origins(mut trace: Trace, bytes: &[u8]) -> Origins {
         origins.add(buffer);
     }
     origins
+}
+
+/// What is left of the windows.
+pub(super) fn windows(tree: &mut Tree, left: Left) {
+    if let Some(n) = left.stream {
+        tree.add(&fields::STREAM_WINDOW, None, Value::I64(n));
+    }
+    tree.add(&fields::CONNECTION_WINDOW, None, Value::I64(left.connection));
 }
 
 /// The event of a frame.

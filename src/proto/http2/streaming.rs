@@ -6,8 +6,8 @@ use crate::event::{Detail, Level, Payload};
 use crate::field::{FieldSpec, In, Sink, Tree, TreeSink, Value};
 use crate::finding::Finding;
 use crate::proto::http2::codes::frame;
-use crate::proto::http2::connection::Connection;
-use crate::proto::http2::machine::{WIRE, draft, origins};
+use crate::proto::http2::connection::{Connection, Left};
+use crate::proto::http2::machine::{WIRE, draft, origins, windows};
 use crate::proto::http2::wire::{self, Content, END_STREAM, FrameHead, HEAD_LEN, PADDED};
 use crate::proto::http2::{fields, findings, summary};
 use crate::proto::{Out, Trace};
@@ -50,6 +50,8 @@ struct Kept {
     trace: Trace,
     bytes: Vec<u8>,
     cap: usize,
+    /// Of the windows, once the frame is counted.
+    left: Option<Left>,
 }
 
 impl Streaming {
@@ -63,7 +65,7 @@ impl Streaming {
         out: &mut dyn Out,
     ) -> Self {
         let mut findings = Vec::new();
-        let deliver = connection.streaming(side, &head, &mut findings, out);
+        let deliver = connection.streaming(side, offset, &head, &mut findings, out);
         let end = offset + HEAD_LEN as u64;
         let kept = out.wants(Level::Frame).then(|| {
             let sink = TreeSink::new();
@@ -75,6 +77,11 @@ impl Streaming {
                 trace,
                 bytes: bytes.to_vec(),
                 cap: out.payload_cap(),
+                left: if head.kind == frame::DATA && head.stream != 0 {
+                    connection.left(side, head.stream)
+                } else {
+                    None
+                },
             })
         });
         let padded = head.kind == frame::DATA && head.has(PADDED);
@@ -178,6 +185,7 @@ impl Streaming {
                     trace: Trace::new(true, WIRE),
                     bytes: Vec::new(),
                     cap: out.payload_cap(),
+                    left: None,
                 })
             });
         }
@@ -247,7 +255,7 @@ impl Streaming {
             findings.push(f.with(detail));
         }
         if let Some(kept) = kept {
-            let Kept { tree, trace, bytes, cap } = *kept;
+            let Kept { tree, trace, bytes, cap, left } = *kept;
             let sink = TreeSink::on(tree);
             // Where in the buffer what is here of the payload begins, and where in the
             // payload that is.
@@ -304,7 +312,13 @@ impl Streaming {
                     let (from, to) = data.unwrap_or((0, got));
                     u64::from(to.min(got).saturating_sub(from.max(first)))
                 }),
-                tree: sink.into_tree(),
+                tree: {
+                    let mut tree = sink.into_tree();
+                    if let Some(left) = left {
+                        windows(&mut tree, left);
+                    }
+                    tree
+                },
                 origins: origins(trace, &bytes),
             }));
         }

@@ -90,6 +90,16 @@ impl Streams {
         self.open.get_mut(&id)
     }
 
+    /// Whether the stream is open.
+    pub(crate) fn is_open(&self, id: u32) -> bool {
+        self.open.contains_key(&id)
+    }
+
+    /// Whether none is open.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Whether no further stream can be followed.
     pub(crate) fn is_full(&self) -> bool {
         self.open.len() >= MAX_CHILDREN

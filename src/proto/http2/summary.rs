@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::base::Side;
 use crate::proto::Headers;
 use crate::proto::http2::codes;
 use crate::proto::http2::wire::{
@@ -141,12 +142,22 @@ fn fields(s: &mut String, headers: &Headers) {
     }
 }
 
+/// What a GOAWAY says, and of whom.
+pub(crate) fn goaway(side: Side, last: u32, code: u32, debug: &[u8]) -> String {
+    let mut s = format!("{} by the {side}, last stream {last}", error(code));
+    if !debug.is_empty() {
+        let _ = write!(s, ", \"{}\"", text(debug));
+    }
+    s
+}
+
 /// An error code by name.
 pub(crate) fn error(code: u32) -> String {
     codes::named(codes::error(u64::from(code)), code)
 }
 
-fn text(bytes: &[u8]) -> String {
+/// Text from the wire, cut to [`TEXT_LEN`].
+pub(crate) fn text(bytes: &[u8]) -> String {
     let mut s = String::new();
     push_text(&mut s, bytes);
     s

@@ -7,6 +7,7 @@ use crate::field::{In, NoSink, Tree, TreeSink};
 use crate::finding::Finding;
 use crate::proto::codings::Codings;
 use crate::proto::grpc::encoding::{Inflated, inflate};
+use crate::proto::grpc::machine::Current;
 use crate::proto::grpc::web::Form;
 use crate::proto::grpc::web::coded::{Coded, CodedOut};
 use crate::proto::grpc::web::out::WebOut;
@@ -412,6 +413,62 @@ fn read<'a>(data: &'a [u8], cut: bool, in_place: bool, into: &mut Headers) -> Op
 }
 
 impl Call {
+    /// A whole frame of trailers in a call of which no head that was captured says what it
+    /// is: nothing but gRPC-Web has this flag, and `grpc-status` behind it.
+    pub(in crate::proto::grpc) fn web_trailers(
+        &self,
+        side: Side,
+        m: &Current,
+        data: &[u8],
+    ) -> Option<Headers> {
+        let known = self.sides.iter().any(|d| !d.content_type.is_empty());
+        if m.prefix.flag != 0x80 || side == Side::Client || known || data.len() != m.got as usize {
+            return None;
+        }
+        let mut headers = Headers::new();
+        let bad = read(data, false, true, &mut headers);
+        (bad.is_none() && headers.get("grpc-status").is_some()).then_some(headers)
+    }
+
+    /// What was taken for a message was those.
+    pub(in crate::proto::grpc) fn web_trailed(
+        &mut self,
+        mut m: Current,
+        data: &[u8],
+        headers: &Headers,
+        out: &mut dyn Out,
+    ) {
+        let side = Side::Server;
+        let d = self.side(side);
+        d.messages = d.messages.saturating_sub(1);
+        let start = m.trace.start(m.ready);
+        let mut prefix = None;
+        let detail = m.trace.take().map(|mut b: Buffer| {
+            b.bytes.push(m.prefix.flag);
+            b.bytes.extend_from_slice(&m.prefix.length.to_be_bytes());
+            b.bytes.extend_from_slice(data);
+            let sink = TreeSink::on(Tree::new());
+            // Five bytes are a prefix.
+            let _ = wire::web_prefix(In::new(&b.bytes, BufferId(0), 0, &sink));
+            prefix = Some(sink.into_tree());
+            let mut detail = Detail::default();
+            detail.origins.add(b);
+            detail
+        });
+        let head = Head {
+            side,
+            headers,
+            version: 20,
+            end: true,
+            start,
+            ready: m.ready,
+            wire_len: (PREFIX_LEN as u64).saturating_add(data.len() as u64),
+            detail: detail.as_ref(),
+        };
+        let mut out = WebOut { inner: out, form: Form::Binary, text: None, prefix, cut: false };
+        self.trailers(&head, &mut out);
+    }
+
     /// Something is found of the call: said with its event, or by itself when that is
     /// out.
     fn found(&mut self, finding: Finding, out: &mut dyn Out) {

@@ -124,6 +124,35 @@ fn call(form: Form, size: usize, cuts: &[usize]) -> World {
     w
 }
 
+/// Where no head was captured, the flag and the status say that it is gRPC-Web.
+#[test]
+fn trailers_are_known_without_a_head() {
+    use crate::event::Level;
+    use crate::proto::grpc::Call;
+    let mut down = frame(0, b"\x08\x2a\x12\x05Alice");
+    down.extend(frame(0x80, TRAILERS));
+    let mut whole = None;
+    for size in [1460, 1, 2, 3, 7] {
+        let (mut r, mut m) = (Recorder::new(), Call::new());
+        r.bytes(&mut m, Side::Server, &down, size);
+        r.end(&mut m, Side::Server, EndCause::Finished);
+        assert_eq!(r.kinds(Level::Message), ["message", "trailers"]);
+        let tree = &r.events[1].detail.as_ref().unwrap().tree;
+        assert_eq!(tree.number("grpc.status_code"), Some(0));
+        assert_eq!(tree.number("grpc.frame_type"), Some(1));
+        assert!(r.events.iter().all(|e| e.inferred));
+        assert!(r.codes().is_empty(), "{:?}", r.codes());
+        let messages: Vec<String> =
+            r.gist().into_iter().filter(|e| e.starts_with("Message")).collect();
+        assert!(*whole.get_or_insert(messages.clone()) == messages, "{size}");
+    }
+    // Not those of a call that is known to be another.
+    let (mut r, mut m) = (Recorder::new(), Call::new());
+    r.bytes(&mut m, Side::Server, &frame(0x80, b"nothing of that kind"), 1460);
+    assert_eq!(r.kinds(Level::Message), ["message"]);
+    assert_eq!(r.codes(), ["grpc.bad-compressed-flag"]);
+}
+
 /// Under a content coding there is what is there without one, wherever it is cut.
 #[test]
 fn a_content_coding_is_undone_first() {
