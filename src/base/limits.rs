@@ -174,6 +174,9 @@ pub const MAX_SHOWN_CALLS: usize = 20_000;
 pub const MAX_SPREAD_ROWS: usize = 50_000;
 /// Sessions that have ended and may have another leg: at about 2 KiB each, 8 MiB.
 pub const MAX_LEGS: usize = 4096;
+/// Sessions of one address whose first masking keys are remembered: a client that uses
+/// them again does so on each connection.
+pub const MAX_MASKED_SESSIONS: usize = 64;
 /// PROXY headers that are remembered for the sessions behind them.
 pub const MAX_ORIGINS: usize = 4096;
 /// Nanoseconds that a proxy may hold a message back: what is buffered longer is
