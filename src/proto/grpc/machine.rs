@@ -14,7 +14,9 @@ use crate::proto::grpc::metadata::Timeout;
 use crate::proto::grpc::resync::{self, Next};
 use crate::proto::grpc::verdict::{self, Case};
 use crate::proto::grpc::wire::{self, PREFIX_LEN, Prefix};
-use crate::proto::{Abort, Chunk, EndCause, Input, Machine, Out, Progress, Trace, Verdict, missing};
+use crate::proto::{
+    Abort, Chunk, EndCause, Input, Machine, Out, Progress, Trace, Verdict, missing,
+};
 
 /// Bytes of a message in the making up to which a fork copies them.
 const FORK_BYTES: usize = 64 << 10;
@@ -75,6 +77,8 @@ pub(super) struct Direction {
     pub(super) messages: u64,
     /// Bytes of them that were there.
     pub(super) bytes: u64,
+    /// What they would be as JSON, and of how many of them that is known.
+    pub(super) json: [u64; 2],
     /// The message in the making.
     pub(super) current: Option<Current>,
     /// Its bytes, [`MAX_GRPC_MESSAGE_BYTES`] at most; reused.
@@ -97,6 +101,14 @@ pub(super) struct Direction {
     pub(super) found: bool,
     /// Any number of bytes are missing, and with them whole messages perhaps.
     pub(super) holed: bool,
+}
+
+impl Direction {
+    /// Bytes of all messages as JSON, where every one of them has a type.
+    fn json_bytes(&self) -> Option<u64> {
+        let [bytes, known] = self.json;
+        (known > 0 && known == self.messages).then_some(bytes)
+    }
 }
 
 /// A message whose prefix has been read.
@@ -405,6 +417,7 @@ impl Call {
             timeout,
             messages,
             bytes: [client.bytes, server.bytes],
+            json: [client.json_bytes(), server.json_bytes()],
             encodings: [client.encoding.name(), server.encoding.name()],
             responses: self.responses.map(|r| r.map(since)),
             verdict,

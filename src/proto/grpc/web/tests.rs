@@ -263,7 +263,7 @@ fn errors_in_the_trailers_are_the_calls() {
     w.send(Side::Client, &frame(0, b"\x08\x2a")).end(Side::Client);
     w.send(Side::Server, &frame(0x80, b"GRPC-Status:5\r\nGrpc-Message:no%20such%20user\r\n"));
     w.end(Side::Server);
-    assert_eq!(w.r.codes(), ["grpc.bad-status"]);
+    assert_eq!(w.r.codes(), ["grpc.bad-status", "grpc.call-failed"]);
     let s = w.summaries();
     assert!(s.last().unwrap().1.contains("→ 5 NOT_FOUND \"no such user\""), "{s:?}");
 }
@@ -357,7 +357,7 @@ fn what_is_wrong_is_said() {
             w.head(Side::Server, &[(":status", "502"), ("content-type", "text/html")]);
             w.send(Side::Server, b"<html>");
         }),
-        ["grpc.http-status", "grpc.content-type", "grpc.missing-trailers"]
+        ["grpc.http-status", "grpc.content-type", "grpc.call-failed"]
     );
 }
 
