@@ -79,7 +79,9 @@ impl Sort {
             Self::Zeros => vec![0; n],
             Self::Json => lines(&mut |i| format!("{{\"id\":  {i:width$},    \"v\":   0.00}},   ")),
             Self::Table => lines(&mut |i| format!("{i:width$},0.00,  17,,,\n")),
-            Self::Words => lines(&mut |i| format!("{} ", ["word", "of", "some", "text"][i * i % 4])),
+            Self::Words => {
+                lines(&mut |i| format!("{} ", ["word", "of", "some", "text"][i * i % 4]))
+            }
             Self::Numbers => {
                 let step = 1 + d.below(9) as u32;
                 let all = (0..n as u32 / 4 + 1).flat_map(|i| (i * step).to_be_bytes());

@@ -508,7 +508,11 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
     let mut again = 0.0;
     for at in &chain {
         let Some(Place::Frame(bits, _, _, stamp)) = places.get(*at) else { continue };
-        let known = if style.masked { !style.habits.same_key } else { piece.fronts.binary_search(at).is_err() };
+        let known = if style.masked {
+            !style.habits.same_key
+        } else {
+            piece.fronts.binary_search(at).is_err()
+        };
         if known && stamps.iter().any(|s| s.is_like(stamp)) {
             again += bits.max(0.0);
         } else if stamps.len() < STAMPS {
@@ -681,7 +685,9 @@ fn content(
             let plain = shown(LOOK);
             let said = text(&plain, !whole || plain.len() < body.len());
             match (said, head.length) {
-                (Some(bits), _) if bits > 0.0 => bits.min(10.0) - if head.length > 64 { 4.0 } else { 0.0 },
+                (Some(bits), _) if bits > 0.0 => {
+                    bits.min(10.0) - if head.length > 64 { 4.0 } else { 0.0 }
+                }
                 (_, ..=8) => 0.0,
                 (_, ..=32) => -4.0,
                 _ => -9.0,
