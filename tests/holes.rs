@@ -189,7 +189,7 @@ fn any_one_segment() {
 
 /// The most intact messages of WebSocket over HTTP/2 that are not shown: the holes of
 /// HTTP/2 itself.
-const OVER_HTTP2: usize = 87;
+const OVER_HTTP2: usize = 6;
 
 #[test]
 fn joined_at_any_packet() {
@@ -224,7 +224,7 @@ fn joined_at_any_packet() {
 }
 
 /// Of 100 messages whose bytes are all there behind a beginning that is not, so many.
-const SHARE: usize = 90;
+const SHARE: usize = 97;
 
 /// No other protocol is taken for WebSocket, wherever its capture begins.
 #[test]
@@ -305,7 +305,7 @@ fn any_one_segment_of_what_dice_sent() {
 const SESSIONS: u64 = 10;
 /// Of so many messages that came whole behind or before a hole, at most one is missed: a
 /// short frame can look like what may come in the middle of another one.
-const PER_MISSED: usize = 300;
+const PER_MISSED: usize = 450;
 
 /// Large frames of a client without the segment in which one begins, and so with the rest
 /// of its payload under a key that nobody knows: nothing in it is a frame.

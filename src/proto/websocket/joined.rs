@@ -9,6 +9,8 @@ use crate::proto::{Glimpse, Head, Probe, Verdict};
 const ENOUGH: f32 = 40.0;
 /// The same of one end in a stream of HTTP/2, which is something after all.
 const ENOUGH_ALONE: f32 = 26.0;
+/// Bits by which frames from the first byte on are waited for.
+const PERHAPS: f32 = 10.0;
 /// Bytes of each end that are looked at before it must be decided.
 const EARLY_BYTES: usize = 2 << 10;
 /// Whole frames at least, of both ends together.
@@ -92,17 +94,19 @@ fn by_head(head: &Head<'_>) -> Verdict {
 /// The frames of one end, which may be either.
 fn by_body(data: &[u8], last: bool, begun: bool) -> Verdict {
     let looked = data.get(..SEARCH_BYTES).unwrap_or(data);
-    let is_known = |masked: bool| {
+    let chain = |masked: bool| {
         let style = Style { masked, compression: Compression::Maybe, habits: Habits::default() };
-        let Chain { at, start, bits, .. } =
-            find(Piece { data: looked, last, fronts: &[] }, &style, true);
-        at.is_some() && bits >= ENOUGH_ALONE && (!begun || start == 0)
+        find(Piece { data: looked, last, fronts: &[] }, &style, true)
     };
     // Masked or not, as it may be: asked of both.
-    if is_known(true) || is_known(false) {
+    let chains = [true, false].map(chain);
+    let is_known = |c: &Chain| c.at.is_some() && c.bits >= ENOUGH_ALONE && (!begun || c.start == 0);
+    if chains.iter().any(is_known) {
         return Verdict::Yes { client: None };
     }
-    if last || data.len() >= EARLY_BYTES { Verdict::No } else { Verdict::More }
+    // Others that have made up their mind are not to be kept waiting for nothing.
+    let may_be = chains.iter().any(|c| c.start == 0 && c.bits >= PERHAPS);
+    if may_be && !last && data.len() < EARLY_BYTES { Verdict::More } else { Verdict::No }
 }
 
 /// Whether the frames of a direction lie in those of HTTP/2: heads of HTTP/2 lead from
@@ -206,6 +210,23 @@ mod tests {
             let window = [0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0];
             let many = [&up, &window[..], &up, &[0, 0]].concat();
             assert_eq!(ask(&many, &text(None, DOWN), last), no);
+        }
+    }
+
+    #[test]
+    fn a_stream_is_known_by_its_frames() {
+        let ask = |data: &[u8], last, begun| glimpse(&Glimpse::Body { data, last, begun });
+        let yes = Verdict::Yes { client: None };
+        for frames in [text(Some(KEY), UP), [text(None, DOWN), text(None, DOWN)].concat()] {
+            assert_eq!(ask(&frames, true, true), yes);
+            assert_eq!(ask(&frames[..2], false, true), Verdict::More);
+        }
+        // Neither a gRPC message nor JSON is.
+        let call = b"\0\0\0\0\x07\x0a\x05Jason";
+        for other in [&call[..], &call[..5], b"{\"a\": 1}", b"data: an event\n\n"] {
+            for (last, begun) in [(false, false), (true, false), (false, true), (true, true)] {
+                assert_eq!(ask(other, last, begun), Verdict::No, "{other:?}");
+            }
         }
     }
 }
