@@ -29,7 +29,7 @@ impl Http {
         };
         if let Some(code) = reset {
             d.findings.push(Finding::new(&g::RESET).with(format!("code {code}")));
-        } else if !a.seen {
+        } else if !a.seen && !a.gap {
             d.findings.push(Finding::new(&g::NO_RESPONSE));
         }
         if !q.seen {
@@ -97,6 +97,8 @@ impl Http {
         };
         if a.seen {
             what.push_str(&format!(" → {}, {}", a.status, text::bytes(a.length)));
+        } else if a.gap {
+            what.push_str(" → (response not captured)");
         } else if !reset {
             what.push_str(" → no response");
         }

@@ -56,6 +56,12 @@ pub static BAD_CODING: FindingSpec = FindingSpec::error(
     "RFC 9110 §8.4",
     "The body cannot be decoded as its Content-Encoding says; what came out of it before is shown.",
 );
+/// Zeros behind a coding.
+pub static CODING_PADDING: FindingSpec = FindingSpec::note(
+    "http.coding-padding",
+    "RFC 1952 §2.2",
+    "Zero bytes follow the end of a gzip body; most recipients take no notice of them.",
+);
 /// A coding has another name.
 pub static UNKNOWN_CODING: FindingSpec = FindingSpec::note(
     "http.unknown-content-coding",
@@ -118,6 +124,7 @@ pub static FINDINGS: &[&FindingSpec] = &[
     &GAP,
     &LENGTH,
     &BAD_CODING,
+    &CODING_PADDING,
     &UNKNOWN_CODING,
     &INFLATE_LIMIT,
     &MULTIPART,

@@ -231,6 +231,16 @@ fn what_is_missing_is_said() {
     assert_eq!(r.codes(), ["http.no-response"]);
     assert!(!r.events[1].complete);
 
+    // It went missing.
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    head(&mut r, &mut m, Client, 1, true, GET);
+    r.end(&mut m, Client, EndCause::Finished);
+    r.gap(&mut m, Server, 0);
+    r.end(&mut m, Server, EndCause::CaptureEnded);
+    assert_eq!(summaries(&r), ["GET /a HTTP/1.1", "GET /a → (response not captured)"]);
+    assert_eq!(r.codes(), [""; 0]);
+    assert!(!r.events[1].complete);
+
     let (mut r, mut m) = (Recorder::new(), Http::new());
     head(&mut r, &mut m, Server, 1, false, &[(":status", "200"), ("content-length", "9")]);
     r.bytes(&mut m, Server, b"12345", 5);
@@ -479,6 +489,47 @@ fn multipart_is_listed() {
     assert_eq!(heads[2].0, "Content-Type");
     assert_eq!(heads[2].2, b"Content-Type: image/png\r\n");
     assert_eq!(listed(&r, &["http.body_format"])[0].1, text("PNG image"));
+}
+
+#[test]
+fn the_parts_of_what_is_kept_are_listed() {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    r.payload_cap = UPLOAD.len() - 12;
+    let fields: &[_] =
+        &[(":method", "POST"), (":path", "/"), ("content-type", "multipart/form-data; boundary=b")];
+    head(&mut r, &mut m, Client, 1, false, fields);
+    r.bytes(&mut m, Client, UPLOAD, 1460);
+    r.end(&mut m, Client, EndCause::Finished);
+    let d = r.events[0].detail.as_ref().unwrap();
+    assert_eq!(d.truncated, Some(UPLOAD.len() as u64));
+    let parts = d
+        .tree
+        .nodes()
+        .iter()
+        .filter(|n| n.spec.name == crate::proto::http::fields::PART.name)
+        .count();
+    assert!(parts > 1, "{parts}");
+    assert_eq!(r.codes(), [""; 0], "what is missing is behind the cut");
+}
+
+#[test]
+fn a_stream_that_is_open_at_the_end_lacks_nothing() {
+    let answer: &[_] = &[(":status", "200"), ("content-type", "text/event-stream")];
+    for (cause, codes) in [
+        (EndCause::CaptureEnded, &[][..]),
+        (EndCause::Finished, &[]),
+        (EndCause::Cut, &["http.body-cut"]),
+    ] {
+        let (mut r, mut m) = (Recorder::new(), Http::new());
+        head(&mut r, &mut m, Client, 1, true, GET);
+        r.end(&mut m, Client, EndCause::Finished);
+        head(&mut r, &mut m, Server, 2, false, answer);
+        r.bytes(&mut m, Server, b"data: 1\n\n", 1460);
+        r.end(&mut m, Server, cause);
+        assert_eq!(r.codes(), codes, "{cause:?}");
+        let exchange = r.events.last().unwrap();
+        assert_eq!(exchange.complete, cause == EndCause::Finished);
+    }
 }
 
 #[test]

@@ -39,5 +39,5 @@ findings! {
     UPGRADE_UNNAMED error "http1.upgrade-unnamed" "RFC 9110 §15.2.2" "101 (Switching Protocols) without an Upgrade field.";
     NO_CONNECTION_UPGRADE warning "http1.upgrade-not-in-connection" "RFC 9110 §7.8" "Upgrade is sent without the connection option of that name.";
     AFTER_CLOSE warning "http1.bytes-after-close" "RFC 9112 §9.6" "The server sends more behind a response that said `Connection: close`.";
-    GAP warning "http1.gap" "RFC 9112 §6" "Bytes are missing where a message begins or ends; this direction is not followed further.";
+    GAP warning "http1.gap" "RFC 9112 §6" "Bytes are missing where a message begins or ends; behind them the next one is looked for.";
 }

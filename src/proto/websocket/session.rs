@@ -62,10 +62,17 @@ pub(super) struct Sent {
     announced: u64,
     /// Its first violation, and where.
     pub(super) fault: Option<(&'static FindingSpec, Moment)>,
+    /// It broke a rule behind the handshake: its peer must fail the connection, and has
+    /// not shown yet that it does not.
+    failed: bool,
+    /// The longest time between two of its frames, in nanoseconds.
+    pub(super) quiet: u64,
     /// Its pings without a pong.
     pub(super) waiting: Pings,
     /// Its last bytes were not captured.
     pub(super) lost: bool,
+    /// Some of its bytes were not.
+    holed: bool,
     /// It ended in the middle of a frame.
     pub(super) cut: bool,
     keys: Keys,
@@ -108,6 +115,8 @@ pub(super) struct Closing {
     pub(super) by: Side,
     /// 1005 where it had no code.
     pub(super) code: u16,
+    /// It had one: 1005 as well, which must not be sent.
+    pub(super) stated: bool,
     reason: Box<str>,
     pub(super) at: Moment,
     /// The code of the peer's own close frame.
@@ -135,8 +144,9 @@ pub(super) struct Session {
     start: Option<Moment>,
     sent: [Sent; 2],
     closing: Option<Closing>,
-    /// The end of the last frame before the first close frame.
-    before_close: Option<Moment>,
+    /// The end of the last frame before the first close frame, and the longest silence
+    /// before that.
+    before_close: Option<(Moment, u64)>,
     /// Bytes of all compressed messages: as sent, and inflated.
     compressed: [u64; 2],
     /// Who ended its direction first.
@@ -216,6 +226,9 @@ impl Session {
         let s = self.sent_mut(side);
         s.seen = true;
         s.lost = false;
+        if let Some(last) = s.last {
+            s.quiet = s.quiet.max(start.time.since(last.time));
+        }
         if let (Side::Client, Some(key)) = (side, head.key) {
             s.keys.frame(key, start);
         }
@@ -228,7 +241,7 @@ impl Session {
             }
         }
         if head.opcode == opcode::CLOSE && self.before_close.is_none() {
-            self.before_close = self.silence.last();
+            self.before_close = self.silence.last().map(|m| (m, self.silence.longest));
         }
         self.silence.broken(start, start);
     }
@@ -247,7 +260,7 @@ impl Session {
         s.last = Some(end);
         s.cut = !whole;
         s.lost &= !whole;
-        s.blame(fault_of(findings), end);
+        s.break_rule(fault_of(findings), end);
         self.silence.broken(end, end);
     }
 
@@ -255,6 +268,7 @@ impl Session {
     pub(super) fn gap(&mut self, side: Side) {
         let s = self.sent_mut(side);
         s.lost = true;
+        s.holed = true;
         // A pong may have been among them.
         self.sent_mut(side.peer()).waiting.forget();
     }
@@ -267,18 +281,20 @@ impl Session {
     /// A message, whole or cut off.
     pub(super) fn message(&mut self, side: Side, opcode: u8, told: &Told<'_>, end: Moment) {
         let s = self.sent_mut(side);
-        s.blame(told.fault, end);
+        s.break_rule(told.fault, end);
         match opcode {
             opcode::PING => {
                 s.pings += 1;
-                // Who broke a rule is hardly answered.
-                if told.complete && s.fault.is_none() {
-                    s.waiting.sent(told.control, end);
+                if told.complete {
+                    // Who broke a rule is hardly answered.
+                    s.waiting.sent(told.control, s.failed, end);
                 }
             }
             opcode::PONG => {
                 s.pongs += 1;
-                if let Some(ns) = self.sent_mut(side.peer()).waiting.answered(told.control, end) {
+                let peer = self.sent_mut(side.peer());
+                if let Some((ns, doubtful)) = peer.waiting.answered(told.control, end) {
+                    peer.failed &= !doubtful;
                     self.trips.add(ns);
                 }
             }
@@ -324,13 +340,15 @@ impl Session {
 
     fn close(&mut self, side: Side, code: Option<u16>, reason: &[u8], at: Moment) {
         self.sent_mut(side).close.get_or_insert(at);
+        let stated = code.is_some();
         let code = code.unwrap_or(NO_STATUS);
         let reason = || String::from_utf8_lossy(reason.get(..123).unwrap_or(reason)).into();
         match &mut self.closing {
             None => {
                 let (reply, reply_reason) = (None, Box::default());
                 let reason = reason();
-                self.closing = Some(Closing { by: side, code, reason, at, reply, reply_reason });
+                self.closing =
+                    Some(Closing { by: side, code, stated, reason, at, reply, reply_reason });
             }
             Some(c) if c.by != side && c.reply.is_none() => {
                 (c.reply, c.reply_reason) = (Some(code), reason());
@@ -411,7 +429,7 @@ impl Session {
         &self.silence
     }
 
-    pub(super) const fn before_close(&self) -> Option<Moment> {
+    pub(super) const fn before_close(&self) -> Option<(Moment, u64)> {
         self.before_close
     }
 
@@ -491,8 +509,8 @@ impl Session {
                 let text = format!("{} messages of the {side}, more than {limit}", s.rate.most);
                 found.push(Finding::new(&MESSAGE_RATE).with(text).proved_by([s.rate.at]));
             }
-            if let Some(packets) = s.keys.repeated_in {
-                let text = format!("in {} frames", s.keys.repeated);
+            if let Some((n, packets)) = s.keys.repeats() {
+                let text = format!("in {n} frames");
                 found.push(Finding::new(&REPEATED_MASKING_KEY).with(text).proved_by(packets));
             }
             if let Some(packet) = s.keys.zero_in {
@@ -546,6 +564,9 @@ impl Session {
             key: hs.key,
             forwarded_for: hs.forwarded_for.clone(),
             digests: std::mem::take(&mut self.digests),
+            holes: [client.holed, server.holed],
+            // Where frames begin may be a guess otherwise.
+            masks: if hs.is_unseen() { Vec::new() } else { client.keys.first.clone() },
         }
     }
 
@@ -663,7 +684,7 @@ impl Session {
     /// Memory held beside itself, in bytes.
     pub(super) fn memory(&self) -> usize {
         self.digests.capacity() * size_of::<Digest>()
-            + self.sent.iter().map(|s| s.waiting.memory()).sum::<usize>()
+            + self.sent.iter().map(|s| s.waiting.memory() + s.keys.memory()).sum::<usize>()
             + self.origin.as_ref().map_or(0, |o| o.len())
             + self.host.as_ref().map_or(0, |o| o.len())
     }
@@ -674,6 +695,12 @@ impl Sent {
         if let Some(spec) = fault {
             self.fault.get_or_insert((spec, at));
         }
+    }
+
+    /// The same, of a frame or a message.
+    fn break_rule(&mut self, fault: Option<&'static FindingSpec>, at: Moment) {
+        self.failed |= fault.is_some();
+        self.blame(fault, at);
     }
 }
 

@@ -77,7 +77,7 @@ fn closed(s: &Session) -> Verdict {
     let (by, peer) = (c.by, c.by.peer());
     let mut v = Verdict { cause: "close", ..Verdict::default() };
     v.text = match c.code {
-        NO_STATUS => format!("the {by} closed first, without a code"),
+        NO_STATUS if !c.stated => format!("the {by} closed first, without a code"),
         _ => format!("the {by} closed first with {}", c.told()),
     };
     let reply = s.sent(peer).close;
@@ -127,7 +127,9 @@ fn closed(s: &Session) -> Verdict {
                 if on_error || c.code >= 3000 {
                     v.cause = "unanswered ping";
                 }
-            } else if let Some((last, secs)) = round_silence(s.before_close(), c.at) {
+            } else if let Some((last, secs)) =
+                s.before_close().and_then(|(last, longest)| round_silence(last, c.at, longest))
+            {
                 v.why = format!("{secs} s of silence before it");
                 v.prove(&[last.packet]);
             }
@@ -172,7 +174,9 @@ fn aborted(s: &Session, by: Side, how: Ending, at: Moment) -> Verdict {
         v.cause = "unanswered ping";
         v.why = format!("no pong for {} to the {by}'s ping", human(waited));
         v.prove(&[ping.packet]);
-    } else if let Some((last, secs)) = round_silence(s.silence().last(), at) {
+    } else if let Some((last, secs)) =
+        s.silence().last().and_then(|last| round_silence(last, at, s.silence().longest))
+    {
         v.cause = "idle timeout";
         v.why = format!("{secs} s of silence, likely an idle timeout of a proxy");
         v.prove(&[last.packet]);
@@ -180,10 +184,10 @@ fn aborted(s: &Session, by: Side, how: Ending, at: Moment) -> Verdict {
         v.cause = "unanswered ping";
         v.why = format!("no pong for {} to the {peer}'s ping", human(waited));
         v.prove(&[ping.packet]);
-    } else if let Some((side, last, secs)) = Side::BOTH
-        .into_iter()
-        .find_map(|side| round_silence(s.sent(side).last, at).map(|(m, n)| (side, m, n)))
-    {
+    } else if let Some((side, last, secs)) = Side::BOTH.into_iter().find_map(|side| {
+        let sent = s.sent(side);
+        round_silence(sent.last?, at, sent.quiet).map(|(m, n)| (side, m, n))
+    }) {
         v.cause = "idle timeout";
         v.why =
             format!("{secs} s after the {side}'s last frame, likely an idle timeout of a proxy");
@@ -213,12 +217,13 @@ fn unanswered(s: &Session, by: Side, at: Moment) -> Option<(u64, Moment)> {
     Some((at.time.since(ping.at.time), ping.at))
 }
 
-/// The timeout that a silence from `last` to `at` comes to, in seconds.
-fn round_silence(last: Option<Moment>, at: Moment) -> Option<(Moment, u64)> {
-    let last = last?;
+/// The timeout that a silence from `last` to `at` comes to, in seconds. It is none where
+/// an earlier silence, the longest of which is given, came as close to it and was
+/// survived.
+fn round_silence(last: Moment, at: Moment, survived: u64) -> Option<(Moment, u64)> {
     let ns = at.time.since(last.time);
     let secs = TIMEOUTS.into_iter().find(|t| ns.abs_diff(t * SECOND) <= TOLERANCE)?;
-    Some((last, secs))
+    (survived.saturating_add(TOLERANCE) < secs * SECOND).then_some((last, secs))
 }
 
 /// What the code of a session is where there was no close frame.

@@ -105,9 +105,9 @@ impl Body<'_> {
                 "application/x-www-form-urlencoded" if !cut => {
                     parts::form(&bytes, buffer, &mut d.tree, findings);
                 }
-                m if m.starts_with("multipart/") && self.whole && !cut => {
-                    let kind = self.content_type;
-                    parts::multipart(&bytes, kind, buffer, &mut d.tree, findings);
+                m if m.starts_with("multipart/") => {
+                    let (kind, cut) = (self.content_type, cut || !self.whole);
+                    parts::multipart(&bytes, kind, cut, buffer, &mut d.tree, findings);
                 }
                 _ => {}
             }
@@ -136,6 +136,7 @@ impl Body<'_> {
 pub(super) fn fault(failure: &Failure) -> Finding {
     let spec = match failure {
         Failure::Limit(_) => &g::INFLATE_LIMIT,
+        Failure::Padding(_) => &g::CODING_PADDING,
         _ => &g::BAD_CODING,
     };
     Finding::new(spec).with(failure.to_string())
