@@ -347,8 +347,8 @@ impl Session {
             None => {
                 let (reply, reply_reason) = (None, Box::default());
                 let reason = reason();
-                self.closing =
-                    Some(Closing { by: side, code, stated, reason, at, reply, reply_reason });
+                let by = side;
+                self.closing = Some(Closing { by, code, stated, reason, at, reply, reply_reason });
             }
             Some(c) if c.by != side && c.reply.is_none() => {
                 (c.reply, c.reply_reason) = (Some(code), reason());
