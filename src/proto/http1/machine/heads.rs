@@ -304,7 +304,8 @@ impl Http1 {
             };
         }
         let [client, _] = &self.halves;
-        let off = matches!(client.state, State::Off | State::Lost | State::LostChunk);
+        // Behind a hole of the client, its next request tells which answers are older.
+        let off = matches!(client.state, State::Off | State::LostChunk);
         let can_come = client.ended.is_none() && !off;
         if can_come && !self.alone {
             if !c.last {
