@@ -32,6 +32,10 @@ impl Http1 {
             Side::Client => matches!(looks, Looks::Request(_) | Looks::Empty),
             Side::Server => matches!(looks, Looks::Response(_) | Looks::Empty),
         };
+        if !right && c.offset == 0 && out.path().joined {
+            self.join(c.side);
+            return Step::Go(0);
+        }
         if !right {
             let shown = c.data.get(..32).unwrap_or(c.data).escape_ascii().to_string();
             return self.fail(c.side, &g::BAD_START_LINE, Some(shown), out);
