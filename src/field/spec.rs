@@ -94,6 +94,17 @@ impl FieldSpec {
         Self { repeated: true, header: true, ..self }
     }
 
+    /// The unit of a plain number: the meaning begins with it.
+    #[must_use]
+    pub fn unit(&self) -> Option<&'static str> {
+        let number = matches!(self.kind, Kind::Unsigned | Kind::Signed | Kind::Float);
+        match self.meaning.split(' ').next() {
+            Some("Seconds") if number => Some("s"),
+            Some("Milliseconds") if number => Some("ms"),
+            _ => None,
+        }
+    }
+
     /// The name of a value, where it has one.
     #[must_use]
     pub fn value_name(&self, value: u64) -> Option<&'static str> {

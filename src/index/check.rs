@@ -17,8 +17,11 @@ pub struct Group {
     pub at: Moment,
     /// The event that it belongs to, the first time.
     pub event: Option<EventId>,
-    /// The packets that prove it, the first time: the first and the last.
-    pub packets: Option<(PacketId, PacketId)>,
+    /// The packets that prove it, the first time; where nothing but its event does, the
+    /// first and the last of that.
+    pub packets: Vec<PacketId>,
+    /// They are all of them.
+    pub proven: bool,
     /// Whose it is, the first time.
     pub conversation: Option<ConversationId>,
     /// Its particulars, the first time.
@@ -107,13 +110,13 @@ impl EventSink for Check {
             return;
         }
         self.last = self.groups.len();
-        let ends = |p: &[PacketId]| Some((*p.first()?, *p.last()?));
         self.groups.push(Group {
             spec,
             count: 1,
             at: found.at,
             event: found.event,
-            packets: ends(&found.packets),
+            proven: !found.finding.proof.is_empty(),
+            packets: found.packets,
             conversation: conversation.map(|c| c.id),
             detail: found.finding.detail,
         });

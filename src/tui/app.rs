@@ -244,9 +244,7 @@ impl App {
                 else {
                     return;
                 };
-                f.hits.extend(step.hits);
-                f.done = step.done;
-                f.finished = step.finished;
+                f.take(step, &self.index.read().unwrap_or_else(PoisonError::into_inner));
                 self.arrive();
             }
         }

@@ -43,6 +43,16 @@ impl Filter {
         Self(self.0 ^ 1 << level as u8)
     }
 
+    /// The levels that are not shown.
+    pub(super) const fn others(self) -> Self {
+        Self(0b1111 & !self.0)
+    }
+
+    /// Whether no level is shown.
+    pub(super) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// The same with this level.
     pub(super) const fn with(self, level: Level) -> Self {
         Self(self.0 | 1 << level as u8)

@@ -5,6 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Modifier, Style};
 
 use crate::base::{Located, Span};
+use crate::capture::findings::CUT_SHORT;
 use crate::field::{Kind, Node};
 use crate::index::{Index, Progress, Step};
 use crate::tui::app::{App, Overlay, Prompt};
@@ -12,6 +13,7 @@ use crate::tui::canvas::{Canvas, width};
 use crate::tui::hits::quoted;
 use crate::tui::opener::Shown;
 use crate::tui::tree::Line;
+use crate::view::bytes::counted_from;
 
 /// Ranges that are written out.
 const RANGES: usize = 3;
@@ -170,7 +172,8 @@ fn state(app: &App, index: &Index) -> String {
     if app.panes.all.width < 60 {
         return format!("{}? help", reading);
     }
-    format!("{reading}{findings}? help")
+    let cut = if index.has_found(CUT_SHORT.code) { "capture cut short, " } else { "" };
+    format!("{reading}{cut}{findings}? help")
 }
 
 /// Where the selected field lies, and what it means.
@@ -210,6 +213,7 @@ fn place(s: &Shown, n: &Node) -> String {
         return format!("{name} · worked out, not on the wire");
     };
     let buffer = s.buffers.get(usize::from(span.buffer.0)).map_or("", |b| b.label);
+    let buffer = counted_from(buffer, s.event.draft.level);
     let located = packets(&s.detail.origins.locate(span));
     format!("{name} · {} of {buffer} · {located}", extent(span))
 }

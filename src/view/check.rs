@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use crate::base::PacketId;
 use crate::finding::Severity;
 use crate::index::check::{Check, Group};
 use crate::view::clean::clean;
@@ -70,10 +71,10 @@ fn first(g: &Group) -> String {
     if let Some(e) = g.event {
         parts.push(format!("event {e}"));
     }
-    match g.packets {
-        Some((a, b)) if a == b => parts.push(format!("packet {a}")),
-        Some((a, b)) => parts.push(format!("packets {a} to {b}")),
-        None => {}
+    match g.packets.as_slice() {
+        [] => {}
+        [a, .., b] if !g.proven => parts.push(format!("packets {a} to {b}")),
+        packets => parts.push(PacketId::list(packets)),
     }
     if let Some(c) = g.conversation {
         parts.push(format!("#{c}"));
@@ -126,7 +127,7 @@ fn write_json(
             Some(e) => write!(out, "{e}")?,
             None => out.write_all(b"null")?,
         }
-        match g.packets {
+        match g.packets.first().zip(g.packets.last()) {
             Some((a, b)) => {
                 write!(
                     out,

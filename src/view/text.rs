@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::base::Side;
+use crate::base::{PacketId, Side};
 use crate::engine::{ConversationInfo, FindingEvent};
 use crate::event::{Event, Level};
 use crate::finding::Severity;
@@ -112,11 +112,15 @@ impl Lines {
             let _ = write!(out, " {}.", clean(d));
         }
         self.paint(out, DIM, &format!(" [{}]", spec.reference));
-        if let [first, .., last] = found.packets.as_slice() {
-            self.paint(out, DIM, &format!(" packets {first} to {last}"));
-        } else if let [one] = found.packets.as_slice() {
-            self.paint(out, DIM, &format!(" packet {one}"));
-        }
+        let text = match found.packets.as_slice() {
+            [] => String::new(),
+            // Of an exchange only the ends are known, unless something proves it.
+            [first, last] if found.finding.proof.is_empty() => {
+                format!(" packets {first} to {last}")
+            }
+            packets => format!(" {}", PacketId::list(packets)),
+        };
+        self.paint(out, DIM, &text);
         out.push('\n');
     }
 

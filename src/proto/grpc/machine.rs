@@ -14,7 +14,9 @@ use crate::proto::grpc::metadata::Timeout;
 use crate::proto::grpc::resync::{self, Next};
 use crate::proto::grpc::verdict::{self, Case};
 use crate::proto::grpc::wire::{self, PREFIX_LEN, Prefix};
-use crate::proto::{Abort, Chunk, EndCause, Input, Machine, Out, Progress, Trace, Verdict, missing};
+use crate::proto::{
+    Abort, Chunk, EndCause, Input, Machine, Out, Progress, Trace, Verdict, missing,
+};
 
 /// Bytes of a message in the making up to which a fork copies them.
 const FORK_BYTES: usize = 64 << 10;

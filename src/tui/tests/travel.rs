@@ -96,6 +96,25 @@ fn search_goes_round() {
 }
 
 #[test]
+fn what_is_hidden_is_told_where_nothing_is_found() {
+    let mut b = Bench::open("ws-close-codes", 100, 30);
+    // Exchanges alone.
+    b.type_in("3");
+    let row = b.row();
+    b.type_in("/kind == close");
+    b.press(&[KeyCode::Enter]);
+    let says = "\"kind == close\" was not found here; hidden: 12 frames (2), 12 messages (3)";
+    assert!(b.screen().contains(says), "{}", b.screen());
+    assert_eq!(b.row(), row);
+    assert!(b.app.found.as_ref().unwrap().hits.is_empty());
+    b.type_in("n");
+    assert_eq!(b.row(), row, "there is nothing to go to");
+    b.type_in("3/kind == close");
+    b.press(&[KeyCode::Enter]);
+    assert!(b.screen().contains("1 of 12"), "{}", b.screen());
+}
+
+#[test]
 fn search_looks_into_fields_and_payloads() {
     let mut b = Bench::open("ws-tungstenite", 100, 30);
     // A header that no summary shows.
