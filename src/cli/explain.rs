@@ -35,8 +35,9 @@ Examples:
 
 The picture is the specification's: 32 bits a row, each bit under its number, whole bytes in
 hex. Under it stands every field with its bits, its value, its name in filters, what it means
-and where that is written; lines with > work the value out. Bits count from the beginning of
-the picture, bytes from that of the frame or message, as its heading does.";
+and where that is written; lines with > work the value out. Bytes count from the beginning
+of the frame or message, as in the heading of the picture; bits as in the picture (`14: 4-7`:
+bits 4 to 7 of that which begins at byte 14).";
 
 /// `explain`.
 #[derive(Debug, clap::Args)]

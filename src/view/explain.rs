@@ -279,8 +279,8 @@ impl Page<'_> {
     }
 }
 
-/// Where a field lies: bits as its section's picture counts them (`0`, `4-7`), bytes as its
-/// heading does (`bytes 2-5`).
+/// Where a field lies: bytes as the heading counts them (`bytes 16-17`), bits as the picture
+/// does (`4-7`), behind the byte at which that begins (`14: 4-7`).
 fn place(s: &Section, span: Option<Span>, origins: &Origins) -> String {
     let Some(span) = span else { return "-".to_owned() };
     if span.bit_len() == 0 {
@@ -303,7 +303,11 @@ fn place(s: &Section, span: Option<Span>, origins: &Origins) -> String {
         let word = if end - from == 1 { "byte" } else { "bytes" };
         format!("{word} {}", range(from, end))
     } else {
-        range(from, end)
+        match s.first_bit / 8 {
+            0 => range(from, end),
+            // The picture begins at this byte.
+            byte => format!("{byte}: {}", range(from, end)),
+        }
     }
 }
 
