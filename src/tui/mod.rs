@@ -220,7 +220,8 @@ fn show(
         app.follow();
     }
     let desk = Arc::new(Desk::default());
-    let mut shown = Shown { app, sender, desk, told, options, store: None, urgent: false };
+    let mut shown =
+        Shown { app, sender, desk, told, options, store: None, urgent: false, known: 0 };
     let started = opened.map_or(Ok(()), |store| shown.start_worker(store));
     let result = started.map_err(TuiError::Io).and_then(|()| shown.run(&mut screen, &messages));
     // Threads that still read hold the store, and die with the process. Before the
@@ -335,6 +336,8 @@ struct Shown {
     store: Option<Arc<PacketStore>>,
     /// Something was asked for that needs no opening.
     urgent: bool,
+    /// Schema files that the capture had told when lines were last opened.
+    known: u64,
 }
 
 impl Shown {
@@ -428,6 +431,15 @@ impl Shown {
                 // Waiting twice is no news.
                 let news = app.progress != progress || progress != Progress::Waiting;
                 app.progress = progress;
+                // A schema that came late is used for what came before it, too; types that
+                // were inferred are, once all is read.
+                if let Some(learnt) = &self.options.learn {
+                    let files = learnt.file_count();
+                    let ended = progress == Progress::Ended && !learnt.is_empty();
+                    if std::mem::replace(&mut self.known, files) != files || ended {
+                        app.open_again();
+                    }
+                }
                 if news { Changed::Little } else { Changed::Not }
             }
             Message::Failed(why) => {

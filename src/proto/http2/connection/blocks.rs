@@ -193,7 +193,14 @@ impl Connection {
         let unsure = self.is_unsure();
         let behind = self.streams.get(s.stream).is_some_and(|t| t.half(side).head);
         let pseudo = s.headers.iter().any(|(n, _, f)| n.starts_with(b":") || !f.known);
-        if behind || unsure && !pseudo { Sort::Trailers } else { Sort::head(side) }
+        match (behind, unsure) {
+            (true, _) => Sort::Trailers,
+            (_, true) if !pseudo => Sort::Trailers,
+            // Which end is the client may have been guessed, and wrongly.
+            (_, true) if s.headers.get(":status").is_some() => Sort::Response,
+            (_, true) if s.headers.get(":method").is_some() => Sort::Request,
+            _ => Sort::head(side),
+        }
     }
 
     /// What is wrong with where a section stands (§5.1, §8.1).
