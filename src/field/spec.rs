@@ -111,3 +111,17 @@ impl FieldSpec {
         self.names.and_then(|f| f(value))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_the_unit_that_its_meaning_begins_with() {
+        let of = |kind, meaning| FieldSpec::new("a.b", "B", 0, kind, "-", meaning).unit();
+        assert_eq!(of(Kind::Float, "Seconds from the end of the request."), Some("s"));
+        assert_eq!(of(Kind::Unsigned, "Milliseconds that a client waits."), Some("ms"));
+        assert_eq!(of(Kind::Unsigned, "How many seconds."), None);
+        assert_eq!(of(Kind::Text, "Seconds in words."), None);
+    }
+}

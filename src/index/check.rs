@@ -17,11 +17,8 @@ pub struct Group {
     pub at: Moment,
     /// The event that it belongs to, the first time.
     pub event: Option<EventId>,
-    /// The packets that prove it, the first time; where nothing but its event does, the
-    /// first and the last of that.
+    /// The packets that prove it, the first time.
     pub packets: Vec<PacketId>,
-    /// They are all of them.
-    pub proven: bool,
     /// Whose it is, the first time.
     pub conversation: Option<ConversationId>,
     /// Its particulars, the first time.
@@ -115,7 +112,6 @@ impl EventSink for Check {
             count: 1,
             at: found.at,
             event: found.event,
-            proven: !found.finding.proof.is_empty(),
             packets: found.packets,
             conversation: conversation.map(|c| c.id),
             detail: found.finding.detail,

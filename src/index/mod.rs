@@ -302,12 +302,6 @@ impl Index {
         &self.findings.listed
     }
 
-    /// Whether there is a finding of this code.
-    #[must_use]
-    pub fn has_found(&self, code: &str) -> bool {
-        self.findings.by_code.contains_key(code)
-    }
-
     /// How many findings there are besides those that are listed.
     #[must_use]
     pub const fn findings_left_out(&self) -> u64 {

@@ -1,11 +1,8 @@
 //! Going from hit to hit of a search.
 
-use crate::event::Level;
-use crate::index::{Index, Row};
 use crate::tui::app::{App, Overlay, Prompt};
 use crate::tui::rows::Item;
-use crate::tui::search::{Asks, MAX_HITS, Query, Step};
-use crate::view::table::counted;
+use crate::tui::search::{Asks, MAX_HITS, Query};
 
 /// The search that was asked for, and what it found.
 #[derive(Clone, Debug)]
@@ -20,29 +17,8 @@ pub(super) struct Found {
     pub(super) finished: bool,
     /// Go to the first hit at or behind this as soon as there is one.
     pub(super) awaiting: Option<Item>,
-    /// Nothing was found in the levels that are shown: how much there is in the others, by
-    /// level, is being counted.
-    pub(super) hidden: Option<[u32; 4]>,
-}
-
-impl Found {
-    /// Takes what a step of the search has found.
-    pub(super) fn take(&mut self, step: Step, index: &Index) {
-        (self.done, self.finished) = (step.done, step.finished);
-        let Some(counts) = &mut self.hidden else {
-            self.hits.extend(step.hits);
-            return;
-        };
-        for hit in step.hits {
-            let level = match hit {
-                Item::Packet(_) => Some(Level::Packet),
-                Item::Row(r) => index.row(r).map(Row::level),
-            };
-            if let Some(n) = level.and_then(|l| counts.get_mut(l as usize)) {
-                *n += 1;
-            }
-        }
-    }
+    /// At the levels that were shown there was none: those that are hidden are looked through.
+    pub(super) beyond: bool,
 }
 
 impl App {
@@ -67,22 +43,18 @@ impl App {
         let query = Query { id: self.searches, text, asks, filter: self.rows.filter() };
         let awaiting = self.selected;
         let (hits, done) = (Vec::new(), (0, 0));
-        self.found = Some(Found { query, hits, done, finished: false, awaiting, hidden: None });
+        self.found = Some(Found { query, hits, done, finished: false, awaiting, beyond: false });
     }
 
     /// Goes to the awaited hit if it has been found.
     pub(super) fn arrive(&mut self) {
-        if self.found.as_ref().is_some_and(|f| f.hidden.is_some()) {
-            self.tell_hidden();
-            return;
-        }
         let Some(f) = &self.found else { return };
         let Some(from) = f.awaiting else { return };
         let from = self.rows.place(from);
         let hit = f.hits.iter().find(|h| self.rows.is_past(**h) && self.rows.place(**h) >= from);
         // From the end on to the beginning.
         let hit = hit.or_else(|| f.hits.first().filter(|_| f.finished)).copied();
-        let finished = f.finished;
+        let (finished, text) = (f.finished, f.query.text.clone());
         if (hit.is_some() || finished)
             && let Some(f) = &mut self.found
         {
@@ -90,36 +62,36 @@ impl App {
         }
         match hit {
             Some(h) => self.select(h),
-            None if finished => self.look_into_hidden(),
+            None if finished && self.search_beyond() => {}
+            None if finished => self.notice = Some(format!("{} was not found", quoted(&text))),
             None => {}
         }
     }
 
-    /// Nothing was found: the levels that are not shown may have it.
-    fn look_into_hidden(&mut self) {
-        let others = self.rows.filter().others();
-        let Some(f) = &mut self.found else { return };
+    /// Looks through the events that are not shown, where there are some; tells of what is
+    /// found there, and goes nowhere.
+    fn search_beyond(&mut self) -> bool {
+        let Some(f) = self.found.as_mut().filter(|f| !f.beyond) else { return false };
+        let hidden = f.query.filter.hidden_events();
+        let Some(hidden) = hidden else { return false };
         self.searches += 1;
-        f.query = Query { id: self.searches, filter: others, ..f.query.clone() };
-        (f.hidden, f.finished, f.done) = (Some([0; 4]), false, (0, 0));
-        if others.is_empty() {
-            f.finished = true;
-            self.tell_hidden();
-        }
+        f.query.id = self.searches;
+        f.query.filter = hidden;
+        (f.done, f.finished, f.beyond) = ((0, 0), false, true);
+        true
     }
 
-    /// Says where it is, once all levels have been looked through.
-    fn tell_hidden(&mut self) {
-        let Some(f) = self.found.as_mut().filter(|f| f.finished) else { return };
-        let counts = f.hidden.take().unwrap_or_default();
-        let levels = Level::ALL.iter().zip(counts).enumerate().filter(|(_, (_, n))| *n > 0);
-        let found: Vec<String> = levels
-            .map(|(i, (l, n))| format!("{} ({})", counted(n.into(), l.name()), i + 1))
-            .collect();
+    /// Tells what was found among the events that are not shown.
+    pub(super) fn tell_beyond(&mut self) {
+        let Some(f) = self.found.as_ref().filter(|f| f.beyond && f.finished) else { return };
         let text = quoted(&f.query.text);
-        self.notice = Some(match found.as_slice() {
-            [] => format!("{text} was not found"),
-            some => format!("{text} was not found here; hidden: {}", some.join(", ")),
+        self.notice = Some(match f.hits.len() {
+            0 => format!("{text} was not found"),
+            n => {
+                let more = if self.is_full() { "+" } else { "" };
+                let them = if n == 1 { "it" } else { "them" };
+                format!("{text}: none shown, {n}{more} hidden; n shows {them}")
+            }
         });
     }
 

@@ -43,19 +43,16 @@ impl Filter {
         Self(self.0 ^ 1 << level as u8)
     }
 
-    /// The levels that are not shown.
-    pub(super) const fn others(self) -> Self {
-        Self(0b1111 & !self.0)
-    }
-
-    /// Whether no level is shown.
-    pub(super) const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     /// The same with this level.
     pub(super) const fn with(self, level: Level) -> Self {
         Self(self.0 | 1 << level as u8)
+    }
+
+    /// The levels of events that are not shown; packets are no events.
+    pub(super) fn hidden_events(self) -> Option<Self> {
+        let events = Self::of(&[Level::Frame, Level::Message, Level::Exchange]);
+        let hidden = Self(events.0 & !self.0);
+        (hidden.0 != 0).then_some(hidden)
     }
 
     /// The next of a few useful filters.

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use crate::base::PacketId;
 use crate::finding::Severity;
 use crate::index::check::{Check, Group};
 use crate::view::clean::clean;
 use crate::view::json::string;
 use crate::view::table::{counted, grouped};
+use crate::view::text::packets;
 
 /// The severities, worst first.
 const SEVERITIES: [Severity; 3] = [Severity::Error, Severity::Warning, Severity::Note];
@@ -71,10 +71,8 @@ fn first(g: &Group) -> String {
     if let Some(e) = g.event {
         parts.push(format!("event {e}"));
     }
-    match g.packets.as_slice() {
-        [] => {}
-        [a, .., b] if !g.proven => parts.push(format!("packets {a} to {b}")),
-        packets => parts.push(PacketId::list(packets)),
+    if !g.packets.is_empty() {
+        parts.push(packets(&g.packets));
     }
     if let Some(c) = g.conversation {
         parts.push(format!("#{c}"));

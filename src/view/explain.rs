@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::base::{BufferId, Origins, PacketId, Span};
+use crate::base::{BufferId, Origins, Span};
 use crate::engine::ConversationInfo;
 use crate::engine::specimen::Specimen;
 use crate::event::{Detail, Event, Level};
@@ -15,6 +15,7 @@ use crate::finding::Finding;
 use crate::view::bytes::counted_from;
 use crate::view::clean::clean;
 use crate::view::layout::{self, Section};
+use crate::view::text::packets as list;
 use crate::view::{how, json};
 
 /// Columns of a page where nobody says.
@@ -78,7 +79,7 @@ impl<'a> Subject<'a> {
                     let _ = write!(title, ", packets {first} to {last}");
                 }
                 packets => {
-                    let _ = write!(title, ", {}", PacketId::list(packets));
+                    let _ = write!(title, ", {}", list(packets));
                 }
             }
         }
