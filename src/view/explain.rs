@@ -73,15 +73,8 @@ impl<'a> Subject<'a> {
             let _ = write!(title, ", stream {s}");
         }
         if d.level != Level::Packet {
-            let packets = event.packets();
-            match packets.as_slice() {
-                [first, .., last] if d.level == Level::Exchange => {
-                    let _ = write!(title, ", packets {first} to {last}");
-                }
-                packets => {
-                    let _ = write!(title, ", {}", list(packets));
-                }
-            }
+            // Of an exchange these are its ends.
+            let _ = write!(title, ", {}", list(&event.packets(), d.level != Level::Exchange));
         }
         let mut head = String::new();
         if d.level == Level::Packet {
