@@ -72,10 +72,23 @@ pub struct StreamFacts {
     pub last_id: Option<Box<str>>,
     /// Events.
     pub events: u64,
+    /// The method of the request.
+    pub method: Box<str>,
+    /// It was open at the capture's end.
+    pub open: bool,
+    /// Hashes of the `id`s of its last events, oldest first, at most
+    /// [`MAX_STREAM_IDS`](crate::base::limits::MAX_STREAM_IDS): see [`id_hash`].
+    pub recent_ids: Vec<u64>,
     /// Bytes of `data` values.
     pub data_bytes: u64,
     /// Bytes of the stream as sent, and of the header sections before it.
     pub wire_bytes: u64,
+}
+
+/// What [`StreamFacts::recent_ids`] keeps of an `id`: FNV-1a.
+#[must_use]
+pub fn id_hash(id: &str) -> u64 {
+    id.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
 }
 
 /// A WebSocket session, RFC 6455.

@@ -109,6 +109,9 @@ pub const MAX_HEADER_FIELDS: usize = 4096;
 pub const MAX_HTTP1_REQUESTS: usize = 1024;
 /// First line of a chunk: a size and extensions, which hardly anybody sends.
 pub const MAX_CHUNK_LINE_BYTES: usize = 16 << 10;
+/// Bytes behind a hole that are held until a chunk's end proves its beginning: servers
+/// write chunks of up to 64 KiB.
+pub const MAX_CHUNK_PROOF_BYTES: usize = 72 << 10;
 /// Nanoseconds of capture time by which a response may have been captured before
 /// its request. Captures of several queues swap neighbours by micro- to
 /// milliseconds; what is earlier answered a request that was not captured.
@@ -199,6 +202,9 @@ pub const MAX_SSE_VALUE_BYTES: usize = 1024;
 /// Bytes of one event that are kept while it comes, even under `--full`: models send a
 /// few hundred, and images in base64 some MiB.
 pub const MAX_SSE_EVENT_BYTES: usize = 16 << 20;
+/// Ids of the last events of a stream that are remembered for those that resume it from an
+/// earlier one: what a client misses that is offline for a while.
+pub const MAX_STREAM_IDS: usize = 128;
 /// Streams that are remembered for those that resume them, or come back without a word.
 pub const MAX_RESUMABLE_STREAMS: usize = 4096;
 /// Streams of one client to one origin whose times are compared.

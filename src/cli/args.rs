@@ -44,7 +44,8 @@ Levels:
 
 A line of text has the number of the event, the time (UTC), the conversation, who sent it,
 protocol and kind with the HTTP/2 stream in brackets, a summary, and codes of findings
-after !. Numbers are the same at every level.
+after !. Numbers are the same at every level. (incomplete) stands behind what did not come
+whole, (inferred) behind what was worked out: what would prove it was not captured.
 
 Examples:
   framescope print a.pcap                      one line a message

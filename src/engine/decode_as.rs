@@ -57,6 +57,12 @@ impl DecodeAs {
         }
     }
 
+    /// What rules say of a conversation: the last that fits counts.
+    #[must_use]
+    pub fn by_rules(rules: &[Rule], info: &ConversationInfo) -> Self {
+        rules.iter().rev().find(|r| r.fits(info)).map_or(Self::Found, |r| r.read)
+    }
+
     fn named(word: &str) -> Result<Self, String> {
         if let Some(types) = word.strip_prefix("protobuf")
             && let Some(types) = if types.is_empty() { Some("") } else { types.strip_prefix(':') }
@@ -204,11 +210,6 @@ impl Rule {
             Selector::Conversation(n) => info.id.0 == n,
         }
     }
-}
-
-/// What the rules say of a conversation: the last that fits counts.
-pub(super) fn of(rules: &[Rule], info: &ConversationInfo) -> DecodeAs {
-    rules.iter().rev().find(|r| r.fits(info)).map_or(DecodeAs::Found, |r| r.read)
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use crate::base::limits::{
     MAX_INFLATED_BYTES,
 };
 
+use crate::proto::Headers;
+
 /// Bytes that come out of a decoder at a time.
 const STEP: usize = 16 << 10;
 
@@ -28,6 +30,18 @@ pub(in crate::proto) enum Coding {
     Zstd,
 }
 
+impl Coding {
+    /// As in Content-Encoding.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
 /// What `Content-Encoding` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::proto) enum Codings {
@@ -41,29 +55,31 @@ impl Codings {
     /// From the values of all fields of that name.
     pub(in crate::proto) fn of<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut list = Vec::new();
-        for token in values.flat_map(|v| v.split(|b| *b == b',')) {
-            let token = token.trim_ascii();
-            let is = |name: &str| token.eq_ignore_ascii_case(name.as_bytes());
-            let coding = if is("gzip") || is("x-gzip") {
-                Coding::Gzip
-            } else if is("deflate") {
-                Coding::Deflate
-            } else if is("br") {
-                Coding::Brotli
-            } else if is("zstd") {
-                Coding::Zstd
-            } else if token.is_empty() || is("identity") {
-                continue;
-            } else {
-                let shown = token.get(..32).unwrap_or(token);
-                return Self::Unknown(shown.escape_ascii().to_string());
-            };
-            if list.len() >= MAX_CONTENT_CODINGS {
-                return Self::Unknown(format!("more than {MAX_CONTENT_CODINGS} codings"));
-            }
-            list.push(coding);
+        match add(&mut list, values) {
+            Ok(()) => Self::Known(list),
+            Err(unknown) => Self::Unknown(unknown),
         }
-        Self::Known(list)
+    }
+
+    /// Those of a message: its content's, and those that were applied for its transfer
+    /// (RFC 9112 §7), but chunked, which the framing has undone.
+    pub(in crate::proto) fn of_message(headers: &Headers) -> Self {
+        let mut list = Vec::new();
+        let content = add(&mut list, headers.all("content-encoding"));
+        let tokens = headers.all("transfer-encoding").flat_map(|v| v.split(|b| *b == b','));
+        let tokens = tokens.filter(|t| !t.trim_ascii().eq_ignore_ascii_case(b"chunked"));
+        match content.and_then(|()| add(&mut list, tokens)) {
+            Ok(()) => Self::Known(list),
+            Err(unknown) => Self::Unknown(unknown),
+        }
+    }
+
+    /// Their names, in the order in which they were applied: `gzip`, `gzip, br`.
+    pub(in crate::proto) fn names(&self) -> String {
+        match self {
+            Self::Known(list) => list.iter().map(|c| c.name()).collect::<Vec<_>>().join(", "),
+            Self::Unknown(name) => name.clone(),
+        }
     }
 
     /// A decoder, where there is something that can be undone.
@@ -73,6 +89,36 @@ impl Codings {
             _ => None,
         }
     }
+}
+
+/// Adds the codings that are named.
+///
+/// # Errors
+/// One is not known, or there are too many.
+fn add<'a>(list: &mut Vec<Coding>, values: impl Iterator<Item = &'a [u8]>) -> Result<(), String> {
+    for token in values.flat_map(|v| v.split(|b| *b == b',')) {
+        let token = token.trim_ascii();
+        let is = |name: &str| token.eq_ignore_ascii_case(name.as_bytes());
+        let coding = if is("gzip") || is("x-gzip") {
+            Coding::Gzip
+        } else if is("deflate") {
+            Coding::Deflate
+        } else if is("br") {
+            Coding::Brotli
+        } else if is("zstd") {
+            Coding::Zstd
+        } else if token.is_empty() || is("identity") {
+            continue;
+        } else {
+            let shown = token.get(..32).unwrap_or(token);
+            return Err(shown.escape_ascii().to_string());
+        };
+        if list.len() >= MAX_CONTENT_CODINGS {
+            return Err(format!("more than {MAX_CONTENT_CODINGS} codings"));
+        }
+        list.push(coding);
+    }
+    Ok(())
 }
 
 /// Why undoing stopped.
@@ -86,6 +132,10 @@ pub(in crate::proto) enum Failure {
     Cut,
     /// Bytes follow the end of the coding.
     Trailing,
+    /// All came out, and is not what the coding's checksum or length says.
+    Checksum(&'static str),
+    /// So many zero bytes follow the end of the coding, as padding.
+    Padding(u64),
 }
 
 impl fmt::Display for Failure {
@@ -95,6 +145,8 @@ impl fmt::Display for Failure {
             Self::Limit(what) => f.write_str(what),
             Self::Cut => f.write_str("the body ends before its coding does"),
             Self::Trailing => f.write_str("bytes follow the end of the coding"),
+            Self::Checksum(coding) => write!(f, "the checksum of {coding} is another"),
+            Self::Padding(n) => write!(f, "{n} zero bytes follow the end of the coding"),
         }
     }
 }
@@ -251,11 +303,13 @@ struct Inflate {
     format: Format,
     codec: Option<Decompress>,
     ended: bool,
+    /// Zero bytes behind the end.
+    padding: u64,
 }
 
 impl Inflate {
     fn new(format: Format) -> Self {
-        Self { format, codec: None, ended: false }
+        Self { format, codec: None, ended: false, padding: 0 }
     }
 
     fn name(&self) -> &'static str {
@@ -296,7 +350,13 @@ impl Inflate {
                 if data.is_empty() {
                     return Ok(());
                 }
-                if self.format != Format::Gzip {
+                // Tools fill up blocks with zeros, and gzip(1) takes no notice of them.
+                if self.format == Format::Gzip && data.iter().all(|b| *b == 0) {
+                    self.padding = self.padding.saturating_add(data.len() as u64);
+                    return Ok(());
+                }
+                let member = data.first() == Some(&0x1f) && self.padding == 0;
+                if self.format != Format::Gzip || !member {
                     return Err(Failure::Trailing);
                 }
                 self.codec = None;
@@ -304,15 +364,17 @@ impl Inflate {
             }
             let codec = self.codec.get_or_insert_with(|| Decompress::new_gzip(15));
             let (before_in, before_out) = (codec.total_in(), codec.total_out());
-            let status = codec
-                .decompress(data, &mut out, FlushDecompress::Sync)
-                .map_err(|_| Failure::Corrupt(name))?;
+            let went = codec.decompress(data, &mut out, FlushDecompress::Sync);
             let took = usize::try_from(codec.total_in() - before_in).unwrap_or(usize::MAX);
             let made = usize::try_from(codec.total_out() - before_out).unwrap_or(usize::MAX);
             data = data.get(took..).unwrap_or_default();
             if made > 0 {
                 on(out.get(..made).unwrap_or_default())?;
             }
+            let status = went.map_err(|e| match e.message() {
+                Some("incorrect data check" | "incorrect length check") => Failure::Checksum(name),
+                _ => Failure::Corrupt(name),
+            })?;
             match status {
                 Status::StreamEnd => self.ended = true,
                 _ if took == 0 && made == 0 => return Ok(()),
@@ -326,7 +388,11 @@ impl Inflate {
             self.codec = Some(Decompress::new(false));
             self.pump(&[a], on)?;
         }
-        if self.ended || self.codec.is_none() { Ok(()) } else { Err(Failure::Cut) }
+        match self.padding {
+            0 if self.ended || self.codec.is_none() => Ok(()),
+            0 => Err(Failure::Cut),
+            n => Err(Failure::Padding(n)),
+        }
     }
 }
 
@@ -554,10 +620,50 @@ mod tests {
         assert_eq!(undo("br", &more, 7), (TEXT.to_vec(), Some(Failure::Trailing)));
         let more = [zlib(TEXT).as_slice(), b"x"].concat();
         assert_eq!(undo("deflate", &more, 7), (TEXT.to_vec(), Some(Failure::Trailing)));
+        let more = [gzip(TEXT).as_slice(), b"x"].concat();
+        assert_eq!(undo("gzip", &more, 7), (TEXT.to_vec(), Some(Failure::Trailing)));
         let unknown = Codings::of([b"compress".as_slice()].into_iter());
         assert_eq!(unknown, Codings::Unknown("compress".into()));
         let many = Codings::of([b"gzip,gzip,gzip,gzip".as_slice(), b"gzip"].into_iter());
         assert!(matches!(many, Codings::Unknown(_)));
+    }
+
+    #[test]
+    fn what_came_out_before_the_fault_stands() {
+        for size in [1, 7, 1460] {
+            // RFC 1952 §2.3.1, RFC 1950 §2.2: checksums stand at the end.
+            for (name, mut body, from_end) in
+                [("gzip", gzip(TEXT), 8), ("gzip", gzip(TEXT), 1), ("deflate", zlib(TEXT), 1)]
+            {
+                let at = body.len() - from_end;
+                body[at] ^= 1;
+                let (out, failure) = undo(name, &body, size);
+                assert_eq!(out, TEXT, "{name} by {size}");
+                assert_eq!(failure, Some(Failure::Checksum(name)), "{name} by {size}");
+            }
+            let padded = [gzip(TEXT), vec![0; 50]].concat();
+            let expected = (TEXT.to_vec(), Some(Failure::Padding(50)));
+            assert_eq!(undo("gzip", &padded, size), expected);
+            let more = [padded, gzip(TEXT)].concat();
+            assert_eq!(undo("gzip", &more, size).1, Some(Failure::Trailing));
+        }
+    }
+
+    #[test]
+    fn transfer_codings_are_undone_as_well() {
+        let of = |fields: &[(&str, &str)]| {
+            let mut h = Headers::new();
+            for (n, v) in fields {
+                h.push(n.as_bytes(), v.as_bytes());
+            }
+            Codings::of_message(&h)
+        };
+        let te = "transfer-encoding";
+        assert_eq!(of(&[(te, "chunked")]), Codings::Known(vec![]));
+        assert_eq!(of(&[(te, "gzip, Chunked")]), Codings::Known(vec![Coding::Gzip]));
+        let both = [("content-encoding", "br"), (te, "gzip"), (te, "chunked")];
+        assert_eq!(of(&both), Codings::Known(vec![Coding::Brotli, Coding::Gzip]));
+        assert_eq!(of(&[(te, "compress, chunked")]), Codings::Unknown("compress".into()));
     }
 
     #[test]

@@ -399,6 +399,7 @@ impl Call {
             answered: self.answered.filter(|[first, _]| first.packet < end.packet),
             messages,
             holed: server.holed || path.waits.get(Side::Server.index()) == Some(&true),
+            asked_in_part: client.holed || path.waits.get(Side::Client.index()) == Some(&true),
             asked_in_full: client.has_head,
         });
         path.retransmissions = path.retransmissions.saturating_sub(self.retransmissions);

@@ -69,7 +69,15 @@ impl Machine for Http {
                 if side == Side::Server {
                     self.stream_ends(input, out);
                 }
-                let how = if cause == EndCause::Finished { Ended::Whole } else { Ended::Cut };
+                let how = match cause {
+                    EndCause::Finished => Ended::Whole,
+                    EndCause::CaptureEnded | EndCause::Evicted
+                        if side == Side::Server && self.response.streams =>
+                    {
+                        Ended::Open
+                    }
+                    _ => Ended::Cut,
+                };
                 self.end(side, how, out);
             }
             Input::Reset { code, .. } => {

@@ -7,12 +7,13 @@ use super::fields::{
     SESSION_REASON, SUBPROTOCOL, UNANSWERED_PINGS, URI, VERDICT,
 };
 use super::findings::{
-    CROSS_SITE, MESSAGE_RATE, NO_HEARTBEAT, REPEATED_MASKING_KEY, STREAM_WITHOUT_CLOSE,
-    UNANSWERED_PING, ZERO_MASKING_KEY,
+    CROSS_SITE, EXTENSIONS_UNKNOWN, MESSAGE_RATE, NO_HEARTBEAT, REPEATED_MASKING_KEY,
+    STREAM_WITHOUT_CLOSE, UNANSWERED_PING, ZERO_MASKING_KEY,
 };
 use super::habits::{Keys, Pings, Rate, RoundTrips, Silence};
 use super::handshake::Handshake;
 use super::message::Told;
+use super::summary::bytes;
 use super::verdict::{self, PONG_WAIT, Verdict};
 use super::watch::Watch;
 use super::wire::{FrameHead, opcode};
@@ -55,8 +56,8 @@ pub(super) struct Sent {
     /// The end of its last frame, and of its last data frame.
     pub(super) last: Option<Moment>,
     pub(super) last_data: Option<Moment>,
-    /// The longest message, as its frames announce it, and where.
-    pub(super) largest: Option<(u64, Moment)>,
+    /// The longest message, as its frames announce it.
+    pub(super) largest: Option<Largest>,
     /// Bytes of the data message that is open, as its frames announce them.
     announced: u64,
     /// Its first violation, and where.
@@ -76,6 +77,25 @@ pub(super) struct Sent {
     pub(super) cut: bool,
     keys: Keys,
     rate: Rate,
+}
+
+/// The longest message of one end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Largest {
+    /// Its bytes; inflated, where that is known.
+    pub(super) len: u64,
+    /// Its bytes in the frames: compressed, where it was.
+    pub(super) carried: u64,
+    /// Where it was seen to be so long.
+    pub(super) at: Moment,
+}
+
+impl Largest {
+    /// `6050 bytes, 3404 as sent`
+    pub(super) fn size(self) -> String {
+        let size = bytes(self.len);
+        if self.len == self.carried { size } else { format!("{size}, {} as sent", self.carried) }
+    }
 }
 
 /// How one direction ended.
@@ -101,6 +121,21 @@ pub(super) struct Closing {
     pub(super) at: Moment,
     /// The code of the peer's own close frame.
     pub(super) reply: Option<u16>,
+    /// Its reason.
+    reply_reason: Box<str>,
+}
+
+impl Closing {
+    /// `1009 (message too big) "frame with 3404 bytes"`
+    pub(super) fn told(&self) -> String {
+        close::told(self.code, &self.reason)
+    }
+
+    /// The same of the peer's own, where that has another code.
+    pub(super) fn other_reply(&self) -> Option<String> {
+        let code = self.reply.filter(|r| *r != self.code)?;
+        Some(close::told(code, &self.reply_reason))
+    }
 }
 
 /// The tally of a session.
@@ -118,6 +153,9 @@ pub(super) struct Session {
     first_end: Option<(Side, Ending, Moment)>,
     trips: RoundTrips,
     silence: Silence,
+    /// Compressed messages of which the missing handshake would say how: how many, and the ends
+    /// of the first and the last.
+    unknown: Option<(u64, Moment, Moment)>,
     /// 10, 11 or 20.
     version: u8,
     handshake_bytes: u64,
@@ -198,8 +236,8 @@ impl Session {
             let before = if head.opcode == opcode::CONTINUATION { s.announced } else { 0 };
             s.announced = before.saturating_add(head.length);
             s.last_data = Some(start);
-            if s.largest.is_none_or(|(n, _)| s.announced > n) {
-                s.largest = Some((s.announced, start));
+            if s.largest.is_none_or(|l| s.announced > l.len) {
+                s.largest = Some(Largest { len: s.announced, carried: s.announced, at: start });
             }
         }
         if head.opcode == opcode::CLOSE && self.before_close.is_none() {
@@ -264,13 +302,19 @@ impl Session {
                 s.messages += 1;
                 s.bytes = s.bytes.saturating_add(told.length);
                 s.rate.message(end);
-                if s.largest.is_none_or(|(n, _)| told.length > n) {
-                    s.largest = Some((told.length, end));
+                // Where both are the same, it is known since its first frame.
+                if s.largest.is_none_or(|l| told.length > l.len) {
+                    let carried = told.compressed.unwrap_or(told.length);
+                    s.largest = Some(Largest { len: told.length, carried, at: end });
                 }
                 self.credentials.in_first_message |= told.watch.has_credentials();
                 self.digest(side, told, end);
             }
             _ => {}
+        }
+        if told.undecoded {
+            let (n, first, _) = self.unknown.unwrap_or((0, end, end));
+            self.unknown = Some((n.saturating_add(1), first, end));
         }
         if let Some((code, reason)) = told.close {
             self.close(side, code, reason, end);
@@ -298,13 +342,16 @@ impl Session {
         self.sent_mut(side).close.get_or_insert(at);
         let stated = code.is_some();
         let code = code.unwrap_or(NO_STATUS);
+        let reason = || String::from_utf8_lossy(reason.get(..123).unwrap_or(reason)).into();
         match &mut self.closing {
             None => {
-                let reason = String::from_utf8_lossy(reason.get(..123).unwrap_or(reason)).into();
-                self.closing = Some(Closing { by: side, code, stated, reason, at, reply: None });
+                let (reply, reply_reason) = (None, Box::default());
+                let reason = reason();
+                let by = side;
+                self.closing = Some(Closing { by, code, stated, reason, at, reply, reply_reason });
             }
-            Some(c) if c.by != side => {
-                c.reply.get_or_insert(code);
+            Some(c) if c.by != side && c.reply.is_none() => {
+                (c.reply, c.reply_reason) = (Some(code), reason());
             }
             Some(_) => {}
         }
@@ -444,6 +491,13 @@ impl Session {
     /// What is wrong with the session as a whole.
     fn findings(&self, verdict: &Verdict, end: Moment, found: &mut Vec<Finding>) {
         found.extend(verdict.finding());
+        if let Some((n, first, last)) = self.unknown {
+            let word = if n == 1 { "message" } else { "messages" };
+            let mut proof = vec![first.packet];
+            proof.extend(Some(last.packet).filter(|p| *p != first.packet));
+            let f = Finding::new(&EXTENSIONS_UNKNOWN).with(format!("{n} {word}"));
+            found.push(f.proved_by(proof));
+        }
         for side in Side::BOTH {
             let s = self.sent(side);
             found.extend(self.unanswered(side, verdict, end));
@@ -524,6 +578,8 @@ impl Session {
                 tree.add(spec, None, Value::Text(v.into()));
             }
         };
+        // What most look for comes first.
+        text(&mut tree, &VERDICT, Some(&verdict.text));
         text(&mut tree, &URI, hs.uri.as_deref());
         text(&mut tree, &HOST, hs.host.as_deref());
         text(&mut tree, &SUBPROTOCOL, hs.subprotocol.as_deref());
@@ -559,10 +615,8 @@ impl Session {
             None => verdict::code_without_close(verdict),
         };
         if let Some(code) = code {
-            let id = tree.add(&SESSION_CODE, None, Value::U64(u64::from(code)));
-            if let (Some(n), Some(name)) = (tree.get_mut(id), close::name(u64::from(code))) {
-                n.note = Some(name.into());
-            }
+            // Views write its name beside it.
+            tree.add(&SESSION_CODE, None, Value::U64(u64::from(code)));
         }
         if let Some(c) = self.closing.as_ref().filter(|c| !c.reason.is_empty()) {
             tree.add(&SESSION_REASON, None, Value::Text(c.reason.clone()));
@@ -571,7 +625,6 @@ impl Session {
         text(&mut tree, &CLOSED_BY, by.map(Side::name));
         text(&mut tree, &ENDED, Some(how));
         text(&mut tree, &CAUSE, Some(verdict.cause));
-        text(&mut tree, &VERDICT, Some(&verdict.text));
         for p in &verdict.proof {
             tree.add(&PROOF, None, Value::U64(p.0));
         }
@@ -600,10 +653,7 @@ impl Session {
         s.push_str(&format!("{} {word} up, {} down, ", client.messages, server.messages));
         match (&self.closing, by) {
             (Some(c), _) => {
-                let code = c.code;
-                let name =
-                    close::name(u64::from(code)).map_or(String::new(), |n| format!(" ({n})"));
-                s.push_str(&format!("closed by {} {code}{name}", c.by));
+                s.push_str(&format!("closed by {} {}", c.by, c.told()));
                 if how != "close handshake" {
                     s.push_str(&format!(", {how}"));
                 }
@@ -618,8 +668,12 @@ impl Session {
                 }
             }
         }
-        s.push_str(" after ");
-        s.push_str(&human(ns));
+        // How long it was is not known where its beginning is missing.
+        s.push_str(&if hs.is_unseen() {
+            format!(", {} seen, its beginning was not captured", human(ns))
+        } else {
+            format!(" after {}", human(ns))
+        });
         if !verdict.why.is_empty() {
             s.push_str(": ");
             s.push_str(&verdict.why);

@@ -149,8 +149,7 @@ fn trailers_are_known_without_a_head() {
     // Not those of a call that is known to be another.
     let (mut r, mut m) = (Recorder::new(), Call::new());
     r.bytes(&mut m, Side::Server, &frame(0x80, b"nothing of that kind"), 1460);
-    assert_eq!(r.kinds(Level::Message), ["message"]);
-    assert_eq!(r.codes(), ["grpc.bad-compressed-flag"]);
+    assert!(!r.kinds(Level::Message).contains(&"trailers"));
 }
 
 /// Under a content coding there is what is there without one, wherever it is cut.

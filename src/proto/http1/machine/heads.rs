@@ -140,6 +140,7 @@ impl Http1 {
             Framing::Unknown
         };
         odd.0.drain(..).for_each(|f| out.finding(f));
+        self.pipelines |= self.is_pipelined(&seen, out);
         let key = self.new_key();
         out.open(Child { key, stream: None, carries: Carries::Exchange });
         self.offer = if method == Method::Connect {
@@ -214,6 +215,7 @@ impl Http1 {
         // (RFC 9110 §9.3.6), where anything else would say what it is, or how long.
         let opens = self.half(Side::Client).lost.is_some()
             && (200..300).contains(&code)
+            && !bodiless
             && stated == Framing::Close
             && self.headers.get("content-type").is_none()
             && self.headers.get("transfer-encoding").is_none();
@@ -306,14 +308,16 @@ impl Http1 {
     pub(super) fn awaited(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Awaited {
         let start = out.moment(Side::Server, c.offset);
         if let Some(o) = self.open.iter().find(|o| !o.done[1]) {
-            return if o.start.time.since(start.time) > MAX_EARLY_RESPONSE_NS {
+            let early = o.start.time.since(start.time) > MAX_EARLY_RESPONSE_NS;
+            return if early || self.strict && o.start.packet > start.packet {
                 Awaited::Nobody
             } else {
                 Awaited::Request(o.key)
             };
         }
         let [client, _] = &self.halves;
-        let can_come = client.ended.is_none() && client.state != State::Off;
+        let off = matches!(client.state, State::Off | State::Lost | State::LostChunk);
+        let can_come = client.ended.is_none() && !off;
         if can_come && !self.alone {
             if !c.last {
                 return Awaited::Peer;

@@ -7,6 +7,7 @@ use crate::proto::harness::{Recorder, Told};
 use crate::proto::http1::Http1;
 
 mod heads;
+mod holes;
 mod hostile;
 mod odd;
 
