@@ -149,7 +149,7 @@ impl Http1 {
         out.open(Child { key, stream: None, carries: Carries::Exchange });
         self.offer = if method == Method::Connect {
             Some((key, Offer::Connect))
-        } else if version >= 11 && self.headers.get("upgrade").is_some_and(|v| !v.is_empty()) {
+        } else if self.headers.get("upgrade").is_some_and(|v| !v.is_empty()) {
             let kept = Kept {
                 headers: self.headers.clone(),
                 detail: detail.clone(),
@@ -260,7 +260,19 @@ impl Http1 {
         if let Some(o) = self.exchange(key) {
             o.answered = true;
         }
-        if self.take_offer(key).is_some() {
+        if let Some(offer) = self.take_offer(key) {
+            if let Offer::Upgrade(request) = offer {
+                let told = Kept {
+                    headers: std::mem::take(&mut self.headers),
+                    detail,
+                    version,
+                    start: seen.start,
+                    ready: seen.ready,
+                    wire_len: section.len as u64,
+                };
+                self.decline(&request, &told, out);
+                self.headers = told.headers;
+            }
             let [client, _] = &mut self.halves;
             if client.state == State::Held {
                 client.state = State::Head;
