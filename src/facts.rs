@@ -11,7 +11,7 @@
 
 use std::net::SocketAddr;
 
-use crate::base::Moment;
+use crate::base::{Moment, PacketId};
 
 /// The facts of one exchange.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,6 +124,10 @@ pub struct SessionFacts {
     pub forwarded_for: Option<Box<str>>,
     /// The first messages: what two legs of one session have in common.
     pub digests: Vec<Digest>,
+    /// By side: bytes of it were not captured.
+    pub holes: [bool; 2],
+    /// The masking keys of the client's first frames, and the packets that they stand in.
+    pub masks: Vec<(u32, PacketId)>,
 }
 
 /// By which means the client of a session said who it is.

@@ -174,6 +174,9 @@ pub const MAX_SHOWN_CALLS: usize = 20_000;
 pub const MAX_SPREAD_ROWS: usize = 50_000;
 /// Sessions that have ended and may have another leg: at about 2 KiB each, 8 MiB.
 pub const MAX_LEGS: usize = 4096;
+/// Sessions of one address whose first masking keys are remembered: a client that uses
+/// them again does so on each connection.
+pub const MAX_MASKED_SESSIONS: usize = 64;
 /// PROXY headers that are remembered for the sessions behind them.
 pub const MAX_ORIGINS: usize = 4096;
 /// Nanoseconds that a proxy may hold a message back: what is buffered longer is
@@ -246,6 +249,22 @@ pub const MAX_READING_NODES: usize = 1 << 16;
 pub const MAX_READING_BYTES: usize = 16 << 20;
 /// Depth of nested messages in protobuf (its own libraries stop at 100).
 pub const MAX_PROTOBUF_DEPTH: usize = 100;
+/// Depth of nested messages whose fields are told apart for a schema that is inferred:
+/// people nest a few.
+pub const MAX_INFERRED_DEPTH: usize = 16;
+/// Fields that are told apart for all schemas that are inferred from a capture: some
+/// 300 bytes each. Those beyond are left out, which the schema says.
+pub const MAX_INFERRED_FIELDS: usize = 1 << 16;
+/// Methods for which a schema is inferred; paths with ids in them would have no end.
+pub const MAX_INFERRED_METHODS: usize = 1000;
+/// Bytes of a descriptor set that was compressed: images of all of a large company's
+/// schemas stay below.
+pub const MAX_SCHEMA_BYTES: u64 = 1 << 30;
+/// Bytes of schema files that are taken from reflection: the largest of public services
+/// have some 2 MiB.
+pub const MAX_LEARNT_BYTES: usize = 64 << 20;
+/// And their number.
+pub const MAX_LEARNT_FILES: usize = 10_000;
 
 /// Depth of lists and maps in JSON and MessagePack: serde_json stops at 128, and one
 /// level takes a stack frame here.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cli::args::{Common, ReportFormat};
-use crate::cli::{Failure, pass};
+use crate::cli::{Failure, learn, pass};
 use crate::event::Level;
 use crate::index::calls::Calls;
 use crate::index::spread::{Key, Spread};
@@ -28,6 +28,10 @@ its query; WebSocket: path):
               method (2,097,152 of all), then within 0.8 %; max always is exact
   slowest     the event that took longest: `framescope explain CAPTURE EVENT` takes the number
   bytes       of messages, as sent; of WebSocket, as decompressed
+
+Messages beside JSON, where a schema is known (--proto, --descriptors, or reflection in the
+capture): bytes of gRPC messages, decompressed, and of the same as compact JSON with the names
+of the schema. A ratio below 1 is what protobuf saves.
 
 --calls:
   a call is part of another by an id that both have (traceparent, b3, x-b3-traceid,
@@ -136,7 +140,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.transports {
         return run_transports(args, &captures);
     }
-    let options = pass::options(&args.common)?.wanting(&[Level::Exchange]);
+    let options = pass::options(&args.common, false)?.wanting(&[Level::Exchange]);
     let is_json = args.format == ReportFormat::Json;
     let (mut json, mut text) = (Vec::new(), String::new());
     let (stop, width) = (pass::interrupts(), pass::width());
@@ -163,8 +167,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
         ended
     } else {
-        let mut all = Stats::new();
-        let ended = pass::over(&captures, &args.common, options, &stop, &mut all, |_, _| ())?;
+        // With a schema, messages are looked at for what they would be as JSON.
+        let (messages, schema) = ([Level::Message], &args.common.schema);
+        let options = match schema.proto.is_empty() && schema.descriptors.is_empty() {
+            true => options,
+            false => options.wanting(&messages),
+        };
+        let (mut all, ended) =
+            learn::over(&captures, &args.common, options, &messages, &stop, Stats::new)?;
         all.finish();
         match is_json {
             true => stats::json(&mut json, &all),
@@ -178,7 +188,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn run_transports(args: &Args, captures: &[PathBuf]) -> Result<ExitCode, Failure> {
-    let options = pass::options(&args.common)?;
+    let options = pass::options(&args.common, false)?;
     let mut all = Transports::new();
     let ended =
         pass::over(captures, &args.common, options, &pass::interrupts(), &mut all, |_, _| ())?;

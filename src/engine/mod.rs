@@ -30,6 +30,7 @@ use crate::event::{Draft, Event, Level};
 use crate::finding::Finding;
 use crate::flow::{Flow, FlowTable, Found as Place, Released, SegmentNotes, SlotId, Why};
 use crate::link::{Content, Decoded, Decoder, Endpoints, PayloadOrigin, TcpFlags};
+use crate::proto::protobuf::Learnt;
 use crate::proto::{EndCause, PayloadDecoder, Protocol, REGISTRY};
 
 pub use conversation::{Birth, ConversationInfo};
@@ -70,6 +71,9 @@ pub struct Options {
     /// Which conversations begin with a protocol that is told rather than found;
     /// the last rule that fits counts.
     pub decode_as: Vec<Rule>,
+    /// Learns from the messages of calls what their schemas are: one reading of the
+    /// capture does, and no replay.
+    pub learn: Option<Arc<Learnt>>,
 }
 
 impl Default for Options {
@@ -82,6 +86,7 @@ impl Default for Options {
             registry: REGISTRY,
             checkpoints: false,
             decode_as: Vec::new(),
+            learn: None,
         }
     }
 }
@@ -190,7 +195,8 @@ impl Engine {
     /// An engine at the beginning of a capture.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let shared = Shared::new(&options);
+        let mut shared = Shared::new(&options);
+        shared.learn = options.learn.clone();
         Self {
             options,
             decoder: Decoder::new(),
@@ -344,7 +350,7 @@ impl Engine {
             known: syn.is_some(),
         };
         let info = ConversationInfo::new(c.id, c.transport, c.number, birth, now);
-        let read = decode_as::of(&self.options.decode_as, &info);
+        let read = DecodeAs::by_rules(&self.options.decode_as, &info);
         let mut stack = Stack::new(info);
         stack.decode_as(read, &mut self.shared);
         c.state = Some(Box::new(stack));

@@ -15,6 +15,7 @@ use crate::engine::kept::KeptHead;
 use crate::engine::opaque::OpaqueRun;
 use crate::engine::shared::Shared;
 use crate::finding::Finding;
+use crate::proto::protobuf::{self, Carried};
 use crate::proto::{
     Chunk, EndCause, Glimpse, Head, Input, Machine, Probe, Progress, Protocol, Verdict, Want,
 };
@@ -114,6 +115,9 @@ impl Node {
                 self.told = Some(p);
             }
             DecodeAs::Protocol(p) => self.run(p, shared),
+            DecodeAs::Messages(types) => {
+                self.start(&protobuf::PROTOCOL, Box::new(Carried::new(types)), shared);
+            }
         }
     }
 
@@ -550,15 +554,23 @@ impl Node {
     }
 
     fn run(&mut self, protocol: &'static Protocol, shared: &mut Shared) {
-        if let Some(start) = protocol.start {
-            self.protocol = Some(protocol);
-            if !shared.protocols.contains(&protocol.name) {
-                shared.protocols.push(protocol.name);
-            }
-            self.state = State::Running(start());
-        } else {
-            self.state = State::Opaque;
+        match protocol.start {
+            Some(start) => self.start(protocol, start(), shared),
+            None => self.state = State::Opaque,
         }
+    }
+
+    fn start(
+        &mut self,
+        protocol: &'static Protocol,
+        machine: Box<dyn Machine>,
+        shared: &mut Shared,
+    ) {
+        self.protocol = Some(protocol);
+        if !shared.protocols.contains(&protocol.name) {
+            shared.protocols.push(protocol.name);
+        }
+        self.state = State::Running(machine);
     }
 
     /// Probes, if that is still to be done; gives what `side` is called now.

@@ -6,6 +6,7 @@ use crate::base::{ConversationId, Moment, Side};
 use crate::engine::Options;
 use crate::event::{Draft, Level};
 use crate::finding::Finding;
+use crate::proto::protobuf::Learnt;
 use crate::proto::{Abort, Look, Path, PayloadDecoder, Protocol};
 
 /// Bytes of one conversation, by what became of them; pairs by side.
@@ -96,6 +97,8 @@ pub(super) struct Shared {
     pub payload_cap: usize,
     pub decoders: Arc<Vec<Box<dyn PayloadDecoder>>>,
     pub registry: &'static [&'static Protocol],
+    /// Learns schemas from what is decoded: in the engine, and in no replay.
+    pub learn: Option<Arc<Learnt>>,
     /// What has come; the conversation is the current one.
     pub found: Found,
     /// What machines have found since some of it was handed out.
@@ -140,6 +143,7 @@ impl Shared {
             payload_cap: options.payload_cap,
             decoders: Arc::clone(&options.decoders),
             registry: options.registry,
+            learn: None,
             found: Found::default(),
             fresh: 0,
             inflated: 0,

@@ -143,6 +143,10 @@ pub struct Calls {
     pub messages: [u64; 2],
     /// Bytes of messages by side, as sent (of WebSocket: as decompressed).
     pub bytes: [u64; 2],
+    /// Bytes of protobuf messages by side, decompressed, of those whose schema is known…
+    pub protobuf: [u64; 2],
+    /// …and of the same messages as JSON. Only where messages were looked at.
+    pub json: [u64; 2],
     /// How long those took that came to an end.
     pub durations: Durations,
     /// The event that took longest of these, the first where several did, and its
@@ -226,6 +230,28 @@ impl Stats {
         }
     }
 
+    /// A message of a call, with what it would be as JSON.
+    fn message(&mut self, draft: &Draft) {
+        let (Some(detail), Some(side)) = (&draft.detail, draft.sender) else { return };
+        let tree = &detail.tree;
+        let [service, method] = match draft.protocol {
+            "grpc" => ["grpc.service", "grpc.method"],
+            _ => ["connect.service", "connect.method"],
+        };
+        let (Some(json), Some(service), Some(method)) =
+            (tree.number("protobuf.json_bytes"), text(tree, service), text(tree, method))
+        else {
+            return;
+        };
+        let at = self.place(draft.protocol, shortened(format!("{service}/{method}")));
+        let Some(calls) = self.calls.get_mut(at) else { return };
+        for (sums, n) in [(&mut calls.protobuf, draft.length), (&mut calls.json, json)] {
+            if let Some(sum) = sums.get_mut(side.index()) {
+                *sum = sum.saturating_add(n);
+            }
+        }
+    }
+
     /// The line of a method, new where there is none and room for one.
     fn place(&mut self, protocol: &'static str, name: String) -> usize {
         let known = self.by_method.len();
@@ -252,6 +278,8 @@ impl Stats {
             unfinished: 0,
             messages: [0; 2],
             bytes: [0; 2],
+            protobuf: [0; 2],
+            json: [0; 2],
             durations: Durations::default(),
             slowest: None,
         });
@@ -350,6 +378,9 @@ fn widen(span: &mut Option<(CaptureTime, CaptureTime)>, time: CaptureTime) {
 impl EventSink for Stats {
     fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
         let draft = &event.draft;
+        if draft.level == Level::Message && matches!(draft.protocol, "grpc" | "connect") {
+            self.message(draft);
+        }
         if draft.level != Level::Exchange {
             return;
         }

@@ -36,6 +36,18 @@ pub(in crate::proto) enum Coding {
     Zstd,
 }
 
+impl Coding {
+    /// As in Content-Encoding.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
 /// What `Content-Encoding` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::proto) enum Codings {
@@ -65,6 +77,14 @@ impl Codings {
         match content.and_then(|()| add(&mut list, tokens)) {
             Ok(()) => Self::Known(list),
             Err(unknown) => Self::Unknown(unknown),
+        }
+    }
+
+    /// Their names, in the order in which they were applied: `gzip`, `gzip, br`.
+    pub(in crate::proto) fn names(&self) -> String {
+        match self {
+            Self::Known(list) => list.iter().map(|c| c.name()).collect::<Vec<_>>().join(", "),
+            Self::Unknown(name) => name.clone(),
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) mod trace;
 pub mod websocket;
 
 pub use headers::{HeaderField, Headers};
-pub use registry::{REGISTRY, decode, decoders, decoders_with, protocol};
+pub use registry::{REGISTRY, decode, decoders, decoders_learning, decoders_with, protocol};
 
 mod registry;
 

@@ -49,7 +49,18 @@ pub fn decoders_with(
     schema: Option<protobuf::Schema>,
     rules: Vec<payload::Rule>,
 ) -> Vec<Box<dyn PayloadDecoder>> {
-    let mut all: Vec<Box<dyn PayloadDecoder>> = vec![Box::new(protobuf::Decoder { schema })];
+    decoders_learning(schema, rules, None)
+}
+
+/// The same, which read as well what a capture itself says of its schemas.
+#[must_use]
+pub fn decoders_learning(
+    schema: Option<protobuf::Schema>,
+    rules: Vec<payload::Rule>,
+    learnt: Option<std::sync::Arc<protobuf::Learnt>>,
+) -> Vec<Box<dyn PayloadDecoder>> {
+    let mut all: Vec<Box<dyn PayloadDecoder>> =
+        vec![Box::new(protobuf::Decoder { schema, learnt })];
     all.extend(payload::decoders());
     if rules.is_empty() { all } else { vec![Box::new(payload::Ruled::new(rules, all))] }
 }

@@ -21,11 +21,27 @@ impl App {
         }
     }
 
+    /// What a conversation is read as: what was chosen here, or what a rule says.
+    pub(super) fn in_force(&self, index: &Index, conversation: ConversationId) -> DecodeAs {
+        let chosen = index.read_as(conversation);
+        let known = index.conversations().get(conversation.0.saturating_sub(1) as usize);
+        let by_rule = || known.map(|c| DecodeAs::by_rules(&self.decode_rules, &c.info));
+        chosen.or_else(by_rule).unwrap_or(DecodeAs::Found)
+    }
+
     /// Has a conversation read as something else.
     pub(super) fn decode_as(&mut self, conversation: ConversationId, read: DecodeAs) {
         self.orders += 1;
         let order = Order { id: self.orders, conversation, read };
         self.decoding = Some((order, Step::Waiting));
+    }
+
+    /// More is known than when lines were opened: they are opened again, where they are
+    /// looked at, and so is what is selected.
+    pub(super) fn open_again(&mut self) {
+        self.lines.clear();
+        self.shown = None;
+        self.unreadable = None;
     }
 
     /// The rows of a conversation were replaced: the list begins anew where it was.

@@ -146,6 +146,7 @@ pub fn run(
     let how = How {
         name: shown_as,
         grows: paths.iter().any(|p| p.as_os_str() == "-"),
+        piped: paths.iter().any(|p| p.as_os_str() == "-"),
         filtered: filter.is_some(),
         on_tour,
     };
@@ -174,7 +175,9 @@ pub fn run_source(
     grows: bool,
     options: Options,
 ) -> Result<(), TuiError> {
-    show(How { name, grows, filtered: false, on_tour: false }, options, move || Ok(source))
+    show(How { name, grows, piped: false, filtered: false, on_tour: false }, options, move || {
+        Ok(source)
+    })
 }
 
 /// How a source is shown.
@@ -182,6 +185,8 @@ struct How {
     name: String,
     /// It may bring more for as long as it likes.
     grows: bool,
+    /// It comes from standard input.
+    piped: bool,
     /// A capture filter leaves packets out.
     filtered: bool,
     /// It is the tour.
@@ -194,6 +199,7 @@ fn show(
     options: Options,
     open: impl FnOnce() -> Result<Box<dyn Source>, CaptureError> + Send + 'static,
 ) -> Result<(), TuiError> {
+    let piped = how.piped;
     let index = Arc::new(RwLock::new(Index::new()));
     let (sender, messages) = channel();
     let told = Arc::new(AtomicBool::new(false));
@@ -215,12 +221,14 @@ fn show(
     spawn("signals", &sender, signals)?;
     let mut app = App::new(Arc::clone(&index), Theme::from_environment(), how.name);
     app.filtered = how.filtered;
+    app.decode_rules.clone_from(&options.decode_as);
     app.tour = how.on_tour.then(tour::Tour::default);
     if how.grows {
         app.follow();
     }
     let desk = Arc::new(Desk::default());
-    let mut shown = Shown { app, sender, desk, told, options, store: None, urgent: false };
+    let mut shown =
+        Shown { app, sender, desk, told, options, store: None, urgent: false, known: 0 };
     let started = opened.map_or(Ok(()), |store| shown.start_worker(store));
     let result = started.map_err(TuiError::Io).and_then(|()| shown.run(&mut screen, &messages));
     // Threads that still read hold the store, and die with the process. Before the
@@ -229,7 +237,17 @@ fn show(
         store.discard();
     }
     drop(screen);
+    if result.is_ok() && piped && shown.app.progress != Progress::Ended && is_pipe() {
+        // The shell shows no prompt before all of `tcpdump … | framescope -` have ended.
+        eprintln!("framescope: what writes to the pipe still runs; Ctrl-C ends it");
+    }
     result
+}
+
+/// Whether standard input is a pipe.
+fn is_pipe() -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    std::fs::metadata("/dev/stdin").is_ok_and(|m| m.file_type().is_fifo())
 }
 
 fn name(paths: &[PathBuf]) -> String {
@@ -335,6 +353,8 @@ struct Shown {
     store: Option<Arc<PacketStore>>,
     /// Something was asked for that needs no opening.
     urgent: bool,
+    /// Schema files that the capture had told when lines were last opened.
+    known: u64,
 }
 
 impl Shown {
@@ -428,6 +448,15 @@ impl Shown {
                 // Waiting twice is no news.
                 let news = app.progress != progress || progress != Progress::Waiting;
                 app.progress = progress;
+                // A schema that came late is used for what came before it, too; types that
+                // were inferred are, once all is read.
+                if let Some(learnt) = &self.options.learn {
+                    let files = learnt.file_count();
+                    let ended = progress == Progress::Ended && !learnt.is_empty();
+                    if std::mem::replace(&mut self.known, files) != files || ended {
+                        app.open_again();
+                    }
+                }
                 if news { Changed::Little } else { Changed::Not }
             }
             Message::Failed(why) => {

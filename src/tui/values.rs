@@ -9,6 +9,9 @@ use crate::tui::opener::Bytes;
 /// Bytes of a value or payload that are shown in the tree.
 const PREVIEW: usize = 64;
 
+/// Characters of a text that are shown: the selected one is shown whole, over several lines.
+const TEXT: usize = 1024;
+
 /// The name on the wire, or the field's label.
 pub(super) fn label(node: &Node) -> &str {
     node.name.as_deref().unwrap_or(node.spec.label)
@@ -35,7 +38,7 @@ pub(super) fn value(node: &Node, buffers: Option<&[Bytes]>) -> String {
 }
 
 fn head(text: &str) -> String {
-    text.chars().take(PREVIEW * 4).collect()
+    text.chars().take(TEXT).collect()
 }
 
 /// The bytes of a payload, as text where they are text.

@@ -120,7 +120,7 @@ pub fn options(levels: &[Level]) -> Options {
 pub fn with_schema(levels: &[Level]) -> Options {
     let schema = framescope::schema::load(&[root().join("fixtures/proto")], &[], &[]).unwrap();
     let decoders: Vec<Box<dyn PayloadDecoder>> =
-        vec![Box::new(framescope::proto::protobuf::Decoder { schema })];
+        vec![Box::new(framescope::proto::protobuf::Decoder { schema, learnt: None })];
     Options { decoders: Arc::new(decoders), ..options(levels) }
 }
 

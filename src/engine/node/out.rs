@@ -162,6 +162,9 @@ impl Out for NodeOut<'_> {
         data: &[u8],
         detail: Option<(&mut Detail, BufferId)>,
     ) -> Option<Vec<Finding>> {
+        if let Some(l) = &self.shared.learn {
+            l.message(hint, data);
+        }
         crate::proto::decode(&self.shared.decoders, hint, data, detail)
     }
 

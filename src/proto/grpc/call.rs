@@ -120,6 +120,8 @@ pub(super) struct Report<'a> {
     pub(super) messages: [u64; 2],
     /// Bytes of messages, client's and server's.
     pub(super) bytes: [u64; 2],
+    /// What they would have as JSON, where that is known.
+    pub(super) json: [Option<u64>; 2],
     /// Encodings, client's and server's; empty where not seen.
     pub(super) encodings: [&'a str; 2],
     /// Nanoseconds to the end of the server's first message, and of its last.
@@ -211,6 +213,8 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         number(&mut tree, &fields::RESPONSE_MESSAGES, Some(down));
         number(&mut tree, &fields::REQUEST_BYTES, Some(bytes_up));
         number(&mut tree, &fields::RESPONSE_BYTES, Some(bytes_down));
+        number(&mut tree, &fields::REQUEST_JSON_BYTES, r.json[0]);
+        number(&mut tree, &fields::RESPONSE_JSON_BYTES, r.json[1]);
         text(&mut tree, &fields::ENCODING, Some(encoding_up).filter(|e| !e.is_empty()));
         text(&mut tree, &fields::RESPONSE_ENCODING, Some(encoding_down).filter(|e| !e.is_empty()));
         number(&mut tree, &fields::FIRST_RESPONSE, r.responses.map(|[first, _]| first));

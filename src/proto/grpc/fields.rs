@@ -121,6 +121,12 @@ fields! {
     /// Bytes down.
     RESPONSE_BYTES = FieldSpec::new("grpc.response_bytes", "Response bytes", 0, Kind::Unsigned, OURS,
         "Bytes of the server's messages as sent, prefixes not counted.");
+    /// Up, as JSON.
+    REQUEST_JSON_BYTES = FieldSpec::new("grpc.request_json_bytes", "Requests as JSON", 0, Kind::Unsigned, OURS,
+        "Bytes that the client's messages would have as compact JSON, where a schema says what all of them are.");
+    /// Down, as JSON.
+    RESPONSE_JSON_BYTES = FieldSpec::new("grpc.response_json_bytes", "Responses as JSON", 0, Kind::Unsigned, OURS,
+        "Bytes that the server's messages would have as compact JSON, where a schema says what all of them are.");
     /// The first response.
     FIRST_RESPONSE = FieldSpec::new("grpc.first_response_ns", "Time to first response", 0, Kind::Duration, OURS,
         "From the first byte of the request to the end of the first message of the server.");

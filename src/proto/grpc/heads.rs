@@ -361,7 +361,10 @@ impl Call {
             }
             s.finish(summary)
         });
-        if head.side == Side::Server && status.is_some() {
+        // Only servers have a status: joined in the middle, the sides may be swapped.
+        let said = status.as_ref().is_some_and(|s| !s.not_captured);
+        let swapped = said && self.sides.iter().all(|d| !d.has_head);
+        if (head.side == Side::Server || swapped) && status.is_some() {
             self.status = status;
             self.status_at = Some(head.ready);
         }

@@ -77,6 +77,8 @@ pub(super) struct Direction {
     pub(super) messages: u64,
     /// Bytes of them that were there.
     pub(super) bytes: u64,
+    /// What they would be as JSON, and of how many of them that is known.
+    pub(super) json: [u64; 2],
     /// The message in the making.
     pub(super) current: Option<Current>,
     /// Its bytes, [`MAX_GRPC_MESSAGE_BYTES`] at most; reused.
@@ -99,6 +101,14 @@ pub(super) struct Direction {
     pub(super) found: bool,
     /// Any number of bytes are missing, and with them whole messages perhaps.
     pub(super) holed: bool,
+}
+
+impl Direction {
+    /// Bytes of all messages as JSON, where every one of them has a type.
+    fn json_bytes(&self) -> Option<u64> {
+        let [bytes, known] = self.json;
+        (known > 0 && known == self.messages).then_some(bytes)
+    }
 }
 
 /// A message whose prefix has been read.
@@ -389,6 +399,7 @@ impl Call {
             answered: self.answered.filter(|[first, _]| first.packet < end.packet),
             messages,
             holed: server.holed || path.waits.get(Side::Server.index()) == Some(&true),
+            asked_in_part: client.holed || path.waits.get(Side::Client.index()) == Some(&true),
             asked_in_full: client.has_head,
         });
         path.retransmissions = path.retransmissions.saturating_sub(self.retransmissions);
@@ -407,6 +418,7 @@ impl Call {
             timeout,
             messages,
             bytes: [client.bytes, server.bytes],
+            json: [client.json_bytes(), server.json_bytes()],
             encodings: [client.encoding.name(), server.encoding.name()],
             responses: self.responses.map(|r| r.map(since)),
             verdict,

@@ -12,6 +12,8 @@ use crate::proto::grpc::wire::{self, PREFIX_LEN};
 use crate::proto::grpc::{fields, findings};
 use crate::proto::{Out, PayloadHint, Trace};
 
+/// What the decoder of protobuf says of a message.
+const JSON_BYTES: &str = "protobuf.json_bytes";
 /// What libraries receive unless told otherwise: 4 MiB, decompressed.
 const DEFAULT_RECEIVE_LIMIT: u64 = 4 << 20;
 
@@ -157,8 +159,19 @@ impl Call {
         if decodable {
             let (media_type, path) = (self.media_type(side), self.path().unwrap_or_default());
             let hint = PayloadHint { media_type, path, side, message: None };
-            let place = detail.as_mut().zip(buffer);
+            // The call tells what its messages would be as JSON, whoever looks at these.
+            let measured = out.wants(Level::Exchange) && out.method_pattern(path).is_some();
+            let mut aside = (buffer.is_none() && measured).then(Detail::default);
+            let place = match &mut aside {
+                Some(aside) => Some((aside, BufferId(0))),
+                None => detail.as_mut().zip(buffer),
+            };
             list.extend(out.decode(&hint, shown, place).unwrap_or_default());
+            let tree = aside.as_ref().or(detail.as_ref()).map(|d| &d.tree);
+            if let Some(bytes) = tree.and_then(|t| t.number(JSON_BYTES)) {
+                let [sum, known] = &mut self.side(side).json;
+                (*sum, *known) = (sum.saturating_add(bytes), *known + 1);
+            }
         }
         if let Some(detail) = &mut detail {
             detail.summary = summary(detail, length);

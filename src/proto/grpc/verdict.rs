@@ -46,6 +46,8 @@ pub(super) struct Case<'a> {
     pub(super) messages: [u64; 2],
     /// Bytes of the server are missing, and a status perhaps with them.
     pub(super) holed: bool,
+    /// Bytes of the client are missing, and an abort perhaps with them.
+    pub(super) asked_in_part: bool,
     /// The head of the request was captured: there is no deadline that is not known.
     pub(super) asked_in_full: bool,
 }
@@ -158,6 +160,11 @@ pub(super) fn judge(c: &Case<'_>) -> Verdict {
         ended if c.holed && is_unsure(ended) => Verdict {
             cause: NOT_CAPTURED,
             text: "bytes of the server are missing, perhaps with the status".into(),
+            ..Verdict::default()
+        },
+        Ended::ConnectionLost(..) if c.asked_in_part => Verdict {
+            cause: NOT_CAPTURED,
+            text: "bytes of the client are missing, perhaps with its abort".into(),
             ..Verdict::default()
         },
         Ended::Status => by_status(c),
@@ -468,6 +475,7 @@ mod tests {
             answered: None,
             messages: [1, 0],
             holed: false,
+            asked_in_part: false,
             asked_in_full: true,
         })
     }
@@ -485,6 +493,7 @@ mod tests {
             answered: Some([at(took), at(took)]),
             messages: [1, 0],
             holed: false,
+            asked_in_part: false,
             asked_in_full: true,
         })
     }
@@ -557,10 +566,16 @@ mod tests {
                 answered: None,
                 messages: [1, 0],
                 holed: true,
+                asked_in_part: false,
                 asked_in_full: true,
             };
             assert_eq!(short(&judge(&case)), (NOT_CAPTURED, None, None, ""));
-            assert_ne!(judge(&Case { holed: false, ..case }).cause, NOT_CAPTURED);
+            let seen = Case { holed: false, ..case };
+            assert_ne!(judge(&seen).cause, NOT_CAPTURED);
+            // An abort of the client may be missing, too, but no status of its.
+            let lost = matches!(ended, Ended::ConnectionLost(..));
+            let judged = judge(&Case { asked_in_part: true, ..seen });
+            assert_eq!(judged.cause == NOT_CAPTURED, lost);
         }
     }
 
@@ -577,6 +592,7 @@ mod tests {
             answered: None,
             messages: [1, 0],
             holed: false,
+            asked_in_part: false,
             asked_in_full: true,
         };
         for (http, code) in [

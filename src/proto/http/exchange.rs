@@ -35,6 +35,17 @@ impl Http {
         if !q.seen {
             d.findings.push(Finding::new(&g::NO_REQUEST));
         }
+        if a.seen {
+            let spec = match a.status {
+                500..=599 => Some(&g::SERVER_ERROR),
+                429 => Some(&g::TOO_MANY_REQUESTS),
+                _ => None,
+            };
+            d.findings.extend(spec.map(|s| {
+                let code = format!("{} {}", a.status, text::reason(a.status));
+                Finding::new(s).with(code.trim_end()).proved_by([a.start.packet])
+            }));
+        }
         // A reset is said above already.
         self.late.retain(|f| f.spec.code != g::RESET.code);
         d.findings.append(&mut self.late);

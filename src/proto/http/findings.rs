@@ -87,6 +87,19 @@ pub static PARTS_LIMIT: FindingSpec = FindingSpec::warning(
     "The body has more parts, or deeper ones, than are listed here.",
 );
 
+/// The server could not.
+pub static SERVER_ERROR: FindingSpec = FindingSpec::warning(
+    "http.server-error",
+    "RFC 9110 §15.6",
+    "The server, or a proxy before it, failed to answer a request that may have been right: a status of 500 to 599.",
+);
+/// Asked too often.
+pub static TOO_MANY_REQUESTS: FindingSpec = FindingSpec::note(
+    "http.too-many-requests",
+    "RFC 6585 §4",
+    "The client asks more often than the server lets it: 429.",
+);
+
 /// Asked again and again.
 pub static POLLING: FindingSpec = FindingSpec::note(
     "http.polling",
@@ -116,6 +129,8 @@ pub static FINDINGS: &[&FindingSpec] = &[
     &INFLATE_LIMIT,
     &MULTIPART,
     &PARTS_LIMIT,
+    &SERVER_ERROR,
+    &TOO_MANY_REQUESTS,
     &POLLING,
     &LONG_POLLING,
 ];

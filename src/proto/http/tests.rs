@@ -65,7 +65,7 @@ fn a_request_a_response_and_their_exchange() {
     r.end(&mut m, Server, EndCause::Finished);
     assert_eq!(
         summaries(&r),
-        ["GET /a HTTP/1.1", "200 OK text/plain 5 bytes", "GET /a → 200, 5 bytes, 5 µs"]
+        ["GET /a HTTP/1.1", "200 OK text/plain 5 bytes: hello", "GET /a → 200, 5 bytes, 5 µs"]
     );
     assert_eq!(r.kinds(Level::Message), ["request", "response"]);
     let answer = &r.events[1];
@@ -174,6 +174,51 @@ fn informational_responses_are_messages() {
         ["100 Continue", "GET /a HTTP/1.1 1 byte", "204 No Content", "GET /a → 204, 0 bytes, 3 µs"]
     );
     assert_eq!(r.codes(), [""; 0]);
+}
+
+#[test]
+fn a_server_that_fails_is_found() {
+    let answered = |status: &str| {
+        let (mut r, mut m) = (Recorder::new(), Http::new());
+        head(&mut r, &mut m, Client, 1, true, GET);
+        r.end(&mut m, Client, EndCause::Finished);
+        head(&mut r, &mut m, Server, 2, true, &[(":status", status)]);
+        r.end(&mut m, Server, EndCause::Finished);
+        let e = r.events.last().unwrap();
+        assert_eq!(e.level, Level::Exchange);
+        let found: Vec<_> = e
+            .findings
+            .iter()
+            .map(|f| (f.spec.code, f.detail.clone().unwrap_or_default().to_string()))
+            .collect();
+        assert_eq!(found.len(), r.codes().len(), "of the exchange alone");
+        found
+    };
+    let error = |what: &str| vec![("http.server-error", what.to_owned())];
+    assert_eq!(answered("503"), error("503 Service Unavailable"));
+    assert_eq!(answered("599"), error("599"));
+    assert_eq!(answered("429"), [("http.too-many-requests", "429 Too Many Requests".to_owned())]);
+    for fine in ["200", "404", "499", "600"] {
+        assert_eq!(answered(fine), [], "{fine}");
+    }
+}
+
+#[test]
+fn lines_show_how_text_begins_and_what_it_was_inflated_to() {
+    let line =
+        |r: &Recorder| summaries(r).into_iter().find(|s| s.contains(" byte")).unwrap().to_owned();
+    let r = body("application/json; charset=utf-8", b"{\n  \"id\": 42\n}");
+    assert_eq!(line(&r), "POST / HTTP/1.1 application/json 14 bytes: { \"id\": 42 }");
+    let r = body("application/octet-stream", b"{}");
+    assert_eq!(line(&r), "POST / HTTP/1.1 application/octet-stream 2 bytes");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&[b'a'; 300]).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let n = gzip.len();
+    assert_eq!(line(&compressed("gzip", &gzip)), format!("200 OK {n} bytes gzip, 300 inflated"));
+    let cut = line(&compressed("gzip", &gzip[..n - 9]));
+    assert!(cut.ends_with(" inflated of it"), "{cut}");
+    assert_eq!(line(&compressed("magic", b"abc")), "200 OK 3 bytes magic");
 }
 
 #[test]

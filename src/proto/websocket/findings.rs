@@ -37,7 +37,7 @@ findings! {
     UNKNOWN_EXTENSION = note("websocket.unknown-extension", "RFC 6455 §9",
         "An extension was agreed that is not decoded: payloads may not be what they seem.");
     EXTENSIONS_UNKNOWN = warning("websocket.extensions-unknown", "RFC 6455 §9.1",
-        "RSV1 is set, the handshake that would say what it means was not captured, and the message does not inflate by itself: it is shown as it was sent.");
+        "RSV1 is set on messages, the handshake that would say what it means was not captured, and they do not inflate by themselves: they are shown as they were sent.");
     // Frames.
     CLIENT_UNMASKED = error("websocket.client-unmasked", "RFC 6455 §5.1",
         "A frame of the client is not masked; the server must close the connection.");

@@ -482,18 +482,26 @@ impl Machine for Web {
             Input::Bytes(c) => return self.body(&c, out),
             Input::Head(h) => self.head(&h, out),
             Input::End { side, cause } => self.end(side, cause, out),
-            Input::Gap { side, .. } => {
+            Input::Gap { side, offset, len } => {
                 let lane = self.lane(side);
                 if lane.form.is_none() || lane.state != State::Frames {
                     return Progress::took(0);
                 }
-                lane.state = State::Lost;
-                if let Some(coded) = self.coded.get_mut(side.index()) {
-                    *coded = None;
-                }
+                let is_coded = self.coded.get_mut(side.index()).and_then(Option::take).is_some();
+                let lane = self.lane(side);
+                // Where the frame ends is known: the call leaves out the rest of its message.
+                let within = lane.form == Some(Form::Binary) && !is_coded;
+                let len = if within && len > 0 && lane.left >= len {
+                    lane.left = lane.left.saturating_sub(len);
+                    len
+                } else {
+                    lane.state = State::Lost;
+                    // What follows is lost as well, however long the hole is.
+                    0
+                };
                 let mut out =
                     WebOut { inner: out, form: self.form(), text: None, prefix: None, cut: false };
-                self.call.feed(input, &mut out);
+                self.call.feed(Input::Gap { side, offset, len }, &mut out);
             }
             Input::Trailers(_) | Input::Reset { .. } | Input::Datagram { .. } => {
                 let mut out =

@@ -292,16 +292,27 @@ fn without_the_answer_what_inflates_by_itself_is_inflated() {
     sender.message(b"a message of some length");
     let second = sender.message(b"a message of some length, and again");
     r.bytes(&mut *m, S, &down(0xc1, &second), 3);
+    r.bytes(&mut *m, S, &down(0xc1, &second), 3);
     r.bytes(&mut *m, S, &hex("c1 07 f2 48 cd c9 c9 07 00"), 3);
     r.bytes(&mut *m, S, &down(0x81, b"plain"), 3);
     // The window of the second is known, and the third refers to it.
     r.bytes(&mut *m, S, &hex("c1 05 f2 00 11 00 00"), 3);
     r.end(&mut *m, S, EndCause::CaptureEnded);
-    assert_eq!(r.codes(), ["websocket.extensions-unknown"]);
+    let line = lines(&r, Level::Message)[0];
+    assert!(line.starts_with("not inflated, "), "{line}");
+    // Told once, of the session, however many messages there are of the kind.
+    r.end(&mut *m, C, EndCause::CaptureEnded);
+    let told: Vec<_> = r
+        .events
+        .iter()
+        .flat_map(|e| e.findings.iter().map(move |f| (e.kind, f.spec.code, f.detail.as_deref())))
+        .collect();
+    assert_eq!(told, [("session", "websocket.extensions-unknown", Some("2 messages"))]);
     assert_eq!(payload(&r, Level::Message, 0), second);
-    assert_eq!(payload(&r, Level::Message, 1), b"Hello");
-    assert_eq!(payload(&r, Level::Message, 2), b"plain");
-    assert_eq!(payload(&r, Level::Message, 3), b"Hello");
+    assert_eq!(payload(&r, Level::Message, 1), second);
+    assert_eq!(payload(&r, Level::Message, 2), b"Hello");
+    assert_eq!(payload(&r, Level::Message, 3), b"plain");
+    assert_eq!(payload(&r, Level::Message, 4), b"Hello");
     assert!(r.events.iter().all(|e| e.inferred));
 }
 
