@@ -86,7 +86,9 @@ impl Http1 {
                 let (spec, detail) = if section.len > 0 {
                     (&g::HEAD_TOO_LARGE, Some(format!("more than {MAX_HEADER_FIELDS} fields")))
                 } else if c.last && !data.contains(&b'\n') {
-                    (&g::HEAD_CUT, None)
+                    out.finding(Finding::new(&g::HEAD_CUT).with(c.side.name()));
+                    self.lose(c.side, false, out);
+                    return Step::Stop(c.data.len(), Want::More(1));
                 } else {
                     (&g::BAD_START_LINE, None)
                 };
@@ -176,7 +178,7 @@ impl Http1 {
         if !section.whole {
             out.finding(Finding::new(&g::HEAD_CUT).with("request"));
             self.cut(Side::Client, EndCause::CaptureEnded, out);
-            self.half(Side::Client).state = State::Off;
+            self.lose(Side::Client, false, out);
             return;
         }
         self.begin_body(Side::Client, framing, out);
@@ -230,8 +232,7 @@ impl Http1 {
         if !section.whole {
             out.finding(Finding::new(&g::HEAD_CUT).with("response"));
             self.cut(Side::Server, EndCause::CaptureEnded, out);
-            self.half(Side::Server).state = State::Off;
-            self.server_is_off(EndCause::CaptureEnded, out);
+            self.lose(Side::Server, false, out);
             return;
         }
         if interim {

@@ -79,6 +79,18 @@ impl Http1 {
         if !whole && !(chunks && !self.pipelines) {
             self.cut(side, EndCause::CaptureEnded, out);
         }
+        let half = self.half(side);
+        if let Some(hole) = &mut half.hole {
+            *hole = hole.saturating_add(len);
+        }
+        if asks {
+            half.lost = Some(len);
+        }
+        self.lose(side, chunks, out);
+    }
+
+    /// What comes next in this direction is not known: it is looked for.
+    pub(super) fn lose(&mut self, side: Side, chunks: bool, out: &mut dyn Out) {
         let pipelines = self.pipelines;
         self.strict |= side == Side::Client;
         let half = self.half(side);
@@ -90,12 +102,6 @@ impl Http1 {
             (false, true) => State::LostChunk,
             (false, false) => State::Lost,
         };
-        if let Some(hole) = &mut half.hole {
-            *hole = hole.saturating_add(len);
-        }
-        if asks {
-            half.lost = Some(len);
-        }
         if side == Side::Server && pipelines {
             self.server_is_off(EndCause::CaptureEnded, out);
         }

@@ -86,6 +86,32 @@ fn behind_a_lost_request_each_answer_keeps_its_own() {
 }
 
 #[test]
+fn behind_a_head_that_is_cut_the_next_is_looked_for() {
+    let len = OK.len() as u64;
+    for cut in [10, 20, 40] {
+        let r = talk(&[
+            Says(Client, GET),
+            Says(Server, &OK[..cut.min(OK.len())]),
+            Lost(Server, len),
+            Says(Client, GET),
+            Says(Server, OK),
+        ]);
+        let told = lines(&r);
+        let second: Vec<_> = told.iter().skip_while(|l| *l != "2 exchange").collect();
+        assert_eq!(second[1..], FOUND, "{cut}: {told:?}");
+        let r = talk(&[
+            Says(Client, &GET[..cut.min(GET.len() - 3)]),
+            Lost(Client, 30),
+            Says(Server, OK),
+            Says(Client, GET),
+            Says(Server, OK),
+        ]);
+        let told = lines(&r);
+        assert!(told.windows(FOUND.len()).any(|w| w == FOUND), "{cut}: {told:?}");
+    }
+}
+
+#[test]
 fn who_pipelines_is_not_followed_behind_a_hole() {
     let two = [GET, GET].concat();
     let r = talk(&[Says(Client, &two), Lost(Server, OK.len() as u64), Says(Server, OK)]);
