@@ -305,7 +305,13 @@ impl Http1 {
             };
         }
         let [client, _] = &self.halves;
-        let off = matches!(client.state, State::Off | State::Lost | State::LostChunk);
+        // What stands behind a hole comes next, and may be the request.
+        let behind = out.path().waits.get(Side::Client.index()) == Some(&true);
+        let off = match client.state {
+            State::Off => true,
+            State::Lost | State::LostChunk => !behind || client.stuck,
+            _ => false,
+        };
         let can_come = client.ended.is_none() && !off;
         if can_come && !self.alone {
             if !c.last {

@@ -76,7 +76,7 @@ impl Http1 {
         let detail = format!("{side}: {len} bytes");
         out.finding(Finding::new(&g::GAP).with(detail));
         let whole = matches!(self.state(side), State::Head | State::Lost);
-        if !whole && !(chunks && !self.pipelines) {
+        if !whole && (!chunks || self.pipelines) {
             self.cut(side, EndCause::CaptureEnded, out);
         }
         let half = self.half(side);
@@ -146,8 +146,15 @@ impl Http1 {
                 }
             }
         }
+        let offers = self.offer.is_some();
         let half = self.half(c.side);
+        // The answer says whose these are.
+        half.stuck = place == Place::Nothing
+            && c.side == Side::Client
+            && !c.last
+            && (offers || half.lost.is_some());
         match place {
+            _ if half.stuck => Step::Stop(0, Want::Peer),
             Place::Message(n) if c.side == Side::Server => {
                 let behind = out.path().waits.get(Side::Client.index()) == Some(&true);
                 if behind && !c.last {
@@ -176,13 +183,6 @@ impl Http1 {
             Place::Perhaps(n) => {
                 skip(c, n, out);
                 Step::Stop(n, Want::More(1))
-            }
-            // The answer says whose these are.
-            Place::Nothing if c.side == Side::Client && !c.last && half.lost.is_some() => {
-                Step::Stop(0, Want::Peer)
-            }
-            Place::Nothing if c.side == Side::Client && !c.last && self.offer.is_some() => {
-                Step::Stop(0, Want::Peer)
             }
             Place::Nothing => {
                 skip(c, c.data.len(), out);

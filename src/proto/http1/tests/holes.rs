@@ -83,6 +83,20 @@ fn behind_a_lost_request_each_answer_keeps_its_own() {
     let orphan = ["2 exchange", "< 204", "< end", "> cut", "closed"];
     let expected = [&["1 exchange"][..], &FOUND, &orphan, &["3 exchange"], &FOUND].concat();
     check(&r, &expected, &["http1.gap", "http1.response-without-request"]);
+    // The hole is told of when all has been said; what stands behind it comes next.
+    let (mut r, mut m) = (Recorder::new(), Http1::new());
+    r.path.waits = [true, false];
+    r.bytes(&mut m, Client, GET, 1460);
+    r.bytes(&mut m, Server, OK, 1460);
+    r.bytes(&mut m, Server, b"HTTP/1.1 204 No Content\r\n\r\n", 1460);
+    r.gap(&mut m, Client, GET.len() as u64);
+    r.bytes(&mut m, Client, GET, 1460);
+    r.bytes(&mut m, Server, OK, 1460);
+    let told = lines(&r);
+    let orphan = ["< 204", "< end", "> cut", "closed"];
+    assert!(told.windows(4).any(|w| w == orphan), "{told:?}");
+    let found = told.windows(FOUND.len()).filter(|w| *w == FOUND).count();
+    assert_eq!(found, 2, "{told:?}");
 }
 
 #[test]
