@@ -333,7 +333,7 @@ fn no_frames_in_the_rest_of_a_large_one() {
             mine.0 += o.missed.len();
             mine.1 += o.wrong.len();
             missed += o.missed.len();
-            wrong.extend(o.wrong.into_iter().map(|w| format!("{name} {i}: {w}")));
+            wrong.extend(o.wrong.into_iter().map(|w| format!("{name} {i} of {size}: {w}")));
         }
         println!("{name}: {} missed, {} wrong", mine.0, mine.1);
     }

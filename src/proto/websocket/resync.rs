@@ -52,8 +52,12 @@ const TRIAL_OUTPUT: usize = 64 << 10;
 /// heads may stand so close that every byte belongs to thousands of messages.
 const TRIALS: usize = 2;
 
+/// Bits for a text that is none (RFC 6455 §8.1).
+const NOT_UTF8: f32 = -16.0;
 /// Bits below which a frame behind the first ones that were believed refutes them.
 const REFUTED: f32 = -8.0;
+/// Bits that a frame loses behind another one with such a key.
+const AGAIN: f32 = 3.0;
 /// Bits that frames behind the first ones must be worth, until they are believed
 /// whatever comes: then what breaks a rule is the peer's doing.
 const TRUSTED: f32 = 40.0;
@@ -214,13 +218,16 @@ impl Trial {
         let again = !style.habits.same_key
             && stamp.zip(self.last).is_some_and(|(a, b)| a.key.is_some() && a.is_like(&b));
         self.last = stamp;
-        let bits = if again { bits.min(0.0) } else { bits };
+        let bits = if again { bits.min(0.0) - AGAIN } else { bits };
         // The first was believed for what comes behind it.
         let later = std::mem::replace(&mut self.begun, true);
         if later && bits < REFUTED || open.is_some_and(|open| turn.apply(open).is_none()) {
             return Judged::Refuted;
         }
         self.bits += bits;
+        if self.bits < REFUTED {
+            return Judged::Refuted;
+        }
         if self.bits >= TRUSTED { Judged::Trusted } else { Judged::Fits }
     }
 }
@@ -248,6 +255,8 @@ impl Stamp {
     /// are alike if they begin so.
     fn is_like(&self, other: &Self) -> bool {
         match (self.key, other.key) {
+            // A client that masks with nothing does so always.
+            (Some(a), Some(_)) if a == [0; 4] => false,
             (Some(a), Some(b)) => a.iter().zip(&b).filter(|(a, b)| a == b).count() >= ALIKE,
             _ => self == other,
         }
@@ -660,7 +669,7 @@ fn content(
         opcode::TEXT => {
             let plain = shown(LOOK);
             let cut = plain.len() < body.len() || !whole || !head.fin;
-            judged(&plain, cut).unwrap_or(-6.0)
+            judged(&plain, cut).unwrap_or(NOT_UTF8)
         }
         opcode::BINARY if style.masked => {
             let plain = shown(LOOK);
@@ -769,7 +778,10 @@ mod tests {
     }
 
     fn masked(first: u8, body: &[u8]) -> Vec<u8> {
-        let key = [0x37, 0xfa, 0x21, 0x3d];
+        masked_by([0x37, 0xfa, 0x21, 0x3d], first, body)
+    }
+
+    fn masked_by(key: [u8; 4], first: u8, body: &[u8]) -> Vec<u8> {
         let mut b = Vec::new();
         unmask(key, 0, body, &mut b);
         [&[first, 0x80 | body.len() as u8], &key[..], &b].concat()
@@ -807,7 +819,7 @@ mod tests {
             })
             .collect();
         let text = masked(0x81, b"64 KiB");
-        let close = masked(0x88, b"\x03\xe8bye");
+        let close = masked_by([0x9c, 0x10, 0x4e, 0xb2], 0x88, b"\x03\xe8bye");
         let data = [&rest[..], &text, &close].concat();
         let (a, b) = (rest.len(), rest.len() + text.len());
         let found = |fronts: &[usize]| {
@@ -835,6 +847,71 @@ mod tests {
         // What ends within a segment is no frame by that alone.
         assert_eq!(look(Search::behind_handshake(), &data, &[0]), Looked::Found(7));
         assert_eq!(look(Search::behind_handshake(), &odd[..6], &[0]), Looked::Skip(6));
+    }
+
+    #[test]
+    fn what_repeats_itself_counts_once() {
+        let key = [0x5b, 0x89, 0x84, 0x11];
+        // Zeros under a key that reads like the head of a ping.
+        let mut zeros = Vec::new();
+        unmask(key, 1, &[0; 600], &mut zeros);
+        assert_eq!(zeros[..2], [0x89, 0x84]);
+        assert_eq!(at(&zeros, true, false), None);
+        assert_eq!(at(&zeros, true, true), None);
+        // Pings that are some, each under its own.
+        let mut pings = Vec::new();
+        for i in 0..12_u8 {
+            pings.extend(masked_by([i.wrapping_mul(57), !i, i << 3, 200 - i], 0x89, b"ping"));
+        }
+        assert_eq!(at(&pings, true, false), Some(0));
+    }
+
+    #[test]
+    fn the_rest_of_a_head_is_none() {
+        // 450 bytes of the middle of a text, so that its length reads as a head.
+        let body = b"the middle of a long text, word for word. ".repeat(11);
+        let (body, key) = (&body[..450], [0x37, 0xfa, 0x21, 0x3d]);
+        let mut sent = Vec::new();
+        unmask(key, 0, body, &mut sent);
+        let data = [&[0x00, 0xfe, 0x01, 0xc2], &key[..], &sent].concat();
+        for n in [64, 128, 256, data.len()] {
+            let found = at(&data[..n], true, false);
+            assert!(matches!(found, None | Some(0)), "{n}: {found:?}");
+        }
+        let end = masked_by([9, 8, 7, 6], 0x80, b"and its end, which is short.");
+        assert_eq!(at(&[data, end].concat(), true, true), Some(0));
+    }
+
+    #[test]
+    fn what_breaks_a_rule_refutes_what_was_believed() {
+        let judge = |t: &mut Trial, data: &[u8]| t.judge(data, true, &style(true), Some(false));
+        let first = masked(0x82, &[1, 2, 3]);
+        for bad in [
+            masked_by([1, 2, 3, 4], 0x83, b"reserved"),
+            masked_by([1, 2, 3, 4], 0xa2, b"RSV2"),
+            masked_by([1, 2, 3, 4], 0x80, b"of nothing"),
+            masked_by([1, 2, 3, 4], 0x09, b"part"),
+            frame(0x82, b"not masked"),
+            masked_by([1, 2, 3, 4], 0x81, &[0xff; 40]),
+        ] {
+            let mut t = Trial::default();
+            assert_eq!(judge(&mut t, &first), Judged::Fits);
+            assert_eq!(judge(&mut t, &bad), Judged::Refuted, "{bad:x?}");
+            // Where enough has come, it is the peer's doing.
+            let text = masked_by([5, 6, 7, 8], 0x81, b"{\"a text\": \"that is one\", \"b\": 1}");
+            assert_eq!(judge(&mut Trial::default(), &text), Judged::Trusted);
+        }
+    }
+
+    #[test]
+    fn heads_that_stand_close_are_not_all_inflated() {
+        let mut trials = 100;
+        let head = FrameHead { fin: true, rsv: 0b100, opcode: 1, ..FrameHead::default() };
+        let body = [0x62; 60];
+        for left in [40, 40] {
+            content(&head, &body, (true, false), &style(false), &mut trials);
+            assert_eq!(trials, left);
+        }
     }
 
     #[test]

@@ -305,11 +305,13 @@ impl Http1 {
             };
         }
         let [client, _] = &self.halves;
-        // What stands behind a hole comes next, and may be the request.
+        // Behind a hole of the client, its next request tells which answers are older;
+        // but not where what stands behind it waits for the answer itself.
         let behind = out.path().waits.get(Side::Client.index()) == Some(&true);
         let off = match client.state {
             State::Off => true,
-            State::Lost | State::LostChunk => !behind || client.stuck,
+            State::Lost => client.stuck,
+            State::LostChunk => !behind,
             _ => false,
         };
         let can_come = client.ended.is_none() && !off;
