@@ -90,7 +90,9 @@ impl Http1 {
                 let (spec, detail) = if section.len > 0 {
                     (&g::HEAD_TOO_LARGE, Some(format!("more than {MAX_HEADER_FIELDS} fields")))
                 } else if c.last && !data.contains(&b'\n') {
-                    (&g::HEAD_CUT, None)
+                    out.finding(Finding::new(&g::HEAD_CUT).with(c.side.name()));
+                    self.lose(c.side, false, out);
+                    return Step::Stop(c.data.len(), Want::More(1));
                 } else {
                     (&g::BAD_START_LINE, None)
                 };
@@ -180,7 +182,7 @@ impl Http1 {
         if !section.whole {
             out.finding(Finding::new(&g::HEAD_CUT).with("request"));
             self.cut(Side::Client, EndCause::CaptureEnded, out);
-            self.half(Side::Client).state = State::Off;
+            self.lose(Side::Client, false, out);
             return;
         }
         self.begin_body(Side::Client, framing, out);
@@ -234,8 +236,7 @@ impl Http1 {
         if !section.whole {
             out.finding(Finding::new(&g::HEAD_CUT).with("response"));
             self.cut(Side::Server, EndCause::CaptureEnded, out);
-            self.half(Side::Server).state = State::Off;
-            self.server_is_off(EndCause::CaptureEnded, out);
+            self.lose(Side::Server, false, out);
             return;
         }
         if interim {
@@ -320,8 +321,15 @@ impl Http1 {
             };
         }
         let [client, _] = &self.halves;
-        // Behind a hole of the client, its next request tells which answers are older.
-        let off = matches!(client.state, State::Off | State::LostChunk);
+        // Behind a hole of the client, its next request tells which answers are older;
+        // but not where what stands behind it waits for the answer itself.
+        let behind = out.path().waits.get(Side::Client.index()) == Some(&true);
+        let off = match client.state {
+            State::Off => true,
+            State::Lost => client.stuck,
+            State::LostChunk => !behind,
+            _ => false,
+        };
         let can_come = client.ended.is_none() && !off;
         if can_come && !self.alone {
             if !c.last {
