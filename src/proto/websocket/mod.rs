@@ -5,6 +5,7 @@ use crate::proto::Protocol;
 pub mod close;
 mod content;
 mod credentials;
+mod distance;
 pub mod fields;
 pub mod findings;
 mod frame;

@@ -89,7 +89,10 @@ impl Body<'_> {
         d.truncated = cut.then_some(total);
         d.payload = Payload::Bytes(Vec::new());
         let before = d.summary.len();
-        if !cut && self.whole && !self.partial && !self.media_type.is_empty() {
+        // A body of gRPC is messages with prefixes. It comes here where an answer that is no
+        // gRPC was captured before its request.
+        let framed = self.media_type.starts_with("application/grpc");
+        if !cut && self.whole && !self.partial && !framed && !self.media_type.is_empty() {
             let hint = PayloadHint {
                 media_type: self.media_type,
                 path: self.path,
