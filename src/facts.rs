@@ -53,6 +53,9 @@ pub struct HttpFacts {
     pub media_type: Box<str>,
     /// A hash of the response's body as sent: two that differ are different answers.
     pub body_hash: u64,
+    /// The response is JSON whose lists are empty, beside times and the like: an answer
+    /// that brings nothing.
+    pub empty_list: bool,
 }
 
 /// A stream of server-sent events.

@@ -19,6 +19,8 @@ pub struct Group {
     pub event: Option<EventId>,
     /// The packets that prove it, the first time.
     pub packets: Vec<PacketId>,
+    /// They were named as its proof; else they are the event's, maybe its ends alone.
+    pub proof: bool,
     /// Whose it is, the first time.
     pub conversation: Option<ConversationId>,
     /// Its particulars, the first time.
@@ -113,6 +115,7 @@ impl EventSink for Check {
             at: found.at,
             event: found.event,
             packets: found.packets,
+            proof: !found.finding.proof.is_empty(),
             conversation: conversation.map(|c| c.id),
             detail: found.finding.detail,
         });

@@ -17,6 +17,12 @@ use crate::proto::Headers;
 /// Bytes that come out of a decoder at a time.
 const STEP: usize = 16 << 10;
 
+/// Bytes that may come out of attempts at a zstd frame before more of it is waited for
+/// than a block: an event stream's first hundreds of events come as they are sent.
+const ZSTD_FREE_WORK: u64 = 32 << 20;
+/// And those before as much again as there is is waited for.
+const ZSTD_MOST_WORK: u64 = 256 << 20;
+
 /// A coding that is undone here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::proto) enum Coding {
@@ -243,7 +249,7 @@ type On<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), Failure>;
 enum Stage {
     Inflate(Inflate),
     Brotli(Box<Brotli>),
-    Zstd(Vec<u8>),
+    Zstd(Zstd),
 }
 
 impl Stage {
@@ -252,7 +258,7 @@ impl Stage {
             Coding::Gzip => Self::Inflate(Inflate::new(Format::Gzip)),
             Coding::Deflate => Self::Inflate(Inflate::new(Format::Deflate(None))),
             Coding::Brotli => Self::Brotli(Box::new(Brotli::new())),
-            Coding::Zstd => Self::Zstd(Vec::new()),
+            Coding::Zstd => Self::Zstd(Zstd::default()),
         }
     }
 
@@ -260,15 +266,7 @@ impl Stage {
         match self {
             Self::Inflate(s) => s.feed(data, on),
             Self::Brotli(s) => s.feed(data, on),
-            Self::Zstd(held) => {
-                if held.len().saturating_add(data.len()) > MAX_HTTP_ZSTD_BYTES {
-                    return Err(Failure::Limit(format!(
-                        "more than {MAX_HTTP_ZSTD_BYTES} bytes of zstd"
-                    )));
-                }
-                held.extend_from_slice(data);
-                Ok(())
-            }
+            Self::Zstd(s) => s.feed(data, on),
         }
     }
 
@@ -276,7 +274,7 @@ impl Stage {
         match self {
             Self::Inflate(s) => s.finish(on),
             Self::Brotli(s) => s.finish(),
-            Self::Zstd(held) => unzstd(held, on),
+            Self::Zstd(s) => s.finish(on),
         }
     }
 
@@ -285,7 +283,7 @@ impl Stage {
             // The window and the codec's tables.
             Self::Inflate(_) => size_of::<Inflate>() + (48 << 10),
             Self::Brotli(s) => size_of::<Brotli>() + s.window() + (64 << 10),
-            Self::Zstd(held) => held.capacity(),
+            Self::Zstd(s) => s.held.capacity(),
         }
     }
 }
@@ -451,6 +449,152 @@ impl Brotli {
     }
 }
 
+/// A zstd frame (RFC 8878 §3.1.1) is undone again from its start when blocks of it have
+/// come: the decoder keeps a window back until the frame's end, which a stream of events
+/// may never have. What that costs is bounded by waiting for more and more of it.
+#[derive(Default)]
+struct Zstd {
+    /// The frame in hand, from its start.
+    held: Vec<u8>,
+    /// Whole blocks of it end here; 0 before its header is whole.
+    whole: usize,
+    /// It was undone up to here.
+    undone: usize,
+    /// Bytes of it that were handed on.
+    made: u64,
+    /// Bytes that came out in all attempts.
+    work: u64,
+}
+
+/// How far the frame in hand goes.
+enum Reach {
+    /// Its last block was seen: so many bytes.
+    End(usize),
+    /// So many are to be skipped.
+    Skip(usize),
+    /// Whole blocks, up to here.
+    Blocks(usize),
+}
+
+impl Zstd {
+    fn feed(&mut self, data: &[u8], on: On<'_>) -> Result<(), Failure> {
+        if self.held.len().saturating_add(data.len()) > MAX_HTTP_ZSTD_BYTES {
+            let limit = format!("more than {MAX_HTTP_ZSTD_BYTES} bytes of a zstd frame");
+            return Err(Failure::Limit(limit));
+        }
+        self.held.extend_from_slice(data);
+        loop {
+            match self.reach()? {
+                Reach::End(n) => {
+                    self.undo(n, on)?;
+                    self.held.drain(..n);
+                    *self = Self {
+                        held: std::mem::take(&mut self.held),
+                        work: self.work,
+                        ..Self::default()
+                    };
+                }
+                Reach::Skip(n) => {
+                    self.held.drain(..n);
+                }
+                Reach::Blocks(n) => {
+                    let more = n.saturating_sub(self.undone);
+                    let enough = match self.work {
+                        0..ZSTD_FREE_WORK => more > 0,
+                        ZSTD_FREE_WORK..ZSTD_MOST_WORK => more > n / 16,
+                        _ => more > n / 2,
+                    };
+                    if !enough {
+                        return Ok(());
+                    }
+                    return match self.undo(n, on) {
+                        Err(Failure::Cut) => Ok(()),
+                        other => other,
+                    };
+                }
+            }
+            if self.held.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn finish(&mut self, on: On<'_>) -> Result<(), Failure> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        self.undo(self.held.len(), on).and(Err(Failure::Cut))
+    }
+
+    /// Undoes the first `n` bytes of the frame, and hands on what is new.
+    fn undo(&mut self, n: usize, on: On<'_>) -> Result<(), Failure> {
+        let (mut seen, mut made, work) = (0_u64, self.made, &mut self.work);
+        let mut fresh = |out: &[u8]| {
+            *work = work.saturating_add(out.len() as u64);
+            let known = usize::try_from(made.saturating_sub(seen)).unwrap_or(usize::MAX);
+            seen = seen.saturating_add(out.len() as u64);
+            match out.get(known..) {
+                Some(new) if !new.is_empty() => {
+                    made = seen;
+                    on(new)
+                }
+                _ => Ok(()),
+            }
+        };
+        let went = unzstd(self.held.get(..n).unwrap_or_default(), &mut fresh);
+        self.made = made;
+        self.undone = n;
+        went
+    }
+
+    /// Walks over whole blocks (§3.1.1.2).
+    fn reach(&mut self) -> Result<Reach, Failure> {
+        let byte = |at: usize| self.held.get(at).copied().map(usize::from);
+        let Some(magic) = self.held.first_chunk::<4>() else { return Ok(Reach::Blocks(0)) };
+        let magic = u32::from_le_bytes(*magic);
+        // §3.1.2: skippable frames.
+        if magic & 0xffff_fff0 == 0x184d_2a50 {
+            let Some(len) = self.held.get(4..8).and_then(|b| b.first_chunk::<4>()) else {
+                return Ok(Reach::Blocks(0));
+            };
+            let n = usize::try_from(u32::from_le_bytes(*len)).unwrap_or(usize::MAX);
+            let n = n.saturating_add(8);
+            return Ok(if self.held.len() < n { Reach::Blocks(0) } else { Reach::Skip(n) });
+        }
+        if magic != 0xfd2f_b528 {
+            return Err(Failure::Corrupt("zstd"));
+        }
+        let Some(descriptor) = byte(4) else { return Ok(Reach::Blocks(0)) };
+        if self.whole == 0 {
+            // §3.1.1.1: window, dictionary and content size, each of which may be absent.
+            let single = descriptor >> 5 & 1;
+            let dictionary = [0, 1, 2, 4].get(descriptor & 3).copied().unwrap_or(0);
+            let content = [single, 2, 4, 8].get(descriptor >> 6).copied().unwrap_or(0);
+            self.whole = 5 + (1 - single) + dictionary + content;
+            self.undone = self.whole;
+        }
+        let checksum = if descriptor & 4 == 0 { 0 } else { 4 };
+        loop {
+            let at = self.whole;
+            let (Some(a), Some(b), Some(c)) = (byte(at), byte(at + 1), byte(at + 2)) else {
+                return Ok(Reach::Blocks(at));
+            };
+            let header = a | b << 8 | c << 16;
+            // A block that repeats a byte holds it once.
+            let len = if header >> 1 & 3 == 1 { 1 } else { header >> 3 };
+            let last = header & 1 == 1;
+            let end = at + 3 + len + if last { checksum } else { 0 };
+            if end > self.held.len() {
+                return Ok(Reach::Blocks(at));
+            }
+            if last {
+                return Ok(Reach::End(end));
+            }
+            self.whole = end;
+        }
+    }
+}
+
 /// Undoes zstd frames, one after another.
 fn unzstd(mut data: &[u8], on: On<'_>) -> Result<(), Failure> {
     /// An empty last block (RFC 8878 §3.1.1.2) and a checksum: ends a frame that was cut
@@ -498,7 +642,7 @@ fn unzstd(mut data: &[u8], on: On<'_>) -> Result<(), Failure> {
         }
         let told = decoder.get_checksum_from_data();
         if told.is_some() && told != decoder.get_calculated_checksum() {
-            return Err(Failure::Corrupt("zstd"));
+            return Err(Failure::Checksum("zstd"));
         }
     }
     Ok(())
@@ -626,6 +770,60 @@ mod tests {
         assert_eq!(unknown, Codings::Unknown("compress".into()));
         let many = Codings::of([b"gzip,gzip,gzip,gzip".as_slice(), b"gzip"].into_iter());
         assert!(matches!(many, Codings::Unknown(_)));
+    }
+
+    /// A zstd frame of raw blocks (RFC 8878 §3.1.1), by block.
+    fn raw_blocks(texts: &[&str]) -> Vec<Vec<u8>> {
+        let block = |n: usize, text: &str| {
+            let header = (text.len() as u32) << 3 | u32::from(n + 1 == texts.len());
+            [&header.to_le_bytes()[..3], text.as_bytes()].concat()
+        };
+        let mut all: Vec<_> = texts.iter().enumerate().map(|(n, t)| block(n, t)).collect();
+        // A window of 1 KiB; no checksum.
+        all[0].splice(..0, [0x28, 0xb5, 0x2f, 0xfd, 0, 0]);
+        all
+    }
+
+    #[test]
+    fn blocks_of_zstd_come_out_as_they_come() {
+        let texts = ["data: 1\n\n", "data: 2\n\n", "", "data: 3\n\n"];
+        let skipped = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
+        for size in [1, 2, 1460] {
+            let mut d = Decoder::new(&[Coding::Zstd]);
+            // Frame behind frame.
+            for _ in 0..3 {
+                for (block, text) in raw_blocks(&texts).iter().zip(texts) {
+                    let mut out = Vec::new();
+                    for c in block.chunks(size) {
+                        d.feed(c, &mut |m| out.extend_from_slice(m)).unwrap();
+                    }
+                    assert_eq!(String::from_utf8(out).unwrap(), text);
+                }
+                for c in skipped.chunks(size) {
+                    d.feed(c, &mut |_| panic!("nothing is in it")).unwrap();
+                }
+            }
+            assert_eq!(d.finish(&mut |_| panic!("nothing is left")), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_long_frame_of_zstd_costs_no_more_than_is_allowed() {
+        // 1000 blocks that repeat a byte 64 KiB times each: 64 MiB.
+        let mut z = Zstd::default();
+        let mut made = 0_u64;
+        let mut on = |m: &[u8]| {
+            made += m.len() as u64;
+            Ok(())
+        };
+        z.feed(&[0x28, 0xb5, 0x2f, 0xfd, 0, 0x68], &mut on).unwrap();
+        for _ in 0..1000_u32 {
+            let header = (65_536_u32 << 3 | 1 << 1).to_le_bytes();
+            z.feed(&[&header[..3], b"x"].concat(), &mut on).unwrap();
+        }
+        assert!(z.work <= ZSTD_MOST_WORK + 2 * (64 << 20), "{}", z.work);
+        let _ = z.finish(&mut on);
+        assert_eq!(made, 65_536_000);
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn first(g: &Group) -> String {
         parts.push(format!("event {e}"));
     }
     if !g.packets.is_empty() {
-        parts.push(packets(&g.packets));
+        parts.push(packets(&g.packets, g.proof));
     }
     if let Some(c) = g.conversation {
         parts.push(format!("#{c}"));

@@ -113,7 +113,8 @@ impl Lines {
         }
         self.paint(out, DIM, &format!(" [{}]", spec.reference));
         if !found.packets.is_empty() {
-            self.paint(out, DIM, &format!(" {}", packets(&found.packets)));
+            let proof = !found.finding.proof.is_empty();
+            self.paint(out, DIM, &format!(" {}", packets(&found.packets, proof)));
         }
         out.push('\n');
     }
@@ -210,9 +211,13 @@ const fn colour_of_severity(severity: Severity) -> &'static str {
 const PACKETS: usize = 8;
 
 /// `packet 8`, `packets 8, 9, 13`, `packets 8 to 11, 13`: which they are; of a long list the
-/// beginning, the last one and how many there are.
+/// beginning, the last one and how many there are. Where they are no proof, but an event's
+/// own, two are its ends, with others between them.
 #[must_use]
-pub fn packets(list: &[PacketId]) -> String {
+pub fn packets(list: &[PacketId], proof: bool) -> String {
+    if let (false, [first, last]) = (proof, list) {
+        return format!("packets {first} to {last}");
+    }
     let runs: Vec<(PacketId, PacketId)> = list
         .chunk_by(|a, b| a.0.checked_add(1) == Some(b.0))
         .filter_map(|run| Some((*run.first()?, *run.last()?)))
@@ -240,12 +245,14 @@ mod tests {
 
     #[test]
     fn packets_are_listed() {
-        let list = |all: &[u64]| packets(&all.iter().map(|n| PacketId(*n)).collect::<Vec<_>>());
+        let list =
+            |all: &[u64]| packets(&all.iter().map(|n| PacketId(*n)).collect::<Vec<_>>(), true);
         assert_eq!(list(&[8]), "packet 8");
         assert_eq!(list(&[8, 9]), "packets 8 to 9");
         assert_eq!(list(&[8, 9, 13]), "packets 8, 9, 13");
         assert_eq!(list(&[8, 9, 10, 13]), "packets 8 to 10, 13");
         assert_eq!(list(&[5, 3]), "packets 5, 3");
+        assert_eq!(packets(&[PacketId(4), PacketId(33)], false), "packets 4 to 33");
         let odd: Vec<u64> = (0..30).map(|n| n * 2 + 1).collect();
         assert_eq!(list(&odd), "packets 1, 3, 5, 7, 9, 11, 13, 15, … 59 (30 in all)");
         assert_eq!(list(&[u64::MAX, 0]), format!("packets {}, 0", u64::MAX));

@@ -46,7 +46,7 @@ const SHOWING: &[(&str, &str, &[&str])] = &[
     (
         "sse-resume",
         "the server goes in the middle of a stream",
-        &["http.body-cut", "http1.body-cut", "sse.cut", "sse.resume-gap"],
+        &["http.body-cut", "sse.cut", "sse.resume-gap"],
     ),
     ("tcp-opaque", "a port that nobody listens on", &["tcp.refused"]),
     (

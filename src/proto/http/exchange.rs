@@ -57,6 +57,7 @@ impl Http {
         facts.request = q.seen.then_some([q.start, q.last]);
         facts.response = a.seen.then_some([a.start, a.last]);
         facts.body_hash = self.hash.value();
+        facts.empty_list = self.small.is_empty_list();
         d.facts = Some(Facts::Http(facts));
         out.emit(d);
     }

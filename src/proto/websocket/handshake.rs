@@ -295,6 +295,12 @@ impl Handshake {
         self.extensions = Extensions::Agreed { deflate, others };
     }
 
+    /// Whether the request was seen.
+    #[must_use]
+    pub(super) const fn is_asked(&self) -> bool {
+        self.offered.is_some() || self.uri.is_some()
+    }
+
     /// Nothing of it was seen.
     #[must_use]
     pub(super) const fn is_unseen(&self) -> bool {

@@ -107,8 +107,14 @@ impl WebSocket {
     /// within the connection, and may begin within a frame.
     fn joined(&mut self, side: Side) {
         let unseen = self.handshake.is_unseen();
+        let asked = self.handshake.is_asked();
         let half = self.half(side).0;
-        if !std::mem::replace(&mut half.begun, true) && unseen {
+        let first = !std::mem::replace(&mut half.begun, true);
+        if first && !unseen && !asked && side == Side::Client {
+            // The answer was seen alone: frames may have gone the way of the request.
+            half.trial = Some(Trial::default());
+        }
+        if first && unseen {
             half.search = Some(Search::joined());
             half.inferred = true;
             half.maybe_open = true;

@@ -39,7 +39,7 @@ pub static PROTOCOL: Protocol = Protocol {
     findings: FINDINGS,
     probe: Some(joined::probe),
     claims: None,
-    glimpse: None,
+    glimpse: Some(joined::glimpse),
     datagram: None,
     tokens: &["websocket"],
     start: Some(machine::start),

@@ -32,6 +32,10 @@ impl Http1 {
             Side::Client => matches!(looks, Looks::Request(_) | Looks::Empty),
             Side::Server => matches!(looks, Looks::Response(_) | Looks::Empty),
         };
+        if !right && c.offset == 0 && out.path().joined {
+            self.join(c.side);
+            return Step::Go(0);
+        }
         if !right {
             let shown = c.data.get(..32).unwrap_or(c.data).escape_ascii().to_string();
             return self.fail(c.side, &g::BAD_START_LINE, Some(shown), out);
@@ -86,7 +90,9 @@ impl Http1 {
                 let (spec, detail) = if section.len > 0 {
                     (&g::HEAD_TOO_LARGE, Some(format!("more than {MAX_HEADER_FIELDS} fields")))
                 } else if c.last && !data.contains(&b'\n') {
-                    (&g::HEAD_CUT, None)
+                    out.finding(Finding::new(&g::HEAD_CUT).with(c.side.name()));
+                    self.lose(c.side, false, out);
+                    return Step::Stop(c.data.len(), Want::More(1));
                 } else {
                     (&g::BAD_START_LINE, None)
                 };
@@ -176,7 +182,7 @@ impl Http1 {
         if !section.whole {
             out.finding(Finding::new(&g::HEAD_CUT).with("request"));
             self.cut(Side::Client, EndCause::CaptureEnded, out);
-            self.half(Side::Client).state = State::Off;
+            self.lose(Side::Client, false, out);
             return;
         }
         self.begin_body(Side::Client, framing, out);
@@ -230,8 +236,7 @@ impl Http1 {
         if !section.whole {
             out.finding(Finding::new(&g::HEAD_CUT).with("response"));
             self.cut(Side::Server, EndCause::CaptureEnded, out);
-            self.half(Side::Server).state = State::Off;
-            self.server_is_off(EndCause::CaptureEnded, out);
+            self.lose(Side::Server, false, out);
             return;
         }
         if interim {
@@ -316,7 +321,15 @@ impl Http1 {
             };
         }
         let [client, _] = &self.halves;
-        let off = matches!(client.state, State::Off | State::Lost | State::LostChunk);
+        // Behind a hole of the client, its next request tells which answers are older;
+        // but not where what stands behind it waits for the answer itself.
+        let behind = out.path().waits.get(Side::Client.index()) == Some(&true);
+        let off = match client.state {
+            State::Off => true,
+            State::Lost => client.stuck,
+            State::LostChunk => !behind,
+            _ => false,
+        };
         let can_come = client.ended.is_none() && !off;
         if can_come && !self.alone {
             if !c.last {

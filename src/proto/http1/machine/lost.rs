@@ -76,9 +76,21 @@ impl Http1 {
         let detail = format!("{side}: {len} bytes");
         out.finding(Finding::new(&g::GAP).with(detail));
         let whole = matches!(self.state(side), State::Head | State::Lost);
-        if !whole && !(chunks && !self.pipelines) {
+        if !whole && (!chunks || self.pipelines) {
             self.cut(side, EndCause::CaptureEnded, out);
         }
+        let half = self.half(side);
+        if let Some(hole) = &mut half.hole {
+            *hole = hole.saturating_add(len);
+        }
+        if asks {
+            half.lost = Some(len);
+        }
+        self.lose(side, chunks, out);
+    }
+
+    /// What comes next in this direction is not known: it is looked for.
+    pub(super) fn lose(&mut self, side: Side, chunks: bool, out: &mut dyn Out) {
         let pipelines = self.pipelines;
         self.strict |= side == Side::Client;
         let half = self.half(side);
@@ -90,12 +102,6 @@ impl Http1 {
             (false, true) => State::LostChunk,
             (false, false) => State::Lost,
         };
-        if let Some(hole) = &mut half.hole {
-            *hole = hole.saturating_add(len);
-        }
-        if asks {
-            half.lost = Some(len);
-        }
         if side == Side::Server && pipelines {
             self.server_is_off(EndCause::CaptureEnded, out);
         }
@@ -127,6 +133,13 @@ impl Http1 {
         self.done(key, Side::Server, cause, out);
     }
 
+    /// The capture began within a message of this side: the next one is looked for.
+    pub(super) fn join(&mut self, side: Side) {
+        self.strict |= side == Side::Client;
+        let half = self.half(side);
+        (half.gone, half.state, half.scan) = (true, State::Lost, Scan::START);
+    }
+
     /// Looks for the next message, or chunk.
     pub(super) fn seek(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Step {
         let chunks = self.state(c.side) == State::LostChunk;
@@ -140,8 +153,15 @@ impl Http1 {
                 }
             }
         }
+        let offers = self.offer.is_some();
         let half = self.half(c.side);
+        // The answer says whose these are.
+        half.stuck = place == Place::Nothing
+            && c.side == Side::Client
+            && !c.last
+            && (offers || half.lost.is_some());
         match place {
+            _ if half.stuck => Step::Stop(0, Want::Peer),
             Place::Message(n) if c.side == Side::Server => {
                 let behind = out.path().waits.get(Side::Client.index()) == Some(&true);
                 if behind && !c.last {
@@ -170,13 +190,6 @@ impl Http1 {
             Place::Perhaps(n) => {
                 skip(c, n, out);
                 Step::Stop(n, Want::More(1))
-            }
-            // The answer says whose these are.
-            Place::Nothing if c.side == Side::Client && !c.last && half.lost.is_some() => {
-                Step::Stop(0, Want::Peer)
-            }
-            Place::Nothing if c.side == Side::Client && !c.last && self.offer.is_some() => {
-                Step::Stop(0, Want::Peer)
             }
             Place::Nothing => {
                 skip(c, c.data.len(), out);

@@ -71,6 +71,8 @@ struct Half {
     hole: Option<u64>,
     /// Bytes went missing, and behind them nothing has been found yet.
     gone: bool,
+    /// What came behind them waits for the peer.
+    stuck: bool,
 }
 
 impl Half {
@@ -87,6 +89,7 @@ impl Half {
             lost: None,
             hole: None,
             gone: false,
+            stuck: false,
         }
     }
 }

@@ -80,9 +80,50 @@ fn behind_a_lost_request_each_answer_keeps_its_own() {
         Says(Client, GET),
         Says(Server, OK),
     ]);
-    let orphan = ["2 exchange", "< 204", "< end", "> cut", "closed"];
-    let expected = [&["1 exchange"][..], &FOUND, &orphan, &["3 exchange"], &FOUND].concat();
+    // Which answer is the lost one's is known when the next request has come.
+    let orphan = ["3 exchange", "< 204", "< end", "> cut", "closed"];
+    let expected = [&["1 exchange"][..], &FOUND, &["2 exchange"], &FOUND, &orphan].concat();
     check(&r, &expected, &["http1.gap", "http1.response-without-request"]);
+    // The hole is told of when all has been said; what stands behind it comes next.
+    let (mut r, mut m) = (Recorder::new(), Http1::new());
+    r.path.waits = [true, false];
+    r.bytes(&mut m, Client, GET, 1460);
+    r.bytes(&mut m, Server, OK, 1460);
+    r.bytes(&mut m, Server, b"HTTP/1.1 204 No Content\r\n\r\n", 1460);
+    r.gap(&mut m, Client, GET.len() as u64);
+    r.bytes(&mut m, Client, GET, 1460);
+    r.bytes(&mut m, Server, OK, 1460);
+    let told = lines(&r);
+    let orphan = ["< 204", "< end", "> cut", "closed"];
+    assert!(told.windows(4).any(|w| w == orphan), "{told:?}");
+    let found = told.windows(FOUND.len()).filter(|w| *w == FOUND).count();
+    assert_eq!(found, 2, "{told:?}");
+}
+
+#[test]
+fn behind_a_head_that_is_cut_the_next_is_looked_for() {
+    let len = OK.len() as u64;
+    for cut in [10, 20, 40] {
+        let r = talk(&[
+            Says(Client, GET),
+            Says(Server, &OK[..cut.min(OK.len())]),
+            Lost(Server, len),
+            Says(Client, GET),
+            Says(Server, OK),
+        ]);
+        let told = lines(&r);
+        let second: Vec<_> = told.iter().skip_while(|l| *l != "2 exchange").collect();
+        assert_eq!(second[1..], FOUND, "{cut}: {told:?}");
+        let r = talk(&[
+            Says(Client, &GET[..cut.min(GET.len() - 3)]),
+            Lost(Client, 30),
+            Says(Server, OK),
+            Says(Client, GET),
+            Says(Server, OK),
+        ]);
+        let told = lines(&r);
+        assert!(told.windows(FOUND.len()).any(|w| w == FOUND), "{cut}: {told:?}");
+    }
 }
 
 #[test]
