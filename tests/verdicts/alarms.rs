@@ -38,7 +38,7 @@ const SHOWING: &[(&str, &str, &[&str])] = &[
     (
         "http-snapped",
         "every packet is cut at 200 bytes",
-        &["http.body-cut", "http.body-gap", "http.no-response", "http1.gap", "tcp.gap"],
+        &["http.body-cut", "http.body-gap", "http1.gap", "tcp.gap"],
     ),
     ("http-sse", "streams are open when the connection ends", &["sse.cut"]),
     ("sse-h2", "streams are let go of before they end", &["http.reset"]),
@@ -73,6 +73,11 @@ const SHOWING: &[(&str, &str, &[&str])] = &[
         &["websocket.bad-utf8", "websocket.closed-on-error"],
     ),
     ("ws-crowd", "forty connections of one address in a moment", &["websocket.many-connections"]),
+    (
+        "ws-declined",
+        "handshakes that a server declines",
+        &["websocket.bad-key", "websocket.bad-version"],
+    ),
     (
         "ws-h2-ends",
         "streams that end without a close frame",
@@ -162,11 +167,5 @@ fn real_peers_show_what_they_can_be_made_to_do() {
     assert_eq!(missing, REFUSED);
 }
 
-/// A server answers 400 to a bad key and 426 to another version, and no session begins.
-/// Nobody sends a code that is not assigned. The last is a note, on `ws-careless`.
-const REFUSED: [&str; 4] = [
-    "websocket.bad-key",
-    "websocket.bad-version",
-    "websocket.no-authentication",
-    "websocket.unassigned-close-code",
-];
+/// The first is a note, on most sessions. Nobody sends a code that is not assigned.
+const REFUSED: [&str; 2] = ["websocket.no-authentication", "websocket.unassigned-close-code"];
