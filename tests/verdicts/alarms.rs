@@ -38,7 +38,7 @@ const SHOWING: &[(&str, &str, &[&str])] = &[
     (
         "http-snapped",
         "every packet is cut at 200 bytes",
-        &["http.body-cut", "http.body-gap", "http.no-response", "http1.gap", "tcp.gap"],
+        &["http.body-cut", "http.body-gap", "http1.gap", "tcp.gap"],
     ),
     ("http-sse", "streams are open when the connection ends", &["sse.cut"]),
     ("sse-h2", "streams are let go of before they end", &["http.reset"]),
