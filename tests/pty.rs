@@ -160,7 +160,7 @@ fn select_a_field(columns: u16, rows: u16) {
     for _ in 0..9 {
         s.press(DOWN);
     }
-    s.sees("websocket.masking_key · bytes 2–5 of TCP stream · packet 8 bytes 68–71 (exact)");
+    s.sees("websocket.masking_key · bytes 2–5 of the frame · packet 8 bytes 68–71 (exact)");
     let in_bytes = |s: &vt100::Screen| bytes_from(s).map(|c| marked(s, c)).unwrap_or_default();
     // In hex, then in ASCII: none of the four is printable.
     s.until("the key's bytes marked", |s| in_bytes(s) == ["b3 e6 87 c0····"]);

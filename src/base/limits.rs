@@ -271,6 +271,9 @@ pub const MAX_LEARNT_FILES: usize = 10_000;
 pub const MAX_JSON_DEPTH: usize = 128;
 /// Values of one JSON or MessagePack payload: a member takes four nodes of the tree.
 pub const MAX_JSON_PARTS: usize = MAX_TREE_NODES / 4;
+/// Bytes of a STOMP frame that are held until a later message brings the rest: clients
+/// cut up large frames, into pieces of some KiB. A larger one is not read.
+pub const MAX_HELD_FRAME: usize = 1 << 20;
 /// Bytes of an MQTT packet that are held until a later message brings the rest: what
 /// libraries cut up are small packets. Of a larger one the content is not read.
 pub const MAX_HELD_PACKET: usize = 64 << 10;

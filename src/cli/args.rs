@@ -193,7 +193,7 @@ pub(super) struct Print {
     pub(super) format: Format,
     #[command(flatten)]
     pub(super) chosen: Chosen,
-    /// Stop after so many events.
+    /// Stop after so many events of the level (`live -c` counts packets).
     #[arg(short, long, value_name = "N")]
     pub(super) count: Option<u64>,
     /// How times are written in text, and which time is the first of the usual columns;

@@ -84,7 +84,7 @@ impl ConversationInfo {
             closed: false,
             birth,
             left: None,
-            path: Path::default(),
+            path: Path { joined: !birth.known, ..Path::default() },
         }
     }
 

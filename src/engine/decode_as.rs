@@ -202,7 +202,9 @@ impl std::str::FromStr for Rule {
 }
 
 impl Rule {
-    fn fits(&self, info: &ConversationInfo) -> bool {
+    /// Whether it is about this conversation.
+    #[must_use]
+    pub fn fits(&self, info: &ConversationInfo) -> bool {
         let port = |p: u16| info.ends.iter().any(|e| e.port() == p);
         match self.of {
             Selector::TcpPort(p) => info.transport == Transport::Tcp && port(p),

@@ -12,6 +12,7 @@ use crate::tui::canvas::{Canvas, width};
 use crate::tui::hits::quoted;
 use crate::tui::opener::Shown;
 use crate::tui::tree::Line;
+use crate::view::bytes::counted_from;
 
 /// Ranges that are written out.
 const RANGES: usize = 3;
@@ -213,6 +214,7 @@ fn place(s: &Shown, n: &Node) -> String {
         return format!("{name} · worked out, not on the wire");
     };
     let buffer = s.buffers.get(usize::from(span.buffer.0)).map_or("", |b| b.label);
+    let buffer = counted_from(buffer, s.event.draft.level);
     let located = packets(&s.detail.origins.locate(span));
     format!("{name} · {} of {buffer} · {located}", extent(span))
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::base::time::human;
-use crate::field::{Kind, Node, Value};
+use crate::field::{FieldSpec, Kind, Node, Value};
 use crate::tui::opener::Bytes;
 
 /// Bytes of a value or payload that are shown in the tree.
@@ -24,17 +24,21 @@ pub(super) fn value(node: &Node, buffers: Option<&[Bytes]>) -> String {
         (Value::U64(v), Kind::Duration) => human(*v),
         (Value::U64(v), _) => match spec.value_name(*v) {
             Some(name) => format!("{name} ({v})"),
-            None => v.to_string(),
+            None => with_unit(v, spec),
         },
         (Value::Bool(v), _) => if *v { "yes (1)" } else { "no (0)" }.to_owned(),
-        (Value::I64(v), _) => v.to_string(),
-        (Value::F64(v), _) => v.to_string(),
+        (Value::I64(v), _) => with_unit(v, spec),
+        (Value::F64(v), _) => with_unit(v, spec),
         (Value::Text(t), Kind::Text) => format!("\"{}\"", head(t)),
         (Value::Text(t), _) => head(t),
         (Value::Bytes(b), _) => hex(b),
         (Value::None, Kind::Group) => String::new(),
         (Value::None, _) => buffers.and_then(|b| data(node, b)).unwrap_or_default(),
     }
+}
+
+fn with_unit(number: &dyn std::fmt::Display, spec: &FieldSpec) -> String {
+    spec.unit().map_or_else(|| number.to_string(), |unit| format!("{number} {unit}"))
 }
 
 fn head(text: &str) -> String {

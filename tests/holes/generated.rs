@@ -455,7 +455,7 @@ impl Session {
 fn key_percent(key: &mut impl FnMut() -> Option<[u8; 4]>, i: usize) -> bool {
     match key() {
         Some([a, ..]) => a < 51,
-        None => i % 5 == 0,
+        None => i.is_multiple_of(5),
     }
 }
 

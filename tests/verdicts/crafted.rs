@@ -24,6 +24,10 @@ fn handshakes() -> Vec<Case> {
     let ok = || response(&accept(KEY), "");
     let shaken = |request: &str, response: &str| with(LOCAL, request, response, &bye());
     let key16 = request("/", "");
+    let declined = |request: &str, status: &str| {
+        let response = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+        with(LOCAL, request, &response, &[Fin(false), Fin(true)])
+    };
     vec![
         (
             "accept mismatch",
@@ -42,6 +46,37 @@ fn handshakes() -> Vec<Case> {
             "version",
             shaken(&key16.replace("Version: 13", "Version: 8"), &ok()),
             vec![("websocket.bad-version", Error, "RFC 6455 §4.1")],
+        ),
+        (
+            "declined: another version",
+            declined(&key16.replace("Version: 13", "Version: 99"), "426 Upgrade Required"),
+            vec![("websocket.bad-version", Error, "RFC 6455 §4.1")],
+        ),
+        (
+            "declined: a key that is not 16 bytes",
+            declined(&key16.replace(KEY, "c2hvcnQ="), "400 Bad Request"),
+            vec![("websocket.bad-key", Error, "RFC 6455 §4.1")],
+        ),
+        ("declined for another reason", declined(&key16, "403 Forbidden"), vec![]),
+        (
+            "declined: another upgrade",
+            declined(&key16.replace("websocket", "h2c"), "200 OK"),
+            vec![],
+        ),
+        (
+            "two keys",
+            shaken(&request("/", &format!("Sec-WebSocket-Key: {KEY}\r\n")), &ok()),
+            vec![("websocket.bad-key", Error, "RFC 6455 §4.1")],
+        ),
+        (
+            "POST",
+            shaken(&key16.replace("GET", "POST"), &ok()),
+            vec![("websocket.bad-request", Error, "RFC 6455 §4.1")],
+        ),
+        (
+            "HTTP/1.0",
+            shaken(&key16.replace("HTTP/1.1", "HTTP/1.0"), &ok()),
+            vec![("websocket.bad-request", Error, "RFC 6455 §4.1")],
         ),
         (
             "another site, with cookies",

@@ -74,7 +74,7 @@ impl Keys {
         let needed = match self.pairs {
             _ if self.near => 1,
             0..=0x1_0000 => 1,
-            0..=0x100_0000 => 2,
+            0x1_0001..=0x100_0000 => 2,
             pairs => 3 + (pairs >> 26),
         };
         self.repeated_in.filter(|_| self.repeated >= needed).map(|p| (self.repeated, p))

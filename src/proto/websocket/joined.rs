@@ -1,12 +1,14 @@
 //! A connection whose handshake was not captured, known by its frames.
 
-use super::resync::{Compression, Habits, Piece, SEARCH_BYTES, Style, find};
+use super::resync::{Chain, Compression, Habits, Piece, SEARCH_BYTES, Style, find};
 use crate::base::Side;
-use crate::proto::{Probe, Verdict};
+use crate::proto::{Glimpse, Head, Probe, Verdict};
 
 /// Bits that the frames of both ends must be worth together: everything that is not
 /// known is asked, so that this must be more than what is asked behind a hole.
 const ENOUGH: f32 = 40.0;
+/// The same of one end in a stream of HTTP/2, which is something after all.
+const ENOUGH_ALONE: f32 = 26.0;
 /// Bytes of each end that are looked at before it must be decided.
 const EARLY_BYTES: usize = 2 << 10;
 /// Whole frames at least, of both ends together.
@@ -49,6 +51,58 @@ pub(super) fn probe(p: &Probe<'_>) -> Verdict {
         return Verdict::Yes { client: Some(best.2) };
     }
     if p.last { Verdict::No } else { Verdict::More }
+}
+
+/// Knows a stream of HTTP/2 (RFC 8441) of which there is not all: the request came late
+/// or never, or no head at all.
+pub(super) fn glimpse(g: &Glimpse<'_>) -> Verdict {
+    match g {
+        Glimpse::Head(head) => by_head(head),
+        Glimpse::Body { data, last, begun } => by_body(data, *last, *begun),
+        Glimpse::Trailers(_) => Verdict::No,
+    }
+}
+
+/// A request says so; a response to one that was not captured may be one to it, where it
+/// does not say what else its body is.
+fn by_head(head: &Head<'_>) -> Verdict {
+    let is = |name: &str, value: &[u8]| {
+        head.headers.iter().any(|(n, v, f)| f.known && n == name.as_bytes() && v == value)
+    };
+    let names = |start: &str| {
+        let start = start.as_bytes();
+        head.headers.iter().any(|(n, _, _)| n.get(..start.len()) == Some(start))
+    };
+    if head.version != 20 || head.end {
+        return Verdict::No;
+    }
+    let yes = Verdict::Yes { client: None };
+    match head.side {
+        Side::Client if is(":method", b"CONNECT") && is(":protocol", b"websocket") => yes,
+        Side::Server if !is(":status", b"200") => Verdict::No,
+        Side::Server if names("sec-websocket-") => yes,
+        Side::Server if names("content-") || head.headers.iter().any(|(_, _, f)| !f.known) => {
+            Verdict::No
+        }
+        Side::Server => Verdict::More,
+        Side::Client => Verdict::No,
+    }
+}
+
+/// The frames of one end, which may be either.
+fn by_body(data: &[u8], last: bool, begun: bool) -> Verdict {
+    let looked = data.get(..SEARCH_BYTES).unwrap_or(data);
+    let is_known = |masked: bool| {
+        let style = Style { masked, compression: Compression::Maybe, habits: Habits::default() };
+        let Chain { at, start, bits, .. } =
+            find(Piece { data: looked, last, fronts: &[] }, &style, true);
+        at.is_some() && bits >= ENOUGH_ALONE && (!begun || start == 0)
+    };
+    // Masked or not, as it may be: asked of both.
+    if is_known(true) || is_known(false) {
+        return Verdict::Yes { client: None };
+    }
+    if last || data.len() >= EARLY_BYTES { Verdict::No } else { Verdict::More }
 }
 
 /// Whether the frames of a direction lie in those of HTTP/2: heads of HTTP/2 lead from

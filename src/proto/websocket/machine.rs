@@ -3,10 +3,10 @@
 use super::content::Content;
 use super::fields::{GAP_LENGTH, UNSYNCHRONISED as FIELD_UNSYNCHRONISED, opcode_name};
 use super::findings::{
-    BEGINNING_MISSING, CLIENT_UNMASKED, CONTROL_TOO_LONG, FRAGMENTED_CONTROL, FRAME_AFTER_CLOSE,
-    GAP, INTERLEAVED_MESSAGE, LENGTH_NOT_MINIMAL, LENGTH_TOP_BIT, ORPHAN_CONTINUATION,
-    RESERVED_OPCODE, RSV_WITHOUT_EXTENSION, RSV1_MISPLACED, SERVER_MASKED, TRUNCATED,
-    UNFINISHED_MESSAGE, UNSYNCHRONISED,
+    BAD_STATUS, BEGINNING_MISSING, CLIENT_UNMASKED, CONTROL_TOO_LONG, FRAGMENTED_CONTROL,
+    FRAME_AFTER_CLOSE, GAP, INTERLEAVED_MESSAGE, LENGTH_NOT_MINIMAL, LENGTH_TOP_BIT,
+    ORPHAN_CONTINUATION, RESERVED_OPCODE, RSV_WITHOUT_EXTENSION, RSV1_MISPLACED, SERVER_MASKED,
+    TRUNCATED, UNFINISHED_MESSAGE, UNSYNCHRONISED,
 };
 use super::frame::{OpenFrame, Role, keep};
 use super::handshake::{Extensions, Handshake};
@@ -39,6 +39,9 @@ struct WebSocket {
     server: Half,
     scratch: Vec<u8>,
     content: Content,
+    /// The status by which the server declined; there is no session then, unless frames
+    /// follow all the same.
+    declined: Option<Box<str>>,
 }
 
 /// One direction.
@@ -82,6 +85,7 @@ impl WebSocket {
             server: Half::new(Side::Server),
             scratch: Vec::new(),
             content: Content::default(),
+            declined: None,
         }
     }
 
@@ -103,17 +107,30 @@ impl WebSocket {
     /// within the connection, and may begin within a frame.
     fn joined(&mut self, side: Side) {
         let unseen = self.handshake.is_unseen();
+        let asked = self.handshake.is_asked();
         let half = self.half(side).0;
-        if !std::mem::replace(&mut half.begun, true) && unseen {
+        let first = !std::mem::replace(&mut half.begun, true);
+        if first && !unseen && !asked && side == Side::Client {
+            // The answer was seen alone: frames may have gone the way of the request.
+            half.trial = Some(Trial::default());
+        }
+        if first && unseen {
             half.search = Some(Search::joined());
             half.inferred = true;
             half.maybe_open = true;
         }
     }
 
+    /// There are frames: if the server declined them, that is told.
+    fn answered_otherwise(&mut self, out: &mut dyn Out) {
+        if let Some(status) = self.declined.take() {
+            out.finding(Finding::new(&BAD_STATUS).with(status));
+        }
+    }
+
     /// Tells the session, once, where it is over.
     fn settle(&mut self, out: &mut dyn Out) {
-        if self.session.is_over() {
+        if self.declined.is_none() && self.session.is_over() {
             self.session.emit(&self.handshake, out);
         }
     }
@@ -124,6 +141,7 @@ impl Machine for WebSocket {
         match input {
             Input::Bytes(chunk) => {
                 self.joined(chunk.side);
+                self.answered_otherwise(out);
                 let (half, mut shared) = self.half(chunk.side);
                 return half.bytes(chunk, &mut shared, out);
             }
@@ -138,12 +156,13 @@ impl Machine for WebSocket {
                 match head.side {
                     Side::Client => self.handshake.request(&head, found),
                     Side::Server => {
-                        self.handshake.response(&head, found);
+                        self.declined = self.handshake.response(&head, found);
                         if let Extensions::Agreed { deflate: Some(d), .. } =
                             self.handshake.extensions
                         {
                             for side in Side::BOTH {
-                                let mut inflater = Inflater::new(d.takeover(side));
+                                let mut inflater =
+                                    Inflater::new(d.takeover(side)).limited(d.window_bits(side));
                                 if out.reopens() {
                                     inflater.keep();
                                 }
@@ -155,6 +174,9 @@ impl Machine for WebSocket {
                 }
                 if let Some(spec) = fault {
                     self.session.fault(head.side, spec, head.ready);
+                }
+                if self.client.begun || self.server.begun {
+                    self.answered_otherwise(out);
                 }
             }
             Input::Gap { side, offset, len } => {
@@ -198,6 +220,7 @@ impl Machine for WebSocket {
             server: self.server.fork()?,
             scratch: Vec::new(),
             content: self.content.clone(),
+            declined: self.declined.clone(),
         }))
     }
 

@@ -6,7 +6,7 @@ use super::fields::{
 };
 use super::findings::{
     BAD_CLOSE_CODE, BAD_UTF8, CLOSE_ONE_BYTE, CONTEXT_LOST, INFLATE_ERROR, INFLATE_LIMIT, MARKUP,
-    MESSAGE_OVER_LIMIT, UNASSIGNED_CLOSE_CODE,
+    MESSAGE_OVER_LIMIT, TAIL_NOT_REMOVED, UNASSIGNED_CLOSE_CODE, WINDOW_EXCEEDED,
 };
 use super::frame::{MAX_HEAD, keep};
 use super::inflate::{Failure, Inflater};
@@ -246,7 +246,20 @@ impl OpenMessage {
             // What decoders remember of the session depends on all that they were asked.
             let asked = self.interest != Interest::Shown;
             let looked = asked || out.look(Level::Message) != Look::Later;
-            self.inflate(out.payload_cap(), out, i, |i, each| i.finish(looked, each));
+            let too_far = i.too_far();
+            let mut kept_tail = false;
+            self.inflate(out.payload_cap(), out, i, |i, each| {
+                let done = i.finish(looked, each);
+                kept_tail = done.is_ok() && i.has_kept_tail();
+                done
+            });
+            if let Some((far, window)) = too_far {
+                let text = format!("{far} bytes, in a window of {window}");
+                self.findings.push(Finding::new(&WINDOW_EXCEEDED).with(text));
+            }
+            if kept_tail {
+                self.findings.push(Finding::new(&TAIL_NOT_REMOVED));
+            }
         }
     }
 

@@ -32,6 +32,10 @@ impl Http1 {
             Side::Client => matches!(looks, Looks::Request(_) | Looks::Empty),
             Side::Server => matches!(looks, Looks::Response(_) | Looks::Empty),
         };
+        if !right && c.offset == 0 && out.path().joined {
+            self.join(c.side);
+            return Step::Go(0);
+        }
         if !right {
             let shown = c.data.get(..32).unwrap_or(c.data).escape_ascii().to_string();
             return self.fail(c.side, &g::BAD_START_LINE, Some(shown), out);
@@ -147,7 +151,7 @@ impl Http1 {
         out.open(Child { key, stream: None, carries: Carries::Exchange });
         self.offer = if method == Method::Connect {
             Some((key, Offer::Connect))
-        } else if version >= 11 && self.headers.get("upgrade").is_some_and(|v| !v.is_empty()) {
+        } else if self.headers.get("upgrade").is_some_and(|v| !v.is_empty()) {
             let kept = Kept {
                 headers: self.headers.clone(),
                 detail: detail.clone(),
@@ -257,7 +261,19 @@ impl Http1 {
         if let Some(o) = self.exchange(key) {
             o.answered = true;
         }
-        if self.take_offer(key).is_some() {
+        if let Some(offer) = self.take_offer(key) {
+            if let Offer::Upgrade(request) = offer {
+                let told = Kept {
+                    headers: std::mem::take(&mut self.headers),
+                    detail,
+                    version,
+                    start: seen.start,
+                    ready: seen.ready,
+                    wire_len: section.len as u64,
+                };
+                self.decline(&request, &told, out);
+                self.headers = told.headers;
+            }
             let [client, _] = &mut self.halves;
             if client.state == State::Held {
                 client.state = State::Head;

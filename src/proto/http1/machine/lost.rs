@@ -133,6 +133,13 @@ impl Http1 {
         self.done(key, Side::Server, cause, out);
     }
 
+    /// The capture began within a message of this side: the next one is looked for.
+    pub(super) fn join(&mut self, side: Side) {
+        self.strict |= side == Side::Client;
+        let half = self.half(side);
+        (half.gone, half.state, half.scan) = (true, State::Lost, Scan::START);
+    }
+
     /// Looks for the next message, or chunk.
     pub(super) fn seek(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Step {
         let chunks = self.state(c.side) == State::LostChunk;

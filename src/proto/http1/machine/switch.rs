@@ -64,6 +64,22 @@ impl Http1 {
         }
     }
 
+    /// The server declines: the protocol that was asked for hears both heads, for what is
+    /// wrong with them, and nothing else. But not h2c, which is mostly ignored.
+    pub(super) fn decline(&mut self, request: &Kept, response: &Kept, out: &mut dyn Out) {
+        let Some(token) = token(&request.headers).filter(|t| !t.starts_with("h2")) else { return };
+        let key = self.new_key();
+        if !out.open(Child { key, stream: None, carries: Carries::Named(&token) }) {
+            return;
+        }
+        request.tell(key, Side::Client, out);
+        response.tell(key, Side::Server, out);
+        for side in Side::BOTH {
+            out.tell(key, Input::End { side, cause: EndCause::Finished });
+        }
+        out.close(key);
+    }
+
     /// The answer to a request for another protocol went missing. What was asked for
     /// is taken for granted, but h2c: that is asked for by the way, and mostly ignored.
     pub(super) fn answer_lost(&mut self, len: u64, out: &mut dyn Out) -> bool {
