@@ -307,6 +307,7 @@ impl Node {
             shared,
             maps: &self.maps,
             children: &mut self.children,
+            opaque: &mut self.opaque,
             stream: self.stream,
             depth: self.depth,
             counted: self.counted,
