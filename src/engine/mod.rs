@@ -580,10 +580,18 @@ fn numbered(
             ),
         }
     }
-    for drafts in &mut found.events {
-        for draft in drafts.drain(..) {
+    let conversation = info.map(|i| i.id);
+    for events in &mut found.events {
+        // Numbered where they lie: a copy of each costs more than all the rest.
+        for event in events.iter_mut() {
+            event.id = EventId(numbering.next_event);
+            event.conversation = conversation;
             numbering.next_event += 1;
-            numbering.hand_out(EventId(numbering.next_event - 1), draft, info, sink);
+        }
+        for event in events.drain(..) {
+            numbering.look(&event, info);
+            hand_out(event, info, sink);
+            numbering.tell(sink);
         }
     }
     shared.found = found;
