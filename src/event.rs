@@ -187,12 +187,6 @@ pub struct Event {
 }
 
 impl Event {
-    /// What a machine said, before it is numbered.
-    #[must_use]
-    pub const fn unnumbered(draft: Draft) -> Self {
-        Self { id: EventId(0), conversation: None, draft }
-    }
-
     /// Time of the packet that completed it.
     #[must_use]
     pub const fn time(&self) -> CaptureTime {

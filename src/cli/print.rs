@@ -144,9 +144,8 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
         _ => learn::first(&captures, &args.common, ready.options, &interrupted),
     };
     let (filter, options) = (ready.filter.clone(), ready.options.clone());
-    let source = open_all(&captures, OpenOptions::default())?;
-    let source = Filtered::wrap(source, args.common.filter.clone());
-    let printed = stream(args, ready, source, &interrupted)?;
+    let source = pass::Ahead::open(&captures, &args.common)?;
+    let printed = stream(args, ready, Box::new(source), &interrupted)?;
     if let (Some(filter), Printed { passed: 0, whole: true, packets: 1.. }) = (filter, printed) {
         nothing_passed(args, &captures, filter, options, &interrupted);
     }

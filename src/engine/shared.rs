@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{ConversationId, Moment, Side};
+use crate::base::{ConversationId, EventId, Moment, Side};
 use crate::engine::Options;
 use crate::event::{Draft, Event, Level};
 use crate::finding::Finding;
@@ -80,14 +80,18 @@ impl Found {
         self.first.is_empty() && self.events.iter().all(Vec::is_empty)
     }
 
+    #[inline]
     fn push(&mut self, draft: Draft) {
         let [frames, messages, exchanges] = &mut self.events;
-        match draft.level {
-            Level::Frame => frames.push(Event::unnumbered(draft)),
-            Level::Message => messages.push(Event::unnumbered(draft)),
-            Level::Exchange => exchanges.push(Event::unnumbered(draft)),
-            Level::Packet | Level::Finding => self.first.push(First::Packet(Box::new(draft))),
-        }
+        let list = match draft.level {
+            Level::Frame => frames,
+            Level::Message => messages,
+            Level::Exchange => exchanges,
+            Level::Packet | Level::Finding => {
+                return self.first.push(First::Packet(Box::new(draft)));
+            }
+        };
+        list.push(Event { id: EventId(0), conversation: None, draft });
     }
 }
 
