@@ -144,7 +144,7 @@ fn forget_times(json: &mut Value, times: &mut usize, others: &mut usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::Small;
+    use super::{MOST, Small};
 
     #[test]
     fn times_alone_are_no_news() {
@@ -188,7 +188,7 @@ mod tests {
             }
         }
         let mut s = Small::default();
-        s.add(format!("{{\"events\":[]{}}}", " ".repeat(300)).as_bytes());
+        s.add(format!("{{\"events\":[]{}}}", " ".repeat(MOST)).as_bytes());
         assert!(!s.is_empty_list());
     }
 }
