@@ -672,7 +672,7 @@ impl Half {
         d.sender = Some(self.side);
         d.length = len;
         d.complete = false;
-        let was = ping.map(|p| format!(": a ping, which packet {p} answers")).unwrap_or_default();
+        let was = if ping.is_some() { ": a ping, by the pong that answers it" } else { "" };
         let f = Finding::new(&GAP).with(format!("{} between frames{was}", missing(len)));
         let f = f.proved_by(ping.into_iter().collect::<Vec<_>>());
         d.findings.push(f);
