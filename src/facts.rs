@@ -57,6 +57,9 @@ pub struct HttpFacts {
     /// The response is JSON whose lists are empty, beside times and the like: an answer
     /// that brings nothing.
     pub empty_list: bool,
+    /// The same as `body_hash`, of JSON that states the time beside other things, without
+    /// that time.
+    pub timeless: Option<u64>,
 }
 
 /// A stream of server-sent events.

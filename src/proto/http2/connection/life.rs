@@ -27,7 +27,7 @@ impl Connection {
         }
         // What the peer sent before it knew is on its way; a capture may have it later
         // than that, behind bytes that are missing.
-        if child && !again && !peer.ended && !self.is_tunnel(id) {
+        if child && !again && !peer.ended {
             self.linger(id, side, out);
             return;
         }
