@@ -232,6 +232,11 @@ impl Account {
         }
     }
 
+    /// A stream is closed.
+    pub(super) fn forget(&mut self, id: u32) {
+        self.streams.remove(&id);
+    }
+
     /// DATA of `len` bytes, padding included (§6.9.1).
     pub(super) fn data(
         &mut self,

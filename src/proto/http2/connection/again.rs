@@ -5,12 +5,18 @@
 //! what it was then, stands for the same section: it is neither decoded nor judged
 //! another time.
 
+use std::hash::BuildHasher as _;
+
+use hashbrown::DefaultHashBuilder;
+
 use super::rules::Given;
 use crate::proto::Headers;
 use crate::proto::http2::hpack::{Decoder, Size};
 
 /// Blocks that are remembered of one end: those of a unary call's answer, and a few more.
 const REMEMBERED: usize = 4;
+/// Blocks that may come between one and the same again, before it is remembered.
+const SEEN: usize = 8;
 /// Octets of a block, and of its section, up to which it is remembered.
 const MAX_BLOCK: usize = 512;
 const MAX_SECTION: usize = 4096;
@@ -35,6 +41,11 @@ pub(super) struct Again {
     next: usize,
     /// The one that was read or remembered last.
     last: Option<usize>,
+    /// Hashes of blocks that came once: most come only once.
+    once: [u64; SEEN],
+    hasher: DefaultHashBuilder,
+    /// Where the next one goes.
+    seen: usize,
 }
 
 impl Again {
@@ -60,6 +71,14 @@ impl Again {
     /// A block was read for the first time, with nothing found, and left the table as it was.
     pub(super) fn remember(&mut self, octets: &[u8], table: u64, headers: &Headers, size: Size) {
         if octets.len() > MAX_BLOCK || headers.byte_len() > MAX_SECTION {
+            return;
+        }
+        let hash = self.hasher.hash_one(octets);
+        if !self.once.contains(&hash) {
+            if let Some(place) = self.once.get_mut(self.seen) {
+                *place = hash;
+            }
+            self.seen = (self.seen + 1) % SEEN;
             return;
         }
         let block =
@@ -130,6 +149,7 @@ mod tests {
         assert!(!decode(&mut hpack, &mut again, &insert).1, "it changes the table each time");
         let (first, known) = decode(&mut hpack, &mut again, &one);
         assert_eq!((first.get("a"), known), (Some(&b"b"[..]), false));
+        assert!(!decode(&mut hpack, &mut again, &one).1, "remembered from now on");
         assert_eq!(decode(&mut hpack, &mut again, &one), (first, true));
         // `a: c`: index 62 is another field now.
         decode(&mut hpack, &mut again, &[0x40, 1, b'a', 1, b'c']);
@@ -146,7 +166,9 @@ mod tests {
     fn a_verdict_belongs_to_its_block_and_to_what_was_known_beside_it() {
         let (mut hpack, mut again) = (Decoder::default(), Again::default());
         let given = Given { sort: Sort::Request, whole: true, binary: false };
-        decode(&mut hpack, &mut again, &[0x82]);
+        for _ in 0..2 {
+            decode(&mut hpack, &mut again, &[0x82]);
+        }
         again.found_sound(given);
         assert!(again.is_sound(given));
         assert!(!again.is_sound(Given { sort: Sort::Response, ..given }));
@@ -172,7 +194,9 @@ mod tests {
             "{times}: 64 MiB by 3001 bytes less what is earned"
         );
         for n in 0x82..0x8e {
-            decode(&mut Decoder::default(), &mut again, &[n]);
+            for _ in 0..2 {
+                decode(&mut Decoder::default(), &mut again, &[n]);
+            }
         }
         assert_eq!(again.blocks.len(), REMEMBERED);
     }

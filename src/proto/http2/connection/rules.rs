@@ -65,7 +65,8 @@ pub(super) fn judge(given: Given, headers: &Headers, findings: &mut Vec<Finding>
         }
     };
     // What is missing may be in what was not read.
-    let (mut seen, mut regular, mut unknown) = (0_u8, false, !whole);
+    let (mut seen, mut empty, mut regular, mut unknown) = (0_u8, 0_u8, false, !whole);
+    let (mut connect, mut priorities, mut lines) = (false, None, 0);
     for (name, value, field) in headers.iter() {
         if !field.known {
             unknown = true;
@@ -79,7 +80,12 @@ pub(super) fn judge(given: Given, headers: &Headers, findings: &mut Vec<Finding>
             }
             match sort.pseudo().iter().position(|p| *p == name) {
                 Some(i) if seen & (1 << i) != 0 => tell(&findings::PSEUDO_TWICE, name),
-                Some(i) => seen |= 1 << i,
+                Some(i) => {
+                    seen |= 1 << i;
+                    empty |= u8::from(value.is_empty()) << i;
+                    // CONNECT has rules of its own.
+                    connect |= name == b":method" && value == b"CONNECT";
+                }
                 None => tell(&findings::PSEUDO_UNKNOWN, name),
             }
         } else {
@@ -91,10 +97,13 @@ pub(super) fn judge(given: Given, headers: &Headers, findings: &mut Vec<Finding>
             if te || is_of_connections(name) {
                 tell(&findings::CONNECTION_HEADER, name);
             }
+            if name == b"priority" && field.known {
+                lines += 1;
+                priorities = Some(value);
+            }
         }
         let blank = |b: Option<&u8>| b.is_some_and(|b| matches!(b, b' ' | b'\t'));
-        // Looked at to its end: no branch for each byte.
-        let broken = value.iter().fold(false, |x, b| x | matches!(b, 0 | b'\r' | b'\n'));
+        let broken = memchr::memchr3(0, b'\r', b'\n', value).is_some();
         if field.known && (broken || blank(value.first()) || blank(value.last())) {
             let as_it_is = binary && name.ends_with(b"-bin") && value.first() == Some(&0);
             if !as_it_is {
@@ -103,8 +112,7 @@ pub(super) fn judge(given: Given, headers: &Headers, findings: &mut Vec<Finding>
         }
     }
     // A list of lines is one (RFC 9110 §5.3); of two of them the parts need not be sound.
-    let mut lines = headers.iter().filter(|(n, _, f)| *n == b"priority" && f.known);
-    if let (Some((_, value, _)), None) = (lines.next(), lines.next())
+    if let (Some(value), 1) = (priorities, lines)
         && priority::parse(value).is_none()
     {
         tell(&findings::PRIORITY_FIELD, value);
@@ -112,22 +120,16 @@ pub(super) fn judge(given: Given, headers: &Headers, findings: &mut Vec<Finding>
     if unknown {
         return;
     }
-    match sort {
-        Sort::Request => {
-            // CONNECT has rules of its own.
-            let connect = headers.get(":method") == Some(b"CONNECT");
-            for name in [":method", ":scheme", ":path"] {
-                match headers.get(name) {
-                    None if !connect => tell(&findings::PSEUDO_MISSING, name.as_bytes()),
-                    Some([]) => tell(&findings::PSEUDO_MISSING, name.as_bytes()),
-                    _ => {}
-                }
-            }
+    for (i, name) in sort.pseudo().iter().enumerate() {
+        let needed = match sort {
+            Sort::Request => !connect && matches!(*name, b":method" | b":scheme" | b":path"),
+            Sort::Response => true,
+            Sort::Trailers => false,
+        };
+        let is_empty = empty & (1 << i) != 0 && matches!(*name, b":method" | b":scheme" | b":path");
+        if needed && seen & (1 << i) == 0 || is_empty {
+            tell(&findings::PSEUDO_MISSING, name);
         }
-        Sort::Response if headers.get(":status").is_none() => {
-            tell(&findings::PSEUDO_MISSING, b":status");
-        }
-        _ => {}
     }
 }
 
