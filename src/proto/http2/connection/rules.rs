@@ -140,17 +140,18 @@ fn is_of_connections(name: &[u8]) -> bool {
 
 /// What a regular field's name may have: a token in lower case (RFC 9110 §5.6.2).
 fn is_name(name: &[u8]) -> bool {
-    static OF_NAMES: [bool; 256] = {
-        let mut of = [false; 256];
-        let mut b = 0;
-        while b < 256 {
-            of[b] = matches!(b as u8, b'a'..=b'z' | b'0'..=b'9' | b'!' | b'#' | b'$' | b'%' | b'&'
+    /// A bit for each byte below 128.
+    const OF_NAMES: u128 = {
+        let (mut mask, mut b) = (0, 0_u8);
+        while b < 128 {
+            let is = matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'!' | b'#' | b'$' | b'%' | b'&'
                 | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~');
+            mask |= (is as u128) << b;
             b += 1;
         }
-        of
+        mask
     };
-    name.iter().all(|b| OF_NAMES.get(usize::from(*b)).copied().unwrap_or(false))
+    name.iter().all(|b| *b < 128 && OF_NAMES >> *b & 1 == 1)
 }
 
 /// Whether a section is large beyond what its block and its peer let expect. `size` is
