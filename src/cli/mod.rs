@@ -8,6 +8,7 @@ mod check;
 mod choose;
 mod explain;
 mod interrupt;
+mod keylog;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod live;
 mod man;

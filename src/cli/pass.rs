@@ -11,7 +11,7 @@ use crate::cli::Failure;
 use crate::cli::args::Common;
 use crate::cli::interrupt::{self, Interrupted};
 use crate::cli::progress::Progress;
-use crate::cli::schema;
+use crate::cli::{keylog, schema};
 use crate::engine::{Engine, EventSink, Options};
 
 /// How a pass ended.
@@ -53,7 +53,17 @@ pub(super) fn captures(
 /// Engine options of a command line.
 pub(super) fn options(common: &Common) -> Result<Options, Failure> {
     let options = common.options().map_err(Failure::Input)?;
-    Ok(Options { decoders: schema::decoders(&common.schema)?, ..options })
+    let decoders = schema::decoders(&common.schema)?;
+    Ok(Options { decoders, secrets: keylog::secrets(common)?, ..options })
+}
+
+/// Secrets that files bring are known before their packets are read; where packets come
+/// while they are captured, secrets may come with them.
+pub(super) fn prepare(captures: &[PathBuf], options: &Options) {
+    keylog::add_of_captures(&options.secrets, captures);
+    if captures.iter().any(|c| c == Path::new("-")) {
+        options.secrets.expect_more();
+    }
 }
 
 /// How long after Ctrl-C a pass may take to say what it has counted. Then the status
@@ -130,6 +140,7 @@ pub(super) fn over<S: EventSink>(
     sink: &mut S,
     mut each: impl FnMut(&Batch, &mut S),
 ) -> Result<Ended, Failure> {
+    prepare(captures, &options);
     let mut source = Feed::open(captures, common)?;
     let mut engine = Engine::new(options);
     let mut progress = Progress::new(true);

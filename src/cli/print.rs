@@ -135,6 +135,7 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
         ));
     }
     let ready = ready(args)?;
+    pass::prepare(&captures, &ready.options);
     let source = open_all(&captures, OpenOptions::default())?;
     let source = Filtered::wrap(source, args.common.filter.clone());
     stream(args, ready, source, &interrupt::watch())

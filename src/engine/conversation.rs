@@ -16,6 +16,7 @@ use crate::flow::findings::DATA_AFTER_RESET;
 use crate::flow::{Deliver, Dir, Flow, RunOrigin, SegmentNotes, Transport};
 use crate::link::{PayloadOrigin, TcpSegment, UdpDatagram};
 use crate::proto::EndCause;
+use crate::proto::secrets::ClientRandom;
 
 /// What is known of a conversation besides its bytes.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct ConversationInfo {
     pub roles_known: bool,
     /// Protocols found on it so far, from below.
     pub protocols: Vec<&'static str>,
+    /// Encrypted sessions on it whose secrets were of use, by the client's random.
+    pub secrets: Vec<ClientRandom>,
     /// Its first packet.
     pub first: Moment,
     /// Its latest packet.
@@ -75,6 +78,7 @@ impl ConversationInfo {
             ends: if birth.a_is_client { [a, b] } else { [b, a] },
             roles_known: birth.known,
             protocols: Vec::new(),
+            secrets: Vec::new(),
             first,
             last: first,
             packets: 0,
@@ -286,6 +290,7 @@ impl Stack {
         shared.one_way = false;
         shared.roles_known = self.info.roles_known;
         shared.protocols = std::mem::take(&mut self.info.protocols);
+        shared.used_secrets = std::mem::take(&mut self.info.secrets);
         let before = shared.inflated;
         let stream_before: u64 = shared.ledger.stream.iter().sum();
         let mut to = ToNode {
@@ -307,6 +312,7 @@ impl Stack {
         self.info.roles_known = shared.roles_known;
         self.info.ledger = shared.ledger;
         self.info.protocols = std::mem::take(&mut shared.protocols);
+        self.info.secrets = std::mem::take(&mut shared.used_secrets);
         let stream_now: u64 = shared.ledger.stream.iter().sum();
         self.since_checkpoint += stream_now - stream_before + (shared.inflated - before);
         if std::mem::take(&mut shared.marked) {

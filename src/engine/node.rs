@@ -76,6 +76,8 @@ pub(super) struct Node {
     depth: usize,
     /// Its bytes are the parent's, byte for byte, so that they count in the ledger.
     counted: bool,
+    /// Its bytes, or those of a stream that it stands on, were encrypted.
+    decrypted: bool,
     lanes: [Lane; 2],
     maps: [StreamMap; 2],
     opaque: Option<Box<OpaqueRun>>,
@@ -96,6 +98,7 @@ impl Node {
             stream,
             depth,
             counted: true,
+            decrypted: false,
             lanes: Default::default(),
             maps: Default::default(),
             opaque: None,
@@ -306,6 +309,7 @@ impl Node {
             stream: self.stream,
             depth: self.depth,
             counted: self.counted,
+            decrypted: self.decrypted,
             name: self.protocol.map_or("tcp", |p| p.name),
         };
         machine.feed(input, &mut out)
@@ -691,6 +695,7 @@ impl Node {
             stream: self.stream,
             depth: self.depth,
             counted: self.counted,
+            decrypted: self.decrypted,
             lanes: self.lanes.clone(),
             maps: self.maps.clone(),
             opaque: self.opaque.clone(),

@@ -6,7 +6,8 @@ use crate::base::{ConversationId, Moment, Side};
 use crate::engine::Options;
 use crate::event::{Draft, Level};
 use crate::finding::Finding;
-use crate::proto::{Look, PayloadDecoder, Protocol};
+use crate::proto::secrets::ClientRandom;
+use crate::proto::{Look, PayloadDecoder, Protocol, Secrets};
 
 /// Bytes of one conversation, by what became of them; pairs by side.
 ///
@@ -93,6 +94,9 @@ pub(super) struct Shared {
     pub one_way: bool,
     /// Protocols found on the current conversation so far, in order.
     pub protocols: Vec<&'static str>,
+    /// Sessions of the current conversation whose secrets were of use.
+    pub used_secrets: Vec<ClientRandom>,
+    pub secrets: Arc<Secrets>,
     pub conversation: Option<ConversationId>,
     /// Copies are made, from which events are opened again.
     pub reopens: bool,
@@ -125,6 +129,8 @@ impl Shared {
             roles_known: false,
             one_way: false,
             protocols: Vec::new(),
+            used_secrets: Vec::new(),
+            secrets: Arc::clone(&options.secrets),
             conversation: None,
             reopens: options.checkpoints,
             marked: false,

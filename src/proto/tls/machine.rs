@@ -1,0 +1,724 @@
+//! The state of one connection: records of both directions, in their order.
+
+use super::crypto::{Keys, Opened, Sealed};
+use super::messages::{self, Assembly, Place};
+use super::open::{Outcome, Why};
+use super::records::{self, Shown};
+use super::session::{Epoch, Session};
+use super::wire::{self, Head, RETRY};
+use super::{findings as g, secret_help};
+use crate::base::limits::MAX_TRIAL_BYTES;
+use crate::base::{BufferId, Moment, Side};
+use crate::event::{Draft, Level};
+use crate::field::{In, NoSink};
+use crate::finding::Finding;
+use crate::proto::{Carries, Child, Chunk, EndCause, Input, Machine, Out, Progress, Trace};
+
+/// The one child: application data.
+const CHILD: u64 = 1;
+
+/// One direction.
+#[derive(Clone, Default)]
+pub(super) struct Direction {
+    pub(super) keys: Option<(Epoch, Keys)>,
+    /// Behind change_cipher_spec, before TLS 1.3: what comes is encrypted.
+    pub(super) protected: bool,
+    assembly: Assembly,
+    /// Records so far, and those of them that were opened.
+    pub(super) records: u64,
+    pub(super) opened: u64,
+    /// Encrypted ones since the last that was opened.
+    pub(super) unopened: u64,
+    /// All that stayed closed.
+    closed: u64,
+    /// Bytes of application data, and of early data.
+    pub(super) plain: u64,
+    pub(super) early: u64,
+    pub(super) alert: Option<(u8, u8)>,
+    /// Waiting for the peer was in vain.
+    pub(super) waited: bool,
+    /// With which secrets the next keys were tried last.
+    pub(super) tried: Option<u64>,
+    hole: Option<Hole>,
+    /// Records that may be missing: so far sequence numbers are tried.
+    pub(super) hole_reach: Option<u64>,
+    /// Bytes from the first that is missing to where records go on.
+    missing: Option<u64>,
+    ended: bool,
+    told_end: bool,
+}
+
+impl Direction {
+    /// Encrypted records that were not opened.
+    pub(super) const fn closed_records(&self) -> u64 {
+        self.closed
+    }
+}
+
+/// Bytes are missing, or are no records.
+#[derive(Clone)]
+struct Hole {
+    /// Where the first record lies that is not whole.
+    from: u64,
+    /// Where the next record begins, if that is known.
+    resume: Option<u64>,
+    /// What was passed over since.
+    passed: Trace,
+    passed_len: u64,
+    /// Nothing was missing: the bytes were no record.
+    damage: bool,
+}
+
+/// See the module.
+#[derive(Clone)]
+pub(super) struct Tls {
+    pub(super) session: Session,
+    dirs: [Direction; 2],
+    /// Plain text of the record in hand.
+    pub(super) plain: Vec<u8>,
+    child: bool,
+    first: Option<Moment>,
+    last: Moment,
+    told: Told,
+    /// Bytes that trials for the session itself may still go over.
+    pub(super) trial_left: u64,
+    done: bool,
+}
+
+/// What was said once and is not said again.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    no_secret: bool,
+    wrong: bool,
+    not_verified: bool,
+    lost: bool,
+    suite: bool,
+    used: bool,
+    closed_by_peer: [bool; 2],
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            session: Session::default(),
+            dirs: Default::default(),
+            plain: Vec::new(),
+            child: false,
+            first: None,
+            last: Moment::default(),
+            told: Told::default(),
+            trial_left: MAX_TRIAL_BYTES,
+            done: false,
+        }
+    }
+}
+
+impl Machine for Tls {
+    fn feed(&mut self, input: Input<'_>, out: &mut dyn Out) -> Progress {
+        match input {
+            Input::Bytes(c) => return self.bytes(&c, out),
+            Input::Gap { side, offset, len } => self.gap(side, offset, len, out),
+            Input::End { side, cause } => self.end(side, cause, out),
+            Input::Reset { side, code } => {
+                for s in Side::BOTH {
+                    self.flush(s, out);
+                }
+                if self.child {
+                    out.tell(CHILD, Input::Reset { side, code });
+                }
+                self.finish("reset", true, out);
+            }
+            Input::Head(_) | Input::Trailers(_) | Input::Datagram { .. } => {}
+        }
+        Progress::took(0)
+    }
+
+    fn fork(&self) -> Option<Box<dyn Machine>> {
+        Some(Box::new(Self { plain: Vec::new(), ..self.clone() }))
+    }
+
+    fn memory(&self) -> usize {
+        let dirs: usize = self
+            .dirs
+            .iter()
+            .map(|d| d.assembly.memory() + d.keys.as_ref().map_or(0, |(_, k)| k.memory()))
+            .sum();
+        size_of::<Self>() + self.plain.capacity() + self.session.memory() + dirs
+    }
+}
+
+impl Tls {
+    pub(super) fn dir(&mut self, side: Side) -> &mut Direction {
+        let [client, server] = &mut self.dirs;
+        if side == Side::Client { client } else { server }
+    }
+
+    pub(super) const fn dirs(&self) -> &[Direction; 2] {
+        &self.dirs
+    }
+
+    fn bytes(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Progress {
+        let mut took = 0;
+        loop {
+            let data = c.data.get(took..).unwrap_or_default();
+            if data.is_empty() {
+                return Progress::took(took);
+            }
+            let at = c.offset + took as u64;
+            let rest = Chunk { offset: at, data, ..*c };
+            self.note(c.side, at, out);
+            let step = if self.dir(c.side).hole.is_some() {
+                self.search(&rest, out)
+            } else {
+                self.record(&rest, out)
+            };
+            match step {
+                Step::Took(n) => took += n,
+                Step::Need(n) => return Progress::need(took, n),
+                Step::Peer => return Progress::peer(took),
+            }
+        }
+    }
+
+    fn note(&mut self, side: Side, at: u64, out: &dyn Out) {
+        if self.first.is_none() {
+            self.first = Some(out.moment(side, at));
+        }
+    }
+
+    /// The record at the front of the chunk.
+    fn record(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Step {
+        let read = wire::head(In::new(c.data, BufferId(0), 0, &NoSink), false);
+        let missing = match read {
+            Ok((_, head)) if !head.is_sound() => {
+                out.finding(Finding::new(&g::NOT_TLS).with(format!(
+                    "the {} sent {}",
+                    c.side.name(),
+                    hex(c.data.get(..Head::LEN).unwrap_or_default())
+                )));
+                self.lose(c.side, c.offset, None, true, out);
+                return Step::Took(0);
+            }
+            Ok((_, head)) => match c.data.get(..head.wire_len()) {
+                Some(record) => return self.whole(c, head, record, out),
+                None => head.wire_len() - c.data.len(),
+            },
+            Err(_) => Head::LEN - c.data.len(),
+        };
+        if !c.last {
+            return Step::Need(missing);
+        }
+        let head = read.ok().map(|(_, h)| h);
+        let len = c.data.len() as u64;
+        let mut trace = Trace::new(out.wants(Level::Frame), "TCP stream");
+        trace.add(out, c.side, c.offset..c.offset + len);
+        out.emit(records::part(c.side, len, head, c.data, trace, out));
+        // Where a hole follows, this is where records end to be whole.
+        let resume = head.map(|h| c.offset + h.wire_len() as u64);
+        self.lose(c.side, c.offset, resume, false, out);
+        Step::Took(c.data.len())
+    }
+
+    fn whole(&mut self, c: &Chunk<'_>, head: Head, record: &[u8], out: &mut dyn Out) -> Step {
+        let side = c.side;
+        let body = record.get(Head::LEN..).unwrap_or_default();
+        let sealed = Sealed {
+            head: record.get(..Head::LEN).unwrap_or_default(),
+            content_type: head.content_type,
+            version: head.version.to_be_bytes(),
+            body,
+        };
+        let end = c.offset + record.len() as u64;
+        self.last = self.last.max(out.ready(side, end.saturating_sub(1)));
+        if !self.is_protected(side, &head, body) {
+            self.dir(side).records += 1;
+            let mut d = records::draft(side, c.offset, record, head, Shown::Plain, out);
+            if head.length as usize > Head::MAX_PLAIN {
+                d.findings.push(Finding::new(&g::RECORD_TOO_LONG).with(format!("{} bytes", head.length)));
+            }
+            out.emit(d);
+            let place = Place { side, at: c.offset + Head::LEN as u64, end, opened: false };
+            self.content(place, head.content_type, body, out);
+            return Step::Took(record.len());
+        }
+        let opaque = head.content_type == 23 && (self.session.is_v13() || self.session.version == 0);
+        match self.open(side, &sealed, c.last, out) {
+            Outcome::Wait => Step::Peer,
+            Outcome::Closed(why) => {
+                let dir = self.dir(side);
+                dir.waited |= c.last;
+                dir.records += 1;
+                dir.closed += 1;
+                let edges = self.edges(side, body.len());
+                let mut d =
+                    records::draft(side, c.offset, record, head, Shown::Closed { opaque, edges }, out);
+                d.findings.extend(self.closed_because(side, why, out));
+                out.emit(d);
+                let dir = self.dir(side);
+                // What stays closed is missing in the plain text.
+                let n = dir.missing.unwrap_or(0);
+                if self.child && head.content_type == 23 {
+                    self.dir(side).missing = Some(n + body.len() as u64);
+                }
+                Step::Took(record.len())
+            }
+            Outcome::Open(opened, epoch, seq) => {
+                self.opened(c, head, record, (opened, epoch, seq), out);
+                Step::Took(record.len())
+            }
+        }
+    }
+
+    fn opened(
+        &mut self,
+        c: &Chunk<'_>,
+        head: Head,
+        record: &[u8],
+        (opened, epoch, seq): (Opened, Epoch, u64),
+        out: &mut dyn Out,
+    ) {
+        let side = c.side;
+        if let Some(random) = self.session.random.filter(|_| !std::mem::replace(&mut self.told.used, true)) {
+            out.used_secrets(&random);
+        }
+        let plain = std::mem::take(&mut self.plain);
+        let edges = self.edges(side, record.len().saturating_sub(Head::LEN));
+        let opaque = self.session.is_v13();
+        let shown = Shown::Open { opaque, edges, opened, plain: &plain, epoch, seq };
+        let mut d = records::draft(side, c.offset, record, head, shown, out);
+        if opened.len > Head::MAX_PLAIN {
+            d.findings.push(Finding::new(&g::RECORD_TOO_LONG).with(format!("{} bytes, decrypted", opened.len)));
+        }
+        let dir = self.dir(side);
+        dir.records += 1;
+        dir.opened += 1;
+        let expected = dir.missing;
+        out.emit(d);
+        let content = plain.get(..opened.len).unwrap_or_default();
+        let end = c.offset + record.len() as u64;
+        let at = c.offset + (Head::LEN + opened.at) as u64;
+        if opened.content_type == 23 {
+            if epoch == Epoch::Early {
+                self.dir(side).early += content.len() as u64;
+            }
+            self.dir(side).plain += content.len() as u64;
+            self.open_child(out);
+            if expected.is_some() {
+                self.tell_hole(side, out);
+            }
+            if !content.is_empty() {
+                out.pass_opened(CHILD, side, c.offset..end, at, content);
+            }
+        } else {
+            let place = Place { side, at, end, opened: true };
+            self.content(place, opened.content_type, content, out);
+        }
+        self.plain = plain;
+    }
+
+    /// Bytes are missing in the plain text: as many as there would be if what is
+    /// missing were full records.
+    fn tell_hole(&mut self, side: Side, out: &mut dyn Out) {
+        if let Some(len) = self.dir(side).missing.take() {
+            out.tell(CHILD, Input::Gap { side, offset: 0, len: len.max(1) });
+        }
+    }
+
+    fn open_child(&mut self, out: &mut dyn Out) {
+        if std::mem::replace(&mut self.child, true) {
+            return;
+        }
+        // Content decides where it begins at the beginning; else what was agreed.
+        let joined = self.dirs.iter().any(|d| d.missing.is_some());
+        let carries = match self.session.alpn.as_deref().filter(|_| joined) {
+            Some(name) => Carries::Named(name),
+            None => Carries::Bytes,
+        };
+        out.open(Child { key: CHILD, stream: None, carries });
+    }
+
+    fn edges(&mut self, side: Side, len: usize) -> (usize, usize) {
+        if let Some((_, keys)) = &self.dir(side).keys {
+            return keys.edges();
+        }
+        let Some(suite) = self.session.cipher() else { return (0, 0) };
+        let front = if self.session.is_v13() { 0 } else { suite.cipher.explicit_nonce() };
+        let back = if matches!(suite.cipher, super::suites::Cipher::Cbc(..)) {
+            0
+        } else {
+            suite.cipher.tag_len()
+        };
+        if front + back > len { (0, 0) } else { (front, back) }
+    }
+
+    /// Whether a record is encrypted.
+    fn is_protected(&mut self, side: Side, head: &Head, body: &[u8]) -> bool {
+        let v13 = self.session.is_v13();
+        if self.session.version != 0 && !v13 {
+            return self.dir(side).protected;
+        }
+        match head.content_type {
+            23 => true,
+            // In TLS 1.3 it comes in clear, whenever it comes.
+            20 => body.len() != 1,
+            // The version is not known yet, or nothing is known at all.
+            22 if !v13 => {
+                let protected = self.dir(side).protected || self.session.client.is_none();
+                protected && !is_plain_handshake(body)
+            }
+            21 if !v13 => body.len() != 2,
+            _ => false,
+        }
+    }
+
+    /// What records carry, in clear or decrypted.
+    fn content(&mut self, place: Place, content_type: u8, data: &[u8], out: &mut dyn Out) {
+        match content_type {
+            22 => {
+                let mut assembly = std::mem::take(&mut self.dir(place.side).assembly);
+                assembly.take(data, place, out, &mut |bytes, draft, trace, out| {
+                    self.message(place.side, bytes, draft, trace, out);
+                });
+                self.dir(place.side).assembly = assembly;
+            }
+            21 => self.alerts(place, data, out),
+            20 if !self.session.is_v13() => {
+                let dir = self.dir(place.side);
+                dir.protected = true;
+                dir.keys = None;
+                dir.unopened = 0;
+            }
+            24 => out.finding(Finding::new(&g::HEARTBEAT).with(format!("of the {}", place.side.name()))),
+            _ => {}
+        }
+    }
+
+    /// A whole handshake message.
+    fn message(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        mut draft: Draft,
+        trace: Option<Trace>,
+        out: &mut dyn Out,
+    ) {
+        let (kind, m) = messages::read(bytes, trace, &mut draft, &self.session);
+        match kind {
+            1 => self.session.client_hello(&m.hello),
+            2 if m.hello.random == RETRY => {
+                self.session.retried = true;
+                self.session.version = m.hello.chosen_version();
+                self.session.suite = m.hello.suites.first().copied().unwrap_or(0);
+            }
+            2 => {
+                self.session.server_hello(&m.hello);
+                if self.session.version < 0x0303 {
+                    let name = super::names::version_text(self.session.version);
+                    draft.findings.push(Finding::new(&g::OLD_VERSION).with(name));
+                }
+            }
+            8 => self.session.alpn_of(&m.hello),
+            12 => self.session.group = m.group.or(self.session.group),
+            24 if self.session.is_v13() => {
+                let dir = self.dir(side);
+                if let Some((epoch, keys)) = &dir.keys
+                    && let Some(next) = keys.updated()
+                {
+                    let n = if let Epoch::Traffic(n) = epoch { n.saturating_add(1) } else { 1 };
+                    dir.keys = Some((Epoch::Traffic(n), next));
+                }
+            }
+            _ => {}
+        }
+        out.emit(draft);
+    }
+
+    fn alerts(&mut self, place: Place, data: &[u8], out: &mut dyn Out) {
+        let mut at = place.at;
+        for pair in data.chunks(2) {
+            let end = at + pair.len() as u64;
+            let last = if place.opened { place.end } else { end };
+            let ready = out.ready(place.side, last.saturating_sub(1));
+            let mut d = records::alert(place.side, at..end, ready, place.opened, pair, out);
+            at = end;
+            let &[level, description] = pair else {
+                d.findings.push(Finding::new(&g::MALFORMED).with("an alert of one byte"));
+                out.emit(d);
+                continue;
+            };
+            self.dir(place.side).alert = Some((level, description));
+            // In TLS 1.3 the level says nothing (RFC 8446 §6).
+            let fatal = level == 2 || self.session.is_v13() && !matches!(description, 0 | 90);
+            if fatal && description != 0 {
+                let text = records::alert_text(level, description);
+                d.findings.push(Finding::new(&g::FATAL_ALERT).with(text));
+            }
+            out.emit(d);
+            if description == 0 {
+                self.tell_end(place.side, EndCause::Finished, out);
+            }
+        }
+    }
+
+    fn tell_end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
+        if self.child && !std::mem::replace(&mut self.dir(side).told_end, true) {
+            if self.dir(side).missing.is_some() {
+                self.tell_hole(side, out);
+            }
+            out.tell(CHILD, Input::End { side, cause });
+        }
+    }
+
+    /// What there is to say of a record that stays closed; once.
+    fn closed_because(&mut self, side: Side, why: Why, out: &dyn Out) -> Option<Finding> {
+        let t = &mut self.told;
+        let finding = |told: &mut bool, f: Finding| (!std::mem::replace(told, true)).then_some(f);
+        match why {
+            Why::NoSecret(label) => {
+                let text = secret_help::missing(&self.session, label, out.secrets());
+                finding(&mut t.no_secret, Finding::new(&g::NO_SECRET).with(text))
+            }
+            Why::Nobody => {
+                let text = "the hellos were not captured, so that the session has no name, and no \
+                            secret that is known opens its records";
+                finding(&mut t.no_secret, Finding::new(&g::NO_SECRET).with(text))
+            }
+            Why::Wrong => {
+                let text = secret_help::wrong(&self.session);
+                finding(&mut t.wrong, Finding::new(&g::WRONG_SECRET).with(text))
+            }
+            Why::NotVerified => {
+                let text = format!("of the {}, and perhaps others after it", side.name());
+                finding(&mut t.not_verified, Finding::new(&g::NOT_VERIFIED).with(text))
+            }
+            Why::Lost => {
+                let text = format!("of the {}", side.name());
+                finding(&mut t.lost, Finding::new(&g::SEQUENCE_LOST).with(text))
+            }
+            Why::Suite => {
+                let text = self.session.suite_name();
+                finding(&mut t.suite, Finding::new(&g::UNKNOWN_SUITE).with(text))
+            }
+            Why::Compressed => finding(&mut t.suite, Finding::new(&g::COMPRESSED)),
+        }
+    }
+
+    /// Records end to be whole at `from`.
+    fn lose(&mut self, side: Side, from: u64, resume: Option<u64>, damage: bool, out: &mut dyn Out) {
+        let wanted = out.wants(Level::Frame);
+        let dir = self.dir(side);
+        if let Some(h) = &mut dir.hole {
+            h.resume = resume;
+            return;
+        }
+        dir.hole = Some(Hole {
+            from,
+            resume,
+            passed: Trace::new(wanted, "TCP stream"),
+            passed_len: 0,
+            damage,
+        });
+    }
+
+    fn gap(&mut self, side: Side, offset: u64, len: u64, out: &mut dyn Out) {
+        self.cut_message(side, out);
+        let end = offset.saturating_add(len);
+        let dir = self.dir(side);
+        // The record that was cut off may end behind the hole: then its end is known.
+        let resume = dir.hole.as_ref().and_then(|h| h.resume).filter(|r| *r >= end);
+        self.lose(side, offset, resume, false, out);
+        let dir = self.dir(side);
+        if let Some(h) = &mut dir.hole {
+            h.resume = resume;
+            h.damage = false;
+        }
+    }
+
+    /// Looks for where records go on.
+    fn search(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Step {
+        let side = c.side;
+        let Some(hole) = &self.dir(side).hole else { return Step::Took(0) };
+        let (from, resume) = (hole.from, hole.resume);
+        if let Some(resume) = resume {
+            let ahead = resume.saturating_sub(c.offset);
+            let n = usize::try_from(ahead).unwrap_or(usize::MAX).min(c.data.len());
+            if n > 0 {
+                self.pass_over(side, c.offset, n, out);
+                return Step::Took(n);
+            }
+            self.resume(side, from, c.offset, out);
+            return Step::Took(0);
+        }
+        let mut at = 0;
+        loop {
+            let data = c.data.get(at..).unwrap_or_default();
+            match self.plausible(data, c.last) {
+                Plausible::Yes => {
+                    if at > 0 {
+                        self.pass_over(side, c.offset, at, out);
+                        return Step::Took(at);
+                    }
+                    self.resume(side, from, c.offset, out);
+                    return Step::Took(0);
+                }
+                Plausible::Perhaps(more) => {
+                    if at > 0 {
+                        self.pass_over(side, c.offset, at, out);
+                        return Step::Took(at);
+                    }
+                    return Step::Need(more);
+                }
+                Plausible::No if data.is_empty() => {
+                    self.pass_over(side, c.offset, at, out);
+                    return Step::Took(at);
+                }
+                Plausible::No => at += 1,
+            }
+        }
+    }
+
+    /// Whether a record may begin here: a head, and another one behind it.
+    fn plausible(&self, data: &[u8], last: bool) -> Plausible {
+        let head = |data: &[u8]| {
+            wire::head(In::new(data, BufferId(0), 0, &NoSink), false).ok().map(|(_, h)| h)
+        };
+        let sound = |h: &Head| h.is_sound() && matches!(h.version, 0x0301..=0x0303);
+        // Most bytes begin no head: those that are there may say so.
+        let begins = match data {
+            [] => return Plausible::No,
+            [t] => matches!(t, 20..=23),
+            [t, 3, ..] => matches!(t, 20..=23) && data.get(2).is_none_or(|m| matches!(m, 1..=3)),
+            _ => false,
+        };
+        if !begins {
+            return Plausible::No;
+        }
+        let Some(first) = head(data) else {
+            return if last { Plausible::No } else { Plausible::Perhaps(Head::LEN - data.len()) };
+        };
+        if !sound(&first) {
+            return Plausible::No;
+        }
+        let Some(next) = data.get(first.wire_len()..) else {
+            let more = first.wire_len() - data.len();
+            return if last { Plausible::No } else { Plausible::Perhaps(more) };
+        };
+        // At the end of what there is, one that fits exactly is enough.
+        match head(next) {
+            Some(second) if sound(&second) => Plausible::Yes,
+            None if next.is_empty() => Plausible::Yes,
+            None if !last => Plausible::Perhaps(Head::LEN - next.len()),
+            _ => Plausible::No,
+        }
+    }
+
+    fn pass_over(&mut self, side: Side, at: u64, n: usize, out: &dyn Out) {
+        if let Some(h) = &mut self.dir(side).hole {
+            h.passed.add(out, side, at..at + n as u64);
+            h.passed_len += n as u64;
+        }
+    }
+
+    /// Records go on at `at`.
+    fn resume(&mut self, side: Side, from: u64, at: u64, out: &mut dyn Out) {
+        self.tell_passed(side, out);
+        let lost = at.saturating_sub(from);
+        let dir = self.dir(side);
+        dir.hole = None;
+        // The shortest record that is encrypted has a head, a byte and a short tag.
+        dir.hole_reach = Some(dir.hole_reach.unwrap_or(0).saturating_add(lost / 14 + 1));
+        dir.missing = Some(dir.missing.unwrap_or(0).saturating_add(lost.max(1)));
+    }
+
+    /// The event of bytes that were passed over.
+    fn tell_passed(&mut self, side: Side, out: &mut dyn Out) {
+        let Some(h) = &mut self.dir(side).hole else { return };
+        let len = std::mem::take(&mut h.passed_len);
+        let trace = std::mem::take(&mut h.passed);
+        if len > 0 {
+            out.emit(records::part(side, len, None, &[], trace, out));
+        }
+    }
+
+    fn cut_message(&mut self, side: Side, out: &mut dyn Out) {
+        let now = out.now();
+        let session = self.session.clone();
+        if let Some((bytes, mut draft, trace)) = self.dir(side).assembly.cut(side, now) {
+            messages::read(&bytes, trace, &mut draft, &session);
+            out.emit(draft);
+        }
+    }
+
+    fn flush(&mut self, side: Side, out: &mut dyn Out) {
+        if self.dir(side).assembly.is_begun() {
+            self.cut_message(side, out);
+        }
+        self.tell_passed(side, out);
+    }
+
+    fn end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
+        self.flush(side, out);
+        self.dir(side).ended = true;
+        self.tell_end(side, cause, out);
+        if !self.dirs.iter().all(|d| d.ended) {
+            return;
+        }
+        let complete = cause == EndCause::Finished;
+        let how = match cause {
+            EndCause::Finished | EndCause::Cut => "closed",
+            EndCause::CaptureEnded => "open",
+            EndCause::Evicted => "let go",
+        };
+        self.finish(how, complete, out);
+    }
+
+    /// The session is over, as far as it goes.
+    fn finish(&mut self, how: &str, complete: bool, out: &mut dyn Out) {
+        if self.child {
+            out.close(CHILD);
+            self.child = false;
+        }
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
+        let first = self.first.unwrap_or_else(|| out.now());
+        let last = self.last.max(first);
+        super::exchange::emit(self, [first, last], how, complete, out);
+    }
+}
+
+/// What to do next.
+enum Step {
+    Took(usize),
+    Need(usize),
+    Peer,
+}
+
+enum Plausible {
+    Yes,
+    Perhaps(usize),
+    No,
+}
+
+/// Whether bytes are one or more handshake messages in clear: types that there are, and
+/// lengths that come out.
+fn is_plain_handshake(mut body: &[u8]) -> bool {
+    let mut any = false;
+    while let [kind, a, b, c, rest @ ..] = body {
+        let len = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+        if super::names::handshake((*kind).into()).is_none() {
+            return false;
+        }
+        any = true;
+        match rest.get(len..) {
+            Some(next) => body = next,
+            // A hello or a chain of certificates may go on in the next record.
+            None => return matches!(kind, 1 | 2 | 11) && len < 1 << 18,
+        }
+    }
+    any && body.is_empty()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
