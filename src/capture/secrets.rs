@@ -2,7 +2,7 @@
 //! that need them are known in time then.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use super::pcapng::{SECRETS, SECTION_HEADER, block_head, section_order};

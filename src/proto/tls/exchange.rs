@@ -33,7 +33,9 @@ fn detail(tls: &Tls, duration: u64, how: &str) -> Detail {
     let [client, server] = tls.dirs();
     let mut tree = Tree::new();
     let none: Option<Span> = None;
-    let mut number = |spec: &'static FieldSpec, v: u64| drop(tree.add(spec, none, Value::U64(v)));
+    let mut number = |spec: &'static FieldSpec, v: u64| {
+        tree.add(spec, none, Value::U64(v));
+    };
     if s.version != 0 {
         number(&f::S_VERSION, s.version.into());
         number(&f::S_SUITE, s.suite.into());

@@ -131,6 +131,10 @@ fields! {
     DH_YS "tls.handshake.ys" "Public key" 0 Bytes "RFC 5246 §7.4.3" "The server's.";
     DH_YC_LENGTH "tls.handshake.yc_len" "Public key length" 16 Unsigned "RFC 5246 §7.4.7.2" "Bytes of the client's public key.";
     DH_YC "tls.handshake.yc" "Public key" 0 Bytes "RFC 5246 §7.4.7.2" "The client's.";
+    HINT_LENGTH "tls.handshake.hint_len" "Hint length" 16 Unsigned "RFC 4279 §2" "Bytes of the hint.";
+    HINT "tls.handshake.hint" "Hint" 0 Bytes "RFC 4279 §2" "Which pre-shared key the server has in mind.";
+    IDENTITY_LENGTH "tls.handshake.identity_len" "Identity length" 16 Unsigned "RFC 4279 §2" "Bytes of the identity.";
+    IDENTITY "tls.handshake.identity" "Identity" 0 Bytes "RFC 4279 §2" "Which pre-shared key the client takes.";
     EPMS_LENGTH "tls.handshake.epms_len" "Encrypted premaster length" 16 Unsigned "RFC 5246 §7.4.7.1" "Bytes that follow.";
     EPMS "tls.handshake.epms" "Encrypted premaster" 0 Bytes "RFC 5246 §7.4.7.1" "The premaster secret, encrypted to the server's RSA key.";
     SIG_LENGTH "tls.handshake.sig_len" "Signature length" 16 Unsigned "RFC 8446 §4.4.3" "Bytes of the signature.";

@@ -42,8 +42,11 @@ pub(super) struct Direction {
     hole: Option<Hole>,
     /// Records that may be missing: so far sequence numbers are tried.
     pub(super) hole_reach: Option<u64>,
-    /// Bytes from the first that is missing to where records go on.
+    /// Bytes from the first that is missing to where records go on, with what protects
+    /// them.
     missing: Option<u64>,
+    /// The number that the first missing record had.
+    missing_from: u64,
     ended: bool,
     told_end: bool,
 }
@@ -94,7 +97,6 @@ struct Told {
     lost: bool,
     suite: bool,
     used: bool,
-    closed_by_peer: [bool; 2],
 }
 
 impl Default for Tls {
@@ -186,6 +188,12 @@ impl Tls {
         }
     }
 
+    /// Whether the peer's hello may still come.
+    pub(super) fn peer_is_silent(&mut self, side: Side) -> bool {
+        let peer = self.dir(side.peer());
+        peer.records == 0 && peer.hole.is_none() && !peer.ended
+    }
+
     /// The record at the front of the chunk.
     fn record(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Step {
         let read = wire::head(In::new(c.data, BufferId(0), 0, &NoSink), false);
@@ -230,6 +238,11 @@ impl Tls {
         };
         let end = c.offset + record.len() as u64;
         self.last = self.last.max(out.ready(side, end.saturating_sub(1)));
+        // A server's hello answers the client's, which captures have behind it at times.
+        let unasked = side == Side::Server && self.session.random.is_none();
+        if unasked && !c.last && self.dir(side).records == 0 && self.peer_is_silent(side) {
+            return Step::Peer;
+        }
         if !self.is_protected(side, &head, body) {
             self.dir(side).records += 1;
             let mut d = records::draft(side, c.offset, record, head, Shown::Plain, out);
@@ -254,11 +267,20 @@ impl Tls {
                     records::draft(side, c.offset, record, head, Shown::Closed { opaque, edges }, out);
                 d.findings.extend(self.closed_because(side, why, out));
                 out.emit(d);
+                // What stays closed is missing in the plain text, where that has begun. Of
+                // early data alone a protocol can do without that has no state.
                 let dir = self.dir(side);
-                // What stays closed is missing in the plain text.
-                let n = dir.missing.unwrap_or(0);
-                if self.child && head.content_type == 23 {
-                    self.dir(side).missing = Some(n + body.len() as u64);
+                let early = side == Side::Client && dir.opened == 0;
+                let begun = match &dir.keys {
+                    Some((Epoch::Traffic(_) | Epoch::Master, _)) => dir.plain > 0,
+                    _ => false,
+                };
+                let early_h2 = early
+                    && self.session.offers_early_data()
+                    && self.session.client.as_ref().is_some_and(|c| c.alpn.iter().any(|a| a == b"h2"));
+                if head.content_type == 23 && (begun || early_h2) {
+                    let dir = self.dir(side);
+                    dir.missing = Some(dir.missing.unwrap_or(0).saturating_add(body.len() as u64));
                 }
                 Step::Took(record.len())
             }
@@ -363,8 +385,9 @@ impl Tls {
             20 => body.len() != 1,
             // The version is not known yet, or nothing is known at all.
             22 if !v13 => {
-                let protected = self.dir(side).protected || self.session.client.is_none();
-                protected && !is_plain_handshake(body)
+                let dir = self.dir(side);
+                let begun = dir.assembly.is_begun() && !dir.protected;
+                !begun && !is_plain_handshake(body)
             }
             21 if !v13 => body.len() != 2,
             _ => false,
@@ -700,23 +723,25 @@ enum Plausible {
     No,
 }
 
-/// Whether bytes are one or more handshake messages in clear: types that there are, and
-/// lengths that come out.
+/// Whether bytes may be handshake messages in clear: types that there are, and lengths
+/// that can be. The last one may go on in the next record.
 fn is_plain_handshake(mut body: &[u8]) -> bool {
-    let mut any = false;
-    while let [kind, a, b, c, rest @ ..] = body {
-        let len = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
-        if super::names::handshake((*kind).into()).is_none() {
+    let longest = |kind: u8| if matches!(kind, 1 | 2 | 11) { 1 << 18 } else { 1 << 12 };
+    loop {
+        let Some(kind) = body.first().copied() else { return true };
+        if super::names::handshake(kind.into()).is_none() {
             return false;
         }
-        any = true;
+        let [_, a, b, c, rest @ ..] = body else { return true };
+        let len = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+        if len > longest(kind) {
+            return false;
+        }
         match rest.get(len..) {
             Some(next) => body = next,
-            // A hello or a chain of certificates may go on in the next record.
-            None => return matches!(kind, 1 | 2 | 11) && len < 1 << 18,
+            None => return true,
         }
     }
-    any && body.is_empty()
 }
 
 fn hex(bytes: &[u8]) -> String {

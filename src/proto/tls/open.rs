@@ -93,8 +93,9 @@ impl Tls {
                 return self.found(side, record, *epoch, keys.clone(), 0, opened);
             }
         }
-        let undecided = self.session.version == 0 && (side == Side::Client || self.session.random.is_none());
-        if may_wait && (undecided || candidates.is_empty() && out.secrets().grows()) {
+        let unheard = self.peer_is_silent(side)
+            && (self.session.version == 0 || self.session.random.is_none());
+        if may_wait && (unheard || candidates.is_empty() && out.secrets().grows()) {
             self.dir(side).tried = None;
             return Outcome::Wait;
         }
@@ -138,7 +139,8 @@ impl Tls {
     ) -> Outcome {
         if self.dir(side).keys.is_none() {
             let Some(mut keys) = self.session.master_keys(side, out) else {
-                let unheard = self.session.server.is_none() || self.session.random.is_none();
+                let unheard = self.peer_is_silent(side)
+                    && (self.session.server.is_none() || self.session.random.is_none());
                 if may_wait && (unheard || out.secrets().grows()) {
                     return Outcome::Wait;
                 }

@@ -4,11 +4,9 @@
 use super::Keyed;
 use crate::proto::tls::suites::Hash;
 
-/// Which key schedule a version has.
+/// Which PRF a version before TLS 1.3 has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::proto::tls) enum Schedule {
-    /// TLS 1.3 and its drafts from 20 on.
-    Hkdf,
     /// TLS 1.2: the PRF of the suite's hash.
     Prf(Hash),
     /// TLS 1.0 and 1.1: MD5 and SHA-1 together.
@@ -54,7 +52,6 @@ pub(in crate::proto::tls) fn key_block(
 ) -> Option<Vec<u8>> {
     let seed = [b"key expansion".as_slice(), server, client].concat();
     match schedule {
-        Schedule::Hkdf => None,
         Schedule::Prf(hash) => p_hash(hash, master, &seed, len),
         Schedule::Old => {
             // Each gets half of the secret; the middle byte of an odd one is in both.

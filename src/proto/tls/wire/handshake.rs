@@ -105,6 +105,7 @@ fn known<'a, S: Sink + 'a>(
         8 => extensions(i, kind, &mut m.hello),
         11 => certificate(i, context, m),
         12 if name.contains("_ECDHE_") => {
+            let i = hint(i, name)?.0;
             let (i, curve) = uint(&f::CURVE_TYPE, be_u8)(i)?;
             if curve != 3 {
                 return Ok((i, ()));
@@ -115,6 +116,7 @@ fn known<'a, S: Sink + 'a>(
             signature(i, context, name)
         }
         12 if name.contains("_DHE_") => {
+            let i = hint(i, name)?.0;
             let (i, _) = opaque(&f::DH_P_LENGTH, &f::DH_P, i)?;
             let (i, _) = opaque(&f::DH_G_LENGTH, &f::DH_G, i)?;
             let (i, _) = opaque(&f::DH_YS_LENGTH, &f::DH_YS, i)?;
@@ -122,13 +124,18 @@ fn known<'a, S: Sink + 'a>(
         }
         13 => certificate_request(i, context, m),
         15 => signature(i, context, "_RSA_"),
+        12 if name.contains("_PSK_") => hint(i, name),
         16 if name.contains("_ECDHE_") => {
+            let i = identity(i, name)?.0;
             opaque(&f::CLIENT_POINT_LENGTH, &f::CLIENT_POINT, i).map(|(i, _)| (i, ()))
         }
         16 if name.contains("_DHE_") => {
+            let i = identity(i, name)?.0;
             opaque(&f::DH_YC_LENGTH, &f::DH_YC, i).map(|(i, _)| (i, ()))
         }
-        16 if name.starts_with("TLS_RSA_WITH") => {
+        16 if name.starts_with("TLS_PSK_") => identity(i, name),
+        16 if name.starts_with("TLS_RSA_WITH") || name.starts_with("TLS_RSA_PSK") => {
+            let i = identity(i, name)?.0;
             opaque(&f::EPMS_LENGTH, &f::EPMS, i).map(|(i, _)| (i, ()))
         }
         20 => rest(&f::VERIFY_DATA, i).map(|(i, _)| (i, ())),
@@ -149,6 +156,22 @@ fn known<'a, S: Sink + 'a>(
         0 | 5 | 14 => Ok((i, ())),
         _ => rest(&f::HANDSHAKE_BODY, i).map(|(i, _)| (i, ())),
     }
+}
+
+/// Which pre-shared key the server has in mind (RFC 4279 §2).
+fn hint<'a, S: Sink + 'a>(i: In<'a, S>, name: &str) -> Parsed<'a, S, ()> {
+    if !name.contains("_PSK_") {
+        return Ok((i, ()));
+    }
+    opaque(&f::HINT_LENGTH, &f::HINT, i).map(|(i, _)| (i, ()))
+}
+
+/// Which pre-shared key the client takes (RFC 4279 §2).
+fn identity<'a, S: Sink + 'a>(i: In<'a, S>, name: &str) -> Parsed<'a, S, ()> {
+    if !name.contains("_PSK_") {
+        return Ok((i, ()));
+    }
+    opaque(&f::IDENTITY_LENGTH, &f::IDENTITY, i).map(|(i, _)| (i, ()))
 }
 
 fn random<'a, S: Sink + 'a>(i: In<'a, S>, hello: &mut Hello) -> Parsed<'a, S, ()> {

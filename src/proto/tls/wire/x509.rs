@@ -90,7 +90,7 @@ fn element<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, Element<'a, S>> {
 ///
 /// # Errors
 /// None: the input is taken as a whole.
-pub fn certificate<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, Certificate> {
+pub(super) fn certificate<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, Certificate> {
     let mut c = Certificate::default();
     let end = i.take_from(i.data().len());
     let _ = walk(i, &mut c);
