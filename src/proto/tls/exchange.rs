@@ -67,7 +67,9 @@ fn detail(tls: &Tls, duration: u64, how: &str) -> Detail {
     tree.add(&f::S_ENDED, none, Value::Text(ended.as_str().into()));
     let mut parts = Vec::new();
     parts.extend(sni);
-    if s.version == 0 {
+    if s.version == 0 && s.client.is_some() {
+        parts.push("no hello of the server".to_owned());
+    } else if s.version == 0 {
         parts.push("hellos not captured".to_owned());
     } else {
         parts.push(names::version_text(s.version));

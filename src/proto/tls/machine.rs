@@ -52,6 +52,16 @@ pub(super) struct Direction {
 }
 
 impl Direction {
+    /// So many bytes do not come to be plain text; of them, so many records have had
+    /// their number already.
+    fn lack(&mut self, bytes: u64, numbered: u64) {
+        if self.missing.is_none() {
+            let next = self.keys.as_ref().map_or(0, |(_, k)| k.seq);
+            self.missing_from = next.saturating_sub(numbered);
+        }
+        self.missing = Some(self.missing.unwrap_or(0).saturating_add(bytes));
+    }
+
     /// Encrypted records that were not opened.
     pub(super) const fn closed_records(&self) -> u64 {
         self.closed
@@ -280,7 +290,7 @@ impl Tls {
                     && self.session.client.as_ref().is_some_and(|c| c.alpn.iter().any(|a| a == b"h2"));
                 if head.content_type == 23 && (begun || early_h2) {
                     let dir = self.dir(side);
-                    dir.missing = Some(dir.missing.unwrap_or(0).saturating_add(body.len() as u64));
+                    dir.lack(record.len() as u64, 1);
                 }
                 Step::Took(record.len())
             }
@@ -326,7 +336,7 @@ impl Tls {
             self.dir(side).plain += content.len() as u64;
             self.open_child(out);
             if expected.is_some() {
-                self.tell_hole(side, out);
+                self.tell_hole(side, Some(seq), out);
             }
             if !content.is_empty() {
                 out.pass_opened(CHILD, side, c.offset..end, at, content);
@@ -338,12 +348,17 @@ impl Tls {
         self.plain = plain;
     }
 
-    /// Bytes are missing in the plain text: as many as there would be if what is
-    /// missing were full records.
-    fn tell_hole(&mut self, side: Side, out: &mut dyn Out) {
-        if let Some(len) = self.dir(side).missing.take() {
-            out.tell(CHILD, Input::Gap { side, offset: 0, len: len.max(1) });
-        }
+    /// Bytes are missing in the plain text: what is missing, less what protected it. The
+    /// numbers of the records around the hole tell how many there were, so that it is
+    /// exact where nothing was padded and all of it was application data.
+    fn tell_hole(&mut self, side: Side, seq: Option<u64>, out: &mut dyn Out) {
+        let dir = self.dir(side);
+        let Some(len) = dir.missing.take() else { return };
+        let records = seq.map_or(0, |s| s.saturating_sub(dir.missing_from));
+        let overhead = dir.keys.as_ref().and_then(|(_, k)| k.overhead()).unwrap_or(0);
+        let each = overhead.saturating_add(Head::LEN as u64);
+        let len = len.saturating_sub(records.saturating_mul(each)).max(1);
+        out.tell(CHILD, Input::Gap { side, offset: 0, len });
     }
 
     fn open_child(&mut self, out: &mut dyn Out) {
@@ -486,7 +501,7 @@ impl Tls {
     fn tell_end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
         if self.child && !std::mem::replace(&mut self.dir(side).told_end, true) {
             if self.dir(side).missing.is_some() {
-                self.tell_hole(side, out);
+                self.tell_hole(side, None, out);
             }
             out.tell(CHILD, Input::End { side, cause });
         }
@@ -650,7 +665,7 @@ impl Tls {
         dir.hole = None;
         // The shortest record that is encrypted has a head, a byte and a short tag.
         dir.hole_reach = Some(dir.hole_reach.unwrap_or(0).saturating_add(lost / 14 + 1));
-        dir.missing = Some(dir.missing.unwrap_or(0).saturating_add(lost.max(1)));
+        dir.lack(lost.max(1), 0);
     }
 
     /// The event of bytes that were passed over.
