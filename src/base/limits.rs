@@ -289,5 +289,8 @@ pub const MAX_HANDSHAKE_BYTES: usize = 1 << 20;
 pub const MAX_SEQUENCE_TRIALS: u64 = 1 << 14;
 /// Bytes that such trials may go over, in all for one hole: some tenths of a second.
 pub const MAX_TRIAL_BYTES: u64 = 256 << 20;
+/// Bytes that trials may go over for one connection whose hellos were not captured: there
+/// may be many such, and each secret of a key log is tried.
+pub const MAX_ORPHAN_TRIAL_BYTES: u64 = 64 << 20;
 /// Sessions of a key log that are tried for a connection whose hello was not captured.
 pub const MAX_TRIAL_SESSIONS: usize = 256;

@@ -6,9 +6,10 @@ use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::capture::write::PcapNgWriter;
-use crate::capture::{ByteOrder, Packet};
+use crate::capture::{ByteOrder, Packet, Secrets, TLS_KEY_LOG};
 use crate::cli::args::Common;
 use crate::cli::{Failure, choose, pass};
 use crate::event::Level;
@@ -27,9 +28,9 @@ to its end. Of a UDP flow it holds the datagrams of the event.
 Where nothing is picked the output is a capture without packets, which standard error says; the
 exit status is 0 all the same.
 
-The output is pcapng with times to the nanosecond. Decryption secrets in the input are passed
-on, all of them; without any, none are written. The input is read twice, so it cannot be
-standard input.
+The output is pcapng with times to the nanosecond. Secrets by which TLS sessions of what is kept
+were decrypted, of the input or of --keylog, are put in, and no others: the slice opens anywhere.
+The input is read twice, so it cannot be standard input.
 
 Examples:
   framescope slice a.pcap -w bad.pcapng -Y 'grpc.status_code != 0'
@@ -162,7 +163,8 @@ fn protocol(text: &str) -> Result<String, String> {
 struct Written {
     packets: u64,
     all: u64,
-    secrets: u64,
+    /// TLS sessions whose secrets were put in.
+    sessions: u64,
     failure: Option<std::io::Error>,
 }
 
@@ -192,7 +194,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let interrupted = pass::interrupts();
 
     let mut plan = Planner::new(selection);
-    if !everything {
+    let secrets = Arc::clone(&options.secrets);
+    pass::prepare(&captures, &options);
+    // Which secrets are of use shows when the packets are read, too.
+    if !everything || secrets.version() > 0 {
         let ended = pass::over(
             &captures,
             &args.common,
@@ -209,6 +214,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut written = Written::default();
     let mut out = PcapNgWriter::new(BufWriter::new(target.open()?), ByteOrder::Little)
         .map_err(|e| target.failed(e))?;
+    // Secrets stand before the packets that need them.
+    let sessions = plan.sessions();
+    written.sessions = sessions.len() as u64;
+    if !sessions.is_empty() {
+        let data = secrets.lines(&sessions).into_bytes().into();
+        written.note(out.secrets(&Secrets { kind: TLS_KEY_LOG, data }));
+    }
     let ended = {
         let out = std::cell::RefCell::new(&mut out);
         let state = std::cell::RefCell::new(&mut written);
@@ -221,10 +233,6 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         pass::over(&captures, &args.common, options, &interrupted, &mut cutter, |batch, _| {
             let mut w = state.borrow_mut();
             w.all += batch.len() as u64;
-            for s in &batch.secrets {
-                w.secrets += 1;
-                w.note(out.borrow_mut().secrets(s));
-            }
         })?
     };
     let finished = match written.failure.take() {
@@ -264,9 +272,9 @@ fn summary(
         }
         text.push_str(&counted(conversations, "conversation"));
     }
-    if w.secrets > 0 {
-        let all = counted(w.secrets, "block");
-        text.push_str(&format!(", and {all} of decryption secrets: all of the input's"));
+    if w.sessions > 0 {
+        let all = counted(w.sessions, "TLS session");
+        text.push_str(&format!(", with the secrets of {all}"));
     }
     if interrupted {
         text.push_str(" (interrupted)");

@@ -7,7 +7,7 @@ use super::records::{self, Shown};
 use super::session::{Epoch, Session};
 use super::wire::{self, Head, RETRY};
 use super::{findings as g, secret_help};
-use crate::base::limits::MAX_TRIAL_BYTES;
+use crate::base::limits::MAX_ORPHAN_TRIAL_BYTES;
 use crate::base::{BufferId, Moment, Side};
 use crate::event::{Draft, Level};
 use crate::field::{In, NoSink};
@@ -119,7 +119,7 @@ impl Default for Tls {
             first: None,
             last: Moment::default(),
             told: Told::default(),
-            trial_left: MAX_TRIAL_BYTES,
+            trial_left: MAX_ORPHAN_TRIAL_BYTES,
             done: false,
         }
     }

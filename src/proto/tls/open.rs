@@ -256,20 +256,26 @@ impl Tls {
             return self.closed(side, record, Why::Nobody);
         }
         let mut budget = self.trial_left;
+        let mut all = Vec::new();
         for random in out.secrets().randoms().into_iter().take(MAX_TRIAL_SESSIONS) {
             for label in [Label::ClientTraffic, Label::ServerTraffic] {
                 let Some(secret) = out.secrets().get(label, &random) else { continue };
                 for suite in [0x1301, 0x1302, 0x1303, 0x1304, 0x1305] {
-                    let keys = suites::of(suite)
-                        .and_then(|s| Keys::of_secret(s, secret.bytes(), 0));
-                    let Some(keys) = keys else { continue };
-                    let hit = search(&keys, record, 0, MAX_SEQUENCE_TRIALS, &mut budget, plain);
-                    if let Some((seq, opened)) = hit {
-                        self.trial_left = budget;
-                        self.session.random = Some(random);
-                        self.session.suite = suite;
-                        return self.found(side, record, Epoch::Traffic(0), keys, seq, opened);
-                    }
+                    let keys =
+                        suites::of(suite).and_then(|s| Keys::of_secret(s, secret.bytes(), 0));
+                    all.extend(keys.map(|k| (random, suite, k)));
+                }
+            }
+        }
+        // First the beginnings of all of them: captures rarely begin far behind.
+        for (first, reach) in [(0, 255), (256, 4095), (4352, MAX_SEQUENCE_TRIALS)] {
+            for (random, suite, keys) in &all {
+                let hit = search(keys, record, first, reach, &mut budget, plain);
+                if let Some((seq, opened)) = hit {
+                    self.trial_left = budget;
+                    self.session.random = Some(*random);
+                    self.session.suite = *suite;
+                    return self.found(side, record, Epoch::Traffic(0), keys.clone(), seq, opened);
                 }
             }
         }

@@ -172,11 +172,12 @@ impl Session {
             let id = &h.as_ref()?.session_id;
             if id.is_empty() { None } else { secrets.by_id(id) }
         };
-        self.random
-            .as_ref()
-            .and_then(|r| secrets.get(Label::Master, r))
-            .or_else(|| by_id(&self.server))
-            .or_else(|| by_id(&self.client))
+        let random = self.random.as_ref()?;
+        secrets.get(Label::Master, random).or_else(|| {
+            let found = by_id(&self.server).or_else(|| by_id(&self.client))?;
+            secrets.learn(random, &found);
+            Some(found)
+        })
     }
 
     /// The keys of the latest handshake of TLS 1.2 or before, for what `side` sends.

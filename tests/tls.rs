@@ -1,0 +1,301 @@
+//! TLS with its secrets: what is inside is what the plain twin says, whatever is wrong with
+//! the keys nothing breaks, and behind a hole records are found again.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use framescope::base::PacketId;
+use framescope::engine::{ConversationInfo, Engine, Options};
+use framescope::event::{Event, Level};
+use framescope::proto::Secrets;
+use framescope::proto::secrets::Label;
+use proptest::prelude::*;
+use serde_json::Value;
+use support::{NUMBERED, Owned, as_json, gist, packets, root, run, secrets};
+
+const TWINS: [&str; 6] =
+    ["tls13-openssl", "tls12-openssl", "tls12-cbc", "tls-old", "tls-node", "tls-rustls"];
+
+fn fixture(name: &str, file: &str) -> PathBuf {
+    root().join("fixtures").join(name).join(file)
+}
+
+fn encrypted(name: &str) -> Vec<Owned> {
+    packets(&fixture(name, "capture.pcapng.zst"))
+}
+
+fn with(secrets: &Arc<Secrets>) -> Options {
+    Options { secrets: Arc::clone(secrets), ..Options::default() }.wanting(&NUMBERED)
+}
+
+/// What an event says of what was sent, on whichever connection.
+fn said(event: &Event, info: &ConversationInfo) -> Value {
+    let mut v = gist(event, info);
+    let o = v.as_object_mut().unwrap();
+    for k in ["conversation", "from", "to"] {
+        o.remove(k);
+    }
+    v
+}
+
+/// Of each conversation, what was said above TCP and TLS, level by level.
+fn inside(packets: &[Owned], options: Options) -> Vec<Vec<Value>> {
+    let mut all: BTreeMap<u32, Vec<Value>> = BTreeMap::new();
+    for (e, info) in &run(packets, options).events {
+        if !["tcp", "tls"].contains(&e.draft.protocol) {
+            all.entry(info.id.0).or_default().push(said(e, info));
+        }
+    }
+    let mut all: Vec<_> = all.into_values().collect();
+    for events in &mut all {
+        // How the two directions interleave is another thing on another connection.
+        events.sort_by_cached_key(|e| {
+            let key = |k: &str| e.get(k).map(Value::to_string).unwrap_or_default();
+            [key("level"), key("sender"), key("stream"), key("protocol")].join(" ")
+        });
+    }
+    all
+}
+
+#[test]
+fn events_are_those_of_the_plain_twin() {
+    for name in TWINS {
+        let sealed = encrypted(name);
+        let plain = packets(&fixture(name, "plain.pcap.zst"));
+        let (a, b) = (inside(&sealed, with(secrets())), inside(&plain, with(secrets())));
+        assert_eq!(a.len(), b.len(), "{name}: conversations");
+        assert!(a.len() >= 8, "{name}: {} conversations", a.len());
+        for (n, (a, b)) in a.iter().zip(&b).enumerate() {
+            for (x, y) in a.iter().zip(b) {
+                assert_eq!(x, y, "{name}: conversation {n}");
+            }
+            assert_eq!(a.len(), b.len(), "{name}: conversation {n}");
+            assert!(a.len() > 10, "{name}: conversation {n} has {} events", a.len());
+        }
+    }
+}
+
+/// The values of a field in all sessions.
+fn sessions(packets: &[Owned], options: Options, field: &str) -> Vec<Value> {
+    let run = run(packets, options);
+    let of = |(e, info): &(Event, ConversationInfo)| {
+        (e.draft.kind == "session" && e.draft.protocol == "tls")
+            .then(|| as_json(e, info)["fields"][field].clone())
+    };
+    run.events.iter().filter_map(of).collect()
+}
+
+#[test]
+fn every_suite_is_there_and_every_record_is_opened() {
+    let mut suites = Vec::new();
+    for name in TWINS {
+        let packets = encrypted(name);
+        suites.extend(sessions(&packets, with(secrets()), "tls.ciphersuite"));
+        let closed = sessions(&packets, with(secrets()), "tls.unopened_records");
+        assert!(closed.iter().all(Value::is_null), "{name}: {closed:?}");
+    }
+    suites.sort_by_key(Value::as_u64);
+    suites.dedup();
+    let numbers: Vec<u64> = suites.iter().filter_map(Value::as_u64).collect();
+    for suite in [
+        0x1301, 0x1302, 0x1303, 0x1304, 0x1305, 0xc009, 0xc00a, 0xc023, 0xc024, 0xc02b, 0xc02c,
+        0xc0ac, 0xc0ad, 0xc0ae, 0xc0af, 0xcca9,
+    ] {
+        assert!(numbers.contains(&suite), "{suite:#06x} of {numbers:x?}");
+    }
+}
+
+/// Without secrets, each connection says which it wants; nothing inside is shown.
+#[test]
+fn without_secrets_each_connection_says_so_once() {
+    let packets = encrypted("tls13-openssl");
+    let run = run(&packets, with(&Arc::default()));
+    let told: Vec<_> = run.findings.iter().filter(|f| f.finding.spec.code == "tls.no-secret").collect();
+    assert_eq!(told.len(), 10);
+    for f in told {
+        let text = f.finding.detail.as_deref().unwrap();
+        for word in ["client random ", "SSLKEYLOGFILE", "--tls-keylog", "KeyLogWriter", "KeyLogFile"] {
+            assert!(text.contains(word), "{text}");
+        }
+    }
+    assert!(run.events.iter().all(|(e, _)| ["tls", "tcp"].contains(&e.draft.protocol)));
+}
+
+/// No output has a byte of a secret in hex, base64, or as it is.
+#[test]
+fn nothing_tells_a_secret() {
+    let packets = encrypted("tls12-openssl");
+    let run = run(&packets, with(secrets()));
+    let mut out = String::new();
+    for (e, info) in &run.events {
+        out.push_str(&as_json(e, info).to_string());
+    }
+    for f in &run.findings {
+        out.push_str(f.finding.detail.as_deref().unwrap_or_default());
+    }
+    out.push_str(&format!("{:?}", secrets()));
+    for random in secrets().randoms() {
+        for line in secrets().lines(&[random]).lines() {
+            let secret = line.rsplit(' ').next().unwrap();
+            assert!(!out.contains(&secret[..24]), "{line}");
+        }
+    }
+}
+
+/// The randoms of the sessions of a capture.
+fn randoms(packets: &[Owned]) -> Vec<[u8; 32]> {
+    let run = run(packets, with(secrets()));
+    let mut all: Vec<_> = run.ended.iter().flat_map(|c| c.secrets.clone()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Wrong secrets of any length open nothing, show nothing, and break nothing.
+    #[test]
+    fn wrong_secrets_open_nothing(
+        wrong in proptest::collection::vec(any::<u8>(), 1..140),
+        fixture in 0..5_usize,
+    ) {
+        let packets = encrypted(TWINS[fixture]);
+        let secrets = Arc::new(Secrets::default());
+        for random in randoms(&packets) {
+            for label in Label::ALL {
+                let line = format!("{} {} {}\n", label.name(), hex(&random), hex(&wrong));
+                secrets.add(line.as_bytes());
+            }
+        }
+        let run = run(&packets, with(&secrets));
+        for (e, _) in &run.events {
+            prop_assert!(["tls", "tcp"].contains(&e.draft.protocol), "{}", e.draft.protocol);
+        }
+        prop_assert!(run.findings.iter().any(|f| f.finding.spec.code == "tls.wrong-secret"));
+    }
+}
+
+/// The packets of one conversation, by the order in which they come.
+fn conversation(packets: &[Owned], n: usize) -> Vec<Owned> {
+    let run = run(packets, with(secrets()));
+    let mut ports: Vec<u16> = Vec::new();
+    for (e, info) in &run.events {
+        if e.draft.protocol == "tls" && !ports.contains(&info.ends[0].port()) {
+            ports.push(info.ends[0].port());
+        }
+    }
+    let port = ports[n].to_be_bytes();
+    // Ethernet and IPv4 without options: the ports lie at 34 and 36.
+    let of = |p: &&Owned| p.data.get(34..36) == Some(&port) || p.data.get(36..38) == Some(&port);
+    packets.iter().filter(of).cloned().collect()
+}
+
+/// Any packet that is lost costs what was in it and no more: what comes behind it is
+/// opened again, and nothing is shown that was not said.
+#[test]
+fn behind_a_hole_records_are_found_again() {
+    for (name, n) in [
+        ("tls13-openssl", 0),
+        ("tls13-openssl", 3),
+        ("tls12-openssl", 0),
+        ("tls12-openssl", 4),
+        ("tls12-cbc", 0),
+        ("tls12-cbc", 2),
+        ("tls-old", 6),
+    ] {
+        let whole = conversation(&encrypted(name), n);
+        let before = inside(&whole, with(secrets()));
+        let texts = |all: &[Vec<Value>]| -> Vec<Value> {
+            let messages = |e: &&Value| e["level"] == "message" && e["complete"] != Value::Bool(false);
+            all.iter().flatten().filter(messages).map(|e| e["payload"].clone()).collect()
+        };
+        let known = texts(&before);
+        let mut opened_behind = 0;
+        let mut tried = 0;
+        // Behind the handshake, each packet with data once.
+        for lost in 12..whole.len() {
+            if whole[lost].data.len() <= 66 {
+                continue;
+            }
+            let mut rest = whole.clone();
+            rest.remove(lost);
+            let after = run(&rest, with(secrets()));
+            tried += 1;
+            let found = after.findings.iter().any(|f| f.finding.spec.code == "tls.sequence-lost");
+            assert!(!found, "{name} {n}: packet {lost}");
+            let all = inside(&rest, with(secrets()));
+            for t in texts(&all) {
+                assert!(known.contains(&t) || t.is_null(), "{name} {n}: packet {lost}: {t}");
+            }
+            let closed = sessions(&rest, with(secrets()), "tls.unopened_records");
+            opened_behind += usize::from(closed.iter().all(Value::is_null));
+        }
+        assert!(tried >= 6, "{name} {n}: {tried}");
+        assert_eq!(opened_behind, tried, "{name} {n}");
+    }
+}
+
+/// Joined behind the handshake: of TLS 1.3 any session of the key log that fits is found.
+#[test]
+fn a_session_is_found_without_its_hellos() {
+    for n in [0, 2, 4] {
+        let whole = conversation(&encrypted("tls13-openssl"), n);
+        // The first seven packets have the handshake of TCP and the two hellos.
+        let joined: Vec<Owned> = whole.iter().skip(14).cloned().collect();
+        let opened = sessions(&joined, with(secrets()), "tls.ciphersuite");
+        assert_eq!(opened.len(), 1, "{n}");
+        assert!(opened[0].as_u64().is_some_and(|s| s >> 8 == 0x13), "{n}: {opened:?}");
+    }
+}
+
+/// Secrets that come while packets do are waited for.
+#[test]
+fn late_secrets_are_waited_for_where_more_is_expected() {
+    let packets = encrypted("tls13-openssl");
+    let all = secrets().lines(&randoms(&packets));
+    let late = Arc::new(Secrets::default());
+    let text = all.clone();
+    let calls = std::sync::atomic::AtomicU32::new(0);
+    late.watch(move |s| {
+        // Each look brings some lines more, as a file does that others write.
+        let n = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) as usize;
+        if let Some(line) = text.lines().nth(n) {
+            s.add(line.as_bytes());
+        }
+    });
+    late.expect_more();
+    let a = inside(&packets, with(&late));
+    let b = inside(&packets, with(secrets()));
+    assert_eq!(a.len(), b.len());
+    for (x, y) in a.iter().zip(&b) {
+        assert_eq!(x, y);
+    }
+}
+
+/// Where a packet was captured twice or the capture is cut anywhere, nothing breaks.
+#[test]
+fn any_cut_is_survived() {
+    for name in ["tls13-openssl", "tls12-cbc", "tls-old"] {
+        let whole = conversation(&encrypted(name), 0);
+        for cut in 1..whole.len() {
+            let mut engine = Engine::new(with(secrets()));
+            let mut sink = support::Run::default();
+            for p in whole.iter().skip(cut) {
+                let packet = framescope::capture::Packet { meta: p.meta, data: &p.data };
+                engine.packet(&packet, &mut sink);
+            }
+            engine.finish(&mut sink);
+            assert!(sink.events.iter().all(|(e, _)| e.draft.end.packet >= PacketId(1)));
+            let levels = sink.events.iter().filter(|(e, _)| e.draft.level == Level::Frame).count();
+            assert!(levels > 0 || whole.len() - cut < 8, "{name}: {cut}");
+        }
+    }
+}
