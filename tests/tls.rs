@@ -38,6 +38,10 @@ fn said(event: &Event, info: &ConversationInfo) -> Value {
     for k in ["conversation", "from", "to"] {
         o.remove(k);
     }
+    // How long it took is another thing, too.
+    if let Some(fields) = o.get_mut("fields").and_then(Value::as_object_mut) {
+        fields.remove("http.time");
+    }
     v
 }
 

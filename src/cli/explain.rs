@@ -245,6 +245,7 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
         Target::Packet(_) => &Level::ALL[..1],
         Target::Event(_) => &Level::ALL[1..4],
     });
+    pass::prepare(std::slice::from_ref(capture), &options);
     let mut source = open_all(std::slice::from_ref(capture), OpenOptions::default())?;
     let mut engine = Engine::new(options);
     let mut finder =

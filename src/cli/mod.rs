@@ -157,6 +157,7 @@ fn browse(
         ));
     }
     let options = pass::options(common)?;
+    pass::prepare(paths, &options);
     (browser.files)(paths, common.filter.clone(), options).map_err(Failure::Input)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -140,6 +140,12 @@ impl Secrets {
         *self.refresh.write().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(look));
     }
 
+    /// Whether there is anybody who looks for more.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.refresh.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Packets come while secrets do: from now on it is looked for more where a secret is
     /// missed, and a connection may wait for its own.
     pub fn expect_more(&self) {
