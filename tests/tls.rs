@@ -117,11 +117,14 @@ fn every_suite_is_there_and_every_record_is_opened() {
 fn without_secrets_each_connection_says_so_once() {
     let packets = encrypted("tls13-openssl");
     let run = run(&packets, with(&Arc::default()));
-    let told: Vec<_> = run.findings.iter().filter(|f| f.finding.spec.code == "tls.no-secret").collect();
+    let told: Vec<_> =
+        run.findings.iter().filter(|f| f.finding.spec.code == "tls.no-secret").collect();
     assert_eq!(told.len(), 10);
     for f in told {
         let text = f.finding.detail.as_deref().unwrap();
-        for word in ["client random ", "SSLKEYLOGFILE", "--tls-keylog", "KeyLogWriter", "KeyLogFile"] {
+        for word in
+            ["client random ", "SSLKEYLOGFILE", "--tls-keylog", "KeyLogWriter", "KeyLogFile"]
+        {
             assert!(text.contains(word), "{text}");
         }
     }
@@ -218,7 +221,8 @@ fn behind_a_hole_records_are_found_again() {
         let whole = conversation(&encrypted(name), n);
         let before = inside(&whole, with(secrets()));
         let texts = |all: &[Vec<Value>]| -> Vec<Value> {
-            let messages = |e: &&Value| e["level"] == "message" && e["complete"] != Value::Bool(false);
+            let messages =
+                |e: &&Value| e["level"] == "message" && e["complete"] != Value::Bool(false);
             all.iter().flatten().filter(messages).map(|e| e["payload"].clone()).collect()
         };
         let known = texts(&before);

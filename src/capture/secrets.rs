@@ -45,7 +45,10 @@ fn plain(path: &Path, found: &mut Vec<Secrets>) -> io::Result<bool> {
             order = o;
         } else if first {
             // pcap has no secrets, and anything else is compressed or none of ours.
-            return Ok(matches!(head.get(..4), Some([0xa1, 0xb2, 0xc3 | 0x3c, _] | [_, 0xc3 | 0x3c, 0xb2, 0xa1])));
+            return Ok(matches!(
+                head.get(..4),
+                Some([0xa1, 0xb2, 0xc3 | 0x3c, _] | [_, 0xc3 | 0x3c, 0xb2, 0xa1])
+            ));
         }
         first = false;
         let Ok((_, (kind, len))) = block_head(order, &head) else { return Ok(true) };

@@ -23,8 +23,8 @@ use crate::capture::Packet;
 use crate::engine::{ConversationInfo, EventSink, FindingEvent};
 use crate::event::{Event, Level};
 use crate::flow::Transport;
-use crate::proto::secrets::ClientRandom;
 use crate::index::filter::Filter;
+use crate::proto::secrets::ClientRandom;
 
 /// What is picked; several picks add up, none is everything.
 #[derive(Clone, Debug, Default)]

@@ -126,7 +126,7 @@ impl Secrets {
     /// Whether more may come: then a connection may wait for its secrets.
     #[must_use]
     pub fn grows(&self) -> bool {
-        self.grows.load(Ordering::Acquire)
+        self.grows.load(Ordering::Acquire) && self.is_watched()
     }
 
     /// Whether it has taken all that it can hold.
@@ -164,9 +164,8 @@ impl Secrets {
     /// The secret of a session. Where it is missing, it is looked whether more has come.
     #[must_use]
     pub fn get(&self, label: Label, random: &ClientRandom) -> Option<Secret> {
-        self.known(label, random).or_else(|| {
-            if self.grows() && self.look() { self.known(label, random) } else { None }
-        })
+        self.known(label, random)
+            .or_else(|| if self.grows() && self.look() { self.known(label, random) } else { None })
     }
 
     fn known(&self, label: Label, random: &ClientRandom) -> Option<Secret> {

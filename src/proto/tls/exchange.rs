@@ -9,7 +9,13 @@ use crate::finding::Finding;
 use crate::proto::Out;
 
 /// Emits the session's event.
-pub(super) fn emit(tls: &Tls, [first, last]: [Moment; 2], how: &str, complete: bool, out: &mut dyn Out) {
+pub(super) fn emit(
+    tls: &Tls,
+    [first, last]: [Moment; 2],
+    how: &str,
+    complete: bool,
+    out: &mut dyn Out,
+) {
     let mut d = Draft::new(Level::Exchange, "tls", "session", first, last);
     d.complete = complete;
     d.inferred = tls.session.client.is_none() && tls.session.server.is_none();
@@ -17,7 +23,8 @@ pub(super) fn emit(tls: &Tls, [first, last]: [Moment; 2], how: &str, complete: b
     d.length = client.plain.saturating_add(server.plain);
     // Only where it can be known: an alert that stays closed may have been one.
     for (side, dir) in [(Side::Client, client), (Side::Server, server)] {
-        if complete && how == "closed" && dir.opened > 0 && dir.unopened == 0 && dir.alert.is_none() {
+        if complete && how == "closed" && dir.opened > 0 && dir.unopened == 0 && dir.alert.is_none()
+        {
             let text = format!("the {}", side.name());
             d.findings.push(Finding::new(&g::NO_CLOSE).with(text));
         }

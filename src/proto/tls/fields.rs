@@ -15,8 +15,6 @@ macro_rules! fields {
     };
 }
 
-
-
 fields! {
     CONTENT_TYPE "tls.record.content_type" "Content type" 8 Enumerated "RFC 8446 §5.1" "What the record carries; of an encrypted one, what it says within." .named(names::content_type);
     OPAQUE_TYPE "tls.record.opaque_type" "Opaque type" 8 Enumerated "RFC 8446 §5.2" "The outer type of an encrypted record of TLS 1.3: always application data." .named(names::content_type);

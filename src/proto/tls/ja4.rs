@@ -22,7 +22,8 @@ pub(super) fn ja4(h: &Hello) -> String {
         _ => "00",
     };
     let (suites, extensions) = (real(&h.suites), real(&h.extensions));
-    let alpn = h.alpn.first().filter(|a| !a.is_empty()).map_or_else(|| "00".to_owned(), |a| ends(a));
+    let alpn =
+        h.alpn.first().filter(|a| !a.is_empty()).map_or_else(|| "00".to_owned(), |a| ends(a));
     let mut sorted = suites.clone();
     sorted.sort_unstable();
     // The name and the ALPN are in the first part already.
@@ -115,9 +116,7 @@ mod tests {
                 0x0023, 0x0012, 0x002b, 0xff01, 0x000b, 0x000a, 0x0015, 0x2a2a,
             ],
             versions: vec![0x3a3a, 0x0304, 0x0303],
-            signatures: vec![
-                0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601,
-            ],
+            signatures: vec![0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601],
             alpn: vec![b"h2".to_vec(), b"http/1.1".to_vec()],
             ..Hello::default()
         };

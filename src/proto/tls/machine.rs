@@ -257,14 +257,16 @@ impl Tls {
             self.dir(side).records += 1;
             let mut d = records::draft(side, c.offset, record, head, Shown::Plain, out);
             if head.length as usize > Head::MAX_PLAIN {
-                d.findings.push(Finding::new(&g::RECORD_TOO_LONG).with(format!("{} bytes", head.length)));
+                d.findings
+                    .push(Finding::new(&g::RECORD_TOO_LONG).with(format!("{} bytes", head.length)));
             }
             out.emit(d);
             let place = Place { side, at: c.offset + Head::LEN as u64, end, opened: false };
             self.content(place, head.content_type, body, out);
             return Step::Took(record.len());
         }
-        let opaque = head.content_type == 23 && (self.session.is_v13() || self.session.version == 0);
+        let opaque =
+            head.content_type == 23 && (self.session.is_v13() || self.session.version == 0);
         match self.open(side, &sealed, c.last, out) {
             Outcome::Wait => Step::Peer,
             Outcome::Closed(why) => {
@@ -273,8 +275,14 @@ impl Tls {
                 dir.records += 1;
                 dir.closed += 1;
                 let edges = self.edges(side, body.len());
-                let mut d =
-                    records::draft(side, c.offset, record, head, Shown::Closed { opaque, edges }, out);
+                let mut d = records::draft(
+                    side,
+                    c.offset,
+                    record,
+                    head,
+                    Shown::Closed { opaque, edges },
+                    out,
+                );
                 d.findings.extend(self.closed_because(side, why, out));
                 out.emit(d);
                 // What stays closed is missing in the plain text, where that has begun. Of
@@ -287,7 +295,11 @@ impl Tls {
                 };
                 let early_h2 = early
                     && self.session.offers_early_data()
-                    && self.session.client.as_ref().is_some_and(|c| c.alpn.iter().any(|a| a == b"h2"));
+                    && self
+                        .session
+                        .client
+                        .as_ref()
+                        .is_some_and(|c| c.alpn.iter().any(|a| a == b"h2"));
                 if head.content_type == 23 && (begun || early_h2) {
                     let dir = self.dir(side);
                     dir.lack(record.len() as u64, 1);
@@ -310,7 +322,9 @@ impl Tls {
         out: &mut dyn Out,
     ) {
         let side = c.side;
-        if let Some(random) = self.session.random.filter(|_| !std::mem::replace(&mut self.told.used, true)) {
+        if let Some(random) =
+            self.session.random.filter(|_| !std::mem::replace(&mut self.told.used, true))
+        {
             out.used_secrets(&random);
         }
         let plain = std::mem::take(&mut self.plain);
@@ -319,7 +333,9 @@ impl Tls {
         let shown = Shown::Open { opaque, edges, opened, plain: &plain, epoch, seq };
         let mut d = records::draft(side, c.offset, record, head, shown, out);
         if opened.len > Head::MAX_PLAIN {
-            d.findings.push(Finding::new(&g::RECORD_TOO_LONG).with(format!("{} bytes, decrypted", opened.len)));
+            d.findings.push(
+                Finding::new(&g::RECORD_TOO_LONG).with(format!("{} bytes, decrypted", opened.len)),
+            );
         }
         let dir = self.dir(side);
         dir.records += 1;
@@ -426,7 +442,8 @@ impl Tls {
                 dir.keys = None;
                 dir.unopened = 0;
             }
-            24 => out.finding(Finding::new(&g::HEARTBEAT).with(format!("of the {}", place.side.name()))),
+            24 => out
+                .finding(Finding::new(&g::HEARTBEAT).with(format!("of the {}", place.side.name()))),
             _ => {}
         }
     }
@@ -542,7 +559,14 @@ impl Tls {
     }
 
     /// Records end to be whole at `from`.
-    fn lose(&mut self, side: Side, from: u64, resume: Option<u64>, damage: bool, out: &mut dyn Out) {
+    fn lose(
+        &mut self,
+        side: Side,
+        from: u64,
+        resume: Option<u64>,
+        damage: bool,
+        out: &mut dyn Out,
+    ) {
         let wanted = out.wants(Level::Frame);
         let dir = self.dir(side);
         if let Some(h) = &mut dir.hole {

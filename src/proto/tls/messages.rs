@@ -21,6 +21,9 @@ pub(super) struct Assembly {
     skip: usize,
 }
 
+/// Takes a message: its bytes, its event, and where it lies.
+pub(super) type Each<'a> = &'a mut dyn FnMut(&[u8], Draft, Option<Trace>, &mut dyn Out);
+
 /// Where the content of a record lies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
@@ -54,7 +57,7 @@ impl Assembly {
         mut data: &[u8],
         place: Place,
         out: &mut dyn Out,
-        each: &mut dyn FnMut(&[u8], Draft, Option<Trace>, &mut dyn Out),
+        each: Each<'_>,
     ) {
         let mut at = place.at;
         while !data.is_empty() {
@@ -68,16 +71,18 @@ impl Assembly {
             let missing = self.missing();
             let (part, rest) = data.split_at(missing.min(data.len()));
             let opened = place.opened;
-            let trace = self.trace.get_or_insert_with(|| {
-                Trace::new(out.wants(Level::Message), label(opened))
-            });
+            let trace = self
+                .trace
+                .get_or_insert_with(|| Trace::new(out.wants(Level::Message), label(opened)));
             trace.add(out, place.side, at..at + part.len() as u64);
             self.opened |= opened;
             self.bytes.extend_from_slice(part);
             at += part.len() as u64;
             data = rest;
             let whole = HEAD_LEN + self.length().unwrap_or(0);
-            if self.bytes.len() < HEAD_LEN || self.bytes.len() < whole && whole <= MAX_HANDSHAKE_BYTES {
+            if self.bytes.len() < HEAD_LEN
+                || self.bytes.len() < whole && whole <= MAX_HANDSHAKE_BYTES
+            {
                 continue;
             }
             let ready = place.ready(at, out);
@@ -99,7 +104,9 @@ impl Assembly {
     /// Bytes that the head says the body has.
     fn length(&self) -> Option<usize> {
         match self.bytes.as_slice() {
-            [_, a, b, c, ..] => Some(usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c)),
+            [_, a, b, c, ..] => {
+                Some(usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c))
+            }
             _ => None,
         }
     }
@@ -124,7 +131,11 @@ impl Assembly {
     }
 
     /// What was begun does not come to its end.
-    pub(super) fn cut(&mut self, side: Side, now: Moment) -> Option<(Vec<u8>, Draft, Option<Trace>)> {
+    pub(super) fn cut(
+        &mut self,
+        side: Side,
+        now: Moment,
+    ) -> Option<(Vec<u8>, Draft, Option<Trace>)> {
         self.skip = 0;
         if self.bytes.is_empty() {
             return None;
@@ -278,7 +289,9 @@ fn server_hello(h: &Hello) -> String {
         parts.push(name.map_or_else(|| format!("suite {s:#06x}"), str::to_owned));
     }
     if let Some(g) = h.shares.first() {
-        parts.push(names::group((*g).into()).map_or_else(|| format!("group {g:#06x}"), str::to_owned));
+        parts.push(
+            names::group((*g).into()).map_or_else(|| format!("group {g:#06x}"), str::to_owned),
+        );
     }
     if let Some(a) = h.alpn.first() {
         parts.push(format!("ALPN {}", String::from_utf8_lossy(a)));

@@ -87,7 +87,7 @@ impl Tls {
         let dir = self.dir(side);
         let ahead = dir.unopened;
         // What was tried in vain is not tried again, unless more is known.
-        let anew = std::mem::replace(&mut dir.tried, Some(version)) != Some(version);
+        let anew = dir.tried.replace(version) != Some(version);
         for (epoch, keys) in &candidates {
             if let Some(opened) = keys.open(record, 0, plain) {
                 return self.found(side, record, *epoch, keys.clone(), 0, opened);
@@ -111,7 +111,8 @@ impl Tls {
                 .map(|(e, k)| (e, k, from.saturating_add(1)))
                 .chain(candidates.iter().map(|(e, k)| (*e, k.clone(), 1)));
             for (epoch, keys, first) in runs {
-                if let Some((seq, opened)) = search(&keys, record, first, reach, &mut budget, plain) {
+                if let Some((seq, opened)) = search(&keys, record, first, reach, &mut budget, plain)
+                {
                     return self.found(side, record, epoch, keys, seq, opened);
                 }
             }
@@ -208,7 +209,10 @@ impl Tls {
         let current = self.dir(side).keys.as_ref().map(|(e, _)| *e);
         if let Some(Epoch::Traffic(n)) = current {
             let next = self.dir(side).keys.as_ref().and_then(|(_, k)| k.updated());
-            return (next.map(|k| (Epoch::Traffic(n.saturating_add(1)), k)).into_iter().collect(), None);
+            return (
+                next.map(|k| (Epoch::Traffic(n.saturating_add(1)), k)).into_iter().collect(),
+                None,
+            );
         }
         let early = current.is_none() && side == Side::Client && self.session.offers_early_data();
         let mut epochs = Vec::with_capacity(3);

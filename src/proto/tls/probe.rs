@@ -56,7 +56,7 @@ fn hello(data: &[u8], last: bool) -> Hello {
     }
     let short = if last || data.is_empty() { Hello::None } else { Hello::Perhaps };
     match data {
-        [21, _, _, 0, 2, level, rest @ ..] if matches!(level, 1 | 2) => match rest {
+        [21, _, _, 0, 2, 1 | 2, rest @ ..] => match rest {
             [] => short,
             [d, ..] if super::names::alert((*d).into()).is_some() => Hello::Alert,
             _ => Hello::None,
@@ -83,7 +83,8 @@ fn hello(data: &[u8], last: bool) -> Hello {
 fn chain(data: &[u8], reach: usize, last: bool) -> Verdict {
     let head = |data: &[u8]| {
         let h = wire::head(In::new(data, BufferId(0), 0, &NoSink), false).ok()?.1;
-        Some(h.is_sound() && matches!(h.version, 0x0301..=0x0303) && h.content_type != 24).filter(|s| *s)?;
+        Some(h.is_sound() && matches!(h.version, 0x0301..=0x0303) && h.content_type != 24)
+            .filter(|s| *s)?;
         Some(h)
     };
     let mut more = false;

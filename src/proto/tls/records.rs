@@ -22,7 +22,14 @@ pub(super) enum Shown<'a> {
     /// are a nonce, and at its end that are a tag.
     Closed { opaque: bool, edges: (usize, usize) },
     /// Opened.
-    Open { opaque: bool, edges: (usize, usize), opened: Opened, plain: &'a [u8], epoch: Epoch, seq: u64 },
+    Open {
+        opaque: bool,
+        edges: (usize, usize),
+        opened: Opened,
+        plain: &'a [u8],
+        epoch: Epoch,
+        seq: u64,
+    },
 }
 
 /// The event of the record `data`, at `at` of a side's stream.
@@ -54,12 +61,14 @@ pub(super) fn draft(
 fn detail(data: &[u8], head: Head, shown: Shown<'_>, mut trace: Trace) -> Detail {
     let sink = TreeSink::new();
     let i = In::new(data, BufferId(0), 0, &sink);
-    let opaque = matches!(shown, Shown::Closed { opaque: true, .. } | Shown::Open { opaque: true, .. });
+    let opaque =
+        matches!(shown, Shown::Closed { opaque: true, .. } | Shown::Open { opaque: true, .. });
     let mut detail = Detail::default();
     let mut buffer = trace.take().unwrap_or_default();
     buffer.bytes = data.to_vec();
     detail.origins.add(buffer);
-    let name = |t: u8| names::content_type(t.into()).map_or_else(|| format!("type {t}"), str::to_owned);
+    let name =
+        |t: u8| names::content_type(t.into()).map_or_else(|| format!("type {t}"), str::to_owned);
     let Ok((body, _)) = wire::head(i, opaque) else { return detail };
     let len = body.data().len();
     match shown {
@@ -82,7 +91,8 @@ fn detail(data: &[u8], head: Head, shown: Shown<'_>, mut trace: Trace) -> Detail
         Shown::Open { edges, opened, plain, epoch, seq, .. } => {
             let place = sealed(body, edges);
             let content = plain.get(..opened.len).unwrap_or_default();
-            detail.summary = format!("{}, {} bytes, decrypted", name(opened.content_type), content.len());
+            detail.summary =
+                format!("{}, {} bytes, decrypted", name(opened.content_type), content.len());
             detail.tree = sink.into_tree();
             let tree = &mut detail.tree;
             tree.add(&f::EPOCH, None, Value::Text(epoch.name().into()));
@@ -127,7 +137,14 @@ fn sealed(body: In<'_, TreeSink>, (front, back): (usize, usize)) -> Span {
 }
 
 /// The event of a part of a record: the rest was not captured.
-pub(super) fn part(side: Side, len: u64, head: Option<Head>, bytes_: &[u8], mut trace: Trace, out: &dyn Out) -> Draft {
+pub(super) fn part(
+    side: Side,
+    len: u64,
+    head: Option<Head>,
+    bytes_: &[u8],
+    mut trace: Trace,
+    out: &dyn Out,
+) -> Draft {
     let now = out.now();
     let mut d = Draft::new(Level::Frame, "tls", "record", trace.start(now), now);
     d.sender = Some(side);

@@ -76,7 +76,8 @@ pub(super) struct Suite {
 /// The suite of that number, where its records can be opened here.
 pub(super) fn of(number: u16) -> Option<Suite> {
     let name = names::suite(number.into())?;
-    let rest = name.split_once("_WITH_").map_or_else(|| name.strip_prefix("TLS_"), |(_, r)| Some(r));
+    let rest =
+        name.split_once("_WITH_").map_or_else(|| name.strip_prefix("TLS_"), |(_, r)| Some(r));
     let (cipher, mac) = rest?.split_once(['_'])?;
     let (cipher, mac) = match cipher {
         "AES" => {

@@ -157,19 +157,18 @@ fn pre_shared_key<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, ()> {
     opaque(&f::PSK_BINDERS_LENGTH, &f::PSK_BINDERS, after).map(|(i, _)| (i, ()))
 }
 
-fn key_share<'a, S: Sink + 'a>(
-    i: In<'a, S>,
-    message: u8,
-    hello: &mut Hello,
-) -> Parsed<'a, S, ()> {
+fn key_share<'a, S: Sink + 'a>(i: In<'a, S>, message: u8, hello: &mut Hello) -> Parsed<'a, S, ()> {
     // A retry request has the group alone (RFC 8446 §4.2.8).
     if i.data().len() == 2 && message != 1 {
         let (i, n) = uint(&f::SELECTED_GROUP, be_u16)(i)?;
         keep(&mut hello.shares, n);
         return Ok((i, ()));
     }
-    let (after, mut list) =
-        if message == 1 { vector(&f::KEY_SHARES_LENGTH, i)? } else { (i.take_from(i.data().len()), i) };
+    let (after, mut list) = if message == 1 {
+        vector(&f::KEY_SHARES_LENGTH, i)?
+    } else {
+        (i.take_from(i.data().len()), i)
+    };
     while !list.data().is_empty() {
         let (next, n) = uint(&f::KEY_SHARE_GROUP, be_u16)(list)?;
         keep(&mut hello.shares, n);

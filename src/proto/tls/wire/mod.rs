@@ -76,10 +76,7 @@ fn keep<T>(list: &mut Vec<T>, value: T) {
 }
 
 /// A length of one, two or three bytes, and what it counts.
-fn vector<'a, S: Sink + 'a>(
-    length: &'static FieldSpec,
-    i: In<'a, S>,
-) -> Parsed<'a, S, In<'a, S>> {
+fn vector<'a, S: Sink + 'a>(length: &'static FieldSpec, i: In<'a, S>) -> Parsed<'a, S, In<'a, S>> {
     let (i, len) = match length.bits {
         8 => uint(length, be_u8)(i).map(|(i, n)| (i, usize::from(n)))?,
         24 => uint(length, be_u24)(i).map(|(i, n)| (i, n as usize))?,
