@@ -89,6 +89,9 @@ pub struct SessionFacts {
     pub messages: [u64; 2],
     /// Bytes of their payloads, decompressed.
     pub payload_bytes: [u64; 2],
+    /// Bytes of those payloads that were sent compressed, of both sides: as sent, and
+    /// decompressed.
+    pub compressed: [u64; 2],
     /// Bytes of all frames as sent, heads included.
     pub frame_bytes: [u64; 2],
     /// Bytes of the opening handshake.
@@ -159,11 +162,45 @@ pub struct CallFacts {
     /// `grpc-timeout` in nanoseconds.
     pub timeout_ns: Option<u64>,
     /// Ids by which calls know each other: `traceparent`'s trace id, B3's, `x-request-id`.
-    pub trace_ids: Vec<Box<str>>,
+    pub trace_ids: Vec<TraceId>,
+    /// How it ended, in a word: `grpc.verdict`.
+    pub verdict: &'static str,
+    /// The status that its client is given, by the server or by its library.
+    pub client_status: Option<u64>,
+    /// `grpc-previous-rpc-attempts`.
+    pub previous_attempts: Option<u32>,
+    /// `grpc-retry-pushback-ms`: when to try again; negative for never.
+    pub pushback_ms: Option<i64>,
+    /// The request's first byte.
+    pub requested: Moment,
     /// Messages: requests, responses.
     pub messages: [u64; 2],
     /// Bytes of messages as sent.
     pub bytes: [u64; 2],
+    /// Nanoseconds from the first byte to the end of the server's first message.
+    pub first_response_ns: Option<u64>,
+}
+
+/// An id that is passed on from call to call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceId {
+    /// The header that it stands in.
+    pub header: &'static str,
+    /// The id; of traces in lower-case hex, whichever header has it.
+    pub id: Box<str>,
+    /// The span of the caller, where the header names one.
+    pub span: Option<Box<str>>,
+    /// The span that the caller's is part of, where the header names that as well (B3).
+    pub parent: Option<Box<str>>,
+}
+
+impl TraceId {
+    /// Whether both name the same trace: `traceparent` and B3 do so in the same form.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let request = |t: &Self| t.header == "x-request-id";
+        self.id == other.id && request(self) == request(other)
+    }
 }
 
 /// What a PROXY header says: the connection that a proxy passes on.

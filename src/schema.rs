@@ -1,8 +1,13 @@
 //! Reads schemas from files: `--proto`, `-I` and `--descriptors`.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
+use flate2::read::GzDecoder;
+use ruzstd::decoding::StreamingDecoder;
+
+use crate::base::limits::MAX_SCHEMA_BYTES;
 use crate::proto::protobuf::{Schema, SchemaError};
 
 /// Depth of folders that a search for .proto files goes into.
@@ -59,9 +64,33 @@ pub fn load(
     }
     for path in descriptors {
         let bytes = fs::read(path).map_err(|e| wrong("--descriptors", path, &e.to_string()))?;
+        let bytes = plain(bytes).map_err(|e| wrong("--descriptors", path, &e))?;
         add(Schema::from_descriptors(&path.display().to_string(), &bytes)?);
     }
     Ok(schema)
+}
+
+/// An image that buf has compressed, as it was; anything else stays.
+fn plain(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    if bytes.first() == Some(&b'{') {
+        return Err("is JSON; an image is read in its binary form (buf build -o FILE.binpb)".into());
+    }
+    let mut out = Vec::new();
+    let done = match bytes.as_slice() {
+        [0x1f, 0x8b, ..] => {
+            GzDecoder::new(&bytes[..]).take(MAX_SCHEMA_BYTES + 1).read_to_end(&mut out)
+        }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => match StreamingDecoder::new(&bytes[..]) {
+            Ok(d) => d.take(MAX_SCHEMA_BYTES + 1).read_to_end(&mut out),
+            Err(e) => return Err(format!("cannot be decompressed: {e}")),
+        },
+        _ => return Ok(bytes),
+    };
+    done.map_err(|e| format!("cannot be decompressed: {e}"))?;
+    match out.len() as u64 > MAX_SCHEMA_BYTES {
+        true => Err(format!("is more than {MAX_SCHEMA_BYTES} bytes when decompressed")),
+        false => Ok(out),
+    }
 }
 
 /// What is wrong with what an option names.
@@ -128,7 +157,10 @@ mod tests {
     #[test]
     fn folders_files_and_what_is_missing() {
         let all = load(&[fixtures()], &[], &[]).unwrap().unwrap();
-        assert_eq!(all.methods(), 8);
+        let texts = fs::read_dir(fixtures()).unwrap();
+        let texts = texts.map(|f| fs::read_to_string(f.unwrap().path()).unwrap());
+        let rpcs: usize = texts.map(|t| t.matches("\n  rpc ").count()).sum();
+        assert_eq!((all.methods(), rpcs >= 11), (rpcs, true));
         let one = load(&[fixtures().join("user.proto")], &[fixtures()], &[]).unwrap().unwrap();
         assert_eq!(one.methods(), 4);
         assert!(load(&[], &[], &[]).unwrap().is_none());
@@ -145,6 +177,31 @@ mod tests {
         assert!(odd.contains("user.proto") && odd.contains("FileDescriptorSet"), "{odd}");
     }
 
+    #[test]
+    fn images_are_read_as_buf_writes_them() {
+        use std::io::Write as _;
+        // FileDescriptorSet { file: { name, message_type: { name } }, and what buf adds: 8042 }
+        let file = b"\x0a\x01a\x22\x03\x0a\x01M\xd2\xf6\x03\x02\x08\x01";
+        let image = [&[0x0a, file.len() as u8][..], file].concat();
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gz.write_all(&image).unwrap();
+        let level = ruzstd::encoding::CompressionLevel::Fastest;
+        let dir = std::env::temp_dir().join(format!("framescope-image-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("image");
+        let read = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            load(&[], &[], std::slice::from_ref(&path)).map(|s| s.is_some()).map_err(|e| e.0)
+        };
+        let gz = gz.finish().unwrap();
+        for bytes in [&image, &gz, &ruzstd::encoding::compress_to_vec(&image[..], level)] {
+            assert_eq!(read(bytes), Ok(true));
+        }
+        assert!(read(&gz[..gz.len() - 9]).unwrap_err().contains("cannot be decompressed"));
+        assert!(read(b"{\"file\":[]}").unwrap_err().contains("is JSON"));
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
     /// gRPC and protobuf together, as the engine joins them.
     #[test]
     fn a_call_is_told_by_its_schema() {
@@ -158,7 +215,7 @@ mod tests {
             (None, "~{1: 42}", "~{1: 42, 2: \"Alice\"}"),
         ] {
             let mut r = Recorder::new();
-            r.decoder = Some(Box::new(crate::proto::protobuf::Decoder { schema }));
+            r.decoder = Some(Box::new(crate::proto::protobuf::Decoder { schema, learnt: None }));
             let mut m = start();
             let mut unary = Headers::new();
             unary.push(b":method", b"POST");

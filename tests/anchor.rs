@@ -52,7 +52,7 @@ fn anchor() {
 }
 
 /// The same over the captures of the corpus. Without keys TLS is opaque to ours, so
-/// tshark must not use those that lie in the captures; nor is gRPC-Web known yet.
+/// tshark must not use those that lie in the captures.
 #[test]
 fn anchor_of_the_corpus() {
     let small = |p: &Path| std::fs::metadata(p).is_ok_and(|m| m.len() < 300_000);
@@ -118,10 +118,14 @@ impl Anchor {
         for protocol in ["websocket", "http2"] {
             self.rows(fixture, &our_rows(&frames, protocol), &their_rows(&raw, protocol));
         }
-        let http1 = |v: &&Value| v["protocol"] == "http" && v["stream"].is_null();
-        let http: Vec<Value> = messages.iter().filter(http1).cloned().collect();
-        self.rows(fixture, &our_rows(&http, "http"), &their_rows(&raw, "http"));
-        let is_grpc = |v: &&Value| v["protocol"] == "grpc" && v["kind"] == "message";
+        let (mut our_http, mut their_http) = (our_heads(&messages), their_rows(&raw, "http"));
+        heads_of_calls(&mut our_http, &mut their_http);
+        self.rows(fixture, &our_http, &their_http);
+        // The trailers of gRPC-Web are a message's frame to tshark.
+        let is_grpc = |v: &&Value| {
+            let framed = !v["fields"]["grpc.frame_type"].is_null();
+            v["protocol"] == "grpc" && (v["kind"] == "message" || v["kind"] == "trailers" && framed)
+        };
         let grpc: Vec<Value> = messages.iter().filter(is_grpc).cloned().collect();
         self.rows(fixture, &our_rows(&grpc, "grpc"), &their_rows(&raw, "grpc"));
         if frames.iter().any(|f| f["fields"]["websocket.rsv1"] == true) {
@@ -269,7 +273,7 @@ fn ports(frames: &[Value], messages: &[Value]) -> Vec<(u16, &'static str)> {
             (_, true) => {
                 ports.entry(port).or_insert("http2");
             }
-            (Some("http" | "websocket" | "http2" | "sse"), false) => {
+            (Some("http" | "websocket" | "http2" | "sse" | "grpc" | "connect"), false) => {
                 ports.insert(port, "http");
             }
             _ => {}
@@ -312,6 +316,64 @@ fn our_rows(events: &[Value], protocol: &str) -> Rows<Value> {
         rows.entry(key).or_default().push(row);
     }
     rows
+}
+
+/// What a call says of its heads, and what HTTP calls that.
+const HEADS: [(&str, &str); 5] = [
+    ("path", "http.request.uri"),
+    ("http_method", "http.request.method"),
+    ("authority", "http.host"),
+    ("http_status", "http.response.code"),
+    ("content_type", "http.content_type"),
+];
+
+/// Requests and responses of HTTP/1 in order. Those of gRPC-Web and Connect are the call's
+/// with us, and no event of HTTP: what the call says of them goes under HTTP's names.
+fn our_heads(messages: &[Value]) -> Rows<Value> {
+    let http1 = messages.iter().filter(|m| m["stream"].is_null());
+    let heads: Vec<Value> = http1
+        .filter_map(|m| {
+            let protocol = text(&m["protocol"]);
+            match (protocol.as_str(), m["kind"].as_str()) {
+                ("http", _) => Some(m.clone()),
+                ("grpc" | "connect", Some("request" | "response")) => {
+                    let said = |name: &str| m["fields"].get(format!("{protocol}.{name}")).cloned();
+                    let fields =
+                        HEADS.iter().filter_map(|(a, b)| Some(((*b).to_owned(), said(a)?)));
+                    let mut head = m.clone();
+                    head["fields"] = Value::Object(fields.collect());
+                    head["fields"][OF_CALL] = Value::from(protocol);
+                    head["protocol"] = Value::from("http");
+                    Some(head)
+                }
+                _ => None,
+            }
+        })
+        .collect();
+    our_rows(&heads, "http")
+}
+
+/// Marks a row that a call's head became.
+const OF_CALL: &str = "http.of_call";
+
+/// Leaves of tshark's heads what the call says, where the head is a call's.
+fn heads_of_calls(ours: &mut Rows<Value>, theirs: &mut Rows<Field>) {
+    for (key, rows) in ours {
+        let theirs = theirs.get_mut(key).map_or(&mut [][..], |v| v);
+        for (i, row) in rows.iter_mut().enumerate() {
+            let Some(protocol) = row.remove(OF_CALL) else { continue };
+            let Some(theirs) = theirs.get_mut(i) else { continue };
+            theirs.retain(|n, _| HEADS.iter().any(|(_, name)| n == name));
+            // gRPC has no field for the method: it is POST always.
+            if protocol[0] == "grpc" {
+                theirs.remove("http.request.method");
+            }
+            // Behind the path of a Connect GET is the message.
+            for f in theirs.get_mut("http.request.uri").into_iter().flatten() {
+                f.show.truncate(f.show.find('?').unwrap_or(f.show.len()));
+            }
+        }
+    }
 }
 
 fn our_row(event: &Value) -> Row<Value> {

@@ -16,6 +16,8 @@ mod stats;
 mod support;
 #[path = "cases/tcpdump.rs"]
 mod tcpdump;
+#[path = "cases/transports.rs"]
+mod transports;
 
 use std::path::Path;
 use std::process::Command;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use framescope::engine::ConversationInfo;
 use framescope::event::{Event, Level};
 use serde_json::Value;
-use support::{Owned, as_json, corpus, fixtures, options, packets, run, segments};
+use support::{Owned, Segment, as_json, corpus, fixtures, options, packets, run, segments};
 
 /// Captures of WebSocket, by name.
 fn captures() -> Vec<(String, PathBuf)> {
@@ -26,6 +26,15 @@ struct Shown {
     payload: String,
     /// Compressed, and not by itself.
     context: bool,
+    /// All of it came.
+    complete: bool,
+}
+
+impl Shown {
+    /// Whether both say the same, wherever they lie.
+    fn says(&self, other: &Self) -> bool {
+        (&self.from, &self.kind, &self.payload) == (&other.from, &other.kind, &other.payload)
+    }
 }
 
 fn shown(e: &Event, info: &ConversationInfo) -> Option<(Shown, Value)> {
@@ -40,6 +49,7 @@ fn shown(e: &Event, info: &ConversationInfo) -> Option<(Shown, Value)> {
         kind: v["kind"].to_string(),
         payload: v["payload"].to_string(),
         context: v["fields"].get("websocket.compressed_length").is_some(),
+        complete: v["complete"] != false,
     };
     Some((shown, v))
 }
@@ -72,16 +82,38 @@ fn takeover(all: &[Owned]) -> bool {
 }
 
 /// All that is complete and decoded is also in the whole capture; gives its number.
-fn nothing_wrong(what: &str, whole: &BTreeSet<Shown>, holed: &(Vec<Shown>, Vec<Value>)) -> usize {
+/// `anywhere`: what the packet carried was sent again, and counts from there.
+fn nothing_wrong(
+    what: &str,
+    whole: &BTreeSet<Shown>,
+    holed: &(Vec<Shown>, Vec<Value>),
+    anywhere: bool,
+) -> usize {
     let mut right = 0;
     for (s, v) in holed.0.iter().zip(&holed.1) {
         if v["complete"] == false || undecoded(v) {
             continue;
         }
-        assert!(whole.contains(s), "{what}: a message of its own: {v}");
+        let known = whole.contains(s) || anywhere && whole.iter().any(|w| w.says(s));
+        assert!(known, "{what}: a message of its own: {v}");
         right += 1;
     }
     right
+}
+
+/// Whether the bytes of a segment are in others of its direction, too.
+fn sent_again(parts: &[Segment], gone: usize) -> bool {
+    let g = &parts[gone];
+    let mut left: BTreeSet<u32> = (0..g.data.len()).map(|i| i as u32).collect();
+    for (_, s) in parts.iter().enumerate().filter(|(i, s)| *i != gone && s.from == g.from) {
+        if s.to == g.to {
+            let from = s.seq.wrapping_sub(g.seq);
+            for i in 0..s.data.len() as u32 {
+                left.remove(&from.wrapping_add(i));
+            }
+        }
+    }
+    left.is_empty()
 }
 
 #[test]
@@ -90,7 +122,10 @@ fn any_one_segment() {
     let mut missed: BTreeMap<String, usize> = BTreeMap::new();
     for (name, path) in captures() {
         let all = packets(&path);
-        let Some(parts) = segments(&all) else { continue };
+        let Some(parts) = segments(&all) else {
+            println!("{name}: not of segments");
+            continue;
+        };
         assert_eq!(parts.len(), all.len(), "{name}: not of TCP alone");
         let whole: BTreeSet<Shown> = messages(&all).0.into_iter().collect();
         let context = takeover(&all);
@@ -99,22 +134,33 @@ fn any_one_segment() {
             let number = rest.remove(gone).meta.id.0;
             let holed = messages(&rest);
             let what = format!("{name} without packet {number}");
-            nothing_wrong(&what, &whole, &holed);
+            let again = sent_again(&parts, gone);
+            nothing_wrong(&what, &whole, &holed, again);
             let there: BTreeSet<&Shown> = holed.0.iter().collect();
             let sender = format!("\"{}:{}\"", parts[gone].from.0, parts[gone].from.1);
             let v6 = format!("\"[{}]:{}\"", parts[gone].from.0, parts[gone].from.1);
+            let mine = |m: &Shown| m.from == sender || m.from == v6;
+            let frames = whole.iter().any(|m| mine(m) && m.packets.contains(&number));
             for m in &whole {
-                if m.packets.contains(&number) {
+                if again {
+                    assert!(holed.0.iter().any(|h| h.says(m)), "{what}: {m:?}");
                     continue;
                 }
+                // Not all of it was there before.
+                if m.packets.contains(&number) || !m.complete {
+                    continue;
+                }
+                let mine = mine(m);
                 // Between two fragments: what was lost may have been another one.
-                if m.packets.first() < Some(&number) && m.packets.last() > Some(&number) {
+                if mine && m.packets.first() < Some(&number) && m.packets.last() > Some(&number) {
                     between += 1;
                     continue;
                 }
                 let behind = m.packets.last() > Some(&number);
-                let mine = m.from == sender || m.from == v6;
-                if m.context && context && mine && behind {
+                // A frame went missing, so that the window may have: a compressed message
+                // of the same length in its place would have changed what references to
+                // it stand for. What shows all the same is right, as was seen above.
+                if m.context && context && mine && behind && frames {
                     optional += 1;
                     continue;
                 }
@@ -130,10 +176,18 @@ fn any_one_segment() {
         "{runs} runs, {intact} intact messages, {optional} may lack their window, {between} a fragment"
     );
     assert!(runs > 200, "only {runs} runs");
-    let few: Vec<_> = missed.keys().take(20).collect();
-    // A short one behind the long rest of another may not be certain enough.
-    assert!(missed.len() * 1000 <= intact, "{} of {intact} are not shown: {few:#?}", missed.len());
+    let (over_http2, direct): (Vec<_>, Vec<_>) =
+        missed.keys().partition(|m| m.starts_with("ws-h2"));
+    assert!(direct.is_empty(), "{} of {intact} are not shown: {direct:#?}", direct.len());
+    println!("{} are not shown of those over HTTP/2", over_http2.len());
+    // There a hole may take a head that says that a stream is WebSocket's, or hold what
+    // was sent up behind an abort of the other end.
+    assert!(over_http2.len() <= OVER_HTTP2, "{over_http2:#?}");
 }
+
+/// The most intact messages of WebSocket over HTTP/2 that are not shown: the holes of
+/// HTTP/2 itself.
+const OVER_HTTP2: usize = 87;
 
 #[test]
 fn joined_at_any_packet() {
@@ -146,7 +200,7 @@ fn joined_at_any_packet() {
         for n in 1..all.len() {
             let joined = messages(&all[n..]);
             let what = format!("{name} without the first {n}");
-            nothing_wrong(&what, &whole, &joined);
+            nothing_wrong(&what, &whole, &joined, true);
             let first = all[n].meta.id.0;
             let there: BTreeSet<&Shown> = joined.0.iter().collect();
             for m in whole.iter().filter(|m| m.packets.first() >= Some(&first)) {

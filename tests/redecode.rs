@@ -25,10 +25,6 @@ fn read(path: &Path) -> Read {
     Read { index, store }
 }
 
-/// The findings of `engine/across`.
-const ACROSS: [&str; 4] =
-    ["sse.resumed", "sse.resume-gap", "sse.no-last-event-id", "sse.too-many-streams"];
-
 impl Read {
     /// What is known of the events of a conversation, opened.
     fn events(&self, conversation: usize) -> Vec<String> {
@@ -56,9 +52,6 @@ impl Read {
         let mut all: Vec<String> = index
             .findings()
             .iter()
-            // What was found beside other conversations is not asked again of one that is
-            // read again alone (`engine/across`).
-            .filter(|(f, _)| !ACROSS.contains(&f.finding.spec.code))
             .map(|(f, row)| {
                 // The row must be that of the event, whatever its number.
                 let row = row.map(|r| {

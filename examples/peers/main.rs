@@ -5,6 +5,7 @@
 //! runs them in a network namespace of their own and captures.
 
 mod grpc;
+mod web;
 mod ws;
 mod ws_h2;
 
@@ -21,6 +22,7 @@ async fn main() -> Result {
         Some("grpc-trailers-only") => grpc::trailers_only().await,
         Some("grpc-large") => grpc::large().await,
         Some("grpc-many") => grpc::many().await,
+        Some("grpc-web-hyper") => web::tour().await,
         other => Err(format!("no such conversation: {other:?}").into()),
     }
 }

@@ -159,6 +159,16 @@ pub const MAX_COUNTED_ADDRESSES: usize = 4096;
 /// See [`MAX_COUNTED_ADDRESSES`].
 pub const MAX_COUNTED_SESSIONS: usize = 1024;
 
+/// gRPC calls that are kept, so that those are found which were made for others: at about
+/// 1 KiB each, 8 MiB. Beyond it the older half is settled.
+pub const MAX_LINKED_CALLS: usize = 8192;
+/// gRPC calls that are open at a time and may be what another one is part of: each call
+/// is compared with all of them.
+pub const MAX_WAITING_CALLS: usize = 256;
+/// gRPC calls that `stats --calls` shows: some 1 KiB each.
+pub const MAX_SHOWN_CALLS: usize = 20_000;
+/// Rows of `stats --by`: windows of time times peers, methods and so on.
+pub const MAX_SPREAD_ROWS: usize = 50_000;
 /// Sessions that have ended and may have another leg: at about 2 KiB each, 8 MiB.
 pub const MAX_LEGS: usize = 4096;
 /// PROXY headers that are remembered for the sessions behind them.
@@ -193,11 +203,34 @@ pub const MAX_COMPARED_STREAMS: usize = 64;
 /// Pairs of a client and an origin whose streams are counted.
 pub const MAX_STREAM_ORIGINS: usize = 4096;
 
+/// Requests that may be part of a poll and are kept one by one, in all: some 200 bytes
+/// each with what is known of their connections.
+pub const MAX_POLL_REQUESTS: usize = 32 << 10;
+/// Requests of one target that are kept before they are put into series.
+pub const MAX_POLL_WINDOW: usize = 256;
+/// Targets of clients that are watched for polling: those that were asked longest ago
+/// make room.
+pub const MAX_POLL_TARGETS: usize = 4096;
+/// Series that are open, of all targets: some 4 KiB each, 32 MiB. Targets that were asked
+/// longest ago make room.
+pub const MAX_POLL_OPEN: usize = 8192;
+/// Series of one target at a time: so many clients behind one address.
+pub const MAX_POLL_SERIES: usize = 64;
+/// Times of one series that are kept for their median; of more, every second one.
+pub const MAX_POLL_TIMES: usize = 128;
+/// Connections of one series that are told apart.
+pub const MAX_POLL_CONNECTIONS: usize = 16 << 10;
+/// Parameters of a query that are looked at.
+pub const MAX_POLL_PARAMETERS: usize = 32;
+
 /// Nodes in the field tree of one event.
 pub const MAX_TREE_NODES: usize = 1 << 17;
 /// Bytes of one gRPC message, as sent, that are held until it is whole: libraries
 /// refuse more than 4 MiB unless told otherwise. A larger one is counted, not decoded.
 pub const MAX_GRPC_MESSAGE_BYTES: usize = 16 << 20;
+/// Bytes of the frame of trailers of a gRPC-Web response, which is waited for whole:
+/// browsers and servers refuse header sections far below this.
+pub const MAX_WEB_TRAILERS_BYTES: usize = 64 << 10;
 /// Findings of one protobuf message: hostile bytes could give one per byte.
 pub const MAX_PROTOBUF_FINDINGS: usize = 32;
 /// Values in all readings of one protobuf message without a schema: readings nest,
@@ -207,6 +240,22 @@ pub const MAX_READING_NODES: usize = 1 << 16;
 pub const MAX_READING_BYTES: usize = 16 << 20;
 /// Depth of nested messages in protobuf (its own libraries stop at 100).
 pub const MAX_PROTOBUF_DEPTH: usize = 100;
+/// Depth of nested messages whose fields are told apart for a schema that is inferred:
+/// people nest a few.
+pub const MAX_INFERRED_DEPTH: usize = 16;
+/// Fields that are told apart for all schemas that are inferred from a capture: some
+/// 300 bytes each. Those beyond are left out, which the schema says.
+pub const MAX_INFERRED_FIELDS: usize = 1 << 16;
+/// Methods for which a schema is inferred; paths with ids in them would have no end.
+pub const MAX_INFERRED_METHODS: usize = 1000;
+/// Bytes of a descriptor set that was compressed: images of all of a large company's
+/// schemas stay below.
+pub const MAX_SCHEMA_BYTES: u64 = 1 << 30;
+/// Bytes of schema files that are taken from reflection: the largest of public services
+/// have some 2 MiB.
+pub const MAX_LEARNT_BYTES: usize = 64 << 20;
+/// And their number.
+pub const MAX_LEARNT_FILES: usize = 10_000;
 
 /// Depth of lists and maps in JSON and MessagePack: serde_json stops at 128, and one
 /// level takes a stack frame here.
@@ -259,6 +308,9 @@ pub const MAX_STATS_CONVERSATIONS: usize = 100_000;
 /// Methods that `stats` tells apart; paths with ids in them would have no end.
 /// Further ones are counted together.
 pub const MAX_STATS_METHODS: usize = 1000;
+/// Spans of streams, sessions and calls that `stats --transports` compares to say how
+/// many were open together: 1 MiB a way.
+pub const MAX_COMPARED_SPANS: usize = 1 << 16;
 /// Bytes of a method's name that `stats` keeps: a path may have 256 KiB.
 pub const MAX_STATS_NAME: usize = 1024;
 /// Durations of one method that are kept one by one, so that percentiles are exact.

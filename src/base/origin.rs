@@ -120,10 +120,9 @@ impl Origins {
     }
 
     /// Appends the buffers of `other`; gives the number that its buffer 0 has now.
-    pub fn append(&mut self, other: &Self) -> BufferId {
+    pub fn append(&mut self, other: Self) -> BufferId {
         let base = u16::try_from(self.buffers.len()).unwrap_or(u16::MAX);
-        for b in &other.buffers {
-            let mut b = b.clone();
+        for mut b in other.buffers {
             for p in &mut b.pieces {
                 if let PieceSource::Buffer(s) = &mut p.source {
                     s.buffer.0 = s.buffer.0.saturating_add(base);

@@ -103,6 +103,9 @@ pub(super) enum Command {
     Check(super::check::Args),
     /// Write the packets behind events or conversations to a capture of their own.
     Slice(super::slice::Args),
+    /// Write the protobuf schemas that a capture holds: those that servers told by
+    /// reflection, and for other methods what their messages look like.
+    Schema(super::learn::Args),
     /// Browse or print what passes an interface, while it passes: the loopback, unless
     /// another is named.
     #[cfg(all(feature = "live", target_os = "linux"))]
@@ -134,7 +137,8 @@ pub(super) struct Common {
     pub(super) filter: Option<bpf::Filter>,
     /// Read conversations as a protocol, whatever their bytes look like:
     /// `tcp.port==8080,websocket` or `conversation==3,http2`; `opaque` is nobody's bytes,
-    /// `none` what is found by content. May be given several times, the last that fits
+    /// `none` what is found by content; `udp.port==8127,protobuf:pkg.Type` is protobuf with
+    /// nothing around it (over TCP with the length of each message before it). May be given several times, the last that fits
     /// counts. For what was joined behind its handshake.
     #[arg(short = 'd', long, value_name = "RULE")]
     pub(super) decode_as: Vec<String>,
@@ -303,7 +307,7 @@ impl Common {
 }
 
 /// `256M`, `64k`, `1073741824`.
-fn size(text: &str) -> Result<usize, String> {
+pub(super) fn size(text: &str) -> Result<usize, String> {
     let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
         Some((at, _)) => text.split_at(at),
         None => (text, ""),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::cli::args::{Common, ReportFormat};
-use crate::cli::{Failure, pass};
+use crate::cli::{Failure, learn, pass};
 use crate::finding::Severity;
 use crate::index::check::Check;
 use crate::view::{check, reference};
@@ -72,11 +72,11 @@ impl From<FailOn> for Severity {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let captures = pass::captures("check", &args.read, &args.captures)?;
-    let ignored = args.ignore.iter().map(|c| code(c)).collect::<Result<_, _>>()?;
-    let options = pass::options(&args.common)?;
-    let mut all = Check::ignoring(ignored);
-    let ended =
-        pass::over(&captures, &args.common, options, &pass::interrupts(), &mut all, |_, _| ())?;
+    let ignored: Vec<_> = args.ignore.iter().map(|c| code(c)).collect::<Result<_, _>>()?;
+    let options = pass::options(&args.common, false)?;
+    let new = || Check::ignoring(ignored.clone());
+    let (mut all, ended) =
+        learn::over(&captures, &args.common, options, &[], &pass::interrupts(), new)?;
     all.finish();
     let fail_on = Severity::from(args.fail_on);
     let failed = all.worst().is_some_and(|w| w >= fail_on);

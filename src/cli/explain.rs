@@ -12,8 +12,8 @@ use crate::capture::{OpenOptions, Polled, open_all};
 use crate::cli::Failure;
 use crate::cli::args::{Common, ReportFormat};
 use crate::cli::interrupt;
-use crate::cli::pass;
 use crate::cli::progress::Progress;
+use crate::cli::{learn, pass};
 use crate::engine::specimen::{As, Bench};
 use crate::engine::{ConversationInfo, Engine, EventSink, FindingEvent};
 use crate::event::{Event, Level};
@@ -240,17 +240,19 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
     let (Some(capture), Some(target)) = (&args.capture, args.event) else {
         return Err(Failure::Input("give a capture and an event, or --hex with --as".into()));
     };
-    let options = pass::options(&args.common)?;
+    let interrupted = interrupt::watch();
+    let options = pass::options(&args.common, true)?;
+    let one = std::slice::from_ref(capture);
+    let options = learn::first(one, &args.common, options, &interrupted);
     let options = options.wanting(match target {
         Target::Packet(_) => &Level::ALL[..1],
         Target::Event(_) => &Level::ALL[1..4],
     });
-    pass::prepare(std::slice::from_ref(capture), &options);
-    let mut source = open_all(std::slice::from_ref(capture), OpenOptions::default())?;
+    pass::prepare(one, &options);
+    let mut source = open_all(one, OpenOptions::default())?;
     let mut engine = Engine::new(options);
     let mut finder =
         Finder { target, found: None, frames: VecDeque::new(), frame_bytes: 0, last: 0 };
-    let interrupted = interrupt::watch();
     let mut progress = Progress::new(true);
     let mut failure = None;
     while finder.found.is_none() && !interrupted.is_set() {

@@ -9,6 +9,7 @@ mod choose;
 mod explain;
 mod interrupt;
 mod keylog;
+mod learn;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod live;
 mod man;
@@ -117,6 +118,7 @@ fn run(args: Args, browser: Option<Browser>) -> Result<ExitCode, Failure> {
         Some(Command::Stats(s)) => stats::run(&s),
         Some(Command::Check(c)) => check::run(&c),
         Some(Command::Slice(s)) => slice::run(&s),
+        Some(Command::Schema(s)) => learn::run(&s),
         #[cfg(all(feature = "live", target_os = "linux"))]
         Some(Command::Live(l)) => live::run(l, browser),
         Some(Command::Explain(e)) => explain::run(&e),
@@ -156,7 +158,7 @@ fn browse(
             "standard output is no terminal to browse in; `framescope print CAPTURE` writes text or JSON".into(),
         ));
     }
-    let options = pass::options(common)?;
+    let options = pass::options(common, true)?;
     pass::prepare(paths, &options);
     (browser.files)(paths, common.filter.clone(), options).map_err(Failure::Input)?;
     Ok(ExitCode::SUCCESS)

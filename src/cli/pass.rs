@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::cli::interrupt::{self, Interrupted};
 use crate::cli::progress::Progress;
 use crate::cli::{keylog, schema};
 use crate::engine::{Engine, EventSink, Options};
+use crate::proto::protobuf::Learnt;
 
 /// How a pass ended.
 #[derive(Debug)]
@@ -50,18 +52,25 @@ pub(super) fn captures(
     Ok(all)
 }
 
-/// Engine options of a command line.
-pub(super) fn options(common: &Common) -> Result<Options, Failure> {
+/// Engine options of a command line. Schemas are learnt from the capture while it is read:
+/// those that servers tell, and with `infers` those of other methods.
+pub(super) fn options(common: &Common, infers: bool) -> Result<Options, Failure> {
+    let (options, learnt) = learning(common, infers)?;
+    Ok(Options { learn: Some(learnt), ..options })
+}
+
+/// Engine options, and what learns.
+pub(super) fn learning(common: &Common, infers: bool) -> Result<(Options, Arc<Learnt>), Failure> {
     let options = common.options().map_err(Failure::Input)?;
-    let decoders = schema::decoders(&common.schema)?;
-    Ok(Options { decoders, secrets: keylog::secrets(common)?, ..options })
+    let (decoders, learnt) = schema::decoders(&common.schema, infers, &options.decode_as)?;
+    Ok((Options { decoders, secrets: keylog::secrets(common)?, ..options }, learnt))
 }
 
 /// Secrets that files bring are known before their packets are read; where packets come
 /// while they are captured, secrets may come with them.
-pub(super) fn prepare(captures: &[PathBuf], options: &Options) {
+pub(super) fn prepare<P: AsRef<Path>>(captures: &[P], options: &Options) {
     keylog::add_of_captures(&options.secrets, captures);
-    if captures.iter().any(|c| c == Path::new("-")) {
+    if captures.iter().any(|c| c.as_ref() == Path::new("-")) {
         options.secrets.expect_more();
     }
 }

@@ -9,7 +9,7 @@ use crate::capture::{OpenOptions, Polled, Source, open_all};
 use crate::cli::args::{Format, Print, Time};
 use crate::cli::interrupt::{self, Interrupted};
 use crate::cli::progress::Progress;
-use crate::cli::{Failure, choose, pass};
+use crate::cli::{Failure, choose, learn, pass};
 use crate::engine::{ConversationInfo, Engine, EventSink, FindingEvent, Options};
 use crate::event::{Event, Level};
 use crate::index::filter::{Filter, Scene};
@@ -134,11 +134,13 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
             "no capture given; `framescope print FILE`, or `-` for standard input".into(),
         ));
     }
-    let ready = ready(args)?;
+    let mut ready = ready(args)?;
     pass::prepare(&captures, &ready.options);
+    let interrupted = interrupt::watch();
+    ready.options = learn::first(&captures, &args.common, ready.options, &interrupted);
     let source = open_all(&captures, OpenOptions::default())?;
     let source = Filtered::wrap(source, args.common.filter.clone());
-    stream(args, ready, source, &interrupt::watch())
+    stream(args, ready, source, &interrupted)
 }
 
 /// What the arguments ask for, read and checked.
@@ -153,7 +155,7 @@ pub(super) struct Ready {
 pub(super) fn ready(args: &Print) -> Result<Ready, Failure> {
     let filter = choose::filter(args.chosen.display_filter.as_deref())?;
     let columns = choose::columns(args)?;
-    Ok(Ready { filter, columns, options: pass::options(&args.common)? })
+    Ok(Ready { filter, columns, options: pass::options(&args.common, true)? })
 }
 
 /// Writes what a source gives until it ends, or until Ctrl-C.

@@ -5,21 +5,33 @@ use std::sync::Arc;
 use crate::cli::Failure;
 use crate::cli::args::SchemaArgs;
 use crate::proto::payload::Rule;
-use crate::proto::{PayloadDecoder, decoders_with};
+use crate::proto::protobuf::Learnt;
+use crate::proto::{PayloadDecoder, decoders_learning};
 
-/// The decoders, with the schemas that were given.
-pub(super) fn decoders(args: &SchemaArgs) -> Result<Arc<Vec<Box<dyn PayloadDecoder>>>, Failure> {
+/// As the engine takes them.
+type Decoders = Arc<Vec<Box<dyn PayloadDecoder>>>;
+
+/// The decoders, with the schemas that were given, and what they know beside these: it
+/// learns what it is told to.
+pub(super) fn decoders(
+    args: &SchemaArgs,
+    infers: bool,
+    read_as: &[crate::engine::Rule],
+) -> Result<(Decoders, Arc<Learnt>), Failure> {
     let schema = crate::schema::load(&args.proto, &args.include, &args.descriptors)
         .map_err(|e| Failure::Input(e.to_string()))?;
     let rule = |text: &String| {
         text.parse().map_err(|e| Failure::Input(format!("--payload '{text}': {e}")))
     };
     let rules: Vec<Rule> = args.payload.iter().map(rule).collect::<Result<_, _>>()?;
-    for name in rules.iter().flat_map(Rule::message_types) {
+    let told = read_as.iter().flat_map(|r| r.read.message_types()).map(|n| ("-d", n));
+    let types = rules.iter().flat_map(Rule::message_types).map(|n| ("--payload", n));
+    for (option, name) in told.chain(types) {
         if !schema.as_ref().is_some_and(|s| s.has_message(name)) {
             let what = if schema.is_none() { "; --proto says where it is defined" } else { "" };
-            return Err(Failure::Input(format!("--payload: no message type `{name}`{what}")));
+            return Err(Failure::Input(format!("{option}: no message type `{name}`{what}")));
         }
     }
-    Ok(Arc::new(decoders_with(schema, rules)))
+    let learnt = Learnt::new(schema.clone(), infers);
+    Ok((Arc::new(decoders_learning(schema, rules, Some(Arc::clone(&learnt)))), learnt))
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::capture::write::PcapNgWriter;
 use crate::capture::{ByteOrder, Packet, Secrets, TLS_KEY_LOG};
 use crate::cli::args::Common;
-use crate::cli::{Failure, choose, pass};
+use crate::cli::{Failure, choose, learn, pass};
 use crate::event::Level;
 use crate::index::slice::{Planner, Selection};
 use crate::proto::REGISTRY;
@@ -184,7 +184,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
                 .into(),
         ));
     }
-    let mut options = pass::options(&args.common)?;
+    let mut options = pass::options(&args.common, false)?;
     let selection = args.selection()?;
     if selection.filter.is_some() {
         options = options.wanting(&Level::ALL[..4]);
@@ -193,6 +193,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let target = Target::of(&args.write, &captures)?;
     let interrupted = pass::interrupts();
 
+    if selection.filter.is_some() {
+        options = learn::first(&captures, &args.common, options, &interrupted);
+    }
     let mut plan = Planner::new(selection);
     let secrets = Arc::clone(&options.secrets);
     pass::prepare(&captures, &options);

@@ -13,10 +13,10 @@ use crate::event::{Detail, Draft, Level};
 use crate::field::{Tree, Value};
 use crate::finding::Finding;
 use crate::flow::findings::DATA_AFTER_RESET;
-use crate::flow::{Deliver, Dir, Flow, RunOrigin, SegmentNotes, Transport};
+use crate::flow::{Deliver, Dir, Flow, Note, RunOrigin, SegmentNotes, Transport};
 use crate::link::{PayloadOrigin, TcpSegment, UdpDatagram};
-use crate::proto::EndCause;
 use crate::proto::secrets::ClientRandom;
+use crate::proto::{Abort, EndCause, Path};
 
 /// What is known of a conversation besides its bytes.
 #[derive(Clone, Debug)]
@@ -49,6 +49,8 @@ pub struct ConversationInfo {
     pub birth: Birth,
     /// How it left, and with which packet, where its own packets did not end it.
     pub left: Option<(EndCause, Moment)>,
+    /// How well it fares: segments sent again so far, and its round trip.
+    pub path: Path,
 }
 
 /// How a conversation began, from which it can be run again.
@@ -86,6 +88,7 @@ impl ConversationInfo {
             closed: false,
             birth,
             left: None,
+            path: Path::default(),
         }
     }
 
@@ -239,11 +242,20 @@ impl Deliver for ToNode<'_> {
         }
     }
 
+    fn lacks(&mut self, dir: Dir) {
+        let side = self.side(dir);
+        if let Some(waits) = self.shared.path.waits.get_mut(side.index()) {
+            *waits = true;
+        }
+    }
+
     fn reset(&mut self, dir: Dir) {
         let side = self.side(dir);
         if *self.life == Life::Open {
             *self.life = Life::Reset;
+            self.shared.abort = Abort::Connection;
             self.root.reset(side, 0, self.shared);
+            self.shared.abort = Abort::Stream;
         }
     }
 
@@ -288,6 +300,8 @@ impl Stack {
         shared.sides_swapped = false;
         shared.fresh = 0;
         shared.one_way = false;
+        shared.abort = Abort::Stream;
+        shared.path = self.info.path;
         shared.roles_known = self.info.roles_known;
         shared.protocols = std::mem::take(&mut self.info.protocols);
         shared.used_secrets = std::mem::take(&mut self.info.secrets);
@@ -336,9 +350,20 @@ impl Stack {
         let notes = self.with(shared, hand_out, |to| {
             to.shared.one_way = tcp.is_one_way();
             let notes = tcp.segment(from_a, segment, at, to);
+            to.shared.path.round_trip = tcp.round_trip();
             to.root.overdue(to.shared);
             notes
         });
+        self.info.path.round_trip = shared.path.round_trip;
+        for dir in Dir::BOTH {
+            let side = side_of(dir, self.a_is_client);
+            if let Some(waits) = self.info.path.waits.get_mut(side.index()) {
+                *waits = tcp.waits(dir);
+            }
+        }
+        if notes.has(Note::Retransmission) {
+            self.info.path.retransmissions += 1;
+        }
         if self.life != Life::Open {
             self.close(shared, true);
         }

@@ -16,6 +16,9 @@ pub enum DecodeAs {
     Opaque,
     /// This protocol.
     Protocol(&'static Protocol),
+    /// Protobuf messages with nothing around them: the full names of the client's type
+    /// and the server's, empty where they are not told.
+    Messages([&'static str; 2]),
 }
 
 impl DecodeAs {
@@ -33,7 +36,14 @@ impl DecodeAs {
             Self::Found => "none",
             Self::Opaque => "opaque",
             Self::Protocol(p) => p.name,
+            Self::Messages(_) => "protobuf",
         }
+    }
+
+    /// The names of the message types that it tells.
+    pub fn message_types(self) -> impl Iterator<Item = &'static str> {
+        let types = if let Self::Messages(types) = self { types } else { ["", ""] };
+        types.into_iter().filter(|t| !t.is_empty())
     }
 
     /// For people.
@@ -43,15 +53,26 @@ impl DecodeAs {
             Self::Found => "what its bytes look like",
             Self::Opaque => "nobody's bytes",
             Self::Protocol(p) => p.label,
+            Self::Messages(_) => "Protocol Buffers",
         }
     }
 
     fn named(word: &str) -> Result<Self, String> {
+        if let Some(types) = word.strip_prefix("protobuf")
+            && let Some(types) = if types.is_empty() { Some("") } else { types.strip_prefix(':') }
+        {
+            let (up, down) = types.split_once(',').unwrap_or((types, types));
+            // A rule lives as long as the program, and there are few.
+            let name = |t: &str| -> &'static str {
+                String::leak(t.trim().trim_start_matches('.').to_owned())
+            };
+            return Ok(Self::Messages([name(up), name(down)]));
+        }
         if let Some(found) = Self::all().find(|d| d.name() == word) {
             return Ok(found);
         }
         let all: Vec<&str> = Self::all().map(Self::name).collect();
-        let all = all.join(", ");
+        let all = format!("{}, protobuf:TYPE", all.join(", "));
         Err(match protocol(word) {
             Some(p) => format!("{} is found within others; name what carries it: {all}", p.label),
             None => format!("there is no protocol `{word}`; there are {all}"),
@@ -61,7 +82,7 @@ impl DecodeAs {
 
 impl PartialEq for DecodeAs {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        self.name() == other.name() && self.message_types().eq(other.message_types())
     }
 }
 

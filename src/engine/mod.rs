@@ -12,9 +12,11 @@ pub mod fields;
 pub mod findings;
 mod gone;
 mod kept;
+pub mod lineage;
 mod node;
 mod opaque;
 mod packet;
+pub mod polling;
 mod replay;
 mod shared;
 pub mod specimen;
@@ -24,10 +26,11 @@ use std::sync::Arc;
 use crate::base::limits::{DEFAULT_STATE_BYTES, PAYLOAD_BYTES};
 use crate::base::{ConversationId, EventId, Moment, PacketId, Side};
 use crate::capture::{Batch, Packet, TLS_KEY_LOG};
-use crate::event::{Event, Level};
+use crate::event::{Draft, Event, Level};
 use crate::finding::Finding;
 use crate::flow::{Flow, FlowTable, Found as Place, Released, SegmentNotes, SlotId, Why};
 use crate::link::{Content, Decoded, Decoder, Endpoints, PayloadOrigin, TcpFlags};
+use crate::proto::protobuf::Learnt;
 use crate::proto::{EndCause, PayloadDecoder, Protocol, REGISTRY, Secrets};
 
 pub use conversation::{Birth, ConversationInfo};
@@ -39,7 +42,7 @@ use across::{Across, Analyses};
 use conversation::Stack;
 use gone::Gone;
 use packet::Relation;
-use shared::{Found, Shared};
+use shared::{First, Shared};
 
 /// After how many bytes the memory of a conversation is measured anew. Until then
 /// all that has come counts as held: many small ones add up.
@@ -70,6 +73,9 @@ pub struct Options {
     pub decode_as: Vec<Rule>,
     /// Secrets of encrypted sessions; those in the capture itself are added to them.
     pub secrets: Arc<Secrets>,
+    /// Learns from the messages of calls what their schemas are: one reading of the
+    /// capture does, and no replay.
+    pub learn: Option<Arc<Learnt>>,
 }
 
 impl Default for Options {
@@ -83,6 +89,7 @@ impl Default for Options {
             checkpoints: false,
             decode_as: Vec::new(),
             secrets: Arc::default(),
+            learn: None,
         }
     }
 }
@@ -117,6 +124,9 @@ pub struct FindingEvent {
     pub stream: Option<u64>,
     /// Who did it.
     pub sender: Option<Side>,
+    /// Seen only beside other conversations: whoever reads its own one again alone
+    /// does not find it.
+    pub across: bool,
 }
 
 /// Takes what the engine brings forth, in order.
@@ -188,7 +198,8 @@ impl Engine {
     /// An engine at the beginning of a capture.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let shared = Shared::new(&options);
+        let mut shared = Shared::new(&options);
+        shared.learn = options.learn.clone();
         Self {
             options,
             decoder: Decoder::new(),
@@ -502,6 +513,20 @@ impl Numbering {
         Self { analyses: Some(Analyses::new()), ..Self::alone() }
     }
 
+    /// An event with its number.
+    fn hand_out(
+        &mut self,
+        id: EventId,
+        draft: Draft,
+        info: Option<&ConversationInfo>,
+        sink: &mut dyn EventSink,
+    ) {
+        let event = Event { id, conversation: info.map(|i| i.id), draft };
+        self.look(&event, info);
+        hand_out(event, info, sink);
+        self.tell(sink);
+    }
+
     /// An event is about to be handed out.
     fn look(&mut self, event: &Event, info: Option<&ConversationInfo>) {
         if event.draft.facts.is_some()
@@ -513,6 +538,9 @@ impl Numbering {
 
     /// Hands out what the analyses found.
     fn tell(&mut self, sink: &mut dyn EventSink) {
+        if self.found.is_empty() {
+            return;
+        }
         for f in self.found.drain(..) {
             sink.finding(f.finding, Some(&f.info));
         }
@@ -538,58 +566,34 @@ fn numbered(
         return;
     }
     let mut found = std::mem::take(&mut shared.found);
-    // A few passes, and nothing is moved but what is handed out: sorting would move each of
-    // these large values more than once.
-    let rank = |f: &Found| match f {
-        Found::Event(d) => d.level,
-        Found::Finding { .. } => Level::Packet,
-        Found::HandedOut => Level::Finding,
-    };
-    let mut levels = [false; Level::ALL.len()];
-    for f in &found {
-        if let Some(l) = levels.get_mut(rank(f) as usize) {
-            *l = true;
-        }
-    }
-    for level in Level::ALL {
-        if !levels.get(level as usize).is_some_and(|l| *l) {
-            continue;
-        }
-        for f in found.iter_mut().filter(|f| rank(f) == level) {
-            match std::mem::replace(f, Found::HandedOut) {
-                Found::Event(draft) => {
-                    let id = if draft.level == Level::Packet {
-                        EventId(0)
-                    } else {
-                        numbering.next_event += 1;
-                        EventId(numbering.next_event - 1)
-                    };
-                    let event = Event { id, conversation: info.map(|i| i.id), draft };
-                    numbering.look(&event, info);
-                    hand_out(event, info, sink);
-                    numbering.tell(sink);
-                }
-                Found::Finding { finding, protocol, sender, at } => sink.finding(
-                    FindingEvent {
-                        packets: match (finding.proof.is_empty(), at.packet.0) {
-                            (false, _) => finding.proof.clone(),
-                            (true, 0) => Vec::new(),
-                            (true, _) => vec![at.packet],
-                        },
-                        finding,
-                        protocol,
-                        event: None,
-                        at,
-                        stream: None,
-                        sender,
+    for f in found.first.drain(..) {
+        match f {
+            First::Packet(draft) => numbering.hand_out(EventId(0), *draft, info, sink),
+            First::Finding { finding, protocol, sender, at } => sink.finding(
+                FindingEvent {
+                    packets: match (finding.proof.is_empty(), at.packet.0) {
+                        (false, _) => finding.proof.clone(),
+                        (true, 0) => Vec::new(),
+                        (true, _) => vec![at.packet],
                     },
-                    info,
-                ),
-                Found::HandedOut => {}
-            }
+                    finding,
+                    protocol,
+                    event: None,
+                    at,
+                    stream: None,
+                    sender,
+                    across: false,
+                },
+                info,
+            ),
         }
     }
-    found.clear();
+    for drafts in &mut found.events {
+        for draft in drafts.drain(..) {
+            numbering.next_event += 1;
+            numbering.hand_out(EventId(numbering.next_event - 1), draft, info, sink);
+        }
+    }
     shared.found = found;
 }
 
@@ -612,6 +616,7 @@ fn hand_out(event: Event, info: Option<&ConversationInfo>, sink: &mut dyn EventS
             packets: if f.proof.is_empty() { packets.clone() } else { f.proof.clone() },
             stream: draft.stream,
             sender: draft.sender,
+            across: false,
         })
         .collect();
     sink.event(event, info);

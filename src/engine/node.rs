@@ -15,6 +15,7 @@ use crate::engine::kept::KeptHead;
 use crate::engine::opaque::OpaqueRun;
 use crate::engine::shared::Shared;
 use crate::finding::Finding;
+use crate::proto::protobuf::{self, Carried};
 use crate::proto::{
     Chunk, EndCause, Glimpse, Head, Input, Machine, Probe, Progress, Protocol, Verdict, Want,
 };
@@ -117,6 +118,9 @@ impl Node {
                 self.told = Some(p);
             }
             DecodeAs::Protocol(p) => self.run(p, shared),
+            DecodeAs::Messages(types) => {
+                self.start(&protobuf::PROTOCOL, Box::new(Carried::new(types)), shared);
+            }
         }
     }
 
@@ -325,7 +329,8 @@ impl Node {
         let offset = self.lanes[i].at;
         self.lanes[i].at += len;
         self.lanes[i].need = 1;
-        if !self.lanes[i].done {
+        // Who claims it later looks at what comes behind.
+        if !self.lanes[i].done && !matches!(self.state, State::Waiting(_)) {
             let p = self.feed(Input::Gap { side, offset, len }, shared);
             if p.want == Want::Nothing {
                 self.lanes[i].done = true;
@@ -509,8 +514,9 @@ impl Node {
         }
         if !data.is_empty() {
             let mut undecided = false;
+            let begun = !kept.is_empty();
             for p in shared.registry {
-                let ask = |f: fn(&Glimpse<'_>) -> Verdict| f(&Glimpse::Body { data, last });
+                let ask = |f: fn(&Glimpse<'_>) -> Verdict| f(&Glimpse::Body { data, last, begun });
                 match p.glimpse.map_or(Verdict::No, ask) {
                     Verdict::Yes { .. } => return self.claimed(p, shared),
                     Verdict::More => undecided = true,
@@ -552,15 +558,23 @@ impl Node {
     }
 
     fn run(&mut self, protocol: &'static Protocol, shared: &mut Shared) {
-        if let Some(start) = protocol.start {
-            self.protocol = Some(protocol);
-            if !shared.protocols.contains(&protocol.name) {
-                shared.protocols.push(protocol.name);
-            }
-            self.state = State::Running(start());
-        } else {
-            self.state = State::Opaque;
+        match protocol.start {
+            Some(start) => self.start(protocol, start(), shared),
+            None => self.state = State::Opaque,
         }
+    }
+
+    fn start(
+        &mut self,
+        protocol: &'static Protocol,
+        machine: Box<dyn Machine>,
+        shared: &mut Shared,
+    ) {
+        self.protocol = Some(protocol);
+        if !shared.protocols.contains(&protocol.name) {
+            shared.protocols.push(protocol.name);
+        }
+        self.state = State::Running(machine);
     }
 
     /// Probes, if that is still to be done; gives what `side` is called now.

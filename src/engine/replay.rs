@@ -4,7 +4,7 @@
 use crate::base::{EventId, Moment};
 use crate::capture::Packet;
 use crate::engine::conversation::{ConversationInfo, Stack};
-use crate::engine::shared::{Found, Shared, Sought};
+use crate::engine::shared::{First, Shared, Sought};
 use crate::engine::{
     Checkpoint, DecodeAs, EventSink, Numbering, Options, decode_as, due, numbered,
 };
@@ -161,16 +161,11 @@ impl Replay {
 
 /// Hands out what was found, in the order in which the engine does.
 fn take(shared: &mut Shared, info: &ConversationInfo, each: &mut dyn FnMut(Event)) {
-    let mut drafts: Vec<_> = shared
-        .found
-        .drain(..)
-        .filter_map(|f| match f {
-            Found::Event(d) => Some(d),
-            Found::Finding { .. } | Found::HandedOut => None,
-        })
-        .collect();
-    drafts.sort_by_key(|d| d.level);
-    for draft in drafts {
+    let packets = shared.found.first.drain(..).filter_map(|f| match f {
+        First::Packet(d) => Some(*d),
+        First::Finding { .. } => None,
+    });
+    for draft in packets.chain(shared.found.events.iter_mut().flat_map(|e| e.drain(..))) {
         each(Event { id: EventId(0), conversation: Some(info.id), draft });
     }
 }

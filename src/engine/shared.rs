@@ -6,8 +6,9 @@ use crate::base::{ConversationId, Moment, Side};
 use crate::engine::Options;
 use crate::event::{Draft, Level};
 use crate::finding::Finding;
+use crate::proto::protobuf::Learnt;
 use crate::proto::secrets::ClientRandom;
-use crate::proto::{Look, PayloadDecoder, Protocol, Secrets};
+use crate::proto::{Abort, Look, Path, PayloadDecoder, Protocol, Secrets};
 
 /// Bytes of one conversation, by what became of them; pairs by side.
 ///
@@ -59,17 +60,36 @@ impl Ledger {
     }
 }
 
-/// What the packet being worked on has brought forth.
-pub(super) enum Found {
-    Event(Draft),
-    Finding {
-        finding: Finding,
-        protocol: &'static str,
-        sender: Option<Side>,
-        at: Moment,
-    },
-    /// It was one of these.
-    HandedOut,
+/// What the packet being worked on has brought forth, parts before wholes: each list in the
+/// order in which it came.
+#[derive(Default)]
+pub(super) struct Found {
+    /// The packet itself, and what is wrong with no event in particular.
+    pub first: Vec<First>,
+    /// Frames, messages, exchanges.
+    pub events: [Vec<Draft>; 3],
+}
+
+/// What comes before all frames.
+pub(super) enum First {
+    Packet(Box<Draft>),
+    Finding { finding: Finding, protocol: &'static str, sender: Option<Side>, at: Moment },
+}
+
+impl Found {
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.events.iter().all(Vec::is_empty)
+    }
+
+    fn push(&mut self, draft: Draft) {
+        let [frames, messages, exchanges] = &mut self.events;
+        match draft.level {
+            Level::Frame => frames.push(draft),
+            Level::Message => messages.push(draft),
+            Level::Exchange => exchanges.push(draft),
+            Level::Packet | Level::Finding => self.first.push(First::Packet(Box::new(draft))),
+        }
+    }
 }
 
 pub(super) struct Shared {
@@ -78,8 +98,10 @@ pub(super) struct Shared {
     pub payload_cap: usize,
     pub decoders: Arc<Vec<Box<dyn PayloadDecoder>>>,
     pub registry: &'static [&'static Protocol],
-    /// In the order in which they came; the conversation is the current one.
-    pub found: Vec<Found>,
+    /// Learns schemas from what is decoded: in the engine, and in no replay.
+    pub learn: Option<Arc<Learnt>>,
+    /// What has come; the conversation is the current one.
+    pub found: Found,
     /// What machines have found since some of it was handed out.
     pub fresh: usize,
     /// Inflated bytes of the current conversation since this was last taken.
@@ -102,6 +124,10 @@ pub(super) struct Shared {
     pub reopens: bool,
     /// A copy of the current conversation is asked for.
     pub marked: bool,
+    /// How the abort came about that machines are told of.
+    pub abort: Abort,
+    /// How well the current conversation fares.
+    pub path: Path,
     /// Message events since the checkpoint, and those that are looked at, in order
     /// (where nothing but messages and frames is).
     pub sought: Option<Sought>,
@@ -121,7 +147,8 @@ impl Shared {
             payload_cap: options.payload_cap,
             decoders: Arc::clone(&options.decoders),
             registry: options.registry,
-            found: Vec::new(),
+            learn: None,
+            found: Found::default(),
             fresh: 0,
             inflated: 0,
             ledger: Ledger::default(),
@@ -134,6 +161,8 @@ impl Shared {
             conversation: None,
             reopens: options.checkpoints,
             marked: false,
+            abort: Abort::Stream,
+            path: Path::default(),
             sought: None,
         }
     }
@@ -170,7 +199,7 @@ impl Shared {
                 s.wanted.pop_front();
             }
         }
-        self.found.push(Found::Event(draft));
+        self.found.push(draft);
     }
 
     pub(super) fn finding(&mut self, finding: Finding, protocol: &'static str) {
@@ -180,7 +209,7 @@ impl Shared {
     /// A finding about what came with an earlier packet.
     pub(super) fn finding_at(&mut self, finding: Finding, protocol: &'static str, at: Moment) {
         self.fresh += 1;
-        self.found.push(Found::Finding { finding, protocol, sender: None, at });
+        self.found.first.push(First::Finding { finding, protocol, sender: None, at });
     }
 
     /// A finding about what one side sent.
@@ -191,6 +220,6 @@ impl Shared {
         protocol: &'static str,
     ) {
         self.fresh += 1;
-        self.found.push(Found::Finding { finding, protocol, sender, at: self.now });
+        self.found.first.push(First::Finding { finding, protocol, sender, at: self.now });
     }
 }

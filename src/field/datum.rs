@@ -34,10 +34,48 @@ impl Datum {
     }
 }
 
+impl Datum {
+    /// Bytes of it as compact JSON: without blanks, names as they are, bytes as base64.
+    #[must_use]
+    pub fn json_len(&self) -> u64 {
+        let sum = |parts: &mut dyn Iterator<Item = u64>| {
+            // A bracket at each end, and commas between.
+            let (n, all) = parts.fold((0_u64, 0_u64), |(n, all), p| (n + 1, all + p));
+            2 + all + n.saturating_sub(1)
+        };
+        match self {
+            Self::Null => 4,
+            Self::Bool(b) => 5 - u64::from(*b),
+            Self::U64(n) => n.to_string().len() as u64,
+            Self::I64(n) => n.to_string().len() as u64,
+            Self::F64(n) if n.is_finite() => n.to_string().len() as u64,
+            Self::F64(n) => n.to_string().len() as u64 + 2,
+            Self::Text(t) => quoted_len(t),
+            Self::Bytes(b) => (b.len() as u64).div_ceil(3) * 4 + 2,
+            Self::List(items) => sum(&mut items.iter().map(Self::json_len)),
+            Self::Map(items) => {
+                sum(&mut items.iter().map(|(name, d)| quoted_len(name) + 1 + d.json_len()))
+            }
+        }
+    }
+}
+
+/// Bytes of text in quotes, with what must be escaped (RFC 8259 §7).
+fn quoted_len(text: &str) -> u64 {
+    let byte = |b: u8| match b {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    2 + text.bytes().map(byte).sum::<u64>()
+}
+
 /// Collects one line of bounded length.
 struct Line {
     text: String,
     left: usize,
+    /// Names that were made up of numbers (`field_1`) are written as these.
+    bare_numbers: bool,
 }
 
 impl Line {
@@ -72,7 +110,7 @@ impl Datum {
     /// Text is quoted and escaped; bytes are given as their number.
     #[must_use]
     pub fn line(&self, max: usize) -> String {
-        let mut line = Line { text: String::new(), left: max };
+        let mut line = Line { text: String::new(), left: max, bare_numbers: false };
         self.write(&mut line, LINE_DEPTH);
         line.finish()
     }
@@ -81,7 +119,7 @@ impl Datum {
     /// most plausible reading: `{1: 42, 2: "Alice"}`. A guess: mark it so.
     #[must_use]
     pub fn wire_line(&self, max: usize) -> String {
-        let mut line = Line { text: String::new(), left: max };
+        let mut line = Line { text: String::new(), left: max, bare_numbers: false };
         self.write_wire(&mut line, LINE_DEPTH);
         line.finish()
     }
@@ -121,7 +159,8 @@ impl Datum {
                         return;
                     }
                     line.push(if i == 0 { "" } else { ", " });
-                    line.push(name);
+                    let number = name.strip_prefix("field_").filter(|_| line.bare_numbers);
+                    line.push(number.unwrap_or(name));
                     line.push(": ");
                     item.write(line, depth - 1);
                 }
@@ -151,7 +190,11 @@ impl Datum {
             }
             let readings = field.get("readings");
             let reading = |name: &str| readings.and_then(|r| r.get(name));
-            if let Some(text) = reading("string") {
+            if let Some(value) = field.get("inferred").and_then(|i| i.get("value")) {
+                line.bare_numbers = true;
+                value.write(line, depth - 1);
+                line.bare_numbers = false;
+            } else if let Some(text) = reading("string") {
                 text.write(line, 1);
             } else if let Some(message) = reading("message").or(reading("group")) {
                 message.write_wire(line, depth - 1);
@@ -172,6 +215,23 @@ impl Datum {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_length_of_json_is_that_of_json() {
+        let d = Datum::Map(vec![
+            ("id".into(), Datum::U64(42)),
+            ("text".into(), Datum::Text("a\"b\u{1}é\n".into())),
+            ("list".into(), Datum::List(vec![Datum::Bool(true), Datum::Null, Datum::I64(-7)])),
+            ("bytes".into(), Datum::Bytes(vec![1, 2, 3, 4])),
+            ("empty".into(), Datum::Map(vec![])),
+            ("float".into(), Datum::F64(1.5)),
+        ]);
+        let json = concat!(
+            r#"{"id":42,"text":"a\"b\u0001é\n","list":[true,null,-7],"#,
+            r#""bytes":"AQIDBA==","empty":{},"float":1.5}"#
+        );
+        assert_eq!(d.json_len(), json.len() as u64);
+    }
 
     #[test]
     fn lines_are_short() {

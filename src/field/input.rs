@@ -167,7 +167,7 @@ pub fn bytes<'a, S: Sink + 'a>(
         let (rest, v) = i.split(n)?;
         if S::ON && n > 0 {
             let value = match spec.kind {
-                Kind::Text => Value::Text(String::from_utf8_lossy(v).into()),
+                Kind::Text => Value::text(v),
                 Kind::Data | Kind::Group => Value::None,
                 _ => Value::Bytes(v.into()),
             };

@@ -26,6 +26,17 @@ pub enum Value {
     Text(Box<str>),
 }
 
+impl Value {
+    /// Text from the wire; what is no UTF-8 is replaced.
+    #[must_use]
+    pub fn text(bytes: &[u8]) -> Self {
+        Self::Text(match simdutf8::basic::from_utf8(bytes) {
+            Ok(text) => text.into(),
+            Err(_) => String::from_utf8_lossy(bytes).into(),
+        })
+    }
+}
+
 /// A field with its value and its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
@@ -49,6 +60,51 @@ pub struct Node {
 impl PartialEq for FieldSpec {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self, other) || self.name == other.name
+    }
+}
+
+/// The memory of trees that are gone: a capture has as many trees as events, one after
+/// the other, and each would grow anew.
+mod spare {
+    use std::cell::RefCell;
+
+    use super::Node;
+
+    /// Trees that are under way at once: a frame's and its parts'.
+    const MAX_SPARE: usize = 8;
+    /// Nodes of one that is worth keeping.
+    const MAX_NODES: usize = 1024;
+    /// Nodes of a frame without headers.
+    const USUAL_NODES: usize = 32;
+
+    thread_local! {
+        static SPARE: RefCell<Vec<Vec<Node>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// An empty list.
+    pub(super) fn take() -> Vec<Node> {
+        let spare = SPARE.try_with(|s| s.borrow_mut().pop()).ok().flatten();
+        spare.unwrap_or_else(|| Vec::with_capacity(USUAL_NODES))
+    }
+
+    /// Keeps the memory of a list.
+    pub(super) fn give(mut nodes: Vec<Node>) {
+        if (USUAL_NODES..=MAX_NODES).contains(&nodes.capacity()) {
+            nodes.clear();
+            // The thread may be on its end.
+            let _ = SPARE.try_with(|s| {
+                let mut spare = s.borrow_mut();
+                if spare.len() < MAX_SPARE {
+                    spare.push(nodes);
+                }
+            });
+        }
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        spare::give(std::mem::take(&mut self.nodes));
     }
 }
 
@@ -85,6 +141,9 @@ impl Tree {
         if self.nodes.len() >= MAX_TREE_NODES {
             self.cut = true;
             return id;
+        }
+        if self.nodes.capacity() == 0 {
+            self.nodes = spare::take();
         }
         self.nodes.push(Node {
             spec,
@@ -155,23 +214,23 @@ impl Tree {
 
     /// Appends another tree below the open group, its buffers renumbered from
     /// `base` (see [`crate::base::Origins::append`]).
-    pub fn append(&mut self, other: &Self, base: BufferId) {
+    pub fn append(&mut self, mut other: Self, base: BufferId) {
         let first = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         let depth = u16::try_from(self.open.len()).unwrap_or(u16::MAX);
         let top = self.open.last().copied();
-        for n in &other.nodes {
-            if self.nodes.len() >= MAX_TREE_NODES {
-                self.cut = true;
-                return;
-            }
-            let mut n = n.clone();
+        if self.nodes.capacity() == 0 {
+            self.nodes = spare::take();
+        }
+        let room = MAX_TREE_NODES.saturating_sub(self.nodes.len());
+        self.cut |= other.nodes.len() > room;
+        self.nodes.extend(other.nodes.drain(..).take(room).map(|mut n| {
             n.parent = n.parent.map_or(top, |p| Some(NodeId(p.0 + first)));
             n.depth = n.depth.saturating_add(depth);
             if let Some(s) = &mut n.span {
                 s.buffer.0 = s.buffer.0.saturating_add(base.0);
             }
-            self.nodes.push(n);
-        }
+            n
+        }));
     }
 
     /// The leaves: nodes that have no children and are no empty groups.
@@ -180,5 +239,54 @@ impl Tree {
             let id = NodeId(u32::try_from(i).unwrap_or(u32::MAX));
             (!self.has_children(id) && n.spec.kind != Kind::Group).then_some(n)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static GROUP: FieldSpec = FieldSpec::new("t.group", "Group", 0, Kind::Group, "-", "A group.");
+    static LEAF: FieldSpec = FieldSpec::new("t.leaf", "Leaf", 8, Kind::Unsigned, "-", "A byte.");
+
+    #[test]
+    fn an_appended_tree_hangs_below_the_open_group() {
+        let mut part = Tree::new();
+        part.open(&GROUP, Some(Span::bytes(BufferId(1), 0, 1)));
+        part.add(&LEAF, Some(Span::bytes(BufferId(1), 0, 1)), Value::U64(7));
+        let mut whole = Tree::new();
+        whole.open(&GROUP, None);
+        whole.append(part, BufferId(3));
+        let nodes: Vec<_> =
+            whole.nodes().iter().map(|n| (n.parent, n.depth, n.span.map(|s| s.buffer))).collect();
+        let at = |n| Some(NodeId(n));
+        let buffer = Some(BufferId(4));
+        assert_eq!(nodes, [(None, 0, None), (at(0), 1, buffer), (at(1), 2, buffer)]);
+    }
+
+    #[test]
+    fn a_tree_beyond_the_limit_is_cut_when_appended() {
+        let mut part = Tree::new();
+        for n in 0..10 {
+            part.add(&LEAF, None, Value::U64(n));
+        }
+        let mut whole = Tree::new();
+        for n in 0..MAX_TREE_NODES - 4 {
+            whole.add(&LEAF, None, Value::U64(n as u64));
+        }
+        whole.append(part, BufferId(0));
+        assert_eq!((whole.nodes().len(), whole.is_cut()), (MAX_TREE_NODES, true));
+    }
+
+    /// The memory of a tree that is gone serves the next, its fields do not.
+    #[test]
+    fn a_new_tree_is_empty() {
+        for _ in 0..20 {
+            let mut tree = Tree::new();
+            assert!(tree.nodes().is_empty());
+            tree.add(&LEAF, None, Value::Text("x".into()));
+            assert_eq!(tree.nodes().len(), 1);
+            assert_eq!(tree.clone(), tree);
+        }
     }
 }

@@ -37,6 +37,13 @@ pub static DATA_AFTER_FIN: FindingSpec = FindingSpec::warning(
     "RFC 9293 §3.6",
     "A sender that has sent FIN sends no more data; what lies beyond is not part of the stream.",
 );
+/// A SYN that is answered with RST.
+pub static REFUSED: FindingSpec = FindingSpec::warning(
+    "tcp.refused",
+    "RFC 9293 §3.5.2",
+    "The connection was refused: its SYN was answered with RST, mostly because nobody listens \
+     on that port.",
+);
 /// Data after RST.
 pub static DATA_AFTER_RESET: FindingSpec = FindingSpec::note(
     "tcp.data-after-reset",
@@ -89,6 +96,7 @@ pub static FINDINGS: &[&FindingSpec] = &[
     &LATE_DATA,
     &REORDER_LIMIT,
     &DATA_AFTER_FIN,
+    &REFUSED,
     &DATA_AFTER_RESET,
     &RST_OUT_OF_WINDOW,
     &RST_DATA,

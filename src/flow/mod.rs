@@ -114,6 +114,9 @@ pub trait Deliver {
     /// The direction was aborted by its sender. At most once, and nothing of this
     /// direction follows; the other one may still bring what was under way.
     fn reset(&mut self, dir: Dir);
+    /// The peer has bytes of this direction, or its end, that were not captured yet: told
+    /// before what came with the acknowledgement.
+    fn lacks(&mut self, _dir: Dir) {}
     /// Something odd that the sender of this direction did.
     fn finding(&mut self, dir: Dir, finding: Finding);
 }

@@ -302,7 +302,7 @@ fn a_refused_connection() {
     assert!(t.flow.is_closed());
     assert_eq!(t.tape.reset, [false, true]);
     t.finish();
-    assert!(t.tape.findings.is_empty());
+    assert_eq!(t.tape.codes(), ["tcp.refused"]);
 }
 
 #[test]
@@ -373,4 +373,33 @@ fn one_way_is_known_by_many_packets_of_one_end() {
     // The other end is there after all.
     t.b(A, 501, 101, b"");
     assert!(!t.flow.is_one_way());
+}
+
+#[test]
+fn a_refused_connection_is_told_with_its_syn_and_rst() {
+    let mut t = Bench::default();
+    t.a(S, 100, 0, b"");
+    t.a(S, 100, 0, b"");
+    t.b(R | A, 0, 101, b"");
+    assert_eq!(t.tape.codes(), ["tcp.refused"]);
+    let (_, f) = &t.tape.findings[0];
+    assert_eq!(f.detail.as_deref(), Some("RST 1 ms after the last of 2 SYN"));
+    assert_eq!(f.proof.iter().map(|p| p.0).collect::<Vec<_>>(), [2, 3]);
+    // A reset of what had been accepted, and one that answers something else, are none.
+    let mut t = Bench::open();
+    t.b(R | A, 501, 101, b"");
+    assert!(t.tape.codes().is_empty());
+    let mut t = Bench::default();
+    t.a(S, 100, 0, b"");
+    t.b(R | A, 0, 100, b"");
+    assert!(t.tape.codes().is_empty());
+}
+
+#[test]
+fn the_round_trip_is_that_of_the_handshake() {
+    assert_eq!(Bench::open().flow.round_trip(), Some(2_000_000));
+    let mut joined = Bench::default();
+    joined.a(A, 100, 500, b"data");
+    joined.b(A, 500, 104, b"data");
+    assert_eq!(joined.flow.round_trip(), None);
 }

@@ -2,6 +2,7 @@
 
 use crate::base::Moment;
 use crate::base::limits::GAP_PACKETS;
+use crate::base::time::human;
 use crate::finding::Finding;
 use crate::flow::analysis::{Analysis, Case};
 use crate::flow::findings::{self as f, Tally};
@@ -22,6 +23,19 @@ pub struct TcpFlow {
     pub(super) analysis: Analysis,
     rst_outside: Tally,
     syn_inside: Tally,
+    handshake: Handshake,
+}
+
+/// When the handshake took place.
+#[derive(Clone, Copy, Debug, Default)]
+struct Handshake {
+    /// The latest SYN of the client, and how many there were.
+    syn: Option<Moment>,
+    syns: u64,
+    /// It was answered.
+    answered: bool,
+    /// Nanoseconds from that SYN to the acknowledgement of the answer.
+    took: Option<u64>,
 }
 
 impl TcpFlow {
@@ -100,6 +114,9 @@ impl TcpFlow {
             notes.window = u32::from(seg.window);
             return notes;
         }
+        if self.handshake.took.is_none() {
+            self.shake(dir, syn, ack && !rst, at);
+        }
         let begins_anew = self.reused && self.packets == 1;
         let (mine, theirs) = self.pair(dir);
         let known = spoke && mine.is_known();
@@ -125,6 +142,7 @@ impl TcpFlow {
             }
             if !rst && theirs.acknowledge(q) {
                 notes.set(Note::AckedUnseen);
+                out.lacks(dir.reverse());
             }
         }
         if rst {
@@ -201,6 +219,53 @@ impl TcpFlow {
         false
     }
 
+    /// A segment until the handshake is over (RFC 9293 §3.5).
+    const fn shake(&mut self, dir: Dir, syn: bool, ack: bool, at: Moment) {
+        let by_client = match self.client {
+            Some(client) => client.index() == dir.index(),
+            None => return,
+        };
+        let h = &mut self.handshake;
+        match (by_client, syn, ack) {
+            (true, true, false) => {
+                h.syns = h.syns.saturating_add(1);
+                h.syn = Some(at);
+            }
+            (false, true, true) => h.answered = true,
+            (true, false, true) if h.answered => {
+                if let Some(syn) = h.syn {
+                    h.took = Some(at.time.since(syn.time));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Nanoseconds of the handshake, from SYN to the acknowledgement of its answer.
+    #[must_use]
+    pub const fn round_trip(&self) -> Option<u64> {
+        self.handshake.took
+    }
+
+    /// A RST that answers a SYN: nobody listens there.
+    fn refused(&mut self, dir: Dir, seg: &TcpSegment<'_>, at: Moment) -> Option<Finding> {
+        let h = self.handshake;
+        let syn = h.syn.filter(|_| !h.answered && self.client == Some(dir.reverse()))?;
+        let sent = self.syn_of(dir.reverse())?;
+        // Data may have been sent with the SYN (RFC 7413), and be acknowledged or not.
+        let acked = seg.ack.wrapping_sub(sent);
+        if !seg.flags.has(TcpFlags::ACK) || acked == 0 || acked > 1 << 16 {
+            return None;
+        }
+        let after = human(at.time.since(syn.time));
+        let detail = match h.syns {
+            1 => format!("RST {after} after SYN"),
+            n => format!("RST {after} after the last of {n} SYN"),
+        };
+        let finding = Finding::new(&f::REFUSED).with(detail);
+        Some(finding.proved_by([syn.packet, at.packet]))
+    }
+
     fn rst(
         &mut self,
         dir: Dir,
@@ -232,6 +297,9 @@ impl TcpFlow {
         if self.seen(peer).waits() {
             let cx = self.cx(peer, cx.at);
             self.half(peer).flush(&cx, out);
+        }
+        if !spoke && let Some(finding) = self.refused(dir, seg, cx.at) {
+            out.finding(dir, finding);
         }
         let (mine, _) = self.pair(dir);
         mine.reset(cx, out);
@@ -294,6 +362,12 @@ impl TcpFlow {
     #[must_use]
     pub fn ledger(&self, dir: Dir) -> Ledger {
         self.seen(dir).ledger()
+    }
+
+    /// Whether bytes of a direction, or its end, wait behind others that were not captured.
+    #[must_use]
+    pub fn waits(&self, dir: Dir) -> bool {
+        self.seen(dir).waits()
     }
 
     /// Memory held, in bytes.

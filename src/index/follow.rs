@@ -148,6 +148,7 @@ impl Index {
                 self.findings.add(f, row);
             }
             let events = before.get(&c).copied().unwrap_or(0);
+            self.find_all_again(c, events);
             for (state, n) in checkpoints {
                 self.keep(state, events + n);
             }

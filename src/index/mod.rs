@@ -5,6 +5,7 @@
 //! conversation again from the checkpoint before it, at a bounded cost
 //! (`docs/decisions/0001-checkpoints.md`).
 
+pub mod calls;
 pub mod check;
 mod chunks;
 mod durations;
@@ -16,8 +17,10 @@ mod redecode;
 mod reload;
 mod row;
 pub mod slice;
+pub mod spread;
 pub mod stats;
 mod thin;
+pub mod transports;
 
 use std::sync::Mutex;
 
@@ -123,6 +126,9 @@ pub struct Index {
     /// There are more than [`MAX_LANES`].
     lanes_left_out: bool,
     findings: Findings,
+    /// Findings across conversations of one that was read again, where the event that
+    /// they are of is none now: by conversation, with the row of that event.
+    aside: HashMap<u32, Vec<(FindingEvent, Row)>>,
     kinds: Vec<(&'static str, &'static str)>,
     checkpoint_bytes: usize,
     thinning: thin::Thinning,

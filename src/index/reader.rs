@@ -188,11 +188,13 @@ impl Index {
             Item::Finding(f) => {
                 let row = f.event.and_then(|e| u32::try_from(e.0.checked_sub(1)?).ok());
                 // In a conversation that is read as something else, others find them.
-                let replaced = self.finding_of(&f, row).is_some_and(|c| {
-                    self.conversations.get(c as usize).is_some_and(|c| c.read.is_some())
+                let replaced = self.finding_of(&f, row).filter(|c| {
+                    self.conversations.get(*c as usize).is_some_and(|c| c.read.is_some())
                 });
-                if !replaced {
-                    self.findings.add(*f, row);
+                match (replaced, row.and_then(|r| self.rows.get(r as usize)).copied()) {
+                    (None, _) => self.findings.add(*f, row),
+                    (Some(c), Some(old)) if f.across => self.find_again(c, 0, *f, old),
+                    _ => {}
                 }
             }
             Item::Packet(meta, conversation, with) => {
@@ -284,6 +286,7 @@ mod tests {
             packets: Vec::new(),
             stream: None,
             sender: None,
+            across: false,
         }))
     }
 

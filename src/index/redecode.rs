@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use hashbrown::HashMap;
 
-use crate::base::limits::MAX_LANES;
+use crate::base::limits::{MAX_LANES, MAX_LISTED_FINDINGS};
 use crate::base::{ConversationId, PacketId};
 use crate::capture::{Packet, PacketMeta, PacketStore};
 use crate::engine::{
@@ -180,6 +180,7 @@ impl Index {
     /// place of those that it had.
     fn replace(&mut self, c: u32, read: DecodeAs, info: ConversationInfo, new: Collected) -> Moved {
         self.generation += 1;
+        let findings = self.take_findings(c);
         // The rows of all conversations that were read again, in order of time.
         // Rows of others keep their order, so that their findings find them.
         let old: Vec<Row> = std::mem::take(&mut self.again).into_vec();
@@ -212,7 +213,7 @@ impl Index {
             }
         }
         self.again = all.into_iter().map(|(_, r)| r).collect();
-        self.replace_findings(c, &own, &moved, new.findings);
+        self.replace_findings(c, &own, &moved, findings, new.findings);
         // Others that were read again before.
         for other in self.conversations.iter_mut().filter(|x| x.read.is_some()) {
             for r in other.rows.iter_mut() {
@@ -232,8 +233,48 @@ impl Index {
             x.reading = self.generation;
             x.late.clear();
         }
+        self.find_all_again(c, 0);
         self.replace_lanes(c, &moved);
         moved.into_iter().map(|(a, b)| (RowId(a), RowId(b))).collect()
+    }
+
+    /// Takes out all findings. Those of this conversation that only the whole capture
+    /// shows are put aside until its new rows are there.
+    fn take_findings(&mut self, c: u32) -> Vec<(FindingEvent, Option<u32>)> {
+        let mut findings = self.findings.take();
+        let mut aside = self.aside.remove(&c).unwrap_or_default();
+        findings.retain(|(f, row)| {
+            let row = row.filter(|_| f.across).and_then(|r| self.row(RowId(r)));
+            let Some(row) = row.filter(|r| r.conversation == c) else { return true };
+            aside.push((f.clone(), *row));
+            false
+        });
+        if !aside.is_empty() {
+            self.aside.insert(c, aside);
+        }
+        findings
+    }
+
+    /// Gives the findings that were put aside to the events among the rows of the
+    /// conversation, from one on, that are those of before.
+    pub(super) fn find_all_again(&mut self, c: u32, from: usize) {
+        for (f, old) in self.aside.remove(&c).unwrap_or_default() {
+            self.find_again(c, from, f, old);
+        }
+    }
+
+    /// The same for one finding. What is read as something else has no such event.
+    pub(super) fn find_again(&mut self, c: u32, from: usize, f: FindingEvent, old: Row) {
+        let rows = self.conversations.get(c as usize).map(|x| &x.rows);
+        let mut rows = rows.into_iter().flat_map(|r| r.range(from..r.len())).copied();
+        let same = rows.find(|r| self.row(RowId(*r)) == Some(&old));
+        match same {
+            Some(row) => self.findings.add(f, Some(row)),
+            None if self.aside.values().map(Vec::len).sum::<usize>() < MAX_LISTED_FINDINGS => {
+                self.aside.entry(c).or_default().push((f, old));
+            }
+            None => self.findings.left_out += 1,
+        }
     }
 
     fn replace_findings(
@@ -241,9 +282,9 @@ impl Index {
         c: u32,
         own: &[u32],
         moved: &HashMap<u32, u32>,
+        mut findings: Vec<(FindingEvent, Option<u32>)>,
         new: Vec<FindingEvent>,
     ) {
-        let mut findings = self.findings.take();
         findings.retain(|(f, row)| {
             let of = match row {
                 Some(r) if r & AGAIN != 0 => return moved.contains_key(r),

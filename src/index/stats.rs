@@ -143,6 +143,10 @@ pub struct Calls {
     pub messages: [u64; 2],
     /// Bytes of messages by side, as sent (of WebSocket: as decompressed).
     pub bytes: [u64; 2],
+    /// Bytes of protobuf messages by side, decompressed, of those whose schema is known…
+    pub protobuf: [u64; 2],
+    /// …and of the same messages as JSON. Only where messages were looked at.
+    pub json: [u64; 2],
     /// How long those took that came to an end.
     pub durations: Durations,
     /// The event that took longest of these, the first where several did, and its
@@ -151,12 +155,12 @@ pub struct Calls {
 }
 
 /// How one exchange went.
-struct Outcome {
-    name: String,
-    error: bool,
-    unfinished: bool,
+pub(super) struct Outcome {
+    pub(super) name: String,
+    pub(super) error: bool,
+    pub(super) unfinished: bool,
     messages: [u64; 2],
-    bytes: [u64; 2],
+    pub(super) bytes: [u64; 2],
 }
 
 impl Stats {
@@ -205,13 +209,8 @@ impl Stats {
 
     fn exchange(&mut self, id: EventId, draft: &Draft) {
         let Some(detail) = &draft.detail else { return };
-        let Outcome { mut name, error, unfinished, messages, bytes } = outcome(draft, &detail.tree);
-        if name.len() > MAX_STATS_NAME {
-            let cut = (0..=MAX_STATS_NAME).rev().find(|n| name.is_char_boundary(*n));
-            name.truncate(cut.unwrap_or(0));
-            name.push('…');
-        }
-        let at = self.place(draft.protocol, name);
+        let Outcome { name, error, unfinished, messages, bytes } = outcome(draft, &detail.tree);
+        let at = self.place(draft.protocol, shortened(name));
         let Some(calls) = self.calls.get_mut(at) else { return };
         calls.count += 1;
         calls.errors += u64::from(error);
@@ -227,6 +226,28 @@ impl Stats {
             calls.durations.add(took, &mut self.room.0);
             if calls.slowest.is_none_or(|(_, most)| took > most) {
                 calls.slowest = Some((id, took));
+            }
+        }
+    }
+
+    /// A message of a call, with what it would be as JSON.
+    fn message(&mut self, draft: &Draft) {
+        let (Some(detail), Some(side)) = (&draft.detail, draft.sender) else { return };
+        let tree = &detail.tree;
+        let [service, method] = match draft.protocol {
+            "grpc" => ["grpc.service", "grpc.method"],
+            _ => ["connect.service", "connect.method"],
+        };
+        let (Some(json), Some(service), Some(method)) =
+            (tree.number("protobuf.json_bytes"), text(tree, service), text(tree, method))
+        else {
+            return;
+        };
+        let at = self.place(draft.protocol, shortened(format!("{service}/{method}")));
+        let Some(calls) = self.calls.get_mut(at) else { return };
+        for (sums, n) in [(&mut calls.protobuf, draft.length), (&mut calls.json, json)] {
+            if let Some(sum) = sums.get_mut(side.index()) {
+                *sum = sum.saturating_add(n);
             }
         }
     }
@@ -257,6 +278,8 @@ impl Stats {
             unfinished: 0,
             messages: [0; 2],
             bytes: [0; 2],
+            protobuf: [0; 2],
+            json: [0; 2],
             durations: Durations::default(),
             slowest: None,
         });
@@ -264,8 +287,18 @@ impl Stats {
     }
 }
 
+/// A name, cut to what is kept of one.
+pub(super) fn shortened(mut name: String) -> String {
+    if name.len() > MAX_STATS_NAME {
+        let cut = (0..=MAX_STATS_NAME).rev().find(|n| name.is_char_boundary(*n));
+        name.truncate(cut.unwrap_or(0));
+        name.push('…');
+    }
+    name
+}
+
 /// What an exchange says of itself.
-fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
+pub(super) fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
     let number = |name: &str| tree.number(name);
     let pair = |a: &str, b: &str| [number(a).unwrap_or(0), number(b).unwrap_or(0)];
     match draft.protocol {
@@ -277,6 +310,16 @@ fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
                 unfinished: !draft.complete,
                 messages: pair("grpc.request_messages", "grpc.response_messages"),
                 bytes: pair("grpc.request_bytes", "grpc.response_bytes"),
+            }
+        }
+        "connect" => {
+            let path = text(tree, "connect.path").unwrap_or("(path not captured)");
+            Outcome {
+                name: path.strip_prefix('/').unwrap_or(path).to_owned(),
+                error: draft.complete && number("connect.status") != Some(0),
+                unfinished: !draft.complete,
+                messages: pair("connect.request_messages", "connect.response_messages"),
+                bytes: pair("connect.request_bytes", "connect.response_bytes"),
             }
         }
         "websocket" => {
@@ -321,7 +364,7 @@ fn path_of(target: Option<&str>) -> &str {
     target.find(['?', '#']).and_then(|at| target.get(..at)).unwrap_or(target)
 }
 
-fn text<'a>(tree: &'a Tree, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(tree: &'a Tree, name: &str) -> Option<&'a str> {
     match &tree.find(name)?.value {
         Value::Text(t) => Some(t),
         _ => None,
@@ -335,6 +378,9 @@ fn widen(span: &mut Option<(CaptureTime, CaptureTime)>, time: CaptureTime) {
 impl EventSink for Stats {
     fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
         let draft = &event.draft;
+        if draft.level == Level::Message && matches!(draft.protocol, "grpc" | "connect") {
+            self.message(draft);
+        }
         if draft.level != Level::Exchange {
             return;
         }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use crate::base::{BufferId, CaptureTime, Moment, PacketId, Piece, Side, StreamMap};
 use crate::event::{Detail, Draft, Level};
 use crate::finding::Finding;
-use crate::proto::{Child, Chunk, EndCause, Input, Machine, Out, PayloadHint, Want};
+use crate::proto::{Abort, Child, Chunk, EndCause, Input, Machine, Out, Path, PayloadHint, Want};
 
 /// What a child stream was told, in order; bytes that follow one another in one
 /// direction are joined, so that chunking does not show.
@@ -34,6 +34,10 @@ pub(crate) struct Recorder {
     pub payload_cap: usize,
     /// Decodes payloads, as the engine's decoders do.
     pub decoder: Option<Box<dyn crate::proto::PayloadDecoder>>,
+    /// What `Out::abort` says.
+    pub abort: Abort,
+    /// What `Out::path` says.
+    pub path: Path,
     maps: [StreamMap; 2],
     now: Moment,
     held: [Vec<u8>; 2],
@@ -55,6 +59,8 @@ impl Recorder {
             wants: |_| true,
             payload_cap: 1 << 20,
             decoder: None,
+            abort: Abort::Stream,
+            path: Path::default(),
             maps: Default::default(),
             now: Moment { packet: PacketId(0), time: CaptureTime(0) },
             held: Default::default(),
@@ -178,7 +184,7 @@ impl Recorder {
                     e.stream,
                     e.length,
                     e.complete,
-                    e.detail.as_ref().map(|d| (&d.summary, d.tree.nodes())),
+                    e.detail.as_ref().map(|d| (&d.summary, lasting(d))),
                     e.detail.as_ref().map(|d| &d.payload),
                     e.findings,
                 )
@@ -200,6 +206,13 @@ impl Recorder {
             .map(|f| f.spec.code)
             .collect()
     }
+}
+
+/// The fields of an event that do not depend on how its bytes came: all but times and
+/// packets.
+fn lasting(d: &Detail) -> Vec<&crate::field::Node> {
+    let is_moment = |name: &str| name.ends_with("_ns") || name.ends_with("_packet");
+    d.tree.nodes().iter().filter(|n| !is_moment(n.spec.name)).collect()
 }
 
 fn owned(h: &crate::proto::Headers) -> Vec<(String, String)> {
@@ -310,6 +323,18 @@ impl Out for Recorder {
 
     fn demands(&self, hint: &PayloadHint<'_>) -> bool {
         self.decoder.as_ref().is_some_and(|d| d.demands(hint))
+    }
+
+    fn abort(&self) -> Abort {
+        self.abort
+    }
+
+    fn set_abort(&mut self, abort: Abort) {
+        self.abort = abort;
+    }
+
+    fn path(&self) -> Path {
+        self.path
     }
 
     fn method_pattern(&self, path: &str) -> Option<&'static str> {

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
 use crate::base::Span;
 
 /// One field of a section.
@@ -79,7 +83,21 @@ impl Headers {
     /// The value of the first field of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(n, _, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v, _)| v)
+        self.fields.iter().find(|f| self.is_named(f, name.as_bytes())).map(|f| self.slice(f.value))
+    }
+
+    /// The first field of this name whose value is known, and the rest of the field.
+    #[must_use]
+    pub fn known(&self, name: &str) -> Option<(&[u8], &HeaderField)> {
+        let of_name = |f: &&HeaderField| f.known && self.is_named(f, name.as_bytes());
+        self.fields.iter().find(of_name).map(|f| (self.slice(f.value), f))
+    }
+
+    /// Nearly all names differ in length: those are not looked at.
+    fn is_named(&self, field: &HeaderField, name: &[u8]) -> bool {
+        let (start, end) = field.name;
+        end.wrapping_sub(start) as usize == name.len()
+            && self.slice(field.name).eq_ignore_ascii_case(name)
     }
 
     /// The value of the first field of this name, if it is UTF-8.
@@ -90,9 +108,8 @@ impl Headers {
 
     /// The values of all fields of this name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter()
-            .filter(move |(n, _, _)| n.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, v, _)| v)
+        let of_name = move |f: &&HeaderField| self.is_named(f, name.as_bytes());
+        self.fields.iter().filter(of_name).map(|f| self.slice(f.value))
     }
 
     /// Whether a field of this name, read as a comma-separated list, has `token`
@@ -118,6 +135,24 @@ impl fmt::Debug for Headers {
                 format!("{}: {}", String::from_utf8_lossy(n), String::from_utf8_lossy(v))
             }))
             .finish()
+    }
+}
+
+/// Base64 of any padding: "implementations MUST accept padded and un-padded values".
+static BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The bytes of a gRPC field whose name ends in `-bin`; `None` where it is neither base64
+/// nor the bytes as they are behind a zero byte, as gRPC's core sends them to a peer that
+/// takes them so (gRPC proposal G1: `SETTINGS` 0xfe03). No base64 begins with a zero byte.
+pub(crate) fn binary(value: &[u8]) -> Option<Vec<u8>> {
+    match value.strip_prefix(&[0]) {
+        Some(bytes) => Some(bytes.to_vec()),
+        None => BASE64.decode(value.trim_ascii()).ok(),
     }
 }
 

@@ -20,6 +20,8 @@ use crate::event::{Detail, Draft, Level};
 use crate::field::FieldSpec;
 use crate::finding::{Finding, FindingSpec};
 
+mod codings;
+pub mod connect;
 pub mod grpc;
 #[cfg(test)]
 pub(crate) mod harness;
@@ -33,13 +35,20 @@ pub mod proxy;
 pub mod secrets;
 pub mod sse;
 pub mod tls;
+pub(crate) mod trace;
 pub mod websocket;
 
 pub use headers::{HeaderField, Headers};
-pub use registry::{REGISTRY, decode, decoders, decoders_with, protocol};
+pub use registry::{REGISTRY, decode, decoders, decoders_learning, decoders_with, protocol};
 pub use secrets::Secrets;
 
 mod registry;
+
+/// How many bytes a [gap](Input::Gap) lacks, in words.
+#[must_use]
+pub fn missing(len: u64) -> String {
+    if len == 0 { "an unknown number of bytes".to_owned() } else { format!("{len} bytes") }
+}
 
 /// What can happen to a stream. The only vocabulary between protocols.
 #[derive(Clone, Copy, Debug)]
@@ -60,13 +69,14 @@ pub enum Input<'a> {
         code: u32,
     },
     /// `len` bytes of one direction were not captured; the next chunk begins
-    /// at `offset + len`.
+    /// at `offset + len`. With `len` 0 some were not captured, and nobody knows how
+    /// many: frames of the layer below that may have carried any.
     Gap {
         /// Who sent them.
         side: Side,
         /// Stream offset of the first missing byte.
         offset: u64,
-        /// How many are missing.
+        /// How many are missing; 0 where that is not known.
         len: u64,
     },
     /// One direction ended.
@@ -86,6 +96,35 @@ pub enum Input<'a> {
         /// Its bytes.
         data: &'a [u8],
     },
+}
+
+/// How what [`Input::Reset`] tells of came about: see [`Out::abort`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Abort {
+    /// The stream alone was aborted.
+    #[default]
+    Stream,
+    /// Its peer has said that it will not act on it (RFC 9113 §6.8): safe to be sent again.
+    Goaway {
+        /// The last stream that it may have acted on.
+        last: u32,
+        /// Why, as an HTTP/2 error code.
+        error: u32,
+    },
+    /// The connection below was aborted with it.
+    Connection,
+}
+
+/// How well the connection below a stream fares: see [`Out::path`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Path {
+    /// Segments that have been sent again so far, by either end.
+    pub retransmissions: u64,
+    /// Nanoseconds of the handshake, from SYN to the acknowledgement of its answer: the
+    /// round trip between both ends, wherever on the way it was captured.
+    pub round_trip: Option<u64>,
+    /// By side: bytes of it, or its end, wait behind others that have not been captured.
+    pub waits: [bool; 2],
 }
 
 /// How a direction ended.
@@ -307,6 +346,19 @@ pub trait Out {
 
     /// What schemas say of a method, where one is known.
     fn method_pattern(&self, path: &str) -> Option<&'static str>;
+
+    /// How the abort came about that is being told of.
+    fn abort(&self) -> Abort {
+        Abort::Stream
+    }
+
+    /// Says so of the aborts that children are told of from now on.
+    fn set_abort(&mut self, _abort: Abort) {}
+
+    /// How well the connection fares.
+    fn path(&self) -> Path {
+        Path::default()
+    }
 }
 
 /// Which events of a level are looked at.
@@ -505,6 +557,8 @@ pub enum Glimpse<'a> {
         data: &'a [u8],
         /// No more will come: decide.
         last: bool,
+        /// A head came before: the body's own first bytes are not missing.
+        begun: bool,
     },
     /// Trailers.
     Trailers(&'a Head<'a>),

@@ -4,7 +4,9 @@ use crate::base::BufferId;
 use crate::event::Detail;
 use crate::finding::Finding;
 use crate::proto::{PayloadDecoder, PayloadHint, Protocol};
-use crate::proto::{grpc, http, http1, http2, payload, protobuf, proxy, sse, tls, websocket};
+use crate::proto::{
+    connect, grpc, http, http1, http2, payload, protobuf, proxy, sse, tls, websocket,
+};
 
 /// All protocols, in the order in which they are asked.
 ///
@@ -16,6 +18,8 @@ pub static REGISTRY: &[&Protocol] = &[
     &http2::PROTOCOL,
     &websocket::PROTOCOL,
     &grpc::PROTOCOL,
+    &grpc::web::PROTOCOL,
+    &connect::PROTOCOL,
     &protobuf::PROTOCOL,
     &payload::json::PROTOCOL,
     &payload::msgpack::PROTOCOL,
@@ -48,7 +52,18 @@ pub fn decoders_with(
     schema: Option<protobuf::Schema>,
     rules: Vec<payload::Rule>,
 ) -> Vec<Box<dyn PayloadDecoder>> {
-    let mut all: Vec<Box<dyn PayloadDecoder>> = vec![Box::new(protobuf::Decoder { schema })];
+    decoders_learning(schema, rules, None)
+}
+
+/// The same, which read as well what a capture itself says of its schemas.
+#[must_use]
+pub fn decoders_learning(
+    schema: Option<protobuf::Schema>,
+    rules: Vec<payload::Rule>,
+    learnt: Option<std::sync::Arc<protobuf::Learnt>>,
+) -> Vec<Box<dyn PayloadDecoder>> {
+    let mut all: Vec<Box<dyn PayloadDecoder>> =
+        vec![Box::new(protobuf::Decoder { schema, learnt })];
     all.extend(payload::decoders());
     if rules.is_empty() { all } else { vec![Box::new(payload::Ruled::new(rules, all))] }
 }

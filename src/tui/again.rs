@@ -28,6 +28,14 @@ impl App {
         self.decoding = Some((order, Step::Waiting));
     }
 
+    /// More is known than when lines were opened: they are opened again, where they are
+    /// looked at, and so is what is selected.
+    pub(super) fn open_again(&mut self) {
+        self.lines.clear();
+        self.shown = None;
+        self.unreadable = None;
+    }
+
     /// The rows of a conversation were replaced: the list begins anew where it was.
     pub(super) fn start_over(&mut self, order: &Order, moved: &Moved) {
         let selected = self.reach.or(self.selected);

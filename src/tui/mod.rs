@@ -224,9 +224,18 @@ fn show(
     let desk = Arc::new(Desk::default());
     let now = Instant::now();
     let looked = Looked { at: now, version: options.secrets.version(), until: now };
-    let unlocked = VecDeque::new();
-    let mut shown =
-        Shown { app, sender, desk, told, options, store: None, urgent: false, unlocked, looked };
+    let mut shown = Shown {
+        app,
+        sender,
+        desk,
+        told,
+        options,
+        store: None,
+        urgent: false,
+        unlocked: VecDeque::new(),
+        looked,
+        known: 0,
+    };
     let started = opened.map_or(Ok(()), |store| shown.start_worker(store));
     let result = started.map_err(TuiError::Io).and_then(|()| shown.run(&mut screen, &messages));
     // Threads that still read hold the store, and die with the process. Before the
@@ -344,6 +353,8 @@ struct Shown {
     /// Conversations whose secrets came late, to be read again one after another.
     unlocked: VecDeque<ConversationId>,
     looked: Looked,
+    /// Schema files that the capture had told when lines were last opened.
+    known: u64,
 }
 
 /// When it was last looked whether secrets have come.
@@ -492,6 +503,15 @@ impl Shown {
                 // Waiting twice is no news.
                 let news = app.progress != progress || progress != Progress::Waiting;
                 app.progress = progress;
+                // A schema that came late is used for what came before it, too; types that
+                // were inferred are, once all is read.
+                if let Some(learnt) = &self.options.learn {
+                    let files = learnt.file_count();
+                    let ended = progress == Progress::Ended && !learnt.is_empty();
+                    if std::mem::replace(&mut self.known, files) != files || ended {
+                        app.open_again();
+                    }
+                }
                 if news { Changed::Little } else { Changed::Not }
             }
             Message::Failed(why) => {

@@ -25,7 +25,7 @@ impl Theme {
     pub(super) fn protocol(self, protocol: &str) -> Style {
         match protocol {
             "websocket" => self.colour(Color::Green),
-            "grpc" => self.colour(Color::Cyan),
+            "grpc" | "connect" => self.colour(Color::Cyan),
             "http2" => self.colour(Color::Blue),
             "http" => self.colour(Color::Yellow),
             "tcp" | "udp" => self.quiet(),

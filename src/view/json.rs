@@ -152,6 +152,10 @@ fn number_or_null(out: &mut Vec<u8>, key: &[u8], value: Option<u64>) {
 /// A number in decimal: most of what is written, so without the machinery of
 /// `format_args!`.
 fn decimal(out: &mut Vec<u8>, mut v: u64) {
+    if v < 10 {
+        out.push(b'0' + v as u8);
+        return;
+    }
     let mut digits = [0_u8; 20];
     let mut at = digits.len();
     loop {
@@ -200,53 +204,101 @@ fn time(out: &mut Vec<u8>, key: &[u8], time: CaptureTime) {
 /// The leaves by name; a name that comes more than once, or whose field is
 /// declared repeated, has an array.
 fn fields(out: &mut Vec<u8>, tree: &Tree) {
-    // A group has no value; one that has (a header's value over its parts) counts
-    // as a leaf does.
-    let shown: Vec<&Node> = tree
-        .nodes()
-        .iter()
-        .filter(|n| n.value != Value::None && n.spec.kind != Kind::Data)
-        .collect();
-    let first = first_of_name(&shown);
-    out.push(b'{');
-    let mut any = false;
-    for (i, n) in shown.iter().enumerate() {
-        if first[i] != i {
-            continue;
-        }
-        if std::mem::replace(&mut any, true) {
-            out.push(b',');
-        }
-        out.push(b'"');
-        out.extend_from_slice(n.spec.name.as_bytes());
-        out.extend_from_slice(b"\":");
-        let mut others = (i + 1..shown.len()).filter(|j| first[*j] == i).peekable();
-        if others.peek().is_none() && !n.spec.repeated {
-            leaf(out, n);
-            continue;
-        }
-        out.push(b'[');
-        leaf(out, n);
-        for j in others {
-            out.push(b',');
-            leaf(out, shown[j]);
-        }
-        out.push(b']');
+    thread_local! {
+        /// Its memory serves one event after the other.
+        static NAMES: RefCell<Names> = const { RefCell::new(Names::new()) };
     }
-    out.push(b'}');
+    NAMES.with_borrow_mut(|names| {
+        names.sort(tree.nodes());
+        names.write(out, tree.nodes());
+    });
 }
 
-/// For each node the first one of its name. Small trees, which most are, are
-/// compared pair by pair: cheaper than a table.
-fn first_of_name(nodes: &[&Node]) -> Vec<usize> {
-    const SMALL: usize = 32;
-    let same = |a: &Node, b: &Node| std::ptr::eq(a.spec, b.spec) || a.spec.name == b.spec.name;
-    if nodes.len() <= SMALL {
-        let first = |i: usize| (0..i).find(|j| same(nodes[*j], nodes[i])).unwrap_or(i);
-        return (0..nodes.len()).map(first).collect();
+/// The nodes of a tree that are shown, by name, in the order in which the names come.
+struct Names {
+    /// For each node the next one of its name.
+    next: Vec<Option<u32>>,
+    names: Vec<Name>,
+}
+
+/// The nodes of one name.
+struct Name {
+    first: u32,
+    last: u32,
+    /// The name that came after it the last time: fields come in the same order again and
+    /// again (those of a header, of a setting), so that this guess saves the search.
+    then: usize,
+}
+
+impl Names {
+    const fn new() -> Self {
+        Self { next: Vec::new(), names: Vec::new() }
     }
-    let mut place = hashbrown::HashMap::new();
-    nodes.iter().enumerate().map(|(i, n)| *place.entry(n.spec.name).or_insert(i)).collect()
+
+    fn sort(&mut self, nodes: &[Node]) {
+        self.names.clear();
+        self.next.clear();
+        self.next.resize(nodes.len(), None);
+        let mut before = 0;
+        // Trees are cut at `MAX_TREE_NODES`.
+        for (at, node) in (0_u32..).zip(nodes) {
+            // A group has no value; one that has (a header's value over its parts) counts
+            // as a leaf does.
+            if node.value == Value::None || node.spec.kind == Kind::Data {
+                continue;
+            }
+            let place = self.place(nodes, node, before);
+            match self.names.get_mut(place) {
+                Some(name) => {
+                    self.next[name.last as usize] = Some(at);
+                    name.last = at;
+                }
+                None => self.names.push(Name { first: at, last: at, then: 0 }),
+            }
+            self.names[before].then = place;
+            before = place;
+        }
+    }
+
+    /// Which name it is; one behind the last for a new one.
+    fn place(&self, nodes: &[Node], node: &Node, before: usize) -> usize {
+        let is = |name: &Name| {
+            let spec = nodes[name.first as usize].spec;
+            std::ptr::eq(spec, node.spec) || spec.name == node.spec.name
+        };
+        let guess = self.names.get(before).map_or(0, |name| name.then);
+        if self.names.get(guess).is_some_and(is) {
+            return guess;
+        }
+        self.names.iter().position(is).unwrap_or(self.names.len())
+    }
+
+    fn write(&self, out: &mut Vec<u8>, nodes: &[Node]) {
+        out.push(b'{');
+        for (i, name) in self.names.iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            let first = &nodes[name.first as usize];
+            out.push(b'"');
+            out.extend_from_slice(first.spec.name.as_bytes());
+            out.extend_from_slice(b"\":");
+            if name.first == name.last && !first.spec.repeated {
+                leaf(out, first);
+                continue;
+            }
+            out.push(b'[');
+            leaf(out, first);
+            let mut at = name.first;
+            while let Some(next) = self.next[at as usize] {
+                out.push(b',');
+                leaf(out, &nodes[next as usize]);
+                at = next;
+            }
+            out.push(b']');
+        }
+        out.push(b'}');
+    }
 }
 
 /// The value; of a header, `name: value`, since the name is not in the key.
@@ -407,6 +459,8 @@ pub fn datum(out: &mut Vec<u8>, value: &Datum) {
 /// obey (C1 controls, direction marks), since this goes to terminals as well.
 pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    let (plain, text) = text.split_at(plain_len(text.as_bytes()));
+    out.extend_from_slice(plain.as_bytes());
     let mut clean_from = 0;
     for (at, c) in text.char_indices() {
         let escape: &[u8] = match c {
@@ -431,9 +485,22 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// Bytes at the front that stand in a JSON string as they are: printing ASCII but the
+/// quote and the backslash. Nearly all texts are nothing else, so whole blocks are
+/// looked at without a branch a byte.
+fn plain_len(bytes: &[u8]) -> usize {
+    const BLOCK: usize = 16;
+    let escaped = |b: u8| !(0x20..=0x7e).contains(&b) | (b == b'"') | (b == b'\\');
+    let blocks = bytes.chunks_exact(BLOCK);
+    let whole = blocks.take_while(|c| !c.iter().fold(false, |any, b| any | escaped(*b))).count();
+    let (_, rest) = bytes.split_at(whole * BLOCK);
+    whole * BLOCK + rest.iter().position(|b| escaped(*b)).unwrap_or(rest.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::FieldSpec;
 
     fn json(text: &str) -> String {
         let mut out = Vec::new();
@@ -448,6 +515,43 @@ mod tests {
             assert_eq!(serde_json::from_str::<String>(&j).unwrap(), t);
             assert!(!j.chars().any(is_unsafe), "{j}");
         }
+    }
+
+    /// What is looked at in blocks hides nothing, wherever it stands.
+    #[test]
+    fn one_odd_character_is_seen_at_any_place() {
+        for odd in ['"', '\\', '\n', '\u{1f}', '\u{7f}', '\u{85}', '\u{202e}', 'é', '😀'] {
+            for (before, behind) in (0..40).flat_map(|a| [(a, 0), (a, 1), (a, 33)]) {
+                let t = format!("{}{odd}{}", "x".repeat(before), "~".repeat(behind));
+                let j = json(&t);
+                assert_eq!(serde_json::from_str::<String>(&j).unwrap(), t);
+                assert!(!j.chars().any(is_unsafe), "{j}");
+            }
+        }
+    }
+
+    static A: FieldSpec = FieldSpec::new("t.a", "A", 0, Kind::Unsigned, "-", "Once or more.");
+    static B: FieldSpec = FieldSpec::new("t.b", "B", 0, Kind::Unsigned, "-", "Once or more.");
+    static A_TOO: FieldSpec = FieldSpec::new("t.a", "A", 8, Kind::Unsigned, "-", "The same name.");
+    static LIST: FieldSpec =
+        FieldSpec::new("t.list", "L", 0, Kind::Unsigned, "-", "An array always.").repeated();
+    static DATA: FieldSpec = FieldSpec::new("t.data", "D", 0, Kind::Data, "-", "Not among them.");
+
+    #[test]
+    fn fields_of_one_name_are_an_array_in_the_order_of_the_first() {
+        let mut out = Vec::new();
+        // Twice: the second tree must not see anything of the first.
+        for _ in 0..2 {
+            out.clear();
+            let mut tree = Tree::new();
+            for (n, spec) in [&A, &B, &A_TOO, &DATA, &LIST, &B, &A, &B].into_iter().enumerate() {
+                tree.add(spec, None, Value::U64(n as u64));
+            }
+            tree.open(&B, None);
+            fields(&mut out, &tree);
+        }
+        let expected = r#"{"t.a":[0,2,6],"t.b":[1,5,7],"t.list":[4]}"#;
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]

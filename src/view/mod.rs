@@ -2,6 +2,7 @@
 //! command line decide where the strings go.
 
 pub mod bytes;
+pub mod calls;
 pub mod check;
 pub mod clean;
 pub mod columns;
@@ -14,3 +15,4 @@ pub mod reference;
 pub mod stats;
 pub mod table;
 pub mod text;
+pub mod transports;

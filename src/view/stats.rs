@@ -43,6 +43,7 @@ pub fn text(out: &mut String, stats: &Stats, rows: usize, width: Option<usize>) 
     if !stats.calls.is_empty() {
         out.push('\n');
         calls(out, stats, rows, width);
+        beside_json(out, stats, rows, width);
     }
 }
 
@@ -126,6 +127,38 @@ fn calls(out: &mut String, stats: &Stats, rows: usize, width: Option<usize>) {
     }
     t.write(out, width);
     more(out, stats.calls.len() as u64, rows, "method");
+}
+
+/// What protobuf saves, or does not, of this traffic.
+fn beside_json(out: &mut String, stats: &Stats, rows: usize, width: Option<usize>) {
+    let known: Vec<&Calls> = stats.calls.iter().filter(|c| c.json != [0; 2]).collect();
+    if known.is_empty() {
+        return;
+    }
+    let mut t = Table::new(&[
+        ("messages beside JSON", Align::Text),
+        ("protobuf up", Align::Number),
+        ("JSON up", Align::Number),
+        ("ratio", Align::Number),
+        ("protobuf down", Align::Number),
+        ("JSON down", Align::Number),
+        ("ratio", Align::Number),
+    ]);
+    for c in known.iter().take(rows) {
+        let mut row = vec![name(c).to_owned()];
+        for (protobuf, json) in c.protobuf.into_iter().zip(c.json) {
+            let ratio = if json == 0 {
+                "-".to_owned()
+            } else {
+                format!("{:.2}", protobuf as f64 / json as f64)
+            };
+            row.extend([grouped(protobuf), grouped(json), ratio]);
+        }
+        t.row(row);
+    }
+    out.push('\n');
+    t.write(out, width);
+    more(out, known.len() as u64, rows, "method");
 }
 
 fn more(out: &mut String, all: u64, rows: usize, what: &str) {
@@ -253,6 +286,10 @@ fn call(out: &mut Vec<u8>, c: &Calls) -> std::io::Result<()> {
     }
     pair(out, "messages", c.messages)?;
     pair(out, "bytes", c.bytes)?;
+    if c.json != [0; 2] {
+        pair(out, "protobuf_bytes", c.protobuf)?;
+        pair(out, "json_bytes", c.json)?;
+    }
     out.push(b'}');
     Ok(())
 }

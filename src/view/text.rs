@@ -192,7 +192,7 @@ pub fn seconds(ns: i64) -> String {
 fn colour_of(protocol: &str) -> &'static str {
     match protocol {
         "websocket" => "\x1b[32m",
-        "grpc" => "\x1b[36m",
+        "grpc" | "connect" => "\x1b[36m",
         "http2" => "\x1b[34m",
         "http" => "\x1b[33m",
         "tcp" | "udp" => "\x1b[2m",

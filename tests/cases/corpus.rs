@@ -449,6 +449,43 @@ fn grpc_without_heads() {
     assert!(call["fields"].get("grpc.service").is_none());
 }
 
+/// The 65 messages, trailers among them: values as tshark has them for the 50 that it shows
+/// with `-d tcp.port==57226,http -d tcp.port==57228,http2`, and those of the responses that
+/// end without their last chunk, which it does not.
+#[test]
+fn grpc_web() {
+    let path = capture!("grpc_web.pcapng.gz");
+    let all = events(&path, "message");
+    let mut messages: Vec<&Value> = of(&all, "grpc", "message");
+    messages.extend(of(&all, "grpc", "trailers"));
+    assert_eq!(messages.len(), 65);
+    assert!(messages.iter().all(|m| m["complete"] != false));
+    let mut counts = std::collections::BTreeMap::new();
+    for m in &messages {
+        let n = |name: &str| m["fields"][name].as_u64().unwrap();
+        let key = (n("grpc.frame_type"), n("grpc.message_length"));
+        *counts.entry(key).or_insert(0) += 1;
+    }
+    // Seven calls with short names, and those with names of 80,000 digits.
+    let expected = [
+        ((0, 10), 9),
+        ((0, 16), 8),
+        ((0, 18), 9),
+        ((0, 23), 6),
+        ((0, 80_004), 7),
+        ((0, 80_010), 4),
+        ((0, 80_012), 10),
+        ((1, 16), 12),
+    ];
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), expected);
+    let calls = events(&path, "exchange");
+    let calls = of(&calls, "grpc", "call");
+    let of_form = |form: &str| calls.iter().filter(|c| c["fields"]["grpc.web"] == form).count();
+    assert_eq!((calls.len(), of_form("binary"), of_form("text")), (16, 9, 7));
+    let ok = calls.iter().filter(|c| c["fields"]["grpc.status_code"] == 0).count();
+    assert_eq!(ok, 12);
+}
+
 #[test]
 fn grpc_stream_reassembly() {
     let path = capture!("grpc_stream_reassembly_sample.pcapng.gz");
@@ -623,4 +660,75 @@ fn ip_in_ip_in_ip() {
     );
     assert_eq!(packets[1]["from"], "10.10.10.10:53");
     assert_eq!(packets[1]["to"], "100.100.100.100:53");
+}
+
+/// Messages of a capture, read as protobuf of this type by decode-as.
+fn protobuf(name: &str, rule: &str) -> Option<Vec<Value>> {
+    let path = capture(name)?;
+    let proto = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/proto");
+    let args = ["--full", "--format", "json", "--proto", proto, "-d", rule];
+    let all: Vec<Value> =
+        print(&path, &args).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    for m in &all {
+        assert_eq!((&m["protocol"], &m["kind"]), (&json!("protobuf"), &json!("message")));
+        assert_eq!(m["findings"], json!([]), "{m}");
+    }
+    Some(all)
+}
+
+#[test]
+fn protobuf_address_books() {
+    let udp = "protobuf_udp_addressbook_with_image_ts.pcapng";
+    let Some(all) = protobuf(udp, "udp.port==8127,protobuf:tutorial.AddressBook") else { return };
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0]["payload"]["type"], "tutorial.AddressBook");
+    let people = &all[0]["payload"]["protobuf"]["people"];
+    let image = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAAAXNSR0IArs4c6QAAAARnQU1B\
+                 AACxjwv8YQUAAAAJcEhZcwAADsMAAA7DAcdvqGQAAAAMSURBVBhXY1Da6AMAAhgBIOLgkG8A\
+                 AAAASUVORK5CYII=";
+    assert_eq!(
+        *people,
+        json!([
+            {"name": "Jason", "id": 1001, "email": "Jason@example.com",
+             "phone": [{"number": "87561234", "type": "HOME"}, {"number": "13588886666"}],
+             "last_updated": "2020-10-17T12:56:14.632Z"},
+            {"name": "Lily", "id": 1002, "email": "Lily@example.com",
+             "phone": [{"number": "62858875", "type": "HOME"},
+                       {"number": "18822228888", "type": "WORK"}],
+             "last_updated": "2020-10-17T12:56:14.632Z", "portrait_image": image},
+        ])
+    );
+    // The whole datagram is in the tree, to the last bit.
+    assert_eq!(all[0]["fields"]["protobuf.field.number"].as_array().unwrap().len(), 26);
+    let tcp = "protobuf_tcp_addressbook.pcapng.gz";
+    let all = protobuf(tcp, "tcp.port==18127,protobuf:tutorial.AddressBook").unwrap();
+    // A length alone in its segment, cut in two, and together with its message.
+    assert_eq!(
+        all.iter().map(|m| m["packets"].clone()).collect::<Vec<_>>(),
+        [json!([4, 6]), json!([8, 10, 12]), json!([14, 16, 18])]
+    );
+    for m in &all {
+        assert_eq!(m["fields"]["protobuf.length_prefix"], 128);
+        assert_eq!(m["payload"]["protobuf"]["people"][1]["phone"][1]["number"], "18822228888");
+    }
+}
+
+#[test]
+fn protobuf_maps_oneofs_and_names() {
+    let maps = "protobuf_test_map_and_oneof_types.pcapng";
+    let Some(all) = protobuf(maps, "udp.port==8124,protobuf:a.b.Maps") else { return };
+    assert_eq!(
+        all[0]["payload"]["protobuf"],
+        json!({"third": "I'm param3 for oneof test.", "by_name": {"key1": 1234, "key2": 8888},
+               "by_number": {"46": {"number": 25}, "176": {"number": 88}}})
+    );
+    let dots = "protobuf_test_leading_dot.pcapng";
+    let all = protobuf(dots, "udp.port==8123,protobuf:a.b.Dots").unwrap();
+    assert_eq!(
+        all[0]["payload"]["protobuf"],
+        json!({"inner": {"text": "I am in a.b.a.b.c"}, "outer": {"text": "I'm in a.b.c"}})
+    );
+    let numbers = "protobuf_test_default_value.pcapng";
+    let all = protobuf(numbers, "udp.port==8128,protobuf:a.b.Numbers").unwrap();
+    assert_eq!(all[0]["payload"]["protobuf"], json!({"one": 8, "two": 3}));
 }

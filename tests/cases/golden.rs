@@ -45,7 +45,8 @@ fn golden() {
 
 /// What is asked for besides the level: schemas for gRPC.
 fn more(name: &str) -> Vec<&'static str> {
-    if name.starts_with("grpc") { vec!["--proto", "fixtures/proto"] } else { Vec::new() }
+    let calls = ["grpc", "connect"].iter().any(|p| name.starts_with(p));
+    if calls { vec!["--proto", "fixtures/proto"] } else { Vec::new() }
 }
 
 /// Messages, then exchanges, then findings; long lines are cut as in the JSON.

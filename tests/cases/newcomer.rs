@@ -97,7 +97,8 @@ fn manual_pages_of_all_commands() {
     let folder = Place::new("man");
     let out = run(&["man", "--out", folder.text()]);
     assert!(out.status.success(), "{}", stderr(&out));
-    let mut commands = vec!["print", "stats", "check", "slice", "explain", "completions", "man"];
+    let mut commands =
+        vec!["print", "stats", "check", "slice", "schema", "explain", "completions", "man"];
     if cfg!(all(feature = "live", target_os = "linux")) {
         commands.push("live");
     }

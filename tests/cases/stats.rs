@@ -195,8 +195,8 @@ fn exit_statuses_of_check() {
         text.starts_with("nothing found in 78 packets") && text.contains("4 ignored"),
         "{text}"
     );
-    let two =
-        ["--ignore", "websocket.closed-on-error,websocket.bad-utf8", "--ignore", "grpc.bad-status"];
+    let calls = "grpc.bad-status,grpc.call-failed,grpc.status-details-message";
+    let two = ["--ignore", "websocket.closed-on-error,websocket.bad-utf8", "--ignore", calls];
     assert_eq!(status(&[&two[..], &["--fail-on", "note", errs, warns]].concat()).0, 0);
     // Clean: one line that says what was checked.
     let (code, text, _) = status(&["--fail-on", "note", "fixtures/http-rest/capture.pcap"]);
@@ -245,7 +245,7 @@ fn an_interrupt_tells_what_there_is() {
     use std::io::Write as _;
     use std::process::Stdio;
     for (args, word) in
-        [(["stats", "-"], "66 packets"), (["check", "-"], "2 warnings in 66 packets")]
+        [(["stats", "-"], "66 packets"), (["check", "-"], "4 warnings, 1 note in 66 packets")]
     {
         let mut child = framescope()
             .args(args)

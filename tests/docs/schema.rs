@@ -67,10 +67,20 @@ impl Schema {
             "minimum" if value.as_f64().is_some_and(|v| v < rule.as_f64().expect("a number")) => {
                 return fail(format!("below {rule}"));
             }
+            "maximum" if value.as_f64().is_some_and(|v| v > rule.as_f64().expect("a number")) => {
+                return fail(format!("above {rule}"));
+            }
+            "pattern" => {
+                assert_eq!(rule, "^field_[0-9]+$", "another pattern");
+                let number = value.as_str().and_then(|v| v.strip_prefix("field_"));
+                if !number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())) {
+                    return fail(format!("not of the form {rule}"));
+                }
+            }
             "minItems" if value.as_array().is_some_and(|a| (a.len() as u64) < number(rule)) => {
                 return fail(format!("fewer than {rule} items"));
             }
-            "minimum" | "minItems" => {}
+            "minimum" | "maximum" | "minItems" => {}
             "format" => {
                 assert_eq!(rule, "date-time", "another format");
                 if !value.as_str().is_some_and(is_time) {

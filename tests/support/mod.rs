@@ -129,7 +129,7 @@ pub fn options(levels: &[Level]) -> Options {
 pub fn with_schema(levels: &[Level]) -> Options {
     let schema = framescope::schema::load(&[root().join("fixtures/proto")], &[], &[]).unwrap();
     let decoders: Vec<Box<dyn PayloadDecoder>> =
-        vec![Box::new(framescope::proto::protobuf::Decoder { schema })];
+        vec![Box::new(framescope::proto::protobuf::Decoder { schema, learnt: None })];
     Options { decoders: Arc::new(decoders), ..options(levels) }
 }
 
@@ -162,7 +162,10 @@ pub fn gist(event: &Event, info: &ConversationInfo) -> Value {
     }
     if let Some(fields) = o.get_mut("fields").and_then(Value::as_object_mut) {
         fields.retain(|k, _| {
-            !k.ends_with("_ns") && k != "tcp.connection.packets" && !k.ends_with("proof_packets")
+            !k.ends_with("_ns")
+                && k != "tcp.connection.packets"
+                && !k.ends_with("proof_packets")
+                && k != "http2.ack.to_packet"
         });
     }
     // Times stand in the summaries of exchanges, too.

@@ -10,7 +10,7 @@ use crate::base::limits::{
 use crate::base::{Moment, Side};
 use crate::facts::Facts;
 use crate::finding::Finding;
-use crate::proto::websocket::findings::MANY_CONNECTIONS;
+use crate::proto::websocket::findings::{MANY_CONNECTIONS, UNCOUNTED_ADDRESSES};
 
 const MINUTE: i64 = 60_000_000_000;
 
@@ -18,6 +18,8 @@ const MINUTE: i64 = 60_000_000_000;
 #[derive(Default)]
 pub(super) struct Connections {
     by_ends: HashMap<(IpAddr, SocketAddr), Counted>,
+    /// That there were too many to count has been said.
+    full: bool,
 }
 
 /// The sessions of one address with one server.
@@ -80,6 +82,10 @@ impl Analysis for Connections {
             let old = end.time.0.saturating_sub(MINUTE);
             self.by_ends.retain(|_, c| c.sessions.last().is_some_and(|(s, _)| s.time.0 >= old));
             if self.by_ends.len() >= MAX_COUNTED_ADDRESSES {
+                if !std::mem::replace(&mut self.full, true) {
+                    let text = format!("{MAX_COUNTED_ADDRESSES} are counted");
+                    found.push(seen.found(Finding::new(&UNCOUNTED_ADDRESSES).with(text)));
+                }
                 return;
             }
         }
@@ -126,11 +132,51 @@ fn of(seen: &Seen<'_>, text: String, moments: [Moment; 2]) -> Across {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
-    use crate::base::{CaptureTime, PacketId};
+    use crate::base::{CaptureTime, ConversationId, EventId, PacketId};
+    use crate::engine::{Birth, ConversationInfo};
+    use crate::event::{Draft, Level};
+    use crate::flow::Transport;
 
     fn at(s: i64) -> Moment {
         Moment { packet: PacketId(s.unsigned_abs()), time: CaptureTime(s * 1_000_000_000) }
+    }
+
+    #[test]
+    fn more_addresses_than_are_counted_are_told_of_once() {
+        let mut all = Connections::default();
+        let mut found = Vec::new();
+        let mut session = |address: u32, s: i64, found: &mut Vec<Across>| {
+            let ends = [
+                SocketAddr::from((Ipv4Addr::from(0x0a00_0000 + address), 40_000)),
+                SocketAddr::from((Ipv4Addr::LOCALHOST, 80)),
+            ];
+            let birth = Birth { ends, a_is_client: true, known: true };
+            let info = ConversationInfo::new(ConversationId(1), Transport::Tcp, 0, birth, at(s));
+            let draft = Draft::new(Level::Exchange, "websocket", "session", at(s), at(s));
+            let facts = Facts::Session(Box::default());
+            let seen = Seen { event: EventId(7), info: &info, draft: &draft, facts: &facts };
+            all.exchange(&seen, found);
+        };
+        let most = u32::try_from(MAX_COUNTED_ADDRESSES).unwrap();
+        for n in 0..most {
+            session(n, 1, &mut found);
+        }
+        assert!(found.is_empty());
+        for n in 0..3 {
+            session(most + n, 2, &mut found);
+        }
+        let codes: Vec<_> = found.iter().map(|f| f.finding.finding.spec.code).collect();
+        assert_eq!(codes, ["websocket.uncounted-addresses"]);
+        assert_eq!(found[0].finding.event, Some(EventId(7)));
+        // A minute later all of them begin anew.
+        for s in 0..=CONNECTIONS_A_MINUTE as i64 {
+            session(most, 100 + s, &mut found);
+        }
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[1].finding.finding.spec.code, "websocket.many-connections");
     }
 
     #[test]

@@ -5,9 +5,11 @@
 //! bounded by a named limit. A conversation that is run again alone (decode-as,
 //! late keys) is not asked again.
 
+mod calls;
 mod connections;
 mod exposure;
 mod legs;
+mod polling;
 mod streams;
 
 use crate::base::EventId;
@@ -40,6 +42,7 @@ impl Seen<'_> {
                 packets,
                 stream: self.draft.stream,
                 sender: self.draft.sender,
+                across: true,
             },
             info: Box::new(self.info.clone()),
         }
@@ -73,6 +76,8 @@ impl Analyses {
                 Box::new(exposure::Exposure),
                 Box::<connections::Connections>::default(),
                 Box::<legs::Legs>::default(),
+                Box::<calls::Calls>::default(),
+                Box::<polling::Polling>::default(),
                 Box::<streams::Streams>::default(),
             ],
         }

@@ -13,7 +13,7 @@ use crate::engine::shared::Shared;
 use crate::event::{Detail, Draft, Level};
 use crate::finding::Finding;
 use crate::proto::secrets::ClientRandom;
-use crate::proto::{Carries, Child, Input, Look, Out, PayloadHint, Secrets};
+use crate::proto::{Abort, Carries, Child, Input, Look, Out, Path, PayloadHint, Secrets};
 
 /// What a machine sees of the world.
 pub(super) struct NodeOut<'a> {
@@ -195,6 +195,9 @@ impl Out for NodeOut<'_> {
         data: &[u8],
         detail: Option<(&mut Detail, BufferId)>,
     ) -> Option<Vec<Finding>> {
+        if let Some(l) = &self.shared.learn {
+            l.message(hint, data);
+        }
         crate::proto::decode(&self.shared.decoders, hint, data, detail)
     }
 
@@ -204,5 +207,17 @@ impl Out for NodeOut<'_> {
 
     fn method_pattern(&self, path: &str) -> Option<&'static str> {
         self.shared.decoders.iter().find_map(|d| d.method_pattern(path))
+    }
+
+    fn abort(&self) -> Abort {
+        self.shared.abort
+    }
+
+    fn set_abort(&mut self, abort: Abort) {
+        self.shared.abort = abort;
+    }
+
+    fn path(&self) -> Path {
+        self.shared.path
     }
 }

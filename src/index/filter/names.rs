@@ -225,6 +225,7 @@ pub static KINDS: &[(&str, &[&str])] = &[
         ],
     ),
     ("grpc", &["request", "message", "response", "trailers", "call"]),
+    ("connect", &["request", "message", "response", "error", "end_stream", "call"]),
 ];
 
 fn levels() -> Vec<&'static str> {

@@ -1,13 +1,16 @@
 //! The exchange: what is said of a call when it has ended.
 
-use crate::base::Moment;
+use crate::base::limits::MAX_STATS_NAME;
 use crate::base::time::human;
+use crate::base::{Moment, Side};
 use crate::event::{Detail, Draft, Level};
+use crate::facts::{CallFacts, Facts, TraceId};
 use crate::field::{FieldSpec, Tree, Value};
 use crate::finding::Finding;
-use crate::proto::Out;
 use crate::proto::grpc::metadata::split_path;
+use crate::proto::grpc::verdict::{NOT_CAPTURED, Verdict};
 use crate::proto::grpc::{fields, findings};
+use crate::proto::{Out, Path};
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,29 +20,59 @@ pub(super) enum Ended {
     Status,
     /// The server ended the stream without one.
     NoStatus,
-    /// The client's deadline passed, and it gave up.
-    Deadline,
     /// The stream was aborted: HTTP/2 error code, and by whom.
-    Reset(u32, &'static str),
-    /// The connection went away.
-    ConnectionLost,
+    Reset(u32, Side),
+    /// The server will not act on it (RFC 9113 §6.8).
+    Goaway {
+        /// The last stream that it may have acted on.
+        last: u32,
+        /// Why.
+        error: u32,
+        /// Who said so.
+        side: Side,
+    },
+    /// The connection went away: who ended it first, and how.
+    ConnectionLost(Side, Lost),
     /// The capture ended.
     CaptureEnded,
     /// The engine let go of the conversation.
     Evicted,
 }
 
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// By FIN.
+    Fin,
+    /// By RST.
+    Rst,
+}
+
+impl Lost {
+    /// As in TCP.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Fin => "FIN",
+            Self::Rst => "RST",
+        }
+    }
+}
+
 impl Ended {
-    fn text(&self) -> String {
+    /// `cause` is the verdict's.
+    fn text(&self, cause: &str) -> String {
+        let named = |code: u32| match fields::error_name(code) {
+            Some(name) => name.to_owned(),
+            None => code.to_string(),
+        };
         match self {
             Self::Status => "status".into(),
+            _ if cause == NOT_CAPTURED => cause.into(),
             Self::NoStatus => "no status".into(),
-            Self::Deadline => "deadline".into(),
-            Self::Reset(code, by) => match fields::error_name(*code) {
-                Some(name) => format!("reset {name} by {by}"),
-                None => format!("reset {code} by {by}"),
-            },
-            Self::ConnectionLost => "connection lost".into(),
+            Self::Reset(8, Side::Client) if cause == "deadline" => "deadline".into(),
+            Self::Reset(code, by) => format!("reset {} by {by}", named(*code)),
+            Self::Goaway { error, side, .. } => format!("goaway {} by {side}", named(*error)),
+            Self::ConnectionLost(..) => "connection lost".into(),
             Self::CaptureEnded => "capture ended".into(),
             Self::Evicted => "evicted".into(),
         }
@@ -87,13 +120,40 @@ pub(super) struct Report<'a> {
     pub(super) messages: [u64; 2],
     /// Bytes of messages, client's and server's.
     pub(super) bytes: [u64; 2],
+    /// What they would have as JSON, where that is known.
+    pub(super) json: [Option<u64>; 2],
     /// Encodings, client's and server's; empty where not seen.
     pub(super) encodings: [&'a str; 2],
-    pub(super) first_response: Option<u64>,
+    /// Nanoseconds to the end of the server's first message, and of its last.
+    pub(super) responses: Option<[u64; 2]>,
+    pub(super) verdict: Verdict,
+    /// The status of HTTP, where it is not 200.
+    pub(super) http_status: Option<u64>,
+    /// Segments sent again while it lasted, and the round trip of its connection.
+    pub(super) path_below: Path,
+    /// Of a call that is open: how long, when no more was seen.
+    pub(super) age: Option<u64>,
+    /// `grpc-previous-rpc-attempts`.
+    pub(super) previous_attempts: Option<u32>,
+    /// `grpc-retry-pushback-ms`.
+    pub(super) pushback_ms: Option<i64>,
+    pub(super) trace_ids: Vec<TraceId>,
     pub(super) start: Moment,
     pub(super) end: Moment,
     pub(super) inferred: bool,
     pub(super) findings: Vec<Finding>,
+}
+
+/// What is said of a connection beside the verdict: empty where nothing is known.
+pub(super) fn beside(path: Path) -> String {
+    let again = match path.retransmissions {
+        0 => None,
+        1 => Some("1 retransmission".to_owned()),
+        n => Some(format!("{n} retransmissions")),
+    };
+    let trip = path.round_trip.map(|ns| format!("round trip {}", human(ns)));
+    let both: Vec<String> = trip.into_iter().chain(again).collect();
+    if both.is_empty() { String::new() } else { format!("its connection: {}", both.join(", ")) }
 }
 
 /// The pattern that the numbers of messages speak for.
@@ -110,6 +170,15 @@ pub(super) const fn observed([up, down]: [u64; 2], ok: bool) -> &'static str {
         (false, true) => "server_streaming",
         (true, false) => "client_streaming",
         (true, true) => "bidi_streaming",
+    }
+}
+
+impl Report<'_> {
+    /// The path, cut to what is kept of one.
+    fn path_text(&self) -> &str {
+        let path = self.path.unwrap_or_default();
+        let cut = (0..=MAX_STATS_NAME.min(path.len())).rev().find(|n| path.is_char_boundary(*n));
+        path.get(..cut.unwrap_or(0)).unwrap_or_default()
     }
 }
 
@@ -144,15 +213,53 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         number(&mut tree, &fields::RESPONSE_MESSAGES, Some(down));
         number(&mut tree, &fields::REQUEST_BYTES, Some(bytes_up));
         number(&mut tree, &fields::RESPONSE_BYTES, Some(bytes_down));
+        number(&mut tree, &fields::REQUEST_JSON_BYTES, r.json[0]);
+        number(&mut tree, &fields::RESPONSE_JSON_BYTES, r.json[1]);
         text(&mut tree, &fields::ENCODING, Some(encoding_up).filter(|e| !e.is_empty()));
         text(&mut tree, &fields::RESPONSE_ENCODING, Some(encoding_down).filter(|e| !e.is_empty()));
-        number(&mut tree, &fields::FIRST_RESPONSE, r.first_response);
-        text(&mut tree, &fields::ENDED, Some(&r.ended.text()));
+        number(&mut tree, &fields::FIRST_RESPONSE, r.responses.map(|[first, _]| first));
+        number(&mut tree, &fields::LAST_RESPONSE, r.responses.map(|[_, last]| last));
+        text(&mut tree, &fields::ENDED, Some(&r.ended.text(r.verdict.cause)));
+        text(&mut tree, &fields::VERDICT, Some(r.verdict.cause).filter(|c| !c.is_empty()));
+        text(&mut tree, &fields::WHY, Some(&*r.verdict.text).filter(|t| !t.is_empty()));
+        number(&mut tree, &fields::CLIENT_STATUS, r.verdict.client_status);
+        number(&mut tree, &fields::HTTP_STATUS, r.http_status);
+        text(&mut tree, &fields::DEADLINE, r.verdict.deadline);
+        let left = r.timeout.map(|t| t.saturating_sub(r.age.unwrap_or(duration)));
+        number(&mut tree, &fields::TIME_LEFT, left);
+        number(&mut tree, &fields::AGE, r.age);
+        number(&mut tree, &fields::PREVIOUS_ATTEMPTS, r.previous_attempts.map(u64::from));
+        if let Some(ms) = r.pushback_ms {
+            tree.add(&fields::PUSHBACK, None, Value::I64(ms));
+        }
+        for t in &r.trace_ids {
+            let id = tree.add(&fields::TRACE_ID, None, Value::Text(t.id.clone()));
+            if let Some(n) = tree.get_mut(id) {
+                n.note = Some(t.header.into());
+            }
+        }
+        number(&mut tree, &fields::ROUND_TRIP, r.path_below.round_trip);
+        number(&mut tree, &fields::RETRANSMISSIONS, Some(r.path_below.retransmissions));
         number(&mut tree, &fields::DURATION, Some(duration));
         tree.close();
         Box::new(Detail { summary: summary(&r, duration), tree, ..Detail::default() })
     });
+    let facts = CallFacts {
+        path: r.path_text().into(),
+        status: code,
+        timeout_ns: r.timeout,
+        trace_ids: std::mem::take(&mut r.trace_ids),
+        verdict: r.verdict.cause,
+        client_status: r.verdict.client_status,
+        previous_attempts: r.previous_attempts,
+        pushback_ms: r.pushback_ms,
+        requested: r.start,
+        messages: r.messages,
+        bytes: r.bytes,
+        first_response_ns: r.responses.map(|[first, _]| first),
+    };
     out.emit(Draft {
+        facts: Some(Facts::Call(Box::new(facts))),
         length: bytes_up.saturating_add(bytes_down),
         complete: !matches!(r.ended, Ended::CaptureEnded | Ended::Evicted),
         inferred: r.inferred,
@@ -178,11 +285,28 @@ fn number(tree: &mut Tree, spec: &'static FieldSpec, value: Option<u64>) {
 fn summary(r: &Report<'_>, duration: u64) -> String {
     let path = r.path.map_or("(path not captured)", |p| p.strip_prefix('/').unwrap_or(p));
     let how = match (&r.ended, r.status) {
-        (Ended::Status, Some(s)) => s.text(),
+        (_, None) if r.verdict.cause == NOT_CAPTURED => "status not captured".into(),
+        (Ended::Status, Some(s)) => match (r.verdict.cause, s.code) {
+            ("deadline", Some(0)) => "OK after the deadline".into(),
+            _ => s.text(),
+        },
+        (Ended::Reset(8, Side::Client), _) if r.verdict.cause == "deadline" => {
+            "deadline exceeded, cancelled by client".into()
+        }
         (Ended::Reset(8, by), _) => format!("cancelled by {by}"),
-        (Ended::Deadline, _) => "deadline exceeded, cancelled by client".into(),
-        (Ended::NoStatus, _) => "ended without a status".into(),
-        (other, _) => other.text(),
+        (Ended::Goaway { .. }, _) => "refused by GOAWAY, never processed".into(),
+        (Ended::Reset(7, Side::Server), _) => "refused by server, never processed".into(),
+        (Ended::ConnectionLost(by, how), _) => format!("connection lost ({} by {by})", how.name()),
+        (Ended::NoStatus, _) => match r.http_status {
+            Some(http) => format!("HTTP status {http}, no grpc-status"),
+            None => "ended without a status".into(),
+        },
+        (Ended::CaptureEnded | Ended::Evicted, _) => {
+            let why = if r.ended == Ended::Evicted { "let go" } else { "capture ended" };
+            // Its age is a field: in a slice of the capture it is another one.
+            format!("open ({why})")
+        }
+        (other, _) => other.text(r.verdict.cause),
     };
     let [up, down] = r.messages;
     format!("{path} → {how}, {up} up {down} down, {}", human(duration))

@@ -3,6 +3,11 @@
 use std::io::Read;
 
 use flate2::bufread::{GzDecoder, ZlibDecoder};
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use crate::base::limits::MAX_HTTP_ZSTD_WINDOW;
+use crate::proto::grpc::snappy;
 
 /// The message encoding of one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +21,10 @@ pub(super) enum Encoding {
     Gzip,
     /// deflate, which is zlib's format (RFC 1950), as in HTTP.
     Deflate,
+    /// Zstandard (RFC 8878).
+    Zstd,
+    /// Snappy, raw or framed.
+    Snappy,
     /// Another one.
     Unknown(Box<str>),
 }
@@ -30,6 +39,8 @@ impl Encoding {
             None | Some(b"identity") => Self::Identity,
             Some(b"gzip") => Self::Gzip,
             Some(b"deflate") => Self::Deflate,
+            Some(b"zstd") => Self::Zstd,
+            Some(b"snappy" | b"x-snappy-framed") => Self::Snappy,
             Some(other) => Self::Unknown(String::from_utf8_lossy(other).into()),
         }
     }
@@ -41,13 +52,27 @@ impl Encoding {
             Self::Identity => "identity",
             Self::Gzip => "gzip",
             Self::Deflate => "deflate",
+            Self::Zstd => "zstd",
+            Self::Snappy => "snappy",
             Self::Unknown(name) => name,
         }
     }
 
     /// Whether messages may come compressed.
     pub(super) const fn compresses(&self) -> bool {
-        matches!(self, Self::Gzip | Self::Deflate | Self::Unknown(_))
+        !matches!(self, Self::NotSeen | Self::Identity)
+    }
+
+    /// The encoding that the bytes themselves speak for.
+    pub(super) fn guess(data: &[u8]) -> Option<Self> {
+        match data {
+            [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
+            [0xff, 6, 0, 0, b's', b'N', ..] => Some(Self::Snappy),
+            // The two bytes that zlib begins with are a multiple of 31 (RFC 1950 §2.2).
+            [0x78, flags, ..] if (0x7800 + u32::from(*flags)) % 31 == 0 => Some(Self::Deflate),
+            _ => None,
+        }
     }
 }
 
@@ -88,8 +113,55 @@ pub(super) fn inflate(
                 other => other,
             }
         }
+        Encoding::Zstd => zstd(data, into, limit),
+        Encoding::Snappy => snappy::inflate(data, into, limit),
         _ => Inflated::Broken("not a known encoding".to_owned()),
     }
+}
+
+/// Frames of Zstandard, one after another (RFC 8878 §3).
+fn zstd(mut data: &[u8], into: &mut Vec<u8>, limit: usize) -> Inflated {
+    let mut decoder = FrameDecoder::new();
+    decoder.set_max_window_size(MAX_HTTP_ZSTD_WINDOW);
+    if data.is_empty() {
+        return Inflated::Broken("no frame".to_owned());
+    }
+    while !data.is_empty() {
+        match decoder.reset(&mut data) {
+            Ok(()) => {}
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                length,
+                ..
+            })) => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                let Some(rest) = data.get(length..) else {
+                    return Inflated::Broken("a frame is cut off".to_owned());
+                };
+                data = rest;
+                continue;
+            }
+            Err(FrameDecoderError::WindowSizeTooBig { .. }) => return Inflated::Limit,
+            Err(e) => return Inflated::Broken(e.to_string()),
+        }
+        while !decoder.is_finished() {
+            if let Err(e) = decoder.decode_blocks(&mut data, BlockDecodingStrategy::UptoBlocks(1)) {
+                return Inflated::Broken(e.to_string());
+            }
+            match run(&mut decoder, into, limit) {
+                Inflated::Whole => {}
+                other => return other,
+            }
+        }
+        match run(&mut decoder, into, limit) {
+            Inflated::Whole => {}
+            other => return other,
+        }
+        let told = decoder.get_checksum_from_data();
+        if told.is_some() && told != decoder.get_calculated_checksum() {
+            return Inflated::Broken("its checksum is wrong".to_owned());
+        }
+    }
+    Inflated::Whole
 }
 
 fn rest(left: &[u8]) -> Inflated {
@@ -138,5 +210,41 @@ mod tests {
         assert_eq!(inflate(&Encoding::Gzip, &longer, &mut out, 1 << 20), Inflated::Trailing(2));
         let cut = &data[..data.len() - 9];
         assert!(matches!(inflate(&Encoding::Gzip, cut, &mut out, 1 << 20), Inflated::Broken(_)));
+    }
+
+    #[test]
+    fn zstd_with_its_bombs_and_faults() {
+        use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+        let data = compress_to_vec(&[7; 100_000][..], CompressionLevel::Fastest);
+        let mut out = Vec::new();
+        assert_eq!(inflate(&Encoding::Zstd, &data, &mut out, 100_000), Inflated::Whole);
+        assert_eq!(out, vec![7; 100_000]);
+        assert_eq!(inflate(&Encoding::Zstd, &data, &mut out, 99_999), Inflated::Limit);
+        assert_eq!(out.len(), 99_999);
+        let twice = [data.clone(), data.clone()].concat();
+        assert_eq!(inflate(&Encoding::Zstd, &twice, &mut out, 1 << 20), Inflated::Whole);
+        assert_eq!(out.len(), 200_000);
+        for bad in [&data[..data.len() / 2], b"", b"nothing of the kind"] {
+            let how = inflate(&Encoding::Zstd, bad, &mut out, 1 << 20);
+            assert!(matches!(how, Inflated::Broken(_)), "{how:?}");
+        }
+    }
+
+    #[test]
+    fn encodings_by_name_and_by_content() {
+        let of = |name: &[u8]| Encoding::from_header(Some(name), false);
+        for (name, is) in [
+            (&b"gzip"[..], Encoding::Gzip),
+            (b"zstd", Encoding::Zstd),
+            (b"snappy", Encoding::Snappy),
+            (b"lz4", Encoding::Unknown("lz4".into())),
+        ] {
+            assert_eq!(of(name), is);
+            assert!(is.compresses());
+        }
+        assert_eq!(Encoding::guess(&gzip(b"a")), Some(Encoding::Gzip));
+        assert_eq!(Encoding::guess(b"\x28\xb5\x2f\xfd\0"), Some(Encoding::Zstd));
+        assert_eq!(Encoding::guess(b"\xff\x06\0\0sNaPpY"), Some(Encoding::Snappy));
+        assert_eq!(Encoding::guess(b"\x08\x01"), None);
     }
 }

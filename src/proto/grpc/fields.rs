@@ -6,6 +6,9 @@ const PROTOCOL: &str = "gRPC over HTTP/2";
 const MESSAGE: &str = "gRPC over HTTP/2, Length-Prefixed-Message";
 const REQUEST: &str = "gRPC over HTTP/2, Requests";
 const RESPONSE: &str = "gRPC over HTTP/2, Responses";
+const WEB_FRAMING: &str = "gRPC-Web, Message framing";
+const DETAILS: &str = "gRPC guide, Richer error model";
+const RETRY: &str = "gRPC proposal A6";
 const OURS: &str = "framescope";
 
 macro_rules! fields {
@@ -28,6 +31,15 @@ fields! {
     /// `Message`.
     MESSAGE_DATA = FieldSpec::new("grpc.message_data", "Message", 0, Kind::Data, MESSAGE,
         "The message as sent: compressed where the flag says so.");
+    /// The top bit of a prefix in gRPC-Web.
+    FRAME_TYPE = FieldSpec::new("grpc.frame_type", "Frame type", 1, Kind::Enumerated, WEB_FRAMING,
+        "gRPC-Web alone: 0 for a message, 1 for the trailers.").named(frame_type_name);
+    /// The other bits of a prefix in gRPC-Web.
+    WEB_FLAGS = FieldSpec::new("grpc.web_flags", "Flags", 7, Kind::Unsigned, WEB_FRAMING,
+        "The flags of a frame of trailers: 1 where it is compressed.");
+    /// How gRPC-Web is carried.
+    WEB = FieldSpec::new("grpc.web", "gRPC-Web", 0, Kind::Text, "gRPC-Web, Protocol differences vs gRPC over HTTP2",
+        "binary where frames are the body, text where base64 of them is; absent on calls that are not gRPC-Web.");
     /// A prefix that was cut off.
     CUT_PREFIX = FieldSpec::new("grpc.unknown", "Cut prefix", 0, Kind::Bytes, MESSAGE,
         "Fewer than the five bytes of a message's prefix.");
@@ -73,6 +85,24 @@ fields! {
     /// `grpc-message`.
     STATUS_MESSAGE = FieldSpec::new("grpc.status_message", "Status message", 0, Kind::Text, RESPONSE,
         "grpc-message with its percent-encoding undone.");
+    /// `google.rpc.Status`.
+    STATUS_DETAILS = FieldSpec::new("grpc.status_details", "Status details", 0, Kind::Group, DETAILS,
+        "grpc-status-details-bin: a google.rpc.Status with whatever the server says more.");
+    /// Its code.
+    DETAILS_CODE = FieldSpec::new("grpc.status_details.code", "Code", 0, Kind::Enumerated, DETAILS,
+        "The status once more.").named(status_name);
+    /// Its message.
+    DETAILS_MESSAGE = FieldSpec::new("grpc.status_details.message", "Message", 0, Kind::Text, DETAILS,
+        "The message once more, not percent-encoded.");
+    /// The type of a detail.
+    DETAIL_TYPE = FieldSpec::new("grpc.status_details.type", "Type", 0, Kind::Text, DETAILS,
+        "The type URL of a detail.").repeated();
+    /// A detail.
+    DETAIL = FieldSpec::new("grpc.status_details.detail", "Detail", 0, Kind::Text, DETAILS,
+        "A detail of google/rpc/error_details.proto by its fields.").repeated();
+    /// A detail of another type.
+    DETAIL_BYTES = FieldSpec::new("grpc.status_details.bytes", "Detail", 0, Kind::Bytes, DETAILS,
+        "The bytes of a detail whose type is not known here.").repeated();
     /// The pattern.
     PATTERN = FieldSpec::new("grpc.pattern", "Pattern", 0, Kind::Text, OURS,
         "unary, server_streaming, client_streaming or bidi_streaming: by the schema where there is one, else as observed.");
@@ -91,12 +121,54 @@ fields! {
     /// Bytes down.
     RESPONSE_BYTES = FieldSpec::new("grpc.response_bytes", "Response bytes", 0, Kind::Unsigned, OURS,
         "Bytes of the server's messages as sent, prefixes not counted.");
+    /// Up, as JSON.
+    REQUEST_JSON_BYTES = FieldSpec::new("grpc.request_json_bytes", "Requests as JSON", 0, Kind::Unsigned, OURS,
+        "Bytes that the client's messages would have as compact JSON, where a schema says what all of them are.");
+    /// Down, as JSON.
+    RESPONSE_JSON_BYTES = FieldSpec::new("grpc.response_json_bytes", "Responses as JSON", 0, Kind::Unsigned, OURS,
+        "Bytes that the server's messages would have as compact JSON, where a schema says what all of them are.");
     /// The first response.
     FIRST_RESPONSE = FieldSpec::new("grpc.first_response_ns", "Time to first response", 0, Kind::Duration, OURS,
         "From the first byte of the request to the end of the first message of the server.");
+    /// The last response.
+    LAST_RESPONSE = FieldSpec::new("grpc.last_response_ns", "Time to last response", 0, Kind::Duration, OURS,
+        "From the first byte of the request to the end of the last message of the server.");
+    /// The verdict.
+    VERDICT = FieldSpec::new("grpc.verdict", "Verdict", 0, Kind::Text, OURS,
+        "ok, status (the server's word), deadline, cancelled, refused (never processed, or too much was asked), connection lost, reset, http status, no status, not captured or open.");
+    /// Why.
+    WHY = FieldSpec::new("grpc.why", "Why", 0, Kind::Text, OURS,
+        "The verdict in a sentence: who ended the call, when, and what the other had done by then.");
+    /// What the client's program is given.
+    CLIENT_STATUS = FieldSpec::new("grpc.client_status", "Status for the client", 0, Kind::Enumerated, "gRPC doc/http-grpc-status-mapping.md",
+        "The status that the client's program is given: the server's, or what its library makes of the end.").named(status_name);
+    /// The deadline.
+    DEADLINE = FieldSpec::new("grpc.deadline", "Deadline", 0, Kind::Text, OURS,
+        "met, exceeded or open: whether the call ended within grpc-timeout, from the first byte of its request.");
+    /// What was left.
+    TIME_LEFT = FieldSpec::new("grpc.time_left_ns", "Time left", 0, Kind::Duration, OURS,
+        "What was left of grpc-timeout when the call ended, or when no more was seen of it.");
+    /// How old an open call is.
+    AGE = FieldSpec::new("grpc.age_ns", "Age", 0, Kind::Duration, OURS,
+        "Of a call that is open: from its first byte to the end of the capture.");
+    /// `grpc-previous-rpc-attempts`.
+    PREVIOUS_ATTEMPTS = FieldSpec::new("grpc.previous_attempts", "Previous attempts", 0, Kind::Unsigned, RETRY,
+        "grpc-previous-rpc-attempts: how often the client has tried before.");
+    /// `grpc-retry-pushback-ms`.
+    PUSHBACK = FieldSpec::new("grpc.retry_pushback_ms", "Retry pushback", 0, Kind::Signed, RETRY,
+        "grpc-retry-pushback-ms: after how many milliseconds the server wants the next attempt; negative for none.");
+    /// A trace id.
+    TRACE_ID = FieldSpec::new("grpc.trace_id", "Trace id", 0, Kind::Text, "W3C Trace Context §3.2",
+        "An id by which calls know each other: of traceparent, B3, grpc-trace-bin or x-request-id.").repeated();
+    /// The round trip of the connection.
+    ROUND_TRIP = FieldSpec::new("grpc.round_trip_ns", "Round trip", 0, Kind::Duration, OURS,
+        "The handshake of the call's connection, from SYN to the acknowledgement of its answer.");
+    /// Segments sent again.
+    RETRANSMISSIONS = FieldSpec::new("grpc.retransmissions", "Retransmissions", 0, Kind::Unsigned, OURS,
+        "Segments of the call's connection that were sent again while it lasted, by either end.");
     /// How the call ended.
     ENDED = FieldSpec::new("grpc.ended", "Ended by", 0, Kind::Text, OURS,
-        "status, no status, reset with its code and side, deadline, connection lost or capture ended.");
+        "status, no status, not captured, reset with its code and side, goaway, deadline, connection lost or capture ended.");
     /// How long it took.
     DURATION = FieldSpec::new("duration_ns", "Duration", 0, Kind::Duration, OURS,
         "From the first byte to the packet that completed it.");
@@ -106,6 +178,14 @@ fn flag_name(v: u64) -> Option<&'static str> {
     match v {
         0 => Some("not compressed"),
         1 => Some("compressed"),
+        _ => None,
+    }
+}
+
+fn frame_type_name(v: u64) -> Option<&'static str> {
+    match v {
+        0 => Some("message"),
+        1 => Some("trailers"),
         _ => None,
     }
 }

@@ -5,6 +5,7 @@
 use crate::base::limits::MAX_GRPC_MESSAGE_BYTES;
 use crate::base::{BufferId, Side};
 use crate::field::{In, NoSink};
+use crate::proto::grpc::resync::{self, Next};
 use crate::proto::grpc::wire::{self, PREFIX_LEN};
 use crate::proto::{Glimpse, Head, Headers, Verdict};
 
@@ -17,7 +18,14 @@ const YES: Verdict = Verdict::Yes { client: None };
 pub(super) fn glimpse(g: &Glimpse<'_>) -> Verdict {
     match g {
         Glimpse::Head(head) => by_head(head),
-        Glimpse::Body { data, last } => by_body(data, *last),
+        Glimpse::Body { data, last, begun } => match by_body(data, *last) {
+            Verdict::No if !begun => match resync::find(data, true, *last) {
+                Next::At(_) => YES,
+                Next::Undecided => Verdict::More,
+                Next::Behind(_) => Verdict::No,
+            },
+            verdict => verdict,
+        },
         Glimpse::Trailers(head) => {
             if names(head.headers, b"grpc-status") {
                 YES
@@ -55,7 +63,7 @@ fn by_head(head: &Head<'_>) -> Verdict {
 }
 
 /// A prefix, and behind it a message as one of the usual codecs begins it.
-fn by_body(data: &[u8], last: bool) -> Verdict {
+pub(super) fn by_body(data: &[u8], last: bool) -> Verdict {
     if data.first().is_some_and(|flag| *flag > 1) {
         return Verdict::No;
     }
@@ -82,12 +90,12 @@ fn by_body(data: &[u8], last: bool) -> Verdict {
     if plausible { YES } else { Verdict::No }
 }
 
-fn json(message: &[u8]) -> bool {
+pub(super) fn json(message: &[u8]) -> bool {
     matches!(message.first(), Some(b'{' | b'['))
 }
 
 /// gzip, zlib, Zstandard, framed Snappy.
-fn compressed(message: &[u8]) -> bool {
+pub(super) fn compressed(message: &[u8]) -> bool {
     let begins: [&[u8]; 4] =
         [&[0x1f, 0x8b, 8], &[0x78], &[0x28, 0xb5, 0x2f, 0xfd], &[0xff, 6, 0, 0]];
     begins.iter().any(|b| message.starts_with(b))
@@ -114,7 +122,7 @@ fn protobuf(message: &[u8], length: usize) -> bool {
 }
 
 /// A base-128 number and its bytes; `None` where it is cut.
-fn varint(data: &[u8]) -> Option<(u64, usize)> {
+pub(super) fn varint(data: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0_u64;
     for (i, b) in data.iter().take(9).enumerate() {
         value |= u64::from(b & 0x7f) << (7 * i);

@@ -8,23 +8,45 @@ use crate::finding::{Finding, FindingSpec};
 use crate::proto::grpc::call::Status;
 use crate::proto::grpc::encoding::Encoding;
 use crate::proto::grpc::machine::{Call, Request};
-use crate::proto::grpc::metadata::{Timeout, binary, percent_decode, split_path, timeout};
-use crate::proto::grpc::{fields, findings, is_grpc};
-use crate::proto::{Head, Headers, Out};
+use crate::proto::grpc::metadata::{
+    Timeout, binary, binary_parts, percent_decode, split_path, timeout,
+};
+use crate::proto::grpc::{fields, findings, is_grpc, status};
+use crate::proto::{Head, Headers, Out, trace};
+
+/// A `google.rpc.Status` beside `grpc-status`.
+const STATUS_DETAILS: &str = "grpc-status-details-bin";
+
+/// Characters of a message that a finding shows.
+const MAX_SHOWN: usize = 200;
 
 /// Names that have a field of their own, or that say nothing of the call.
 const NOT_METADATA: [&str; 6] =
     ["content-type", "te", "grpc-encoding", "grpc-timeout", "grpc-status", "grpc-message"];
 
+/// Names that libraries, browsers and HTTP itself put in.
+const NOT_CUSTOM: [&str; 16] = [
+    "user-agent",
+    "accept",
+    "accept-encoding",
+    "date",
+    "server",
+    "content-length",
+    "content-encoding",
+    "host",
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "x-grpc-web",
+    "x-user-agent",
+    "origin",
+    "referer",
+    "access-control-allow-origin",
+];
+
 /// The first field of this name whose value is known, with its place.
 fn known<'a>(headers: &'a Headers, name: &str) -> Option<(&'a [u8], Option<Span>)> {
-    headers
-        .iter()
-        // Nearly all differ in length: no call for those.
-        .find(|(n, _, f)| {
-            n.len() == name.len() && f.known && n.eq_ignore_ascii_case(name.as_bytes())
-        })
-        .map(|(_, v, f)| (v, f.span))
+    headers.known(name).map(|(v, f)| (v, f.span))
 }
 
 /// Whether fields of the section are unknown.
@@ -33,7 +55,16 @@ fn is_partial(headers: &Headers) -> bool {
 }
 
 fn known_text(headers: &Headers, name: &str) -> Option<String> {
-    known(headers, name).map(|(v, _)| String::from_utf8_lossy(v).into_owned())
+    let (v, _) = known(headers, name)?;
+    Some(match simdutf8::basic::from_utf8(v) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(v).into_owned(),
+    })
+}
+
+/// A field that is a number.
+fn number<T: std::str::FromStr>(headers: &Headers, name: &str) -> Option<T> {
+    known(headers, name).and_then(|(v, _)| std::str::from_utf8(v).ok()?.trim().parse().ok())
 }
 
 /// A finding about a header field.
@@ -57,7 +88,7 @@ impl<'a> Section<'a> {
 
     fn text(&mut self, spec: &'static FieldSpec, name: &str) {
         if let Some((v, span)) = known(self.headers, name) {
-            self.detail.tree.add(spec, span, Value::Text(String::from_utf8_lossy(v).into()));
+            self.detail.tree.add(spec, span, Value::text(v));
         }
     }
 
@@ -88,8 +119,12 @@ impl<'a> Section<'a> {
                     n.note = Some("not captured".into());
                 }
             } else if is_binary(name) {
-                // Several values of one name may be joined by commas.
-                for part in value.split(|b| *b == b',') {
+                if name.eq_ignore_ascii_case(STATUS_DETAILS.as_bytes())
+                    && let Some(details) = binary(value).and_then(|b| status::read(&b))
+                {
+                    status::show(&details, field.span, tree);
+                }
+                for part in binary_parts(value) {
                     let id = match binary(part) {
                         Some(b) => {
                             tree.add(&fields::METADATA_BIN, field.span, Value::Bytes(b.into()))
@@ -125,10 +160,7 @@ fn is_metadata(name: &[u8]) -> bool {
 }
 
 fn is_binary(name: &[u8]) -> bool {
-    name.len()
-        .checked_sub(4)
-        .and_then(|at| name.get(at..))
-        .is_some_and(|s| s.eq_ignore_ascii_case(b"-bin"))
+    name.last_chunk::<4>().is_some_and(|s| s.eq_ignore_ascii_case(b"-bin"))
 }
 
 /// Names of custom metadata, for a summary: what neither gRPC nor its libraries
@@ -138,9 +170,7 @@ fn custom_names(headers: &Headers) -> Vec<String> {
         .iter()
         .map(|(n, _, _)| n)
         .filter(|n| !n.is_empty() && is_metadata(n) && !n.starts_with(b"grpc-"))
-        .filter(|n| {
-            ![b"user-agent".as_slice(), b"accept-encoding", b"date", b"content-length"].contains(n)
-        })
+        .filter(|n| !NOT_CUSTOM.iter().any(|o| n.eq_ignore_ascii_case(o.as_bytes())))
         .map(|n| String::from_utf8_lossy(n).into_owned())
         .collect()
 }
@@ -148,9 +178,7 @@ fn custom_names(headers: &Headers) -> Vec<String> {
 /// What any section may have wrong with it.
 fn metadata_findings(headers: &Headers, list: &mut Vec<Finding>) {
     for (name, value, field) in headers.iter() {
-        if field.known
-            && is_binary(name)
-            && value.split(|b| *b == b',').any(|part| binary(part).is_none())
+        if field.known && is_binary(name) && binary_parts(value).any(|part| binary(part).is_none())
         {
             let name = String::from_utf8_lossy(name);
             list.push(Finding {
@@ -195,7 +223,7 @@ impl Call {
         side.has_head = true;
         side.encoding = Encoding::from_header(encoding, is_partial(h));
         side.content_type = content_type;
-        self.saw(head.start, head.ready);
+        self.saw(head.side, head.start, head.ready, out);
         let nanos = limit.and_then(Timeout::nanos);
         let detail = out.wants(Level::Message).then(|| {
             let mut s = Section::new(head);
@@ -223,7 +251,9 @@ impl Call {
             }
             s.finish(summary)
         });
-        self.request = Some(Request { path, timeout: limit });
+        let previous_attempts = number(h, "grpc-previous-rpc-attempts");
+        self.request =
+            Some(Request { path, timeout: limit, previous_attempts, trace_ids: trace::ids(h) });
         let inferred = self.is_inferred();
         out.emit(draft("request", head, list, detail, inferred));
     }
@@ -244,6 +274,8 @@ impl Call {
             return;
         }
         self.side(Side::Server).has_head = true;
+        self.http_status = number(h, ":status");
+        let not_200 = self.http_status.is_some_and(|s| s != 200);
         let mut list = Vec::new();
         if let Some((v, span)) = status.filter(|(v, _)| *v != b"200") {
             list.push(about(&findings::HTTP_STATUS, v, span));
@@ -256,6 +288,8 @@ impl Call {
         let encoding = known(h, "grpc-encoding").map(|(v, _)| v);
         let side = self.side(Side::Server);
         side.encoding = Encoding::from_header(encoding, is_partial(h));
+        // A page that a proxy sends instead of an answer holds no messages.
+        side.foreign = not_200 && !content_type.is_empty() && !is_grpc(content_type.as_bytes());
         side.content_type = content_type;
         let has_status = known(h, "grpc-status").is_some();
         if head.end && (has_status || is_partial(h)) {
@@ -263,10 +297,11 @@ impl Call {
             return;
         }
         metadata_findings(h, &mut list);
-        self.saw(head.start, head.ready);
+        self.saw(head.side, head.start, head.ready, out);
         if has_status {
             // Against the rule that this ends the stream; trailers may overrule it.
             self.status = Some(read_status(h, &mut list));
+            self.status_at = Some(head.ready);
         }
         let detail = out.wants(Level::Message).then(|| {
             let mut s = Section::new(head);
@@ -302,7 +337,10 @@ impl Call {
         } else {
             is_partial(h).then(|| Status { not_captured: true, ..Status::default() })
         };
-        self.saw(head.start, head.ready);
+        if let Some(plain) = status.as_ref().filter(|s| !s.not_captured) {
+            check_details(h, plain, &mut list);
+        }
+        self.saw(head.side, head.start, head.ready, out);
         let detail = out.wants(Level::Message).then(|| {
             let mut s = Section::new(head);
             let http =
@@ -323,10 +361,52 @@ impl Call {
             }
             s.finish(summary)
         });
-        if head.side == Side::Server && status.is_some() {
+        // Only servers have a status: joined in the middle, the sides may be swapped.
+        let said = status.as_ref().is_some_and(|s| !s.not_captured);
+        let swapped = said && self.sides.iter().all(|d| !d.has_head);
+        if (head.side == Side::Server || swapped) && status.is_some() {
             self.status = status;
+            self.status_at = Some(head.ready);
+        }
+        // A value that is no number says not to try again.
+        if let Some((v, _)) = known(h, "grpc-retry-pushback-ms") {
+            let ms = std::str::from_utf8(v).ok().and_then(|v| v.parse().ok());
+            self.pushback_ms = Some(ms.unwrap_or(-1));
         }
         out.emit(draft("trailers", head, list, detail, self.is_inferred()));
+    }
+}
+
+/// Whether the rich status goes with the plain one. Of the code the specification demands
+/// that it does not contradict; of the message it demands nothing.
+fn check_details(h: &Headers, plain: &Status, list: &mut Vec<Finding>) {
+    let Some((v, span)) = known(h, STATUS_DETAILS) else { return };
+    // What is no base64 is another finding.
+    let Some(bytes) = binary(v).filter(|b| !b.is_empty()) else { return };
+    let mut say = |spec: &'static FindingSpec, text: String| {
+        list.push(Finding { span, ..Finding::new(spec).with(text) });
+    };
+    if plain.code == Some(0) {
+        say(&findings::DETAILS_OF_OK, format!("{} bytes", bytes.len()));
+    }
+    let Some(rich) = status::read(&bytes) else {
+        say(&findings::NO_STATUS_DETAILS, format!("{} bytes", bytes.len()));
+        return;
+    };
+    let short = |text: &str| -> String { text.chars().take(MAX_SHOWN).collect() };
+    // Details of OK have been found already.
+    if let Some((code, is)) = rich.code.zip(plain.code.filter(|c| *c != 0))
+        && code != is
+    {
+        let message = Some(short(&rich.message));
+        let rich = Status { code: Some(code), message, ..Status::default() };
+        say(&findings::STATUS_DETAILS, format!("{} where it is {}", rich.text(), plain.text()));
+        return;
+    }
+    let message = plain.message.as_deref().unwrap_or_default();
+    if rich.message != message {
+        let text = format!("{:?} where it is {:?}", short(&rich.message), short(message));
+        say(&findings::DETAILS_MESSAGE, text);
     }
 }
 

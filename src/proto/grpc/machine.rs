@@ -3,14 +3,20 @@
 use crate::base::limits::MAX_GRPC_MESSAGE_BYTES;
 use crate::base::{BufferId, Moment, Side};
 use crate::event::Level;
+use crate::facts::TraceId;
 use crate::field::{In, NoSink};
 use crate::finding::Finding;
-use crate::proto::grpc::call::{self, Ended, Report, Status};
+use crate::proto::grpc::call::{self, Ended, Lost, Report, Status};
 use crate::proto::grpc::encoding::Encoding;
+use crate::proto::grpc::findings;
+use crate::proto::grpc::glimpse;
 use crate::proto::grpc::metadata::Timeout;
+use crate::proto::grpc::resync::{self, Next};
+use crate::proto::grpc::verdict::{self, Case};
 use crate::proto::grpc::wire::{self, PREFIX_LEN, Prefix};
-use crate::proto::grpc::{fields, findings};
-use crate::proto::{Chunk, EndCause, Input, Machine, Out, Progress, Trace};
+use crate::proto::{
+    Abort, Chunk, EndCause, Input, Machine, Out, Progress, Trace, Verdict, missing,
+};
 
 /// Bytes of a message in the making up to which a fork copies them.
 const FORK_BYTES: usize = 64 << 10;
@@ -28,8 +34,22 @@ pub struct Call {
     pub(super) start: Option<Moment>,
     /// The latest packet that did something.
     pub(super) last: Moment,
-    /// Nanoseconds to the end of the server's first message.
-    pub(super) first_response: Option<u64>,
+    /// The end of the server's first message, and of its last.
+    pub(super) responses: Option<[Moment; 2]>,
+    /// The first and the last that came of the server.
+    pub(super) answered: Option<[Moment; 2]>,
+    /// The packet with the status.
+    pub(super) status_at: Option<Moment>,
+    /// The last of the request, where the client has ended its direction.
+    pub(super) asked: Option<Moment>,
+    /// The client's direction went with its connection.
+    pub(super) hung_up: bool,
+    /// The status of HTTP.
+    pub(super) http_status: Option<u64>,
+    /// `grpc-retry-pushback-ms`.
+    pub(super) pushback_ms: Option<i64>,
+    /// Segments that had been sent again when it began.
+    pub(super) retransmissions: u64,
     /// What the call itself will be blamed for.
     pub(super) findings: Vec<Finding>,
     /// The event of the call is out.
@@ -43,6 +63,8 @@ pub struct Call {
 pub(super) struct Request {
     pub(super) path: String,
     pub(super) timeout: Option<Timeout>,
+    pub(super) previous_attempts: Option<u32>,
+    pub(super) trace_ids: Vec<TraceId>,
 }
 
 /// One direction of a call.
@@ -55,6 +77,8 @@ pub(super) struct Direction {
     pub(super) messages: u64,
     /// Bytes of them that were there.
     pub(super) bytes: u64,
+    /// What they would be as JSON, and of how many of them that is known.
+    pub(super) json: [u64; 2],
     /// The message in the making.
     pub(super) current: Option<Current>,
     /// Its bytes, [`MAX_GRPC_MESSAGE_BYTES`] at most; reused.
@@ -63,8 +87,28 @@ pub(super) struct Direction {
     pub(super) said_uncompressed: bool,
     /// The head has been seen.
     pub(super) has_head: bool,
-    /// A gap: what follows cannot be told apart.
+    /// What comes is no gRPC: the page of a proxy that answers instead of the server.
+    pub(super) foreign: bool,
+    /// Whether its first bytes are a message has been decided.
+    pub(super) judged: bool,
+    /// Behind missing bytes: the next message is looked for.
     pub(super) lost: bool,
+    /// Nothing behind them has been looked at.
+    pub(super) at_first: bool,
+    /// Bytes that belong to a message of which others are missing.
+    pub(super) skip: u32,
+    /// Messages were found again behind missing bytes.
+    pub(super) found: bool,
+    /// Any number of bytes are missing, and with them whole messages perhaps.
+    pub(super) holed: bool,
+}
+
+impl Direction {
+    /// Bytes of all messages as JSON, where every one of them has a type.
+    fn json_bytes(&self) -> Option<u64> {
+        let [bytes, known] = self.json;
+        (known > 0 && known == self.messages).then_some(bytes)
+    }
 }
 
 /// A message whose prefix has been read.
@@ -106,9 +150,16 @@ impl Call {
         self.request.is_none() || self.sides.iter().all(|d| d.content_type.is_empty())
     }
 
-    pub(super) fn saw(&mut self, start: Moment, ready: Moment) {
-        self.start.get_or_insert(start);
+    pub(super) fn saw(&mut self, side: Side, start: Moment, ready: Moment, out: &dyn Out) {
+        if self.start.is_none() {
+            self.start = Some(start);
+            self.retransmissions = out.path().retransmissions;
+        }
         self.last = self.last.max(ready);
+        if side == Side::Server {
+            let [_, last] = self.answered.get_or_insert([start, ready]);
+            *last = (*last).max(ready);
+        }
     }
 
     fn bytes(&mut self, c: Chunk<'_>, out: &mut dyn Out) -> Progress {
@@ -117,8 +168,37 @@ impl Call {
             let rest = c.data.get(at..).unwrap_or_default();
             let offset = c.offset.saturating_add(at as u64);
             let d = self.side(c.side);
-            if d.lost {
+            if d.foreign {
                 return Progress::nothing(at);
+            }
+            if d.skip > 0 && !rest.is_empty() {
+                let n = rest.len().min(d.skip as usize);
+                // At most what is skipped.
+                d.skip -= n as u32;
+                at += n;
+                continue;
+            }
+            if !d.has_head && !d.judged && !rest.is_empty() {
+                match glimpse::by_body(rest, c.last) {
+                    Verdict::More => return Progress::need(at, 1),
+                    // Its bytes were joined within a message.
+                    Verdict::No => (d.lost, d.at_first, d.holed) = (true, true, true),
+                    Verdict::Yes { .. } => {}
+                }
+                d.judged = true;
+            }
+            if d.lost && !rest.is_empty() {
+                match resync::find(rest, d.at_first, c.last) {
+                    Next::Undecided => return Progress::need(at, (rest.len() / 4).max(1)),
+                    Next::Behind(n) => at += n,
+                    Next::At(n) => {
+                        at += n;
+                        d.lost = false;
+                        d.found = true;
+                    }
+                }
+                d.at_first = false;
+                continue;
             }
             if let Some(m) = &mut d.current {
                 let missing = m.prefix.length.saturating_sub(m.got) as usize;
@@ -166,7 +246,7 @@ impl Call {
                     d.body.clear();
                     let start = trace.start(ready);
                     d.current = Some(Current { prefix, got: 0, trace, wanted, ready });
-                    self.saw(start, ready);
+                    self.saw(c.side, start, ready, out);
                 }
                 Err(_) if c.last => {
                     self.cut_prefix(c.side, offset, rest, out);
@@ -196,12 +276,22 @@ impl Call {
     }
 
     fn gap(&mut self, side: Side, len: u64, out: &mut dyn Out) {
-        let finding = Finding::new(&findings::GAP).with(format!("{len} bytes from the {side}"));
+        let finding = Finding::new(&findings::GAP);
+        let finding = finding.with(format!("{} from the {side}", missing(len)));
         let d = self.side(side);
-        if d.lost {
+        let again = d.lost;
+        // Where the message ends is known if it is known how much of it is missing.
+        let within = d.current.as_ref().map_or(d.skip, |m| m.prefix.length.saturating_sub(m.got));
+        let here = u64::from(within) >= len && len > 0;
+        d.skip = if here { within.saturating_sub(len as u32) } else { 0 };
+        if !here {
+            d.lost = true;
+            d.at_first = true;
+            d.holed = true;
+        }
+        if again {
             return;
         }
-        d.lost = true;
         if d.current.is_some() {
             self.finish_kept(side, Some(finding), out);
         } else if !self.done {
@@ -217,9 +307,22 @@ impl Call {
             EndCause::Finished | EndCause::Cut => {
                 self.cut(side, "the stream ended", out);
                 if side == Side::Client {
+                    let (now, cut) = (out.now(), cause == EndCause::Cut);
+                    self.hung_up = cut;
+                    if !cut {
+                        self.asked.get_or_insert(now);
+                    }
                     return;
                 }
-                if has_status { Ended::Status } else { Ended::NoStatus }
+                match (has_status, cause) {
+                    (true, _) => Ended::Status,
+                    (false, EndCause::Cut) => {
+                        let by = if self.hung_up { Side::Client } else { Side::Server };
+                        self.last = self.last.max(out.now());
+                        self.refused(out).unwrap_or(Ended::ConnectionLost(by, Lost::Fin))
+                    }
+                    _ => Ended::NoStatus,
+                }
             }
             EndCause::CaptureEnded | EndCause::Evicted => {
                 let (why, ended) = match cause {
@@ -243,21 +346,25 @@ impl Call {
         for s in Side::BOTH {
             self.cut(s, "the stream was reset", out);
         }
-        let now = out.now();
-        let elapsed = self.start.map_or(0, |s| now.time.since(s.time));
-        // The client's clock ran before its request was on the wire, so what is
-        // seen of the time is a little less than the timeout.
-        let timeout = self.request.as_ref().and_then(|r| r.timeout?.nanos());
-        let late = timeout.is_some_and(|t| elapsed >= t.saturating_sub((t / 20).min(20_000_000)));
-        let ended = match (code, side) {
+        let ended = match out.abort() {
             _ if self.status.is_some() => Ended::Status,
-            // An RST of TCP comes as code 0; HTTP/2's NO_ERROR follows a status.
-            (0, _) => Ended::ConnectionLost,
-            (8, Side::Client) if late => Ended::Deadline,
-            _ => Ended::Reset(code, side.name()),
+            Abort::Connection => Ended::ConnectionLost(side, Lost::Rst),
+            Abort::Goaway { .. } | Abort::Stream => {
+                self.refused(out).unwrap_or(Ended::Reset(code, side))
+            }
         };
-        self.last = self.last.max(now);
+        self.last = self.last.max(out.now());
         self.conclude(ended, out);
+    }
+
+    /// The server has said that it would not act on the call, and did not.
+    fn refused(&self, out: &dyn Out) -> Option<Ended> {
+        match out.abort() {
+            Abort::Goaway { last, error } if self.answered.is_none() => {
+                Some(Ended::Goaway { last, error, side: Side::Server })
+            }
+            _ => None,
+        }
     }
 
     /// Emits the event of the call, once.
@@ -266,36 +373,63 @@ impl Call {
             return;
         }
         let mut list = std::mem::take(&mut self.findings);
-        match &ended {
-            Ended::NoStatus => {
-                self.last = self.last.max(out.now());
-                // Without any head, not even who is the server is certain.
-                if self.sides.iter().any(|d| d.has_head) {
-                    list.push(Finding::new(&findings::MISSING_TRAILERS));
-                }
-            }
-            Ended::Deadline => list.push(Finding::new(&findings::DEADLINE)),
-            Ended::Reset(code, by) => {
-                let name = fields::error_name(*code).unwrap_or("an unknown code");
-                let text = format!("{name} ({code}) by the {by}");
-                list.push(Finding::new(&findings::RESET).with(text));
-            }
-            Ended::ConnectionLost => {
-                list.push(Finding::new(&findings::RESET).with("the connection was lost"));
-            }
-            Ended::Status | Ended::CaptureEnded | Ended::Evicted => {}
+        if ended == Ended::NoStatus {
+            self.last = self.last.max(out.now());
         }
+        let start = self.start.unwrap_or(out.now());
+        let is_open = matches!(ended, Ended::CaptureEnded | Ended::Evicted);
+        let end = match ended {
+            Ended::Status => self.status_at.unwrap_or(self.last),
+            _ if is_open => out.now(),
+            _ => self.last,
+        };
+        let timeout = self.request.as_ref().and_then(|r| r.timeout?.nanos());
         let [client, server] = &self.sides;
+        let messages = [client.messages, server.messages];
+        let mut path = out.path();
+        let verdict = verdict::judge(&Case {
+            ended: &ended,
+            status: self.status.as_ref(),
+            http_status: self.http_status,
+            // Without its request it is not known when it began.
+            timeout: timeout.filter(|_| client.has_head),
+            start,
+            end,
+            asked: self.asked,
+            answered: self.answered.filter(|[first, _]| first.packet < end.packet),
+            messages,
+            holed: server.holed || path.waits.get(Side::Server.index()) == Some(&true),
+            asked_in_part: client.holed || path.waits.get(Side::Client.index()) == Some(&true),
+            asked_in_full: client.has_head,
+        });
+        path.retransmissions = path.retransmissions.saturating_sub(self.retransmissions);
+        list.extend(verdict.finding(&call::beside(path)));
+        let not_200 = self.http_status.filter(|s| *s != 200);
+        // Without any head, not even who is the server is certain.
+        let has_head = self.sides.iter().any(|d| d.has_head);
+        if ended == Ended::NoStatus && not_200.is_none() && has_head && !server.holed {
+            let finding = Finding::new(&findings::MISSING_TRAILERS);
+            list.push(finding.proved_by([start.packet, end.packet]));
+        }
+        let since = |m: Moment| m.time.since(start.time);
         let report = Report {
             path: self.path(),
             status: self.status.as_ref(),
-            ended,
-            timeout: self.request.as_ref().and_then(|r| r.timeout?.nanos()),
-            messages: [client.messages, server.messages],
+            timeout,
+            messages,
             bytes: [client.bytes, server.bytes],
+            json: [client.json_bytes(), server.json_bytes()],
             encodings: [client.encoding.name(), server.encoding.name()],
-            first_response: self.first_response,
-            start: self.start.unwrap_or(out.now()),
+            responses: self.responses.map(|r| r.map(since)),
+            verdict,
+            http_status: not_200,
+            path_below: path,
+            age: is_open.then(|| since(out.now())),
+            previous_attempts: self.request.as_ref().and_then(|r| r.previous_attempts),
+            pushback_ms: self.pushback_ms,
+            trace_ids: self.request.as_ref().map(|r| r.trace_ids.clone()).unwrap_or_default(),
+            ended,
+            start,
             end: self.last,
             inferred: self.is_inferred(),
             findings: list,
@@ -306,6 +440,11 @@ impl Call {
 
 impl Machine for Call {
     fn feed(&mut self, input: Input<'_>, out: &mut dyn Out) -> Progress {
+        if let Input::Head(h) = &input {
+            // No message stands before it, so nothing is missing of what follows.
+            let d = self.side(h.side);
+            (d.lost, d.holed, d.skip) = (false, false, 0);
+        }
         match input {
             Input::Bytes(c) => return self.bytes(c, out),
             Input::Head(h) if h.side == Side::Client => self.request_head(&h, out),
@@ -314,7 +453,6 @@ impl Machine for Call {
             Input::Reset { side, code } => self.reset(side, code, out),
             Input::Gap { side, len, .. } => {
                 self.gap(side, len, out);
-                return Progress::nothing(0);
             }
             Input::End { side, cause } => self.end(side, cause, out),
             Input::Datagram { .. } => return Progress::nothing(0),

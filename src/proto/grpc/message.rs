@@ -12,6 +12,11 @@ use crate::proto::grpc::wire::{self, PREFIX_LEN};
 use crate::proto::grpc::{fields, findings};
 use crate::proto::{Out, PayloadHint, Trace};
 
+/// What the decoder of protobuf says of a message.
+const JSON_BYTES: &str = "protobuf.json_bytes";
+/// What libraries receive unless told otherwise: 4 MiB, decompressed.
+const DEFAULT_RECEIVE_LIMIT: u64 = 4 << 20;
+
 /// Characters of a message in its summary.
 const SUMMARY_CHARS: usize = 160;
 
@@ -27,6 +32,13 @@ impl Call {
     ) {
         let d = self.side(side);
         let Some(mut m) = d.current.take() else { return };
+        if cut.is_none()
+            && let Some(headers) = self.web_trailers(side, &m, data)
+        {
+            self.web_trailed(m, data, &headers, out);
+            return;
+        }
+        let d = self.side(side);
         d.bytes = d.bytes.saturating_add(u64::from(m.got));
         let number = d.messages;
         let encoding = d.encoding.clone();
@@ -55,22 +67,18 @@ impl Call {
             }
             1 => {
                 with = match &encoding {
-                    Encoding::Gzip | Encoding::Deflate => Some(encoding.clone()),
-                    // The head was not captured, but gzip says what it is.
-                    Encoding::NotSeen if data.starts_with(&[0x1f, 0x8b, 8]) => {
-                        guessed = true;
-                        Some(Encoding::Gzip)
-                    }
-                    // So does the header of zlib (RFC 1950 §2.2).
-                    Encoding::NotSeen if is_zlib(data) => {
-                        guessed = true;
-                        Some(Encoding::Deflate)
-                    }
-                    Encoding::NotSeen => {
-                        let f = Finding::new(&findings::UNKNOWN_ENCODING);
-                        list.push(f.with("grpc-encoding was not captured").at(flag));
-                        None
-                    }
+                    // The head was not captured, but the bytes may say what they are.
+                    Encoding::NotSeen => match Encoding::guess(data) {
+                        Some(guess) => {
+                            guessed = true;
+                            Some(guess)
+                        }
+                        None => {
+                            let f = Finding::new(&findings::UNKNOWN_ENCODING);
+                            list.push(f.with("grpc-encoding was not captured").at(flag));
+                            None
+                        }
+                    },
                     Encoding::Identity => {
                         let f = Finding::new(&findings::COMPRESSED_WITHOUT_ENCODING);
                         list.push(f.at(flag));
@@ -80,6 +88,7 @@ impl Call {
                         list.push(Finding::new(&findings::UNKNOWN_ENCODING).with(&**name));
                         None
                     }
+                    known => Some(known.clone()),
                 };
                 match &with {
                     Some(e) if decodable => {
@@ -120,6 +129,11 @@ impl Call {
         let shown: &[u8] = if with.is_some() { &inflated } else { data };
         let length = if with.is_some() { inflated.len() as u64 } else { u64::from(m.got) };
 
+        if length.max(u64::from(m.prefix.length)) > DEFAULT_RECEIVE_LIMIT {
+            let text = format!("{} bytes", length.max(u64::from(m.prefix.length)));
+            list.push(Finding::new(&findings::LARGE_MESSAGE).with(text));
+        }
+
         let start = m.trace.start(m.ready);
         let mut detail = m.wanted.then(|| self.message_detail(side, &mut m, data, out));
         let mut buffer = None;
@@ -143,11 +157,21 @@ impl Call {
             }
         }
         if decodable {
-            let media_type = self.media_type(side).to_owned();
-            let path = self.path().unwrap_or_default().to_owned();
-            let hint = PayloadHint { media_type: &media_type, path: &path, side, message: None };
-            let place = detail.as_mut().zip(buffer);
+            let (media_type, path) = (self.media_type(side), self.path().unwrap_or_default());
+            let hint = PayloadHint { media_type, path, side, message: None };
+            // The call tells what its messages would be as JSON, whoever looks at these.
+            let measured = out.wants(Level::Exchange) && out.method_pattern(path).is_some();
+            let mut aside = (buffer.is_none() && measured).then(Detail::default);
+            let place = match &mut aside {
+                Some(aside) => Some((aside, BufferId(0))),
+                None => detail.as_mut().zip(buffer),
+            };
             list.extend(out.decode(&hint, shown, place).unwrap_or_default());
+            let tree = aside.as_ref().or(detail.as_ref()).map(|d| &d.tree);
+            if let Some(bytes) = tree.and_then(|t| t.number(JSON_BYTES)) {
+                let [sum, known] = &mut self.side(side).json;
+                (*sum, *known) = (sum.saturating_add(bytes), *known + 1);
+            }
         }
         if let Some(detail) = &mut detail {
             detail.summary = summary(detail, length);
@@ -161,14 +185,20 @@ impl Call {
         }
 
         if side == Side::Server && number == 1 && complete {
-            self.first_response = self.start.map(|s| m.ready.time.since(s.time));
+            self.responses = Some([m.ready; 2]);
         }
-        self.saw(start, m.ready);
+        if side == Side::Server
+            && complete
+            && let Some([_, last]) = &mut self.responses
+        {
+            *last = m.ready;
+        }
+        self.saw(side, start, m.ready, out);
         out.emit(Draft {
             sender: Some(side),
             length,
             complete,
-            inferred: self.is_inferred() || guessed,
+            inferred: self.is_inferred() || guessed || self.side(side).found,
             findings: list,
             detail: detail.map(Box::new),
             ..Draft::new(Level::Message, "grpc", "message", start, m.ready)
@@ -256,7 +286,7 @@ impl Call {
             detail.origins.add(b);
             Box::new(detail)
         });
-        self.saw(start, ready);
+        self.saw(side, start, ready, out);
         out.emit(Draft {
             sender: Some(side),
             complete: false,
@@ -266,11 +296,6 @@ impl Call {
             ..Draft::new(Level::Message, "grpc", "message", start, ready)
         });
     }
-}
-
-/// The two bytes that zlib begins with are a multiple of 31.
-fn is_zlib(data: &[u8]) -> bool {
-    matches!(data, [0x78, flags, ..] if (0x7800 + u32::from(*flags)) % 31 == 0)
 }
 
 /// `GetUserRequest {id: 42}`, `~{1: 42, 2: "Alice"}`, text, or a length.

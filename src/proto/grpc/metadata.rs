@@ -1,16 +1,6 @@
 //! The values of gRPC's header fields: timeouts, percent-encoding, binary metadata.
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-
-/// Base64 of any padding: "implementations MUST accept padded and un-padded values".
-static BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
+pub(super) use crate::proto::headers::binary;
 
 /// A `grpc-timeout`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,9 +86,11 @@ const fn hex(digit: u8) -> Option<u8> {
     }
 }
 
-/// The bytes of a `-bin` value; `None` where it is no base64.
-pub(super) fn binary(value: &[u8]) -> Option<Vec<u8>> {
-    BASE64.decode(value.trim_ascii()).ok()
+/// The values of one `-bin` field: several of one name may be joined by commas, which
+/// base64 does not have; bytes as they are may.
+pub(super) fn binary_parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let raw = value.first() == Some(&0);
+    value.split(move |b| *b == b',' && !raw)
 }
 
 /// Service and method of a path: what is before and behind its last slash.
@@ -145,6 +137,19 @@ mod tests {
         assert_eq!(binary(b"AAEC/w=="), Some(vec![0, 1, 2, 255]));
         assert_eq!(binary(b"AAEC/w"), Some(vec![0, 1, 2, 255]));
         assert_eq!(binary(b"A?"), None);
+    }
+
+    #[test]
+    fn binary_values_as_they_are_behind_a_zero() {
+        // The example of gRPC proposal G1.
+        assert_eq!(binary(&[0, 1]), Some(vec![1]));
+        assert_eq!(binary(&[0]), Some(vec![]));
+        // Neither commas nor white space mean anything in them.
+        let value = b"\0\0a,b \n";
+        let parts: Vec<_> = binary_parts(value).map(binary).collect();
+        assert_eq!(parts, [Some(b"\0a,b \n".to_vec())]);
+        let parts: Vec<_> = binary_parts(b"AQ,Ag==").map(binary).collect();
+        assert_eq!(parts, [Some(vec![1]), Some(vec![2])]);
     }
 
     #[test]

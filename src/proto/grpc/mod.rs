@@ -13,6 +13,11 @@ mod heads;
 mod machine;
 mod message;
 mod metadata;
+mod resync;
+mod snappy;
+mod status;
+mod verdict;
+pub mod web;
 pub mod wire;
 
 #[cfg(test)]
@@ -39,12 +44,17 @@ pub static PROTOCOL: Protocol = Protocol {
 /// Whether an exchange is a gRPC call: by the content type of the request, or of
 /// the response where the request was not captured.
 fn claims(head: &Head<'_>) -> bool {
-    head.headers.get("content-type").is_some_and(is_grpc)
+    head.headers.get("content-type").is_some_and(is_native)
+}
+
+/// The content type of a call, in whatever form it is carried.
+fn is_grpc(content_type: &[u8]) -> bool {
+    is_native(content_type) || web::Form::of(content_type).is_some()
 }
 
 /// `application/grpc`, alone or with a `+` suffix or parameters behind it; not
 /// `application/grpc-web`.
-fn is_grpc(content_type: &[u8]) -> bool {
+fn is_native(content_type: &[u8]) -> bool {
     const BASE: &[u8] = b"application/grpc";
     let value = content_type.trim_ascii();
     let Some((base, rest)) = value.split_at_checked(BASE.len()) else { return false };

@@ -7,8 +7,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::{Moment, Side, Span};
 use crate::event::{Draft, Level, Payload};
+use crate::facts::Facts;
+use crate::field::Value;
 use crate::proto::harness::Recorder;
-use crate::proto::{EndCause, Headers, Input, Machine};
+use crate::proto::{Abort, EndCause, Headers, Input, Machine, Path};
 
 fn headers(list: &[(&str, &str)]) -> Headers {
     let mut h = Headers::new();
@@ -283,7 +285,7 @@ fn trailers_only_is_one_event() {
         w.summary("call"),
         "user.UserService/GetUser → 5 NOT_FOUND \"no such user 🙂\", 1 up 0 down, 3 µs"
     );
-    assert_eq!(w.r.codes(), ["grpc.bad-status"]);
+    assert_eq!(w.r.codes(), ["grpc.bad-status", "grpc.call-failed"]);
 }
 
 #[test]
@@ -292,7 +294,11 @@ fn resets_and_deadlines() {
     w.request(&[]).reset(Side::Client, 8);
     assert_eq!(w.text("call", "grpc.ended"), Some("reset CANCEL by client".into()));
     assert!(w.summary("call").contains("→ cancelled by client, 0 up 0 down"));
-    assert_eq!(w.r.codes(), ["grpc.reset"]);
+    assert_eq!(w.r.codes(), ["grpc.cancelled"]);
+    assert_eq!(w.text("call", "grpc.verdict"), Some("cancelled".into()));
+    assert_eq!(w.number("call", "grpc.client_status"), Some(1));
+    let finding = &w.event("call").findings[0];
+    assert_eq!(finding.proof.iter().map(|p| p.0).collect::<Vec<_>>(), [1, 2]);
 
     let mut w = World::new();
     w.request(&[("grpc-timeout", "1u")]).reset(Side::Client, 8);
@@ -307,12 +313,64 @@ fn resets_and_deadlines() {
     assert_tiles(w.event("message"));
 
     let mut w = World::new();
+    w.r.abort = Abort::Connection;
     w.request(&[]).reset(Side::Server, 0);
     assert_eq!(w.text("call", "grpc.ended"), Some("connection lost".into()));
+    assert_eq!(w.r.codes(), ["grpc.connection-lost"]);
+    // The stream alone, though it has the same code.
+    let mut w = World::new();
+    w.request(&[]).reset(Side::Server, 0);
+    assert_eq!(w.text("call", "grpc.ended"), Some("reset NO_ERROR by server".into()));
+    assert_eq!(w.r.codes(), ["grpc.reset"]);
+    // Behind the last stream of a GOAWAY, whatever that gives as its reason.
+    let mut w = World::new();
+    w.r.abort = Abort::Goaway { last: 3, error: 2 };
+    w.request(&[]).reset(Side::Server, 2);
+    assert_eq!(w.text("call", "grpc.ended"), Some("goaway INTERNAL_ERROR by server".into()));
+    assert_eq!(w.r.codes(), ["grpc.refused"]);
+    // FIN of the connection, and the end of the stream.
+    let mut w = World::new();
+    w.request(&[]).end(Side::Client).cause(Side::Server, EndCause::Cut);
+    assert_eq!(w.text("call", "grpc.verdict"), Some("connection lost".into()));
+    assert!(w.text("call", "grpc.why").is_some_and(|t| t.contains("the server ended")));
+    let mut w = World::new();
+    w.request(&[]).cause(Side::Client, EndCause::Cut).cause(Side::Server, EndCause::Cut);
+    assert!(w.text("call", "grpc.why").is_some_and(|t| t.contains("the client ended")));
     // A reset after the status changes nothing.
     let mut w = unary(1460);
     w.reset(Side::Server, 0);
     assert_eq!(w.r.kinds(Level::Exchange), ["call"]);
+}
+
+#[test]
+fn a_page_of_somebody_before_the_server_is_no_message() {
+    let mut w = World::new();
+    w.request(&[]).head(Side::Server, &[(":status", "502"), ("content-type", "text/html")], false);
+    w.send(Side::Server, b"<h1>Bad gateway</h1>").end(Side::Server);
+    assert_eq!(w.r.codes(), ["grpc.http-status", "grpc.content-type", "grpc.call-failed"]);
+    assert_eq!(w.kinds(), ["request", "response", "call"]);
+    assert!(w.summary("call").contains("HTTP status 502, no grpc-status"));
+}
+
+#[test]
+fn what_is_said_beside_the_verdict() {
+    let mut w = World::new();
+    w.r.path = Path { retransmissions: 3, round_trip: Some(1_200_000), waits: [false; 2] };
+    w.request(&[("grpc-timeout", "5S"), ("grpc-previous-rpc-attempts", "2")]);
+    w.r.path.retransmissions = 5;
+    w.response(&[]).trailers(&[("grpc-status", "14"), ("grpc-retry-pushback-ms", "50")]);
+    assert_eq!(w.number("call", "grpc.retransmissions"), Some(2));
+    assert_eq!(w.number("call", "grpc.round_trip_ns"), Some(1_200_000));
+    assert_eq!(w.number("call", "grpc.previous_attempts"), Some(2));
+    assert_eq!(w.text("call", "grpc.deadline"), Some("met".into()));
+    let detail = w.event("call").findings[0].detail.clone().unwrap_or_default();
+    assert!(detail.ends_with("its connection: round trip 1.2 ms, 2 retransmissions"), "{detail}");
+    let Some(Facts::Call(facts)) = &w.event("call").facts else { panic!("no facts") };
+    assert_eq!((facts.previous_attempts, facts.pushback_ms), (Some(2), Some(50)));
+    assert_eq!(
+        (facts.verdict, facts.status, facts.timeout_ns),
+        ("status", Some(14), Some(5_000_000_000))
+    );
 }
 
 #[test]
@@ -341,7 +399,23 @@ fn a_gap_loses_one_direction_only() {
     w.trailers(&[("grpc-status", "0")]);
     assert_eq!(w.kinds(), ["request", "response", "message", "message", "trailers", "call"]);
     assert_eq!(w.r.codes(), ["grpc.gap"]);
-    assert_eq!(w.r.refused[1], 16);
+    assert_eq!(w.r.refused[1], 0);
+    // The next message is found again, where how much is missing is known or not.
+    for len in [0, 3, 40] {
+        let mut w = World::new();
+        w.request(&[]).response(&[]).send(Side::Server, &framed(0, ALICE)[..7]);
+        w.r.gap(&mut w.m, Side::Server, len);
+        if len == 3 {
+            w.send(Side::Server, &framed(0, ALICE)[10..]);
+        }
+        w.send(Side::Server, &framed(0, ALICE)).send(Side::Server, &framed(0, ID_42));
+        w.trailers(&[("grpc-status", "0")]);
+        let list = ["request", "response", "message", "message", "message", "trailers", "call"];
+        assert_eq!(w.kinds(), list, "{len}");
+        assert_eq!(w.r.codes(), ["grpc.gap"], "{len}");
+        let complete: Vec<bool> = w.r.events[2..5].iter().map(|e| e.complete).collect();
+        assert_eq!(complete, [false, true, true], "{len}");
+    }
     // Between messages.
     let mut w = World::new();
     w.request(&[]);
@@ -371,11 +445,13 @@ fn each_odd_head_is_found_once() {
     assert_eq!(w.r.codes(), ["grpc.content-type", "grpc.method-not-post"]);
     let mut w = World::new();
     w.request(&[]).head(Side::Server, &[(":status", "503"), ("content-type", "text/html")], true);
-    assert_eq!(w.r.codes(), ["grpc.http-status", "grpc.content-type", "grpc.missing-trailers"]);
+    assert_eq!(w.r.codes(), ["grpc.http-status", "grpc.content-type", "grpc.call-failed"]);
     assert_eq!(w.text("call", "grpc.ended"), Some("no status".into()));
+    assert_eq!(w.number("call", "grpc.client_status"), Some(14));
     let mut w = World::new();
     w.request(&[]).response(&[]).trailers(&[("grpc-status", "x"), ("grpc-message", "100%")]);
-    assert_eq!(w.r.codes(), ["grpc.bad-percent-encoding", "grpc.malformed-status"]);
+    let codes = ["grpc.bad-percent-encoding", "grpc.malformed-status", "grpc.call-failed"];
+    assert_eq!(w.r.codes(), codes);
     let mut w = World::new();
     w.request(&[]).response(&[]).trailers(&[("other", "1")]);
     assert_eq!(w.r.codes(), ["grpc.missing-trailers"]);
@@ -392,7 +468,7 @@ fn each_odd_message_is_found_once() {
     let cases: &[Case<'_>] = &[
         (&[], framed(1, &packed), &["grpc.compressed-without-encoding"]),
         (&[("grpc-encoding", "identity")], framed(1, b"x"), &["grpc.compressed-without-encoding"]),
-        (&[("grpc-encoding", "snappy")], framed(1, b"x"), &["grpc.unknown-encoding"]),
+        (&[("grpc-encoding", "lz4")], framed(1, b"x"), &["grpc.unknown-encoding"]),
         (&[("grpc-encoding", "gzip")], framed(1, &broken), &["grpc.bad-compression"]),
         (&[("grpc-encoding", "gzip")], framed(1, &longer), &["grpc.bad-compression"]),
         (
@@ -413,12 +489,91 @@ fn each_odd_message_is_found_once() {
 }
 
 #[test]
+fn zstd_and_snappy_are_undone() {
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+    let zstd = compress_to_vec(ALICE, CompressionLevel::Fastest);
+    // A length, and one literal.
+    let snappy = [&[ALICE.len() as u8, (ALICE.len() as u8 - 1) << 2], ALICE].concat();
+    for (name, packed) in [("zstd", zstd), ("snappy", snappy)] {
+        for size in [1, 2, 3, 7, 1460] {
+            let mut w = World::new();
+            w.size = size;
+            w.request(&[("grpc-encoding", name)]).send(Side::Client, &framed(1, &packed));
+            assert!(w.r.codes().is_empty(), "{name}");
+            let e = w.event("message");
+            assert_eq!(e.length, ALICE.len() as u64, "{name}");
+            assert_eq!(e.detail.as_ref().unwrap().payload, Payload::Bytes(ALICE.to_vec()));
+            assert_tiles(e);
+        }
+    }
+}
+
+/// What is found of these details beside this status.
+fn about_details(status: &str, message: &str, details: &str) -> Vec<&'static str> {
+    let mut w = World::new();
+    w.request(&[]).response(&[]);
+    w.trailers(&[
+        ("grpc-status", status),
+        ("grpc-message", message),
+        ("grpc-status-details-bin", details),
+    ]);
+    let of_all = ["grpc.bad-status", "grpc.call-failed"];
+    w.r.codes().into_iter().filter(|c| !of_all.contains(c)).collect()
+}
+
+#[test]
+fn rich_details_may_not_contradict_the_status() {
+    // Code 5 and the message "no", as base64 and as bytes (gRPC proposal G1).
+    for details in ["CAUSAm5v", "\0\u{8}\u{5}\u{12}\u{2}no"] {
+        assert_eq!(about_details("5", "no", details), [""; 0]);
+        assert_eq!(about_details("13", "no", details), ["grpc.status-details-mismatch"]);
+        // Another message is no contradiction.
+        assert_eq!(about_details("5", "no user", details), ["grpc.status-details-message"]);
+        assert_eq!(about_details("0", "no", details), ["grpc.status-details-of-ok"]);
+    }
+    // No code, the message "no": nothing is said of the code.
+    assert_eq!(about_details("13", "no", "EgJubw"), [""; 0]);
+    // A service's own bytes, and its own message whose first field is 404.
+    assert_eq!(about_details("5", "no", "AAECAw"), ["grpc.other-status-details"]);
+    assert_eq!(about_details("5", "no", "CJQD"), ["grpc.other-status-details"]);
+    assert_eq!(about_details("5", "no", "?"), ["grpc.bad-base64"]);
+    assert_eq!(about_details("5", "no", ""), [""; 0]);
+}
+
+#[test]
+fn binary_metadata_as_bytes_is_shown_as_bytes() {
+    let mut w = World::new();
+    w.request(&[("token-bin", "\0,\u{1} "), ("list-bin", "AQ,Ag")]);
+    assert_eq!(w.r.codes(), [""; 0]);
+    let tree = &w.event("request").detail.as_ref().unwrap().tree;
+    let all: Vec<Vec<u8>> = tree
+        .leaves()
+        .filter(|n| n.spec.name == "grpc.metadata_bin")
+        .map(|n| match &n.value {
+            Value::Bytes(b) => b.to_vec(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(all, [b",\x01 ".to_vec(), vec![1], vec![2]]);
+}
+
+#[test]
+fn more_than_libraries_receive_is_found() {
+    let mut w = World::new();
+    w.request(&[("grpc-encoding", "gzip")]);
+    w.send(Side::Client, &framed(1, &gzip(&vec![0; 4 << 20])));
+    assert!(w.r.codes().is_empty());
+    w.send(Side::Client, &framed(1, &gzip(&vec![0; (4 << 20) + 1])));
+    assert_eq!(w.r.codes(), ["grpc.large-message"]);
+}
+
+#[test]
 fn a_bomb_is_named() {
     use crate::base::limits::MAX_INFLATED_BYTES;
     let packed = gzip(&vec![0; MAX_INFLATED_BYTES + 1]);
     let mut w = World::new();
     w.request(&[("grpc-encoding", "gzip")]).send(Side::Client, &framed(1, &packed));
-    assert_eq!(w.r.codes(), ["grpc.inflate-limit"]);
+    assert_eq!(w.r.codes(), ["grpc.inflate-limit", "grpc.large-message"]);
     assert_eq!(w.event("message").length, MAX_INFLATED_BYTES as u64);
     assert_eq!(w.event("message").detail.as_ref().unwrap().truncated, Some(64 << 20));
 }
@@ -443,7 +598,7 @@ fn a_large_message_keeps_its_length() {
         w.request(&[])
             .send(Side::Client, &framed(0, &data))
             .send(Side::Client, &framed(0, b"next"));
-        assert_eq!(w.r.codes(), ["grpc.message-limit"]);
+        assert_eq!(w.r.codes(), ["grpc.message-limit", "grpc.large-message"]);
         let e = w.event("message");
         assert_eq!(e.length, data.len() as u64);
         assert_tiles(e);
@@ -495,7 +650,7 @@ fn claims_by_content_type() {
         ("application/grpcx", false),
         ("application/json", false),
     ] {
-        assert_eq!(is_grpc(value.as_bytes()), yes, "{value}");
+        assert_eq!(is_native(value.as_bytes()), yes, "{value}");
     }
 }
 
@@ -506,7 +661,7 @@ fn nothing_is_built_that_nobody_looks_at() {
     w.request(&[]).send(Side::Client, &framed(0, ID_42)).response(&[]);
     w.trailers(&[("grpc-status", "2")]);
     assert!(w.r.events.iter().all(|e| e.detail.is_none()));
-    assert_eq!(w.r.codes(), ["grpc.bad-status"]);
+    assert_eq!(w.r.codes(), ["grpc.bad-status", "grpc.call-failed"]);
 }
 
 proptest! {

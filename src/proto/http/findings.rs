@@ -14,6 +14,18 @@ pub static NO_REQUEST: FindingSpec = FindingSpec::note(
     "RFC 9110 §3.4",
     "The response stands alone: its request was not captured.",
 );
+/// A browser asks first.
+pub static PREFLIGHT: FindingSpec = FindingSpec::note(
+    "http.cors-preflight",
+    "Fetch, CORS protocol",
+    "A browser asks whether it may send a request to another origin; the request follows, if it may.",
+);
+/// And is refused.
+pub static CORS_REFUSED: FindingSpec = FindingSpec::warning(
+    "http.cors-refused",
+    "Fetch, CORS protocol",
+    "The answer to a preflight does not allow what was asked: the browser will not send the request.",
+);
 /// Cut off.
 pub static BODY_CUT: FindingSpec = FindingSpec::warning(
     "http.body-cut",
@@ -69,10 +81,25 @@ pub static PARTS_LIMIT: FindingSpec = FindingSpec::warning(
     "The body has more parts, or deeper ones, than are listed here.",
 );
 
+/// Asked again and again.
+pub static POLLING: FindingSpec = FindingSpec::note(
+    "http.polling",
+    "RFC 6202 §2",
+    "The client asks the same at a steady pace to learn of events: each waits until it is asked for, and most answers bring nothing.",
+);
+/// Asked, and held.
+pub static LONG_POLLING: FindingSpec = FindingSpec::note(
+    "http.long-polling",
+    "RFC 6202 §2.1",
+    "The client asks again as soon as it is answered, and the server holds each answer until there is an event or its time is up.",
+);
+
 /// All findings of the protocol.
 pub static FINDINGS: &[&FindingSpec] = &[
     &NO_RESPONSE,
     &NO_REQUEST,
+    &PREFLIGHT,
+    &CORS_REFUSED,
     &BODY_CUT,
     &RESET,
     &GAP,
@@ -82,4 +109,6 @@ pub static FINDINGS: &[&FindingSpec] = &[
     &INFLATE_LIMIT,
     &MULTIPART,
     &PARTS_LIMIT,
+    &POLLING,
+    &LONG_POLLING,
 ];

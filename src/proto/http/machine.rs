@@ -27,8 +27,9 @@ use crate::proto::http::hops::hops;
 use crate::proto::http::message::{
     About, Ended, Message, Shown, lossy, media_type, status, target,
 };
+use crate::proto::http::preflight::Preflight;
 use crate::proto::http::stream::Stream;
-use crate::proto::{Chunk, EndCause, Head, Input, Machine, Out, Progress};
+use crate::proto::{Chunk, EndCause, Head, Input, Machine, Out, Progress, missing};
 
 /// The machine.
 #[derive(Debug, Default)]
@@ -47,6 +48,8 @@ pub struct Http {
     pub(super) last_event_id: Option<Box<[u8]>>,
     /// Findings of a response that was emitted with its head.
     pub(super) late: Vec<Finding>,
+    /// Where the request asks for a browser.
+    pub(super) preflight: Option<Box<Preflight>>,
     /// The request's method is HEAD: a length is stated, and no body follows.
     pub(super) bodiless: bool,
     over: bool,
@@ -95,6 +98,7 @@ impl Machine for Http {
             },
             last_event_id: self.last_event_id.clone(),
             late: self.late.clone(),
+            preflight: self.preflight.clone(),
             bodiless: self.bodiless,
             over: self.over,
         }))
@@ -118,7 +122,8 @@ impl Machine for Http {
             + f.host.len()
             + f.target.len()
             + f.media_type.len();
-        let stream = self.stream.as_ref().map_or(0, |s| s.memory());
+        let stream = self.stream.as_ref().map_or(0, |s| s.memory())
+            + self.preflight.as_ref().map_or(0, |p| p.memory());
         size_of::<Self>() + stream + facts + about + shown(&self.request) + shown(&self.response)
     }
 }
@@ -182,8 +187,14 @@ impl Http {
             let method = h.headers.get(":method").unwrap_or_default();
             self.bodiless = matches!(method, b"HEAD" | b"");
             let id = h.headers.get("last-event-id");
+            self.preflight = Preflight::of(h.headers).map(Box::new);
             self.last_event_id =
                 id.map(|v| v.get(..MAX_FACT_BYTES).unwrap_or(v).to_vec().into_boxed_slice());
+        }
+        if h.side == Side::Server
+            && let Some(p) = self.preflight.take()
+        {
+            p.judge(status, h.headers, &mut self.late);
         }
         *self.message(h.side) = m;
         if h.side == Side::Server {
@@ -279,7 +290,7 @@ impl Http {
         let m = self.message(side);
         if m.ended.is_none() {
             if !m.gap {
-                m.findings.push(Finding::new(&g::GAP).with(format!("{len} bytes")));
+                m.findings.push(Finding::new(&g::GAP).with(missing(len)));
             }
             m.gap = true;
         }

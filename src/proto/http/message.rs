@@ -174,8 +174,8 @@ impl Message {
             body.show(&mut d, findings, out);
         }
         for t in &s.trailers {
-            let base = d.origins.append(&t.origins);
-            d.tree.append(&t.tree, base);
+            let base = d.origins.append(t.origins.clone());
+            d.tree.append(t.tree.clone(), base);
         }
         d
     }
@@ -185,8 +185,8 @@ impl Shown {
     pub(super) fn new(h: &Head<'_>) -> Self {
         let mut detail = Detail::default();
         if let Some(d) = h.detail {
-            let base = detail.origins.append(&d.origins);
-            detail.tree.append(&d.tree, base);
+            let base = detail.origins.append(d.origins.clone());
+            detail.tree.append(d.tree.clone(), base);
         }
         // Versions whose heads have other names, or no tree, are found by these
         // all the same.

@@ -11,6 +11,7 @@ mod hash;
 mod hops;
 mod machine;
 mod message;
+mod preflight;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,14 @@ pub static PROTOCOL: Protocol = Protocol {
 /// Every exchange: it is asked last.
 fn claims(_: &Head<'_>) -> bool {
     true
+}
+
+/// The hash of a body, as [`HttpFacts`](crate::facts::HttpFacts) has it.
+#[must_use]
+pub fn body_hash(body: &[u8]) -> u64 {
+    let mut hash = hash::Hash::default();
+    hash.update(body);
+    hash.value()
 }
 
 fn start() -> Box<dyn Machine> {

@@ -3,6 +3,7 @@
 
 use crate::base::{BufferId, Side};
 use crate::field::{In, NoSink};
+use crate::finding::Severity;
 use crate::proto::Headers;
 use crate::proto::http2::codes::frame;
 use crate::proto::http2::hpack::Decoder;
@@ -31,7 +32,15 @@ const SEARCHED: usize = 40 << 10;
 /// it may have. `None` below nine bytes.
 pub(super) fn plausible(data: &[u8]) -> Option<FrameHead> {
     // Most bytes fail here: no frame is longer than 0x004000.
-    if data.first()? != &0 || data.get(1)? > &0x40 || data.get(5)? & 0x80 != 0 {
+    if data.first()? != &0 || data.get(1)? > &0x40 {
+        return None;
+    }
+    plausible_up_to(data, MAX_LENGTH)
+}
+
+/// The same with another bound of its length.
+fn plausible_up_to(data: &[u8], max_length: u32) -> Option<FrameHead> {
+    if data.get(5)? & 0x80 != 0 {
         return None;
     }
     let (_, h) = wire::frame_head(In::new(data, BufferId(0), 0, &NoSink)).ok()?;
@@ -68,7 +77,7 @@ pub(super) fn plausible(data: &[u8]) -> Option<FrameHead> {
         frame::PRIORITY_UPDATE => (0, !of_stream && length >= 4),
         _ => return None,
     };
-    (fits && h.flags & !flags == 0 && length <= MAX_LENGTH).then_some(h)
+    (fits && h.flags & !flags == 0 && length <= max_length).then_some(h)
 }
 
 /// Whether the payload of a whole frame, which is plausible by its header, is so
@@ -85,8 +94,27 @@ fn payload_fits(head: &FrameHead, payload: &[u8]) -> bool {
         frame::DATA if head.has(PADDED) => {
             payload.first().is_some_and(|pad| u32::from(*pad) < head.length)
         }
+        frame::HEADERS | frame::PUSH_PROMISE => section_fits(head, payload),
         _ => true,
     }
+}
+
+/// Whether a header block that is whole can be read to its end.
+fn section_fits(head: &FrameHead, payload: &[u8]) -> bool {
+    let body = wire::body(In::new(payload, BufferId(0), 0, &NoSink), head);
+    let (Content::Headers { fragment, .. } | Content::PushPromise { fragment, .. }) = body.content
+    else {
+        return false;
+    };
+    if !head.has(END_HEADERS) {
+        return true;
+    }
+    let mut hpack = Decoder::default();
+    hpack.join();
+    let mut findings = Vec::new();
+    let block = In::new(fragment.octets, BufferId(0), 0, &NoSink);
+    hpack.block(block, &mut Headers::new(), None, &mut findings);
+    findings.iter().all(|f| f.spec.severity < Severity::Error)
 }
 
 /// Who sent a frame: pseudo-header fields are either a request's or a response's
@@ -242,6 +270,70 @@ pub(super) fn find(data: &[u8], last: bool) -> Found {
         }
     }
     if last || searched.len() == SEARCHED { Found::Nowhere } else { Found::Undecided }
+}
+
+/// What is known of a connection behind missing bytes of one of its directions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hints {
+    /// The highest streams in use, of the client's and the server's.
+    pub(super) highest: [u32; 2],
+    /// The largest payload that the peer allows.
+    pub(super) max_frame: u32,
+}
+
+/// Streams of one end that may have been opened by what is missing: a thousand.
+const UNSEEN_STREAMS: u32 = 2000;
+/// Bytes that are searched in one go behind missing bytes. Frames that are so long that
+/// two do not fit are rare, and the next search goes on behind.
+const SOUGHT: usize = 256 << 10;
+
+impl Hints {
+    /// The frame header at the front, if it fits.
+    fn plausible(&self, data: &[u8]) -> Option<FrameHead> {
+        let h = plausible_up_to(data, self.max_frame)?;
+        let highest = self.highest.get(initiator(h.stream).index()).copied().unwrap_or_default();
+        // Hardly any server opens streams, so none is expected where none was.
+        let unseen = if h.stream % 2 == 1 || highest > 0 { UNSEEN_STREAMS } else { 0 };
+        let known = h.stream == 0 || h.stream <= highest.saturating_add(unseen);
+        known.then_some(h)
+    }
+
+    /// Finds the first frame behind missing bytes: two headers in a chain, the payload
+    /// between them sound; at the end of the bytes one whole frame to their very end.
+    /// The earliest place that is not refuted decides, so that it does not depend on
+    /// how the bytes come. [`Found::Nowhere`] speaks for all but the last eight bytes.
+    pub(super) fn find(&self, data: &[u8], last: bool) -> Found {
+        let window = SOUGHT.max(2 * (self.max_frame as usize).min(SOUGHT));
+        let full = data.len() >= window;
+        let data = data.get(..window).unwrap_or(data);
+        for at in 0..data.len() {
+            let rest = data.get(at..).unwrap_or_default();
+            if rest.len() < HEAD_LEN {
+                break;
+            }
+            let Some(head) = self.plausible(rest) else { continue };
+            let whole = HEAD_LEN + head.length as usize;
+            let Some(next) = rest.get(whole..) else {
+                if last || full {
+                    continue;
+                }
+                return Found::Undecided;
+            };
+            if !payload_fits(&head, rest.get(HEAD_LEN..whole).unwrap_or_default()) {
+                continue;
+            }
+            if next.len() >= HEAD_LEN {
+                if self.plausible(next).is_some() {
+                    return Found::At(at);
+                }
+            } else if last && next.is_empty() {
+                return Found::At(at);
+            } else if !last && !full {
+                return Found::Undecided;
+            }
+        }
+        if last || full { Found::Nowhere } else { Found::Undecided }
+    }
 }
 
 #[cfg(test)]

@@ -22,9 +22,12 @@ pub(crate) mod settings {
     pub(crate) const HEADER_TABLE_SIZE: u16 = 1;
     pub(crate) const ENABLE_PUSH: u16 = 2;
     pub(crate) const INITIAL_WINDOW_SIZE: u16 = 4;
+    pub(crate) const MAX_HEADER_LIST_SIZE: u16 = 6;
     pub(crate) const MAX_FRAME_SIZE: u16 = 5;
     pub(crate) const ENABLE_CONNECT_PROTOCOL: u16 = 8;
     pub(crate) const NO_RFC7540_PRIORITIES: u16 = 9;
+    /// GRPC_ALLOW_TRUE_BINARY_METADATA of gRPC's proposal G1.
+    pub(crate) const GRPC_TRUE_BINARY: u16 = 0xfe03;
 }
 
 /// The name of a frame type, as the RFCs write it.
@@ -102,6 +105,8 @@ pub fn setting(value: u64) -> Option<&'static str> {
         6 => "SETTINGS_MAX_HEADER_LIST_SIZE",
         8 => "SETTINGS_ENABLE_CONNECT_PROTOCOL",
         9 => "SETTINGS_NO_RFC7540_PRIORITIES",
+        // gRPC proposal G1: values of -bin fields may come as bytes.
+        0xfe03 => "GRPC_ALLOW_TRUE_BINARY_METADATA",
         _ => return None,
     })
 }

@@ -146,6 +146,121 @@ pub(crate) static WINDOW_ZERO: FindingSpec = FindingSpec::error(
     "RFC 9113 §6.9",
     "A window update adds nothing.",
 );
+pub(crate) static WINDOW_EXCEEDED: FindingSpec = FindingSpec::error(
+    "http2.window-exceeded",
+    "RFC 9113 §6.9.1",
+    "More data is sent than the window of the stream or of the connection allows.",
+);
+pub(crate) static WINDOW_OVERFLOW: FindingSpec = FindingSpec::error(
+    "http2.window-overflow",
+    "RFC 9113 §6.9.1",
+    "A window update opens a window beyond 2,147,483,647 bytes.",
+);
+pub(crate) static FLOW_WAIT: FindingSpec = FindingSpec::note(
+    "http2.flow-control-wait",
+    "RFC 9113 §5.2",
+    "Data waited for a WINDOW_UPDATE: the window was too small for it, and it followed as soon as that came.",
+);
+pub(crate) static FLOW_STALL: FindingSpec = FindingSpec::warning(
+    "http2.flow-control-stall",
+    "RFC 9113 §5.2",
+    "Data waited 100 ms or more for a WINDOW_UPDATE: the receiver did not read, or its window is too small for the path.",
+);
+pub(crate) static SETTINGS_UNACKED: FindingSpec = FindingSpec::warning(
+    "http2.settings-unacknowledged",
+    "RFC 9113 §6.5.3",
+    "Settings were not acknowledged, though the connection went on for 5 s or more.",
+);
+pub(crate) static PING_UNACKED: FindingSpec = FindingSpec::warning(
+    "http2.ping-unacknowledged",
+    "RFC 9113 §6.7",
+    "A PING was not acknowledged, though the connection went on for 5 s or more.",
+);
+pub(crate) static RAPID_RESET: FindingSpec = FindingSpec::warning(
+    "http2.rapid-reset",
+    "CVE-2023-44487",
+    "One end opened and reset streams in such numbers that its peer works for nothing.",
+);
+pub(crate) static PING_FLOOD: FindingSpec = FindingSpec::warning(
+    "http2.ping-flood",
+    "RFC 9113 §10.5, CVE-2019-9512",
+    "PING frames in such numbers that answering them is work.",
+);
+pub(crate) static SETTINGS_FLOOD: FindingSpec = FindingSpec::warning(
+    "http2.settings-flood",
+    "RFC 9113 §10.5, CVE-2019-9515",
+    "SETTINGS frames in such numbers that applying them is work.",
+);
+pub(crate) static EMPTY_FLOOD: FindingSpec = FindingSpec::warning(
+    "http2.empty-frames-flood",
+    "RFC 9113 §10.5, CVE-2019-9518",
+    "Many frames without content that end nothing.",
+);
+pub(crate) static CONTINUATION_FLOOD: FindingSpec = FindingSpec::warning(
+    "http2.continuation-flood",
+    "RFC 9113 §10.5, CVE-2024-27316",
+    "A header block goes on over more CONTINUATION frames than any header section needs.",
+);
+pub(crate) static HEADER_BOMB: FindingSpec = FindingSpec::warning(
+    "http2.header-bomb",
+    "RFC 7541 §7.3, RFC 9113 §10.5.1",
+    "A header section is far larger than the block that it was decoded from: entries of the dynamic table are repeated.",
+);
+pub(crate) static HEADER_LIST_SIZE: FindingSpec = FindingSpec::warning(
+    "http2.header-list-size",
+    "RFC 9113 §6.5.2",
+    "A header section is larger than the SETTINGS_MAX_HEADER_LIST_SIZE of the peer.",
+);
+pub(crate) static HEADER_NAME: FindingSpec = FindingSpec::error(
+    "http2.header-name",
+    "RFC 9113 §8.2.1",
+    "The name of a header field has an uppercase letter, or a character that no name may have.",
+);
+pub(crate) static HEADER_VALUE: FindingSpec = FindingSpec::error(
+    "http2.header-value",
+    "RFC 9113 §8.2.1",
+    "The value of a header field has a line break or a zero, or white space at an end.",
+);
+pub(crate) static CONNECTION_HEADER: FindingSpec = FindingSpec::error(
+    "http2.connection-header",
+    "RFC 9113 §8.2.2",
+    "A header field of HTTP/1.1 connections: connection, proxy-connection, keep-alive, transfer-encoding, upgrade, or te with anything but trailers.",
+);
+pub(crate) static PSEUDO_ORDER: FindingSpec = FindingSpec::error(
+    "http2.pseudo-header-order",
+    "RFC 9113 §8.3",
+    "A pseudo-header field stands behind a regular one.",
+);
+pub(crate) static PSEUDO_TWICE: FindingSpec = FindingSpec::error(
+    "http2.pseudo-header-twice",
+    "RFC 9113 §8.3",
+    "A pseudo-header field stands twice in a section.",
+);
+pub(crate) static PSEUDO_UNKNOWN: FindingSpec = FindingSpec::error(
+    "http2.pseudo-header-unknown",
+    "RFC 9113 §8.3",
+    "A pseudo-header field that is not defined for this section: a request's in a response or the reverse, any in trailers, or one that nobody knows.",
+);
+pub(crate) static PSEUDO_MISSING: FindingSpec = FindingSpec::error(
+    "http2.pseudo-header-missing",
+    "RFC 9113 §8.3.1",
+    "A request lacks :method, :scheme or :path, or has an empty :path; or a response lacks :status.",
+);
+pub(crate) static PRIORITY_FIELD: FindingSpec = FindingSpec::warning(
+    "http2.priority-field",
+    "RFC 9218 §4",
+    "A Priority field is no dictionary of structured fields, and is ignored.",
+);
+pub(crate) static PRIORITY_UPDATE: FindingSpec = FindingSpec::error(
+    "http2.priority-update",
+    "RFC 9218 §7.1",
+    "A PRIORITY_UPDATE frame of the server, or for stream 0.",
+);
+pub(crate) static GOAWAY: FindingSpec = FindingSpec::note(
+    "http2.goaway",
+    "RFC 9113 §6.8",
+    "The connection is being shut down without an error: by the server of its own accord, or while streams are open.",
+);
 pub(crate) static RST_STREAM: FindingSpec =
     FindingSpec::warning("http2.stream-reset", "RFC 9113 §6.4", "A stream was aborted.");
 pub(crate) static RST_NOTE: FindingSpec = FindingSpec::note(
@@ -168,7 +283,7 @@ pub(crate) static TRUNCATED: FindingSpec =
 pub(crate) static GAP: FindingSpec = FindingSpec::error(
     "http2.gap",
     "RFC 9113 §4.1",
-    "Bytes are missing: what follows in this direction cannot be read.",
+    "Bytes are missing. Behind them frames are found again, in a frame of known length by counting, else by headers that lead from one to the next; header fields inserted before are unknown then.",
 );
 pub(crate) static STREAM_UNFINISHED: FindingSpec = FindingSpec::warning(
     "http2.streams-unfinished",
@@ -239,6 +354,29 @@ pub(crate) static FINDINGS: &[&FindingSpec] = &[
     &PUSH_BY_CLIENT,
     &PUSH_DISABLED,
     &WINDOW_ZERO,
+    &WINDOW_EXCEEDED,
+    &WINDOW_OVERFLOW,
+    &FLOW_WAIT,
+    &FLOW_STALL,
+    &SETTINGS_UNACKED,
+    &PING_UNACKED,
+    &RAPID_RESET,
+    &PING_FLOOD,
+    &SETTINGS_FLOOD,
+    &EMPTY_FLOOD,
+    &CONTINUATION_FLOOD,
+    &HEADER_BOMB,
+    &HEADER_LIST_SIZE,
+    &HEADER_NAME,
+    &HEADER_VALUE,
+    &CONNECTION_HEADER,
+    &PSEUDO_ORDER,
+    &PSEUDO_TWICE,
+    &PSEUDO_UNKNOWN,
+    &PSEUDO_MISSING,
+    &PRIORITY_FIELD,
+    &PRIORITY_UPDATE,
+    &GOAWAY,
     &RST_STREAM,
     &RST_NOTE,
     &GOAWAY_ERROR,

@@ -8,14 +8,14 @@
 use crate::base::limits::MAX_HEADER_BYTES;
 use crate::base::{BufferId, Moment, Origins, Side};
 use crate::event::{Detail, Draft, Level, Payload};
-use crate::field::{In, NoSink, Tree, TreeSink};
+use crate::field::{In, NoSink, Tree, TreeSink, Value};
 use crate::finding::Finding;
 use crate::proto::http2::chain::{self, Found};
 use crate::proto::http2::codes::{self, frame};
-use crate::proto::http2::connection::Connection;
+use crate::proto::http2::connection::{Connection, Left};
 use crate::proto::http2::streaming::Streaming;
 use crate::proto::http2::wire::{self, Body, Content, FrameHead, HEAD_LEN, PREFACE};
-use crate::proto::http2::{fields, findings, probe, summary};
+use crate::proto::http2::{fields, findings, priority, probe, summary};
 use crate::proto::{Chunk, EndCause, Input, Machine, Out, Progress, Trace};
 
 /// The label of buffer 0.
@@ -32,10 +32,14 @@ enum Phase {
     Start,
     /// Between two frames.
     Frames,
-    /// Within a frame whose payload streams through.
+    /// Within a frame whose payload streams through, or that was cut off.
     Within(Streaming),
-    /// Bytes are missing, or these are no frames: nothing more is read. Only
-    /// this direction is affected.
+    /// The bytes ended within a frame header: so many of it had come.
+    CutHead(u8),
+    /// Behind missing bytes: the next frame is looked for. So many bytes are not known
+    /// for what they were.
+    Seeking(u64),
+    /// These are no frames: nothing more is read. Only this direction is affected.
     Lost,
 }
 
@@ -114,7 +118,11 @@ impl Http2 {
         match phase {
             Phase::Lost => Step::Stop,
             Phase::Start => self.start(here, out),
-            Phase::Frames => self.frame(here, out),
+            Phase::Frames | Phase::CutHead(_) => self.frame(here, out),
+            Phase::Seeking(unknown) => {
+                let unknown = *unknown;
+                self.seek(here, unknown, out)
+            }
             Phase::Within(streaming) => {
                 let n = streaming.take(side, here.offset, here.data, &mut self.connection, out);
                 self.finish_streaming(side, out);
@@ -206,14 +214,100 @@ impl Http2 {
         }
     }
 
+    /// Bytes of a direction are missing. Within a frame whose length is known the
+    /// place behind them is known; else the next frame must be found.
+    fn gap(&mut self, side: Side, offset: u64, len: u64, out: &mut dyn Out) {
+        let detail = format!("{len} bytes");
+        let found = Finding::new(&findings::GAP).with(detail.clone());
+        let phase = std::mem::replace(self.phase(side), Phase::Frames);
+        let unknown = match phase {
+            Phase::Lost => {
+                *self.phase(side) = Phase::Lost;
+                return;
+            }
+            Phase::Within(s) if u64::from(s.left()) >= len => {
+                // Checked: no more than what is left.
+                let rest = s.behind(side, len as u32, &mut self.connection, out);
+                if s.is_rest() {
+                    out.finding(found);
+                } else {
+                    self.connection.unread(side, s.head());
+                }
+                s.finish(
+                    side,
+                    Some(Finding::new(&findings::GAP).with(detail)),
+                    &mut self.connection,
+                    out,
+                );
+                *self.phase(side) = Phase::Within(rest);
+                self.finish_streaming(side, out);
+                return;
+            }
+            Phase::Within(s) => {
+                let unknown = len.saturating_sub(u64::from(s.left()));
+                if s.is_rest() {
+                    out.finding(found);
+                } else {
+                    self.connection.unread(side, s.head());
+                }
+                s.finish(
+                    side,
+                    Some(Finding::new(&findings::GAP).with(detail)),
+                    &mut self.connection,
+                    out,
+                );
+                unknown
+            }
+            other => {
+                out.finding(found);
+                match other {
+                    Phase::CutHead(n) => len.saturating_add(u64::from(n)),
+                    Phase::Seeking(before) => len.saturating_add(before),
+                    _ => len,
+                }
+            }
+        };
+        if unknown == 0 {
+            return;
+        }
+        self.connection.gap(side, offset, out);
+        *self.phase(side) = Phase::Seeking(unknown);
+    }
+
+    /// Looks for the next frame behind missing bytes.
+    fn seek(&mut self, here: Here<'_>, unknown: u64, out: &mut dyn Out) -> Step {
+        let Here { side, data, last, .. } = here;
+        let (n, is_found) = match self.connection.hints(side).find(data, last) {
+            Found::At(n) => (n, true),
+            Found::Undecided => return Step::Need((data.len() / 4).max(1)),
+            // The last bytes may be the beginning of a header.
+            Found::Nowhere if last => (data.len(), false),
+            Found::Nowhere => (data.len().saturating_sub(HEAD_LEN - 1).max(1), false),
+        };
+        if n > 0 {
+            let skipped = data.get(..n).unwrap_or_default();
+            cut_frame(Here { data: skipped, ..here }, Cut::Front, true, out);
+        }
+        let unknown = unknown.saturating_add(n as u64);
+        if is_found {
+            self.connection.found_again(side, unknown);
+            *self.phase(side) = Phase::Frames;
+        } else {
+            *self.phase(side) = Phase::Seeking(unknown);
+        }
+        Step::Took(n)
+    }
+
     fn frame(&mut self, here: Here<'_>, out: &mut dyn Out) -> Step {
         let Here { side, offset, data, last } = here;
         let Ok((_, head)) = wire::frame_head(In::new(data, BufferId(0), 0, &NoSink)) else {
             if !last {
                 return Step::Need(HEAD_LEN - data.len());
             }
-            let joined = self.connection.is_joined();
-            cut_frame(here, Cut::Head, joined, out);
+            let inferred = self.connection.is_inferred(side);
+            cut_frame(here, Cut::Head, inferred, out);
+            // Below nine.
+            *self.phase(side) = Phase::CutHead(data.len() as u8);
             return Step::Took(data.len());
         };
         let length = head.length as usize;
@@ -232,8 +326,11 @@ impl Http2 {
             if !last {
                 return Step::Need(whole - data.len());
             }
-            let joined = self.connection.is_joined();
-            cut_frame(here, Cut::Payload(&head), joined, out);
+            let inferred = self.connection.is_inferred(side);
+            cut_frame(here, Cut::Payload(&head), inferred, out);
+            self.connection.unread(side, &head);
+            let got = data.len().saturating_sub(HEAD_LEN) as u32;
+            *self.phase(side) = Phase::Within(Streaming::rest(head, got, out));
             return Step::Took(data.len());
         };
         self.held(Here { data: bytes, ..here }, &head, out);
@@ -247,11 +344,11 @@ impl Http2 {
         let body = body(data, head);
         let end = offset + data.len() as u64;
         let mut findings = Vec::new();
-        let effect = self.connection.frame(side, offset, head, &body, &mut findings, out);
+        let mut effect = self.connection.frame(side, offset, head, &body, &mut findings, out);
         let start = out.moment(side, offset);
         let ready = out.ready(side, end.saturating_sub(1));
         let mut draft = draft(side, head, start, ready);
-        draft.inferred = self.connection.is_joined();
+        draft.inferred = self.connection.is_inferred(side);
         if wanted {
             let mut detail = Detail {
                 summary: summary::frame(head, &body.content, effect.headers()),
@@ -261,9 +358,30 @@ impl Http2 {
             let mut trace = Trace::new(true, WIRE);
             trace.add(out, side, offset..end);
             detail.origins = origins(trace, data);
-            if let Some(section) = effect.detail() {
-                let base = detail.origins.append(&section.origins);
-                detail.tree.append(&section.tree, base);
+            if let Some(answer) = effect.answer() {
+                let packet = Value::U64(answer.to.packet.0);
+                detail.tree.add(&fields::ACK_TO, None, packet);
+                detail.tree.add(&fields::ACK_TIME, None, Value::U64(answer.after));
+            }
+            if head.kind == frame::WINDOW_UPDATE
+                && let Some(left) = self.connection.left(side.peer(), head.stream)
+            {
+                windows(&mut detail.tree, left);
+            }
+            if let Some(section) = effect.detail(out.wants(Level::Message)) {
+                let base = detail.origins.append(section.origins);
+                detail.tree.append(section.tree, base);
+            }
+            let value = match body.content {
+                Content::PriorityUpdate { value, .. } => Some(value),
+                _ => effect.headers().and_then(|h| {
+                    let mut own = h.iter().filter(|(n, _, f)| *n == b"priority" && f.known);
+                    own.next().map(|(_, value, _)| value)
+                }),
+            };
+            if let Some(p) = value.and_then(priority::parse) {
+                detail.tree.add(&fields::URGENCY, None, Value::U64(u64::from(p.urgency)));
+                detail.tree.add(&fields::INCREMENTAL, None, Value::Bool(p.incremental));
             }
             match body.content {
                 Content::Ping(p) | Content::Goaway { debug: p, .. } if !p.is_empty() => {
@@ -322,17 +440,7 @@ impl Machine for Http2 {
         match input {
             Input::Bytes(chunk) => return self.bytes(&chunk, out),
             Input::Head(head) => self.connection.upgraded(&head, out),
-            Input::Gap { side, offset, len } => {
-                let detail = format!("{len} bytes");
-                let within = matches!(self.phase(side), Phase::Within(_));
-                self.cut(side, Finding::new(&findings::GAP).with(detail.clone()), out);
-                if !within && !matches!(self.phase(side), Phase::Lost) {
-                    out.finding(Finding::new(&findings::GAP).with(detail));
-                }
-                *self.phase(side) = Phase::Lost;
-                self.connection.gap(side, offset, len, out);
-                return Progress::nothing(0);
-            }
+            Input::Gap { side, offset, len } => self.gap(side, offset, len, out),
             Input::Reset { side, code } => {
                 self.cut(side, Finding::new(&findings::TRUNCATED), out);
                 self.connection.reset(side, code, out);
@@ -385,6 +493,14 @@ pub(super) fn origins(mut trace: Trace, bytes: &[u8]) -> Origins {
         origins.add(buffer);
     }
     origins
+}
+
+/// What is left of the windows.
+pub(super) fn windows(tree: &mut Tree, left: Left) {
+    if let Some(n) = left.stream {
+        tree.add(&fields::STREAM_WINDOW, None, Value::I64(n));
+    }
+    tree.add(&fields::CONNECTION_WINDOW, None, Value::I64(left.connection));
 }
 
 /// The event of a frame.

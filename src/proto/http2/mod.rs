@@ -12,6 +12,7 @@ mod fields;
 mod findings;
 mod hpack;
 mod machine;
+mod priority;
 mod probe;
 mod specimen;
 mod streaming;
@@ -29,7 +30,7 @@ pub use specimen::{Frame, Reader};
 pub static PROTOCOL: Protocol = Protocol {
     name: "http2",
     label: "HTTP/2",
-    fields: &[fields::FIELDS],
+    fields: &[fields::FIELDS, fields::HEADER_FIELDS, fields::ACCOUNT_FIELDS],
     findings: findings::FINDINGS,
     probe: Some(probe::probe),
     claims: None,

@@ -154,8 +154,8 @@ impl Reader {
             block.extend_from_slice(octets);
             if head.has(END_HEADERS) {
                 let read = self.block(&block);
-                let base = detail.origins.append(&read.0.origins);
-                detail.tree.append(&read.0.tree, base);
+                let base = detail.origins.append(read.0.origins);
+                detail.tree.append(read.0.tree, base);
                 list.extend(read.1);
                 headers = Some(read.2);
             } else {

@@ -6,8 +6,8 @@ use crate::event::{Detail, Level, Payload};
 use crate::field::{FieldSpec, In, Sink, Tree, TreeSink, Value};
 use crate::finding::Finding;
 use crate::proto::http2::codes::frame;
-use crate::proto::http2::connection::Connection;
-use crate::proto::http2::machine::{WIRE, draft, origins};
+use crate::proto::http2::connection::{Connection, Left};
+use crate::proto::http2::machine::{WIRE, draft, origins, windows};
 use crate::proto::http2::wire::{self, Content, END_STREAM, FrameHead, HEAD_LEN, PADDED};
 use crate::proto::http2::{fields, findings, summary};
 use crate::proto::{Out, Trace};
@@ -26,11 +26,14 @@ use crate::proto::{Out, Trace};
 #[derive(Clone, Debug)]
 pub(super) struct Streaming {
     head: FrameHead,
-    start: Moment,
+    /// Its first byte; none yet of a rest.
+    start: Option<Moment>,
     /// The packet of the last byte so far.
     ready: Moment,
-    /// Bytes of the payload so far.
+    /// Bytes of the payload so far, with those that are missing before a rest.
     got: u32,
+    /// Where in the payload the rest of a frame begins, behind missing bytes.
+    rest: Option<u32>,
     /// Where the data lies in the payload: known once the pad length is.
     data: Option<(u32, u32)>,
     pad: Option<u8>,
@@ -47,6 +50,8 @@ struct Kept {
     trace: Trace,
     bytes: Vec<u8>,
     cap: usize,
+    /// Of the windows, once the frame is counted.
+    left: Option<Left>,
 }
 
 impl Streaming {
@@ -60,7 +65,7 @@ impl Streaming {
         out: &mut dyn Out,
     ) -> Self {
         let mut findings = Vec::new();
-        let deliver = connection.streaming(side, &head, &mut findings, out);
+        let deliver = connection.streaming(side, offset, &head, &mut findings, out);
         let end = offset + HEAD_LEN as u64;
         let kept = out.wants(Level::Frame).then(|| {
             let sink = TreeSink::new();
@@ -72,6 +77,11 @@ impl Streaming {
                 trace,
                 bytes: bytes.to_vec(),
                 cap: out.payload_cap(),
+                left: if head.kind == frame::DATA && head.stream != 0 {
+                    connection.left(side, head.stream)
+                } else {
+                    None
+                },
             })
         });
         let padded = head.kind == frame::DATA && head.has(PADDED);
@@ -80,15 +90,73 @@ impl Streaming {
         }
         Self {
             head,
-            start: out.moment(side, offset),
+            start: Some(out.moment(side, offset)),
             ready: out.ready(side, end - 1),
             got: 0,
+            rest: None,
             data: (!padded).then_some((0, head.length)),
             pad: None,
             deliver,
             findings,
             kept,
         }
+    }
+
+    /// The rest of a frame that was cut off by missing bytes, from byte `from` of its
+    /// payload on, where nothing of it goes to a child.
+    pub(super) fn rest(head: FrameHead, from: u32, out: &dyn Out) -> Self {
+        Self {
+            head,
+            start: None,
+            ready: out.now(),
+            got: from,
+            rest: Some(from),
+            data: None,
+            pad: None,
+            deliver: false,
+            findings: Vec::new(),
+            kept: None,
+        }
+    }
+
+    /// Whether it is the rest of a frame.
+    pub(super) const fn is_rest(&self) -> bool {
+        self.rest.is_some()
+    }
+
+    /// Its frame header.
+    pub(super) const fn head(&self) -> &FrameHead {
+        &self.head
+    }
+
+    /// Bytes of the payload that are still to come.
+    pub(super) const fn left(&self) -> u32 {
+        self.head.length.saturating_sub(self.got)
+    }
+
+    /// What follows `len` missing bytes of its payload: at most [`Streaming::left`].
+    /// Tells the child what it misses; this part is finished apart.
+    pub(super) fn behind(
+        &self,
+        side: Side,
+        len: u32,
+        connection: &mut Connection,
+        out: &mut dyn Out,
+    ) -> Self {
+        let from = self.got.saturating_add(len);
+        let mut rest = Self::rest(self.head, from, out);
+        if self.deliver {
+            let missing =
+                self.data.map(|(a, b)| from.clamp(a, b).saturating_sub(self.got.clamp(a, b)));
+            // Without its pad length the frame cannot be told from its padding.
+            rest.deliver = missing.is_some();
+            if missing != Some(0) {
+                let missing = u64::from(missing.unwrap_or(0));
+                connection.hole(side, self.head.stream, missing, out);
+            }
+        }
+        rest.data = self.data.filter(|_| self.head.kind == frame::DATA);
+        rest
     }
 
     /// Whether all of it is here.
@@ -109,13 +177,25 @@ impl Streaming {
         let n = data.len().min(left as usize);
         let Some(data) = data.get(..n).filter(|d| !d.is_empty()) else { return n };
         let end = offset + n as u64;
+        if self.start.is_none() {
+            self.start = Some(out.moment(side, offset));
+            self.kept = out.wants(Level::Frame).then(|| {
+                Box::new(Kept {
+                    tree: Tree::new(),
+                    trace: Trace::new(true, WIRE),
+                    bytes: Vec::new(),
+                    cap: out.payload_cap(),
+                    left: None,
+                })
+            });
+        }
         if let Some(k) = &mut self.kept {
             k.trace.add(out, side, offset..end);
             let room = (HEAD_LEN + 1 + k.cap).saturating_sub(k.bytes.len()).min(n);
             k.bytes.extend_from_slice(data.get(..room).unwrap_or_default());
         }
         self.ready = out.ready(side, end - 1);
-        if self.data.is_none() {
+        if self.data.is_none() && self.rest.is_none() {
             self.pad_length(data.first().copied().unwrap_or_default());
         }
         // The part of this run that is data.
@@ -150,11 +230,23 @@ impl Streaming {
         connection: &mut Connection,
         out: &mut dyn Out,
     ) {
-        let Self { head, start, ready, got, mut findings, kept, data, pad, .. } = self;
-        let complete = cut.is_none();
+        let Self { head, start, ready, got, mut findings, kept, data, pad, rest, .. } = self;
+        let whole = cut.is_none();
+        let complete = whole && rest.is_none();
+        let ends = matches!(head.kind, frame::DATA | frame::HEADERS) && head.has(END_STREAM);
+        // Nothing came of a rest.
+        let Some(start) = start else {
+            if whole && ends {
+                connection.end_stream(side, head.stream, out);
+            }
+            return;
+        };
         let mut d = draft(side, &head, start, ready);
-        d.inferred = connection.is_joined();
+        d.inferred = connection.is_inferred(side);
         d.complete = complete;
+        if rest.is_some() {
+            d.length = u64::from(got.saturating_sub(rest.unwrap_or(0)));
+        }
         if let Some(f) = cut {
             let detail = match &f.detail {
                 Some(missing) => format!("{got} of {} bytes, {missing} missing", head.length),
@@ -163,28 +255,33 @@ impl Streaming {
             findings.push(f.with(detail));
         }
         if let Some(kept) = kept {
-            let Kept { tree, trace, bytes, cap } = *kept;
+            let Kept { tree, trace, bytes, cap, left } = *kept;
             let sink = TreeSink::on(tree);
-            let at = HEAD_LEN as u32;
+            // Where in the buffer what is here of the payload begins, and where in the
+            // payload that is.
+            let (before, first) = rest.map_or((HEAD_LEN as u32, 0), |from| (0, from));
             // Bytes of the payload from one place to another, as far as they are kept.
             let slice = |a: u32, b: u32| {
-                let kept = bytes.get(HEAD_LEN..).unwrap_or_default();
-                let b = (b as usize).min(kept.len());
-                kept.get(a as usize..b).unwrap_or_default()
+                let kept = bytes.get(before as usize..).unwrap_or_default();
+                let b = (b.saturating_sub(first) as usize).min(kept.len());
+                kept.get(a.saturating_sub(first) as usize..b).unwrap_or_default()
             };
             let leaf = |spec: &'static FieldSpec, a: u32, b: u32| {
+                let a = a.max(first);
                 if b > a {
                     let value = match spec.kind {
                         crate::field::Kind::Data => Value::None,
                         _ => Value::Bytes(slice(a, b).into()),
                     };
-                    sink.field(spec, Span::bytes(BufferId(0), at + a, b - a), value);
+                    let at = before + (a - first);
+                    sink.field(spec, Span::bytes(BufferId(0), at, b - a), value);
                 }
             };
-            let (mut content, mut truncated) = (slice(0, got), got as usize > cap);
-            if head.kind == frame::DATA {
+            let (mut content, mut truncated) =
+                (slice(0, got), got.saturating_sub(first) as usize > cap);
+            if head.kind == frame::DATA && (data.is_some() || rest.is_none()) {
                 if let Some(pad) = pad {
-                    let span = Span::bytes(BufferId(0), at, 1);
+                    let span = Span::bytes(BufferId(0), before, 1);
                     sink.field(&fields::PAD_LENGTH, span, Value::U64(u64::from(pad)));
                 }
                 let (from, to) = data.unwrap_or_default();
@@ -193,13 +290,15 @@ impl Streaming {
                 let bad = pad.is_some_and(|p| u32::from(p) >= head.length);
                 leaf(if bad { &fields::UNKNOWN } else { &fields::DATA_PADDING }, to.max(from), got);
                 content = slice(from, to);
-                truncated = to.saturating_sub(from) as usize > cap;
+                truncated = to.saturating_sub(from.max(first)) as usize > cap;
             } else {
                 leaf(&fields::UNKNOWN, 0, got);
             }
             let content = content.get(..content.len().min(cap)).unwrap_or_default();
             let mut text = summary::frame(&head, &Content::Unread, None);
-            if !complete {
+            if rest.is_some() {
+                text.push_str(" (the rest)");
+            } else if !complete {
                 text.push_str(" (cut)");
             }
             d.detail = Some(Box::new(Detail {
@@ -211,16 +310,21 @@ impl Streaming {
                 },
                 truncated: truncated.then(|| {
                     let (from, to) = data.unwrap_or((0, got));
-                    u64::from(to.min(got).saturating_sub(from))
+                    u64::from(to.min(got).saturating_sub(from.max(first)))
                 }),
-                tree: sink.into_tree(),
+                tree: {
+                    let mut tree = sink.into_tree();
+                    if let Some(left) = left {
+                        windows(&mut tree, left);
+                    }
+                    tree
+                },
                 origins: origins(trace, &bytes),
             }));
         }
         d.findings = findings;
         out.emit(d);
-        let ends = matches!(head.kind, frame::DATA | frame::HEADERS) && head.has(END_STREAM);
-        if complete && ends {
+        if whole && ends {
             connection.end_stream(side, head.stream, out);
         }
     }

@@ -10,6 +10,8 @@ use crate::base::limits::MAX_CHILDREN;
 /// Closed streams that are remembered with who ended them. Frames that cross a
 /// reset arrive within a round trip; streams beyond are told by number alone.
 const REMEMBERED: usize = 1024;
+/// Aborted streams that are open to what crosses the abort.
+const LINGERING: usize = 64;
 
 /// One direction of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +30,11 @@ pub(crate) struct Stream {
     halves: [Half; 2],
     /// A child machine is told of it; `false` beyond [`MAX_CHILDREN`].
     pub(crate) child: bool,
+    /// It was aborted, by this side: what the peer sent before it knew may still come.
+    pub(crate) reset: Option<Side>,
+    /// It was aborted before anything came of the end that opened it, whose bytes are
+    /// late: by whom, and with which code.
+    pub(crate) pending: Option<(Side, u32)>,
 }
 
 impl Stream {
@@ -66,6 +73,8 @@ pub(crate) enum Past {
 pub(crate) struct Streams {
     open: HashMap<u32, Stream>,
     closed: VecDeque<(u32, [bool; 2])>,
+    /// Streams that were aborted and are still open to the peer's frames.
+    lingering: VecDeque<u32>,
     /// The highest identifier in use, of the client's (odd) and the server's (even).
     highest: [u32; 2],
 }
@@ -79,6 +88,16 @@ impl Streams {
     /// The stream, if it is open.
     pub(crate) fn get(&mut self, id: u32) -> Option<&mut Stream> {
         self.open.get_mut(&id)
+    }
+
+    /// Whether the stream is open.
+    pub(crate) fn is_open(&self, id: u32) -> bool {
+        self.open.contains_key(&id)
+    }
+
+    /// Whether none is open.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
     }
 
     /// Whether no further stream can be followed.
@@ -103,12 +122,26 @@ impl Streams {
     pub(crate) fn close(&mut self, id: u32, reset_by: Option<Side>) {
         let Some(s) = self.open.remove(&id) else { return };
         let by = Side::BOTH.map(|side| {
-            reset_by == Some(side) || s.halves.get(side.index()).is_some_and(|h| h.ended)
+            reset_by == Some(side)
+                || s.reset == Some(side)
+                || s.halves.get(side.index()).is_some_and(|h| h.ended)
         });
         if self.closed.len() >= REMEMBERED {
             self.closed.pop_front();
         }
         self.closed.push_back((id, by));
+    }
+
+    /// The stream was aborted and stays open to the peer's frames. Gives the one that
+    /// does so no longer for it.
+    pub(crate) fn linger(&mut self, id: u32, by: Side) -> Option<u32> {
+        let s = self.open.get_mut(&id)?;
+        s.reset = Some(by);
+        s.half(by).ended = true;
+        let open = &self.open;
+        self.lingering.retain(|l| open.contains_key(l));
+        self.lingering.push_back(id);
+        if self.lingering.len() > LINGERING { self.lingering.pop_front() } else { None }
     }
 
     /// What is known of a stream that is not open, for a frame of `sender`.
@@ -125,6 +158,11 @@ impl Streams {
         }
     }
 
+    /// The highest identifiers in use: the client's, the server's.
+    pub(crate) const fn highest(&self) -> [u32; 2] {
+        self.highest
+    }
+
     /// The open streams in ascending order.
     pub(crate) fn ids(&self) -> Vec<u32> {
         let mut v: Vec<u32> = self.open.keys().copied().collect();
@@ -136,5 +174,6 @@ impl Streams {
     pub(crate) fn memory(&self) -> usize {
         self.open.capacity() * (size_of::<(u32, Stream)>() + 1)
             + self.closed.capacity() * size_of::<(u32, [bool; 2])>()
+            + self.lingering.capacity() * size_of::<u32>()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::base::Side;
 use crate::proto::Headers;
 use crate::proto::http2::codes;
 use crate::proto::http2::wire::{
@@ -15,10 +16,13 @@ const TEXT_LEN: usize = 120;
 
 /// What a frame says.
 pub(crate) fn frame(head: &FrameHead, content: &Content<'_>, headers: Option<&Headers>) -> String {
-    let mut s = match codes::frame_type(u64::from(head.kind)) {
-        Some(name) => name.to_owned(),
-        None => format!("frame type 0x{:02x}", head.kind),
-    };
+    let mut s = String::with_capacity(if headers.is_some() { FIELDS_LEN + TEXT_LEN } else { 64 });
+    match codes::frame_type(u64::from(head.kind)) {
+        Some(name) => s.push_str(name),
+        None => {
+            let _ = write!(s, "frame type 0x{:02x}", head.kind);
+        }
+    }
     if head.stream != 0 {
         let _ = write!(s, " stream {}", head.stream);
     }
@@ -127,12 +131,24 @@ fn fields(s: &mut String, headers: &Headers) {
             s.push_str(" …");
             return;
         }
+        s.push(' ');
+        push_text(s, name);
         if field.known {
-            let _ = write!(s, " {} {}", text(name), text(value));
+            s.push(' ');
+            push_text(s, value);
         } else {
-            let _ = write!(s, " {}(unknown)", text(name));
+            s.push_str("(unknown)");
         }
     }
+}
+
+/// What a GOAWAY says, and of whom.
+pub(crate) fn goaway(side: Side, last: u32, code: u32, debug: &[u8]) -> String {
+    let mut s = format!("{} by the {side}, last stream {last}", error(code));
+    if !debug.is_empty() {
+        let _ = write!(s, ", \"{}\"", text(debug));
+    }
+    s
 }
 
 /// An error code by name.
@@ -140,10 +156,27 @@ pub(crate) fn error(code: u32) -> String {
     codes::named(codes::error(u64::from(code)), code)
 }
 
-fn text(bytes: &[u8]) -> String {
+/// Text from the wire, cut to [`TEXT_LEN`].
+pub(crate) fn text(bytes: &[u8]) -> String {
+    let mut s = String::new();
+    push_text(&mut s, bytes);
+    s
+}
+
+/// Appends text from the wire, cut to [`TEXT_LEN`].
+fn push_text(s: &mut String, bytes: &[u8]) {
+    if bytes.len() <= TEXT_LEN
+        && let Ok(t) = simdutf8::basic::from_utf8(bytes)
+    {
+        s.push_str(t);
+        return;
+    }
     let t = String::from_utf8_lossy(bytes);
     match t.char_indices().nth(TEXT_LEN) {
-        Some((cut, _)) => format!("{}…", t.get(..cut).unwrap_or_default()),
-        None => t.into_owned(),
+        Some((cut, _)) => {
+            s.push_str(t.get(..cut).unwrap_or_default());
+            s.push('…');
+        }
+        None => s.push_str(&t),
     }
 }

@@ -21,8 +21,11 @@ pub struct Decoder;
 
 /// `application/json`, `text/json`, `application/problem+json`, and the subprotocol `json`.
 fn is_json(media_type: &str) -> bool {
-    let base = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    matches!(base.as_str(), "application/json" | "text/json" | "json") || base.ends_with("+json")
+    let base = media_type.split(';').next().unwrap_or_default().trim().as_bytes();
+    base.last_chunk::<5>().is_some_and(|s| s.eq_ignore_ascii_case(b"+json"))
+        || ["application/json", "text/json", "json"]
+            .iter()
+            .any(|name| base.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 impl PayloadDecoder for Decoder {

@@ -1,15 +1,19 @@
 //! Puts the values of a message together: what a protobuf library would hold
 //! after reading it, under the names of the .proto file.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::field::Datum;
 use crate::proto::protobuf::known;
 use crate::proto::protobuf::types::{FieldType, MessageType};
 
-/// A message in the making. Does not allocate until something is set.
+/// A message in the making. Nothing until something is set: where nobody looks, that is
+/// all that it comes to.
 #[derive(Debug, Default)]
-pub(super) struct Build {
+pub(super) struct Build(Option<Box<Parts>>);
+
+#[derive(Debug, Default)]
+struct Parts {
     /// In the order in which fields first came; taken out where another member
     /// of the oneof came later.
     fields: Vec<(String, Option<Datum>)>,
@@ -20,6 +24,43 @@ pub(super) struct Build {
 }
 
 impl Build {
+    /// A value of a field that the schema knows: appended to a list, put into a
+    /// map, merged with a message that came before, or in place of what was there.
+    pub(super) fn set(&mut self, number: u32, f: &FieldType, value: Datum) {
+        self.0.get_or_insert_default().set(number, f, value);
+    }
+
+    /// A field that the schema does not know, or that came with another wire
+    /// type, under its number: a list of wire fields with their readings.
+    pub(super) fn unknown(&mut self, number: u32, value: Datum) {
+        self.0.get_or_insert_default().unknown(number, value);
+    }
+
+    /// The message; well-known types as people write them.
+    pub(super) fn finish(self, ty: Option<&MessageType>) -> Datum {
+        let mut map = self.map();
+        for (name, absent) in ty.iter().flat_map(|t| &t.absent) {
+            if !map.iter().any(|(n, _)| n == name) {
+                map.push(((*name).to_owned(), absent.clone()));
+            }
+        }
+        match ty.and_then(|t| known::show(&t.name, &map)) {
+            Some(d) => d,
+            None => match ty {
+                Some(t) if t.name == "google.protobuf.Any" => known::any(map),
+                _ => Datum::Map(map),
+            },
+        }
+    }
+
+    /// The fields that are set.
+    pub(super) fn map(self) -> Vec<(String, Datum)> {
+        let fields = self.0.map(|parts| parts.fields).unwrap_or_default();
+        fields.into_iter().filter_map(|(n, d)| Some((n, d?))).collect()
+    }
+}
+
+impl Parts {
     fn slot(&mut self, number: u32, name: &str) -> Option<&mut Option<Datum>> {
         let at = *self.place.entry(number).or_insert_with(|| {
             self.fields.push((name.to_owned(), None));
@@ -28,9 +69,7 @@ impl Build {
         self.fields.get_mut(at).map(|(_, d)| d)
     }
 
-    /// A value of a field that the schema knows: appended to a list, put into a
-    /// map, merged with a message that came before, or in place of what was there.
-    pub(super) fn set(&mut self, number: u32, f: &FieldType, value: Datum) {
+    fn set(&mut self, number: u32, f: &FieldType, value: Datum) {
         if let Some(o) = f.oneof
             && let Some(old) = self.oneofs.insert(o, number)
             && old != number
@@ -73,9 +112,7 @@ impl Build {
         }
     }
 
-    /// A field that the schema does not know, or that came with another wire
-    /// type, under its number: a list of wire fields with their readings.
-    pub(super) fn unknown(&mut self, number: u32, value: Datum) {
+    fn unknown(&mut self, number: u32, value: Datum) {
         let at = *self.others.entry(number).or_insert_with(|| {
             self.fields.push((number.to_string(), Some(Datum::List(Vec::new()))));
             self.fields.len() - 1
@@ -83,28 +120,6 @@ impl Build {
         if let Some((_, Some(Datum::List(list)))) = self.fields.get_mut(at) {
             list.push(value);
         }
-    }
-
-    /// The message; well-known types as people write them.
-    pub(super) fn finish(self, ty: Option<&MessageType>) -> Datum {
-        let mut map = self.map();
-        for (name, absent) in ty.iter().flat_map(|t| &t.absent) {
-            if !map.iter().any(|(n, _)| n == name) {
-                map.push(((*name).to_owned(), absent.clone()));
-            }
-        }
-        match ty.and_then(|t| known::show(&t.name, &map)) {
-            Some(d) => d,
-            None => match ty {
-                Some(t) if t.name == "google.protobuf.Any" => known::any(map),
-                _ => Datum::Map(map),
-            },
-        }
-    }
-
-    /// The fields that are set.
-    pub(super) fn map(self) -> Vec<(String, Datum)> {
-        self.fields.into_iter().filter_map(|(n, d)| Some((n, d?))).collect()
     }
 }
 

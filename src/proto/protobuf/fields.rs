@@ -59,6 +59,36 @@ pub static WIRE_TYPE: FieldSpec = FieldSpec::new(
 .named(wire_type_name)
 .repeated();
 
+/// On a stream of its own.
+pub static PREFIX: FieldSpec = FieldSpec::new(
+    "protobuf.length_prefix",
+    "Length of the message",
+    0,
+    Kind::Unsigned,
+    S,
+    "Bytes of the message that follows: four bytes, big-endian, or a varint.",
+);
+
+/// The same.
+pub static MESSAGE_DATA: FieldSpec = FieldSpec::new(
+    "protobuf.message_data",
+    "Message",
+    0,
+    Kind::Data,
+    S,
+    "The bytes of the message.",
+);
+
+/// Beside JSON.
+pub static JSON_BYTES: FieldSpec = FieldSpec::new(
+    "protobuf.json_bytes",
+    "As JSON",
+    0,
+    Kind::Unsigned,
+    "framescope",
+    "Bytes that the message would have as compact JSON, with the names of the schema and bytes as base64.",
+);
+
 /// The number of a field.
 pub static NUMBER: FieldSpec = FieldSpec::new(
     "protobuf.field.number",
@@ -72,6 +102,9 @@ pub static NUMBER: FieldSpec = FieldSpec::new(
 
 /// All of them.
 pub static FIELDS: &[&FieldSpec] = &[
+    &PREFIX,
+    &MESSAGE_DATA,
+    &JSON_BYTES,
     &MESSAGE,
     &MESSAGE_NAME,
     &FIELD,

@@ -29,6 +29,12 @@ findings! {
     WRONG_TYPE = warning("protobuf.wrong-wire-type", "A field has another wire type than the schema says; it is shown as an unknown field.");
     /// Too deep.
     TOO_DEEP = warning("protobuf.too-deep", "Messages nest deeper than the limit; what is deeper is not read.");
+    /// On a stream of its own, and not whole.
+    CUT = error("protobuf.cut", "The stream of messages, or its capture, ends within a message.");
+    /// On a stream of its own.
+    BAD_LENGTH = error("protobuf.bad-length", "The length before a message is beyond 16 MiB: these are no messages, or other ones than was told.");
+    /// On a stream of its own.
+    GAP = warning("protobuf.gap", "Bytes were not captured; where the next message begins cannot be told.");
     /// Too many findings.
     MORE = note("protobuf.more-findings", "There are more findings in this message than are listed.");
 }

@@ -5,11 +5,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use prost_reflect::DescriptorPool;
-use prost_reflect::prost::Message as _;
-use prost_reflect::prost_types::FileDescriptorSet;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
+use crate::proto::protobuf::files::{self, SchemaFile};
+use crate::proto::protobuf::readings::{self, Raw};
 use crate::proto::protobuf::types::Types;
 
 /// Message types and methods.
@@ -49,7 +48,9 @@ impl FileResolver for Resolver {
 
 fn editions(name: &str, syntax: &str) -> SchemaError {
     SchemaError(format!(
-        "{name}: {syntax} is not supported; write it with syntax = \"proto3\" or \"proto2\""
+        "{name}: {syntax} is not supported in .proto text; compile it with protoc \
+         --include_imports --descriptor_set_out=FILE or buf build -o FILE, and give that with \
+         --descriptors"
     ))
 }
 
@@ -98,36 +99,48 @@ impl Schema {
                 SchemaError(line + hint)
             })?;
         }
-        Ok(Self { types: Arc::new(Types::new(&compiler.descriptor_pool())) })
+        let all: Vec<SchemaFile> = compiler
+            .descriptor_pool()
+            .file_descriptor_protos()
+            .map(|f| SchemaFile::made(f.clone()))
+            .collect();
+        Ok(Self { types: Arc::new(files::tables(&all).0) })
     }
 
-    /// Reads a FileDescriptorSet (`protoc --descriptor_set_out`); `file` names it
-    /// in errors.
+    /// Reads a FileDescriptorSet (`protoc --descriptor_set_out`) or a buf image, which is
+    /// one; `file` names it in errors. Files written with an edition are read as well.
     ///
     /// # Errors
-    /// It is none, it lacks imports, or a file in it has a syntax other than
-    /// proto2 and proto3.
+    /// It is none, it lacks imports, or a file in it has a syntax that nobody knows.
     pub fn from_descriptors(file: &str, bytes: &[u8]) -> Result<Self, SchemaError> {
         let wrong = |what: String| SchemaError(format!("{file}: {what}"));
-        let set = FileDescriptorSet::decode(bytes).map_err(|e| {
-            wrong(format!("no FileDescriptorSet ({e}); make one with protoc --descriptor_set_out"))
-        })?;
-        if set.file.is_empty() {
-            return Err(wrong(
-                "no FileDescriptorSet: it has no files; make one with protoc --descriptor_set_out"
-                    .into(),
-            ));
-        }
-        // The pool panics on what it does not know.
-        for f in &set.file {
-            let syntax = f.syntax();
-            if !matches!(syntax, "" | "proto2" | "proto3") {
-                return Err(wrong(editions(f.name(), &format!("syntax {syntax:?}")).0));
+        let how = "make one with protoc --descriptor_set_out";
+        let none = |what: &str| wrong(format!("no FileDescriptorSet ({what}); {how}"));
+        let mut set = Vec::new();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (field, next) =
+                readings::cut(rest, 1).ok_or_else(|| none("its fields cannot be read"))?;
+            if let (1, Raw::Bytes(b)) = (field.number, &field.value) {
+                let file = SchemaFile::read(b);
+                set.push(file.map_err(|e| match e.contains("syntax") {
+                    true => wrong(format!("{e}; this program is older than that file")),
+                    false => none(&e),
+                })?);
             }
+            rest = next;
         }
-        let pool = DescriptorPool::from_file_descriptor_set(set)
-            .map_err(|e| wrong(format!("{e}; make it with --include_imports")))?;
-        Ok(Self { types: Arc::new(Types::new(&pool)) })
+        if set.is_empty() {
+            return Err(none("it has no files"));
+        }
+        let gone = files::complete(&mut set);
+        let (types, missing) = files::tables(&set);
+        if let (Some(import), Some(name)) = (gone.first(), missing.first()) {
+            return Err(wrong(format!(
+                "{name} is defined nowhere, and {import} is missing; make it with --include_imports"
+            )));
+        }
+        Ok(Self { types: Arc::new(types) })
     }
 
     /// Puts the types and methods of another schema beside these; what both

@@ -102,7 +102,7 @@ fn run(d: &Decoder, path: &str, side: Side, data: &[u8]) -> (Detail, Vec<Finding
 }
 
 fn typed(data: &[u8]) -> (String, Vec<&'static str>) {
-    let d = Decoder { schema: Some(schema(TEST)) };
+    let d = Decoder { schema: Some(schema(TEST)), learnt: None };
     let (detail, found) = run(&d, "/t.Tests/Do", Side::Client, data);
     let Payload::Protobuf { type_name: Some(_), value } = detail.payload else { panic!() };
     (value.line(4000), found.iter().map(|f| f.spec.code).collect())
@@ -116,7 +116,7 @@ fn untyped(data: &[u8]) -> (Datum, Vec<&'static str>) {
 
 #[test]
 fn the_tutorials_user() {
-    let d = Decoder { schema: Some(users()) };
+    let d = Decoder { schema: Some(users()), learnt: None };
     let (detail, found) = run(&d, "/user.UserService/GetUser", Side::Server, ALICE);
     assert!(found.is_empty());
     let Payload::Protobuf { type_name, value } = &detail.payload else { panic!() };
@@ -177,7 +177,7 @@ fn json_is_no_protobuf() {
     let buffer = detail.origins.add(crate::base::Buffer::new("message"));
     assert!(plain.decode(&hint, json, Some((&mut detail, buffer))).is_none());
     assert!(detail.tree.nodes().is_empty());
-    let d = Decoder { schema: Some(users()) };
+    let d = Decoder { schema: Some(users()), learnt: None };
     let hint = PayloadHint { path: "/user.UserService/GetUser", ..hint };
     assert!(d.decode(&hint, json, None).is_some_and(|f| !f.is_empty()));
 }
@@ -239,7 +239,7 @@ fn lists_maps_oneofs_groups_extensions_and_unknown_fields() {
 
 #[test]
 fn well_known_types() {
-    let d = Decoder { schema: Some(schema(TEST)) };
+    let d = Decoder { schema: Some(schema(TEST)), learnt: None };
     let show = |data: &[u8]| {
         let (detail, found) = run(&d, "/t.Tests/Do", Side::Server, data);
         assert!(found.is_empty(), "{found:?}");
@@ -341,14 +341,18 @@ fn schemas_that_cannot_be_used_say_so() {
         let e = compile(source);
         assert!(e.contains(part) && e.contains("bad.proto") && !e.contains('\n'), "{e}");
     }
-    let file = prost_reflect::prost_types::FileDescriptorProto {
-        name: Some("new.proto".into()),
-        syntax: Some("editions".into()),
-        ..Default::default()
+    let file = |syntax: &str| {
+        let file = prost_reflect::prost_types::FileDescriptorProto {
+            name: Some("new.proto".into()),
+            syntax: Some(syntax.into()),
+            ..Default::default()
+        };
+        prost_reflect::prost_types::FileDescriptorSet { file: vec![file] }.encode_to_vec()
     };
-    let set = prost_reflect::prost_types::FileDescriptorSet { file: vec![file] };
-    let e = Schema::from_descriptors("x.pb", &set.encode_to_vec()).unwrap_err().0;
-    assert!(e.starts_with("x.pb: new.proto: syntax \"editions\""), "{e}");
+    // What it means is in the descriptor, however the text was written.
+    assert!(Schema::from_descriptors("x.pb", &file("editions")).is_ok());
+    let e = Schema::from_descriptors("x.pb", &file("proto9")).unwrap_err().0;
+    assert!(e.starts_with("x.pb: new.proto: its syntax \"proto9\""), "{e}");
     assert!(
         Schema::from_descriptors("x.pb", b"\xff\xff").unwrap_err().0.contains("FileDescriptorSet")
     );
@@ -484,7 +488,7 @@ proptest! {
         picks in proptest::collection::vec((any::<u8>(), any::<u64>(), "\\PC{0,6}"), 0..12),
     ) {
         thread_local!(static WORLD: (DescriptorPool, Decoder) =
-            (pool(), Decoder { schema: Some(schema(TEST)) }));
+            (pool(), Decoder { schema: Some(schema(TEST)), learnt: None }));
         WORLD.with(|(pool, decoder)| {
             let m = build(pool, &picks, 3);
             let (detail, found) = run(decoder, "/t.Tests/Do", Side::Client, &m.encode_to_vec());
@@ -499,7 +503,7 @@ proptest! {
         data in proptest::collection::vec(any::<u8>(), 0..400),
         small in proptest::collection::vec(0_u8..0x30, 0..200),
     ) {
-        thread_local!(static DECODER: Decoder = Decoder { schema: Some(schema(TEST)) });
+        thread_local!(static DECODER: Decoder = Decoder { schema: Some(schema(TEST)), learnt: None });
         DECODER.with(|d| for side in Side::BOTH {
             for bytes in [&data, &small] {
                 run(d, "/t.Tests/Do", side, bytes);

@@ -1,9 +1,8 @@
 //! What a schema says, as tables for the walk.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::field::Datum;
-use prost_reflect::{Cardinality, DescriptorPool, ExtensionDescriptor, FieldDescriptor};
 
 /// Type of a field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,88 +80,18 @@ pub(super) struct Types {
 }
 
 impl Types {
-    /// The tables of a pool.
-    pub(super) fn new(pool: &DescriptorPool) -> Self {
-        let mut t = Self::default();
-        for (i, m) in pool.all_messages().enumerate() {
-            t.by_name.insert(m.full_name().to_owned(), i);
-        }
-        let mut enums = HashMap::new();
-        for (i, e) in pool.all_enums().enumerate() {
-            enums.insert(e.full_name().to_owned(), i);
-            let mut names = HashMap::new();
-            for v in e.values() {
-                // The first of several names for a number is the one people see.
-                names.entry(v.number()).or_insert_with(|| v.name().to_owned());
-            }
-            t.enums.push(names);
-        }
-        for m in pool.all_messages() {
-            let mut message =
-                MessageType { name: m.full_name().to_owned(), ..MessageType::default() };
-            for f in m.fields() {
-                message.fields.insert(f.number(), t.field(&f, &enums));
-            }
-            for x in m.extensions() {
-                message.fields.entry(x.number()).or_insert_with(|| t.extension(&x, &enums));
-            }
-            if m.is_map_entry() {
-                for (number, name) in [(1, "key"), (2, "value")] {
-                    let kind = message.fields.get(&number).map(|f| f.kind);
-                    let datum = kind.map_or(Datum::Null, |k| t.absent(k));
-                    message.absent.push((name, datum));
-                }
-            }
-            t.messages.push(message);
-        }
-        for s in pool.services() {
-            for m in s.methods() {
-                let find = |name: &str| t.by_name.get(name).copied();
-                let (Some(input), Some(output)) =
-                    (find(m.input().full_name()), find(m.output().full_name()))
-                else {
-                    continue;
-                };
-                let pattern = match (m.is_client_streaming(), m.is_server_streaming()) {
-                    (false, false) => "unary",
-                    (false, true) => "server_streaming",
-                    (true, false) => "client_streaming",
-                    (true, true) => "bidi_streaming",
-                };
-                let path = format!("/{}/{}", s.full_name(), m.name());
-                t.methods.insert(path, Method { input, output, pattern });
-            }
-        }
-        t
+    /// Adds a method; the first of a path counts.
+    pub(super) fn add_method(&mut self, path: String, method: Method) {
+        self.methods.entry(path).or_insert(method);
     }
 
-    fn kind(&self, kind: &prost_reflect::Kind, enums: &HashMap<String, usize>) -> Kind {
-        use prost_reflect::Kind as K;
-        match kind {
-            K::Double => Kind::Double,
-            K::Float => Kind::Float,
-            K::Int32 => Kind::Int32,
-            K::Int64 => Kind::Int64,
-            K::Uint32 => Kind::Uint32,
-            K::Uint64 => Kind::Uint64,
-            K::Sint32 => Kind::Sint32,
-            K::Sint64 => Kind::Sint64,
-            K::Fixed32 => Kind::Fixed32,
-            K::Fixed64 => Kind::Fixed64,
-            K::Sfixed32 => Kind::Sfixed32,
-            K::Sfixed64 => Kind::Sfixed64,
-            K::Bool => Kind::Bool,
-            K::String => Kind::String,
-            K::Bytes => Kind::Bytes,
-            K::Message(m) => {
-                self.by_name.get(m.full_name()).map_or(Kind::Bytes, |i| Kind::Message(*i))
-            }
-            K::Enum(e) => enums.get(e.full_name()).map_or(Kind::Int32, |i| Kind::Enum(*i)),
-        }
+    /// The paths of all methods.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.methods.keys().map(String::as_str)
     }
 
     /// What proto3 takes for a value that is absent.
-    fn absent(&self, kind: Kind) -> Datum {
+    pub(super) fn absent(&self, kind: Kind) -> Datum {
         match kind {
             Kind::Double | Kind::Float => Datum::F64(0.0),
             Kind::Bool => Datum::Bool(false),
@@ -173,29 +102,6 @@ impl Types {
             }
             Kind::Message(_) => Datum::Map(Vec::new()),
             _ => Datum::U64(0),
-        }
-    }
-
-    fn field(&self, f: &FieldDescriptor, enums: &HashMap<String, usize>) -> FieldType {
-        FieldType {
-            name: f.name().to_owned(),
-            kind: self.kind(&f.kind(), enums),
-            list: f.cardinality() == Cardinality::Repeated,
-            map: f.is_map(),
-            oneof: f
-                .containing_oneof()
-                .filter(|o| !o.is_synthetic())
-                .and_then(|o| o.path().last().and_then(|i| u32::try_from(*i).ok())),
-        }
-    }
-
-    fn extension(&self, x: &ExtensionDescriptor, enums: &HashMap<String, usize>) -> FieldType {
-        FieldType {
-            name: format!("[{}]", x.full_name()),
-            kind: self.kind(&x.kind(), enums),
-            list: x.cardinality() == Cardinality::Repeated,
-            map: false,
-            oneof: None,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::base::limits::{MAX_PROTOBUF_DEPTH, MAX_PROTOBUF_FINDINGS};
 use crate::field::{Datum, FieldSpec, In, NoSink, Sink, Value};
 use crate::finding::{Finding, FindingSpec};
 use crate::proto::protobuf::build::Build;
+use crate::proto::protobuf::infer::{self, Field};
 use crate::proto::protobuf::readings::{self, Budget, Cut, Raw, short};
 use crate::proto::protobuf::types::{FieldType, Kind, MessageType, Types};
 use crate::proto::protobuf::wire::{self, Form, Tag, zigzag};
@@ -18,6 +19,8 @@ use crate::proto::protobuf::{fields, findings};
 pub(super) struct Walk<'t> {
     pub(super) types: Option<&'t Types>,
     pub(super) findings: Vec<Finding>,
+    /// What the fields of the message itself seem to be, where that was inferred.
+    pub(super) inferred: &'t [Field],
     budget: Budget,
 }
 
@@ -26,7 +29,7 @@ type Rest<'a, S> = Option<In<'a, S>>;
 
 impl<'t> Walk<'t> {
     pub(super) fn new(types: Option<&'t Types>) -> Self {
-        Self { types, findings: Vec::new(), budget: Budget::new() }
+        Self { types, findings: Vec::new(), inferred: &[], budget: Budget::new() }
     }
 
     fn found(&mut self, spec: &'static FindingSpec, span: Span, text: String) {
@@ -105,6 +108,12 @@ impl<'t> Walk<'t> {
                 match field {
                     Some(f) => i.sink().name(&f.name),
                     None => i.sink().name(&number.to_string()),
+                }
+                if depth == 0
+                    && let Some(f) = self.inferred.iter().find(|f| f.number == number)
+                {
+                    let (kind, said) = (f.guess.name(), infer::said(f));
+                    i.sink().note(&format!("inferred: field_{number}, {kind}: {said}"));
                 }
             }
             // Read again only for those who listen.

@@ -17,7 +17,7 @@ use crate::proto::sse::findings as g;
 use crate::proto::sse::session::{EndedBy, Session};
 use crate::proto::sse::utf8::Utf8;
 use crate::proto::sse::wire::{self, About};
-use crate::proto::{Chunk, EndCause, Input, Machine, Out, Progress};
+use crate::proto::{Chunk, EndCause, Input, Machine, Out, Progress, missing};
 
 /// The machine.
 #[derive(Clone, Debug, Default)]
@@ -195,7 +195,7 @@ impl Sse {
 
     fn gap(&mut self, len: u64, out: &mut dyn Out) {
         // Where nothing was under way, the hole is of whole lines perhaps; nobody knows.
-        let finding = Finding::new(&g::GAP).with(format!("{len} bytes"));
+        let finding = Finding::new(&g::GAP).with(missing(len));
         if let Some(about) = self.long {
             self.block.cut_note(about, &mut self.session, out);
         }

@@ -112,6 +112,8 @@ findings! {
         "Nothing in the handshake or the client's first message says who the client is; it may be known otherwise.");
     MANY_CONNECTIONS = warning("websocket.many-connections", "RFC 6455 §10.4",
         "One address opened very many WebSocket connections to one server.");
+    UNCOUNTED_ADDRESSES = note("websocket.uncounted-addresses", "RFC 6455 §10.4",
+        "More addresses open sessions at once than are counted: of the others it is not said how many they open.");
     STREAM_WITHOUT_CLOSE = warning("websocket.stream-without-close", "RFC 8441 §5",
         "The HTTP/2 stream of a session was ended by END_STREAM, which is FIN, without a close frame: both ends see 1006.");
     // What is seen beside other sessions.

@@ -28,7 +28,7 @@ pub(super) fn probe(p: &Probe<'_>) -> Verdict {
         let most = if p.last { SEARCH_BYTES } else { EARLY_BYTES };
         let data = data.get(..most).unwrap_or(data);
         let style = Style { masked, compression: Compression::Maybe, habits: Habits::default() };
-        let chain = find(Piece { data, last: p.last }, &style, true);
+        let chain = find(Piece { data, last: p.last, fronts: &[] }, &style, true);
         (chain.bits.max(0.0), chain.frames)
     };
     let mut best = (0.0, 0, Side::Client);

@@ -16,11 +16,11 @@ use super::message::{Coding, OpenMessage};
 use super::resync::{Compression, Habits, Looked, Search, Style};
 use super::session::{Session, fault_of};
 use super::wire::{self, FrameHead, RSV1_BIT, opcode};
-use crate::base::{BufferId, Moment, Side, Span};
+use crate::base::{BufferId, Moment, PieceSource, Side, Span};
 use crate::event::{Detail, Draft, Level, Payload};
 use crate::field::{In, NoSink, Value};
 use crate::finding::{Finding, FindingSpec};
-use crate::proto::{Chunk, Input, Look, Machine, Out, Progress, Trace};
+use crate::proto::{Chunk, Input, Look, Machine, Out, Progress, Trace, missing};
 
 /// Bytes unmasked at a time: small enough for the first-level cache.
 const STEP: usize = 8 << 10;
@@ -165,6 +165,10 @@ impl Machine for WebSocket {
                 let (half, mut shared) = self.half(side);
                 shared.session.gap(side);
                 half.gap(len, &mut shared, out);
+                if offset == 0 && half.search.is_some() {
+                    half.search = Some(Search::behind_handshake());
+                    half.maybe_open = false;
+                }
             }
             Input::End { side, cause } => {
                 let (half, mut shared) = self.half(side);
@@ -532,6 +536,7 @@ impl Half {
     fn gap(&mut self, len: u64, shared: &mut Shared<'_>, out: &mut dyn Out) {
         if let Some(frame) = &mut self.frame
             && !frame.head_cut
+            && len > 0
             && frame.remaining() >= len
         {
             frame.passed += len;
@@ -550,7 +555,7 @@ impl Half {
                     i.lose();
                 }
                 if !m.holed {
-                    m.findings.push(Finding::new(&GAP).with(format!("{len} bytes")));
+                    m.findings.push(Finding::new(&GAP).with(missing(len)));
                 }
                 m.hole();
             }
@@ -576,11 +581,13 @@ impl Half {
         d.sender = Some(self.side);
         d.length = len;
         d.complete = false;
-        let f = Finding::new(&GAP).with(format!("{len} bytes between frames"));
+        let f = Finding::new(&GAP).with(format!("{} between frames", missing(len)));
         d.findings.push(f);
         if out.wants(Level::Message) {
-            let mut detail =
-                Detail { summary: format!("{len} bytes were not captured"), ..Detail::default() };
+            let mut detail = Detail {
+                summary: format!("{} were not captured", missing(len)),
+                ..Detail::default()
+            };
             detail.tree.add(&GAP_LENGTH, None, Value::U64(len));
             d.detail = Some(Box::new(detail));
         }
@@ -611,7 +618,8 @@ impl Half {
         loop {
             let data = chunk.data.get(took..).unwrap_or_default();
             let at = chunk.offset.saturating_add(took as u64);
-            match search.look(data, chunk.last, &style) {
+            let fronts = fronts(self.side, at, data.len(), out);
+            match search.look(data, chunk.last, &fronts, &style) {
                 Looked::Found(n) => {
                     self.tell_skipped(data.get(..n).unwrap_or_default(), at, out);
                     shared.session.begin(out.moment(self.side, at));
@@ -694,6 +702,20 @@ impl Half {
             self.abandon(end, shared, out);
         }
     }
+}
+
+/// Where the packets begin that brought some bytes, counted from the first of them.
+fn fronts(side: Side, at: u64, len: usize, out: &dyn Out) -> Vec<usize> {
+    let mut fronts = Vec::new();
+    let mut behind = None;
+    out.pieces(side, at..at.saturating_add(len as u64), &mut |p| {
+        let PieceSource::Packet(range) = p.source else { return };
+        if behind != Some(range.packet) {
+            fronts.push(p.start as usize);
+        }
+        behind = Some(range.packet);
+    });
+    fronts
 }
 
 /// Emits a message and counts it.

@@ -36,6 +36,10 @@ const LANDING: f32 = 7.0;
 /// Bits for a first frame at the front of a segment: programs write whole frames.
 const FRONT: f32 = 8.0;
 
+/// The most bits for a frame at the front of a later segment: the more segments there
+/// are among the bytes, the less it says.
+const ALIGNED: f32 = 6.0;
+
 /// Bytes of a payload that are judged.
 const LOOK: usize = 64;
 /// Compressed bytes of a message that are inflated for judging it.
@@ -119,6 +123,17 @@ pub(super) struct Piece<'a> {
     pub(super) data: &'a [u8],
     /// Nothing follows: a frame should end here.
     pub(super) last: bool,
+    /// Where segments begin in it, in order: programs write whole frames.
+    pub(super) fronts: &'a [usize],
+}
+
+impl Piece<'_> {
+    /// Bits for a frame that begins where a segment does: with so many beginnings
+    /// among so many bytes it may be there by chance.
+    fn aligned(&self) -> f32 {
+        let n = self.fronts.len().max(1);
+        (self.data.len() as f32 / n as f32).max(1.0).log2().min(ALIGNED)
+    }
 }
 
 /// What was found in a piece.
@@ -147,6 +162,9 @@ pub(super) struct Search {
     /// The handshake was not captured either, and somebody says that this is
     /// WebSocket: a chain that is not certain is better than none.
     joined: bool,
+    /// The hole is where this end's part of the handshake was, so that what comes
+    /// behind it are its first frames, be they as they may.
+    opening: bool,
 }
 
 /// What came of a look.
@@ -163,22 +181,45 @@ pub(super) enum Looked {
 impl Search {
     /// Behind a hole.
     pub(super) const fn behind_hole() -> Self {
-        Self { looked: 0, front: true, joined: false }
+        Self { looked: 0, front: true, joined: false, opening: false }
     }
 
     /// At the beginning of a capture.
     pub(super) const fn joined() -> Self {
-        Self { looked: 0, front: true, joined: true }
+        Self { looked: 0, front: true, joined: true, opening: false }
+    }
+
+    /// Behind a hole where one end's part of the handshake was. A client sends nothing
+    /// before it has the answer, and a server nothing before it answers (RFC 6455
+    /// §4.1), so that no frame was under way.
+    pub(super) const fn behind_handshake() -> Self {
+        Self { looked: 0, front: true, joined: false, opening: true }
+    }
+
+    /// Where the first frame begins: at the front after all, where frames that look
+    /// like none chain from there to the first that does.
+    fn opened(&mut self, piece: Piece<'_>, found: usize) -> usize {
+        let opening = std::mem::take(&mut self.opening) && self.front && found > 0;
+        if opening && chains(piece, found) { 0 } else { found }
     }
 
     /// Looks at what there is.
-    pub(super) fn look(&mut self, data: &[u8], last: bool, style: &Style) -> Looked {
+    pub(super) fn look(
+        &mut self,
+        data: &[u8],
+        last: bool,
+        fronts: &[usize],
+        style: &Style,
+    ) -> Looked {
         let front = self.front;
         let mut size = (self.looked * 2).max(FIRST_LOOK);
         while size <= data.len() && size <= SEARCH_BYTES {
-            let piece = Piece { data: data.get(..size).unwrap_or(data), last: false };
+            let data = data.get(..size).unwrap_or(data);
+            let within = fronts.partition_point(|at| *at < size);
+            let fronts = fronts.get(..within).unwrap_or(fronts);
+            let piece = Piece { data, last: false, fronts };
             if let Some(at) = find(piece, style, front).at {
-                return Looked::Found(at);
+                return Looked::Found(self.opened(piece, at));
             }
             self.looked = size;
             size *= 2;
@@ -190,16 +231,40 @@ impl Search {
         if !last {
             return Looked::Need(size.saturating_sub(data.len()));
         }
-        let chain = find(Piece { data, last: true }, style, front);
+        let piece = Piece { data, last: true, fronts };
+        let chain = find(piece, style, front);
+        let opened = self.opened(piece, data.len());
         (self.looked, self.front) = (0, false);
         match chain.at {
-            Some(at) => Looked::Found(at),
+            Some(at) => Looked::Found(if opened == 0 { 0 } else { at }),
+            None if opened == 0 => Looked::Found(0),
             None if self.joined && front && chain.start == 0 && chain.bits > 0.0 => {
                 Looked::Found(0)
             }
             None => Looked::Skip(data.len()),
         }
     }
+}
+
+/// Whether heads chain from the front of the piece to `end`, each of them at the front
+/// of a segment. They may break every rule but that.
+fn chains(piece: Piece<'_>, end: usize) -> bool {
+    let mut at = 0;
+    while at < end {
+        let data = piece.data.get(at..end).unwrap_or_default();
+        let Ok((rest, head)) = wire::head(In::new(data, BufferId(0), 0, &NoSink)) else {
+            return false;
+        };
+        let rest = rest.data().len();
+        match usize::try_from(head.length).ok().and_then(|len| rest.checked_sub(len)) {
+            Some(left) => at = end - left,
+            None => return false,
+        }
+        if at < end && piece.fronts.binary_search(&at).is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 /// What stands at a place.
@@ -257,8 +322,15 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
             };
         }
     }
+    let aligned = piece.aligned();
+    let mut fronts = piece.fronts.iter().rev().copied().peekable();
     for at in (0..n).rev() {
-        let place = look(piece, at, style);
+        while fronts.peek().is_some_and(|f| *f > at) {
+            fronts.next();
+        }
+        // The very first is counted by itself.
+        let bonus = if at > 0 && fronts.peek() == Some(&at) { aligned } else { 0.0 };
+        let place = look(piece, at, bonus, style);
         for open in [false, true] {
             let value = match place {
                 Place::Nothing => NEVER,
@@ -347,10 +419,11 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
 }
 
 /// What stands at a place.
-fn look(piece: Piece<'_>, at: usize, style: &Style) -> Place {
+fn look(piece: Piece<'_>, at: usize, bonus: f32, style: &Style) -> Place {
     let data = piece.data.get(at..).unwrap_or_default();
     let [first, ..] = *data else { return Place::Nothing };
     let Some(mut bits) = style.habits.bits(first) else { return Place::Nothing };
+    bits += bonus;
     let rsv1 = first & 0x40 != 0;
     if rsv1 && style.compression == Compression::No {
         return Place::Nothing;
@@ -500,7 +573,7 @@ mod tests {
     }
 
     fn at(data: &[u8], masked: bool, last: bool) -> Option<usize> {
-        find(Piece { data, last }, &style(masked), true).at
+        find(Piece { data, last, fronts: &[] }, &style(masked), true).at
     }
 
     fn frame(first: u8, body: &[u8]) -> Vec<u8> {
@@ -535,6 +608,46 @@ mod tests {
         let tail = &masked(0x81, b"{\"a\": \"first, and some more of it\"}")[9..];
         let data = [tail, &two].concat();
         assert_eq!(at(&data, true, true), Some(tail.len()));
+    }
+
+    #[test]
+    fn a_short_frame_behind_a_long_rest_is_found_by_its_segment() {
+        let mut x = 5_u32;
+        let rest: Vec<u8> = (0..37_246)
+            .map(|_| {
+                x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (x >> 24) as u8
+            })
+            .collect();
+        let text = masked(0x81, b"64 KiB");
+        let close = masked(0x88, b"\x03\xe8bye");
+        let data = [&rest[..], &text, &close].concat();
+        let (a, b) = (rest.len(), rest.len() + text.len());
+        let found = |fronts: &[usize]| {
+            find(Piece { data: &data, last: true, fronts }, &style(true), true).at
+        };
+        assert_eq!(found(&[0, a, b]), Some(a));
+        // Where every byte has a segment of its own, segments say nothing.
+        let all: Vec<usize> = (0..data.len()).collect();
+        assert_eq!(found(&all), found(&[]));
+    }
+
+    #[test]
+    fn behind_the_handshake_any_frame_is_one() {
+        // Of a client, and not masked; then one that is.
+        let odd = frame(0x81, b"hello");
+        let data = [odd.clone(), masked(0x81, b"{\"a\": \"second\"}")].concat();
+        let look =
+            |mut s: Search, data: &[u8], fronts: &[usize]| s.look(data, true, fronts, &style(true));
+        for opening in [Search::behind_handshake(), Search::behind_hole()] {
+            let first = |at| if opening.opening { 0 } else { at };
+            assert_eq!(look(opening, &data, &[0, 7]), Looked::Found(first(7)));
+        }
+        assert_eq!(look(Search::behind_handshake(), &odd, &[0]), Looked::Found(0));
+        assert_eq!(look(Search::behind_hole(), &odd, &[0]), Looked::Skip(7));
+        // What ends within a segment is no frame by that alone.
+        assert_eq!(look(Search::behind_handshake(), &data, &[0]), Looked::Found(7));
+        assert_eq!(look(Search::behind_handshake(), &odd[..6], &[0]), Looked::Skip(6));
     }
 
     #[test]

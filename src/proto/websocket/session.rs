@@ -484,6 +484,7 @@ impl Session {
             host: hs.host.clone(),
             messages: [client.messages, server.messages],
             payload_bytes: [client.bytes, server.bytes],
+            compressed: self.compressed,
             frame_bytes: [client.frame_bytes, server.frame_bytes],
             handshake_bytes: self.handshake_bytes,
             accepted: self.accepted,

@@ -1,6 +1,7 @@
 //! Decode-as by a key: one conversation's rows are replaced.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crossterm::event::KeyCode;
 
@@ -165,4 +166,24 @@ fn a_rule_known_before_reading_counts_when_events_are_opened() {
     assert!(b.screen().contains("Payload: \"one 3\""), "{}", b.screen());
     // Numbers are those of `print` with the same rule.
     assert!(!b.app.current().unwrap().number.contains('.'));
+}
+
+/// The server is asked for its schema by the second connection: the calls of the first one are
+/// shown by it as well.
+#[test]
+fn a_schema_from_reflection_is_used_for_what_came_before() {
+    let learnt = crate::proto::protobuf::Learnt::new(None, true);
+    let all = crate::proto::decoders_learning(None, Vec::new(), Some(Arc::clone(&learnt)));
+    let options = Options { decoders: Arc::new(all), learn: Some(learnt), ..Options::default() };
+    let source = open(&fixture("grpc-reflection"), OpenOptions { reload: true }).unwrap();
+    let mut b = Bench::read(source, options, 100, 30);
+    let lines = list(&mut b);
+    let first = lines.iter().find(|l| l.contains("#1 PlaceRequest {order: {id: \"A-1\"")).is_some();
+    assert!(first, "{lines:#?}");
+    // What is known late replaces what was shown before.
+    let item = *b.app.lines.keys().next().unwrap();
+    b.app.lines.insert(item, crate::tui::opener::Line::default());
+    b.app.open_again();
+    assert!(b.app.lines.is_empty() && b.app.shown.is_none());
+    assert_eq!(list(&mut b), lines);
 }

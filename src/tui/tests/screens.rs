@@ -57,7 +57,7 @@ fn findings_lead_to_their_events() {
     let mut b = Bench::open("grpc-tonic", 100, 30);
     b.press(&[KeyCode::Char('f')]);
     insta::assert_snapshot!(b.screen());
-    b.press(&[KeyCode::Down, KeyCode::Enter]);
+    b.press(&[KeyCode::Down, KeyCode::Down, KeyCode::Down, KeyCode::Enter]);
     assert!(b.summary().contains("ABORTED"), "{}", b.screen());
     // The finding stands above the fields, and the status line says what it means.
     b.press(&[KeyCode::Tab, KeyCode::Home]);

@@ -7,11 +7,11 @@ use crate::finding::Finding;
 use crate::proto::http::{fields as f, findings as g};
 use crate::proto::{Out, PayloadHint, Trace};
 
-mod codings;
 mod magic;
 mod parts;
 
-pub(super) use codings::{Codings, Decoder, Failure};
+use crate::proto::codings;
+pub(super) use crate::proto::codings::{Codings, Decoder, Failure};
 
 /// What is known of a body.
 pub(super) struct Body<'a> {

@@ -210,6 +210,14 @@ impl Http1 {
         } else {
             Framing::Unknown
         };
+        // The request went missing, and this is how CONNECT is answered: no content
+        // (RFC 9110 §9.3.6), where anything else would say what it is, or how long.
+        let opens = self.half(Side::Client).lost.is_some()
+            && (200..300).contains(&code)
+            && stated == Framing::Close
+            && self.headers.get("content-type").is_none()
+            && self.headers.get("transfer-encoding").is_none();
+        let tunnels = tunnels || opens;
         odd.0.drain(..).for_each(|f| out.finding(f));
         let framing = if bodiless || tunnels { Framing::None } else { stated };
         if !interim && !switches {
@@ -227,7 +235,7 @@ impl Http1 {
         if interim {
             return;
         }
-        if !switches {
+        if !switches && !tunnels {
             self.half(Side::Client).lost = None;
         }
         if switches || tunnels {

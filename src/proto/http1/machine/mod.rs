@@ -132,6 +132,8 @@ pub struct Http1 {
     offer: Option<(u64, Offer)>,
     /// The child of the protocol that the connection switched to.
     tunnel: Option<u64>,
+    /// That child is what is in a tunnel (CONNECT), of which nothing is known.
+    connect: bool,
     /// The server was waited for or heard without a client: one direction alone
     /// was captured, so far.
     alone: bool,
@@ -180,6 +182,7 @@ impl Http1 {
             next_key: 0,
             offer: None,
             tunnel: None,
+            connect: false,
             alone: false,
             headers: Headers::new(),
         }

@@ -46,8 +46,11 @@ impl Http1 {
                 h.passed = 0;
             }
         }
-        // The request went missing, and perhaps more behind it.
-        if let Some(len) = client.lost.take() {
+        // The request went missing, and perhaps more behind it. What is in a tunnel has
+        // a beginning of its own, which comes behind the answer.
+        if let Some(len) = client.lost.take()
+            && upgrade
+        {
             client.passed = len;
             out.tell(child, Input::Gap { side: Side::Client, offset: 0, len });
         }
@@ -66,20 +69,29 @@ impl Http1 {
         let child = if let Some(t) = self.tunnel {
             t
         } else {
-            let Some((key, Offer::Upgrade(k))) = &self.offer else { return false };
-            let Some(token) = token(&k.headers).filter(|t| t != "h2c") else { return false };
+            let token = match &self.offer {
+                Some((_, Offer::Upgrade(k))) => {
+                    let Some(t) = token(&k.headers).filter(|t| t != "h2c") else { return false };
+                    Some(t)
+                }
+                Some((_, Offer::Connect)) => None,
+                None => return false,
+            };
+            let Some(key) = self.offer.as_ref().map(|(key, _)| *key) else { return false };
             if client.state != State::Held {
                 return false;
             }
-            let key = *key;
             let offer = self.take_offer(key);
             let requested = match &offer {
                 Some(Offer::Upgrade(k)) => Some(&**k),
                 _ => None,
             };
+            self.connect = requested.is_none();
             self.done(key, Side::Server, EndCause::CaptureEnded, out);
-            self.open_tunnel(Some(&token), requested, out)
+            self.open_tunnel(token.as_deref(), requested, out)
         };
+        // The answer to CONNECT is no part of what is in the tunnel.
+        let within = !self.connect;
         let [client, server] = &mut self.halves;
         if client.state == State::Held {
             client.state = State::Tunnel;
@@ -88,12 +100,14 @@ impl Http1 {
         }
         server.state = State::Tunnel;
         server.key = child;
-        server.passed = len;
+        server.passed = if within { len } else { 0 };
         if let Some(cause) = client.ended {
             out.tell(child, Input::End { side: Side::Client, cause });
         }
         out.finding(Finding::new(&g::GAP).with(format!("server: {len} bytes, the answer")));
-        out.tell(child, Input::Gap { side: Side::Server, offset: 0, len });
+        if within {
+            out.tell(child, Input::Gap { side: Side::Server, offset: 0, len });
+        }
         true
     }
 
@@ -145,7 +159,10 @@ impl Http1 {
         let offer = self.take_offer(key);
         let child = match &offer {
             Some(Offer::Upgrade(k)) => self.open_tunnel(token(&k.headers).as_deref(), Some(k), out),
-            _ => self.open_tunnel(None, None, out),
+            _ => {
+                self.connect = true;
+                self.open_tunnel(None, None, out)
+            }
         };
         let [client, server] = &mut self.halves;
         client.state = State::Tunnel;

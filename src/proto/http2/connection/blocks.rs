@@ -1,6 +1,7 @@
 //! Header blocks: joined over CONTINUATION frames, decoded, and told to their
 //! streams (RFC 9113 §4.3, §6.2, §6.6, §6.10, §8.1).
 
+use super::rules::{self, Given, Sort};
 use super::{Connection, Effect, find};
 use crate::base::limits::MAX_HEADER_BYTES;
 use crate::base::{Buffer, BufferId, Moment, Side};
@@ -13,6 +14,10 @@ use crate::proto::http2::streams::{Past, initiator};
 use crate::proto::http2::wire::{END_HEADERS, END_STREAM, Fragment, FrameHead};
 use crate::proto::{Head, Headers, Input, Out, Trace};
 
+/// CONTINUATION frames of one block that nobody needs: the largest section that is read
+/// takes sixteen of the smallest maximum size.
+const MANY_CONTINUATIONS: u32 = 32;
+
 /// A header block whose frames are still coming (§4.3).
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
@@ -21,6 +26,8 @@ pub(super) struct Pending {
     end_stream: bool,
     start: Moment,
     bytes: Vec<u8>,
+    /// CONTINUATION frames of it.
+    frames: u32,
     /// It grew beyond what is read.
     too_large: bool,
     trace: Trace,
@@ -71,6 +78,7 @@ impl Connection {
             end_stream: promised.is_none() && head.has(END_STREAM),
             start: out.moment(side, offset),
             bytes: Vec::new(),
+            frames: 0,
             too_large: false,
             trace,
         };
@@ -91,11 +99,11 @@ impl Connection {
         findings: &mut Vec<Finding>,
         out: &mut dyn Out,
     ) -> Effect {
-        let joined = self.joined;
+        let blind = self.is_blind(side);
         let end = self.end_of(side);
         let Some(pending) = end.block.as_mut().filter(|b| b.stream == head.stream) else {
             // Its block may have begun before the capture did.
-            if end.begun || !joined {
+            if !blind || end.begun && !end.lost {
                 find(findings, &findings::CONTINUATION, String::new());
             }
             end.hpack.lose();
@@ -103,6 +111,11 @@ impl Connection {
         };
         let at = offset + u64::from(fragment.at);
         pending.trace.add(out, side, at..at + fragment.octets.len() as u64);
+        pending.frames = pending.frames.saturating_add(1);
+        if pending.frames == MANY_CONTINUATIONS {
+            let detail = format!("{MANY_CONTINUATIONS} frames for stream {}", head.stream);
+            find(findings, &findings::CONTINUATION_FLOOD, detail);
+        }
         if pending.bytes.len() + fragment.octets.len() > MAX_HEADER_BYTES {
             pending.too_large = true;
             pending.bytes = Vec::new();
@@ -135,18 +148,19 @@ impl Connection {
         headers.clear();
         let hpack = &mut self.end_of(side).hpack;
         let (block, list) = (BufferId(0), BufferId(1));
+        let size;
         let detail = if pending.trace.is_kept() {
             let sink = TreeSink::new();
             let mut list = FieldList::new(list);
             let i = In::new(octets, block, 0, &sink);
-            hpack.block(i, &mut headers, Some(&mut list), findings);
+            size = hpack.block(i, &mut headers, Some(&mut list), findings);
             let mut d = Detail { tree: sink.into_tree(), ..Detail::default() };
             let wire = pending.trace.take().unwrap_or_default();
             d.origins.add(Buffer { bytes: octets.to_vec(), ..wire });
             d.origins.add(list.buffer);
             Some(Box::new(d))
         } else {
-            hpack.block(In::new(octets, block, 0, &NoSink), &mut headers, None, findings);
+            size = hpack.block(In::new(octets, block, 0, &NoSink), &mut headers, None, findings);
             None
         };
         let section = Section {
@@ -158,8 +172,35 @@ impl Connection {
             start: pending.start,
             wire_len: octets.len() as u64,
         };
+        let allowed = self.end_of(side.peer()).max_list;
+        rules::judge_size(size.octets, section.wire_len, allowed, findings);
+        let sort = self.sort(side, &section);
+        // The peer's settings may be late.
+        let unsure = self.is_unsure();
+        let peer = self.end_of(side.peer());
+        let binary = unsure || !peer.seen || peer.binary;
+        let given = Given { sort, whole: size.whole_read, binary };
+        rules::judge(given, &section.headers, findings);
         self.place(side, &section, findings);
         Effect { section: Some(section), ..Effect::default() }
+    }
+
+    /// What a section is, by those before it; by itself where they may be missing.
+    fn sort(&mut self, side: Side, s: &Section) -> Sort {
+        if s.promised.is_some() {
+            return Sort::Request;
+        }
+        let unsure = self.is_unsure();
+        let behind = self.streams.get(s.stream).is_some_and(|t| t.half(side).head);
+        let pseudo = s.headers.iter().any(|(n, _, f)| n.starts_with(b":") || !f.known);
+        match (behind, unsure) {
+            (true, _) => Sort::Trailers,
+            (_, true) if !pseudo => Sort::Trailers,
+            // Which end is the client may have been guessed, and wrongly.
+            (_, true) if s.headers.get(":status").is_some() => Sort::Response,
+            (_, true) if s.headers.get(":method").is_some() => Sort::Request,
+            _ => Sort::head(side),
+        }
     }
 
     /// What is wrong with where a section stands (§5.1, §8.1).
@@ -170,7 +211,6 @@ impl Connection {
         self.judge_connect(side, s, findings);
         let id = s.stream;
         let unsure = self.is_unsure();
-        let both = self.ends.iter().all(|e| e.seen);
         if let Some(stream) = self.streams.get(id) {
             let half = *stream.half(side);
             if half.ended {
@@ -191,9 +231,7 @@ impl Connection {
             Past::Idle if side == Side::Client && initiator(id) != side && !unsure => {
                 find(findings, &findings::STREAM_PARITY, format!("stream {id}"));
             }
-            Past::Idle if initiator(id) != side && both && !unsure => {
-                find(findings, &findings::STREAM_IDLE, format!("stream {id}"));
-            }
+            Past::Idle if initiator(id) != side => self.before_it_is_open(id, s.start),
             _ => {}
         }
     }
@@ -215,20 +253,22 @@ impl Connection {
         if id == 0 {
             return;
         }
+        if initiator(id) == side {
+            self.early.retain(|(early, _)| *early != id);
+        }
         if self.streams.get(id).is_none()
             && (matches!(self.streams.past(id, from), Past::Closed { .. }))
         {
             return;
         }
         let child = self.ensure(id, out);
-        let joined = self.joined;
+        let blind = self.is_blind(from);
         let Some(stream) = self.streams.get(id) else { return };
         let half = stream.half(from);
         if half.ended {
             return;
         }
-        let trailers =
-            half.head || joined && end && (half.data || ends_what_was_before(&s.headers));
+        let trailers = half.head || blind && end && (half.data || ends_what_was_before(&s.headers));
         let interim = from == Side::Server
             && s.headers.get(":status").is_some_and(|v| v.len() == 3 && v.first() == Some(&b'1'));
         if !interim {

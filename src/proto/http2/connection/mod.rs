@@ -1,24 +1,32 @@
 //! What a connection knows beyond its bytes: settings, header blocks under way,
 //! and the streams with their children (RFC 9113 §5, §6).
 
+mod account;
 mod blocks;
+mod checks;
+mod life;
+mod lost;
+mod rules;
 mod tunnels;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+pub(super) use self::account::{Answer, Left};
+
+use self::account::Account;
 use self::blocks::{Pending, Section};
 use self::tunnels::Tunnels;
 use crate::base::{Moment, Side};
 use crate::event::Detail;
 use crate::finding::{Finding, FindingSpec};
 use crate::proto::http2::codes::{self, frame, settings};
-use crate::proto::http2::findings;
 use crate::proto::http2::hpack::Decoder;
-use crate::proto::http2::streams::{Past, Stream, Streams, initiator};
+use crate::proto::http2::streams::{Past, Streams};
 use crate::proto::http2::summary;
 use crate::proto::http2::wire::{ACK, Body, BodyFault, Content, END_STREAM, FrameHead, Settings};
-use crate::proto::{Carries, Child, EndCause, Head, Headers, Input, Out};
+use crate::proto::http2::{findings, priority};
+use crate::proto::{Head, Headers, Input, Out};
 
 /// What both ends start with (§6.5.2).
 const DEFAULT_MAX_FRAME: u32 = 16_384;
@@ -36,12 +44,22 @@ struct End {
     seen: bool,
     /// A header block of it has begun.
     begun: bool,
+    /// Nothing more comes of it.
+    over: bool,
     /// Bytes of it are missing: what it did is not known any more.
     lost: bool,
+    /// Its frames were found again behind missing bytes.
+    found_again: bool,
     /// The largest payload that it has ever allowed its peer.
     max_frame: u32,
+    /// The last stream that it will act on, and why (§6.8).
+    goaway: Option<(u32, u32)>,
+    /// Whether it allows values of `-bin` fields as they are, behind a zero.
+    binary: bool,
     /// Whether it allows pushing.
     push: bool,
+    /// The largest section that it wants.
+    max_list: Option<u32>,
     /// Whether it has allowed extended CONNECT (RFC 8441 §3).
     connect: bool,
 }
@@ -53,9 +71,14 @@ impl Default for End {
             block: None,
             seen: false,
             begun: false,
+            over: false,
             lost: false,
+            found_again: false,
             max_frame: DEFAULT_MAX_FRAME,
+            goaway: None,
+            binary: false,
             push: true,
+            max_list: None,
             connect: false,
         }
     }
@@ -71,6 +94,8 @@ pub(super) struct Effect {
     reset: Option<u32>,
     /// GOAWAY: the last stream and the code.
     goaway: Option<(u32, u32)>,
+    /// What an acknowledgement answers.
+    answer: Option<Answer>,
 }
 
 impl Effect {
@@ -79,9 +104,16 @@ impl Effect {
         self.section.as_ref().map(|s| &s.headers)
     }
 
-    /// Its tree and buffers: the block, then the fields.
-    pub(super) fn detail(&self) -> Option<&Detail> {
-        self.section.as_ref().and_then(|s| s.detail.as_deref())
+    /// What the frame acknowledges.
+    pub(super) const fn answer(&self) -> Option<Answer> {
+        self.answer
+    }
+
+    /// Its tree and buffers: the block, then the fields; a copy where messages are
+    /// built of it as well.
+    pub(super) fn detail(&mut self, shared: bool) -> Option<Box<Detail>> {
+        let detail = &mut self.section.as_mut()?.detail;
+        if shared { detail.clone() } else { detail.take() }
     }
 }
 
@@ -91,9 +123,13 @@ pub(super) struct Connection {
     ends: [End; 2],
     streams: Streams,
     tunnels: Tunnels,
+    account: Account,
     /// Memory of the last section, for the next.
     spare: Headers,
     too_many_told: bool,
+    /// Frames on streams that their end had not opened, and may have: a capture lacks
+    /// bytes, or has the two directions the wrong way round. Decided at the end.
+    early: Vec<(u32, Moment)>,
     /// Its beginning was not captured.
     joined: bool,
     /// It began as an upgrade from HTTP/1.1, so its beginning was captured.
@@ -106,32 +142,19 @@ fn find(findings: &mut Vec<Finding>, spec: &'static FindingSpec, detail: String)
 }
 
 impl Connection {
-    /// The beginning was not captured: what the ends had agreed on is unknown,
-    /// and any stream may have been open before.
-    pub(super) fn join(&mut self, out: &mut dyn Out) {
-        if std::mem::replace(&mut self.joined, true) {
-            return;
-        }
-        for end in &mut self.ends {
-            end.hpack.join();
-            end.max_frame = LARGEST_MAX_FRAME;
-        }
-        out.finding(Finding::new(&findings::JOINED));
-    }
-
     /// Whether it was joined in the middle.
     pub(super) const fn is_joined(&self) -> bool {
         self.joined
     }
 
+    /// What is left of the windows for data of `sender`, where that can be known.
+    pub(super) fn left(&mut self, sender: Side, id: u32) -> Option<Left> {
+        (!self.is_unsure()).then(|| self.account.left(sender, id))
+    }
+
     /// Whether it was upgraded from HTTP/1.1.
     pub(super) const fn is_upgraded(&self) -> bool {
         self.upgraded
-    }
-
-    /// Whether frames may refer to what was not captured.
-    fn is_unsure(&self) -> bool {
-        self.joined || self.ends.iter().any(|e| e.lost)
     }
 
     fn end_of(&mut self, side: Side) -> &mut End {
@@ -142,90 +165,27 @@ impl Connection {
         }
     }
 
-    /// What can be said of a frame by its header alone.
-    fn check(&mut self, side: Side, head: &FrameHead, findings: &mut Vec<Finding>) {
-        let max = self.end_of(side.peer()).max_frame;
-        if head.length > max {
-            let detail = format!("{} bytes where {max} are allowed", head.length);
-            find(findings, &findings::FRAME_TOO_LARGE, detail);
-        }
-        let joined = self.joined;
-        let end = self.end_of(side);
-        let silent = joined || end.seen || end.lost;
-        if !silent && (head.kind != frame::SETTINGS || head.has(ACK)) {
-            find(findings, &findings::FIRST_NOT_SETTINGS, String::new());
-        }
-        end.seen = true;
-        let interrupts = match &end.block {
-            Some(b) => head.kind != frame::CONTINUATION || head.stream != b.stream,
-            None => false,
-        };
-        if interrupts {
-            find(findings, &findings::BLOCK_INTERRUPTED, String::new());
-        }
-        match head.kind {
-            frame::DATA
-            | frame::HEADERS
-            | frame::PRIORITY
-            | frame::RST_STREAM
-            | frame::PUSH_PROMISE
-            | frame::CONTINUATION
-                if head.stream == 0 =>
-            {
-                find(findings, &findings::STREAM_ZERO, String::new());
-            }
-            frame::SETTINGS
-            | frame::PING
-            | frame::GOAWAY
-            | frame::ORIGIN
-            | frame::PRIORITY_UPDATE
-                if head.stream != 0 =>
-            {
-                find(findings, &findings::STREAM_NOT_ZERO, format!("stream {}", head.stream));
-            }
-            frame::DATA | frame::RST_STREAM | frame::WINDOW_UPDATE if head.stream != 0 => {
-                self.check_open(side, head, findings);
-            }
-            _ => {}
-        }
-    }
-
-    /// A frame that needs a stream which is open in its direction (§5.1).
-    fn check_open(&mut self, side: Side, head: &FrameHead, findings: &mut Vec<Finding>) {
-        let unsure = self.is_unsure();
-        let open = self.streams.get(head.stream).map(|s| s.half(side).ended);
-        let past = match open {
-            Some(false) => return,
-            Some(true) => Past::Closed { by_sender: true },
-            None => self.streams.past(head.stream, side),
-        };
-        // Window updates and resets may still cross an end of stream.
-        let strict = head.kind == frame::DATA;
-        match past {
-            Past::Idle if !unsure && self.ends.iter().all(|e| e.seen) => {
-                find(findings, &findings::STREAM_IDLE, format!("stream {}", head.stream));
-            }
-            Past::Closed { by_sender: true } if strict => {
-                find(findings, &findings::STREAM_CLOSED, format!("stream {}", head.stream));
-            }
-            _ => {}
-        }
-    }
-
     /// A frame that streams through begins. `true`: its data goes to a child.
     pub(super) fn streaming(
         &mut self,
         side: Side,
+        offset: u64,
         head: &FrameHead,
         findings: &mut Vec<Finding>,
         out: &mut dyn Out,
     ) -> bool {
-        self.check(side, head, findings);
+        let at = out.moment(side, offset);
+        self.check(side, head, at, findings);
         match head.kind {
             frame::DATA => {
                 let id = head.stream;
-                let joined = self.joined && id != 0;
-                if joined
+                if id != 0 && !self.is_unsure() {
+                    self.account.data(side, id, head.length, at, findings);
+                    let streams = &self.streams;
+                    self.account.keep(|id| streams.is_open(id));
+                }
+                let blind = self.is_blind(side) && id != 0;
+                if blind
                     && self.streams.get(id).is_none()
                     && !matches!(self.streams.past(id, side), Past::Closed { .. })
                 {
@@ -235,7 +195,7 @@ impl Connection {
                 self.streams.get(id).is_some_and(|s| {
                     let half = s.half(side);
                     half.data = true;
-                    !half.ended && (half.head || joined) && s.child
+                    !half.ended && (half.head || blind) && s.child
                 })
             }
             // Too large to be read, so the table is not known any more.
@@ -275,7 +235,8 @@ impl Connection {
         findings: &mut Vec<Finding>,
         out: &mut dyn Out,
     ) -> Effect {
-        self.check(side, head, findings);
+        let at = out.moment(side, offset);
+        self.check(side, head, at, findings);
         match body.fault {
             Some(BodyFault::Size) => {
                 find(findings, &findings::FRAME_SIZE, format!("{} bytes", head.length));
@@ -308,25 +269,62 @@ impl Connection {
                     if head.length > 0 {
                         find(findings, &findings::SETTINGS_ACK, format!("{} bytes", head.length));
                     }
-                } else if head.stream == 0 {
-                    self.apply(side, list, findings);
+                    let answer = self.account.settings_ack(side, at);
+                    let answer = answer.filter(|_| !self.is_unsure());
+                    return Effect { answer, ..Effect::default() };
+                }
+                if head.stream == 0 {
+                    let initial = self.apply(side, list, findings);
+                    self.account.settings(side, initial, at, true);
                 }
                 Effect::default()
             }
             Content::RstStream(code) => {
                 let quiet = code == 0 || code == 8;
                 let spec = if quiet { &findings::RST_NOTE } else { &findings::RST_STREAM };
-                find(findings, spec, summary::error(code));
+                find(findings, spec, format!("{} by the {side}", summary::error(code)));
                 Effect { reset: Some(code), ..Effect::default() }
             }
-            Content::Goaway { last, error, .. } => {
-                if error != 0 {
-                    find(findings, &findings::GOAWAY_ERROR, summary::error(error));
+            Content::Ping(data) if head.has(ACK) => {
+                // What it answers may be missing.
+                let answer = self.account.ping_ack(side, data, at);
+                Effect { answer, ..Effect::default() }
+            }
+            Content::Ping(data) => {
+                self.account.ping(side, data, at);
+                Effect::default()
+            }
+            Content::Goaway { last, error, debug } => {
+                // A client that is done says so before it closes, and is answered so.
+                let by_client = side == Side::Client || self.end_of(side.peer()).goaway.is_some();
+                let done = by_client && debug.is_empty() && self.streams.is_empty();
+                let end = self.end_of(side);
+                let least = end.goaway.map_or(last, |(old, _)| old.min(last));
+                end.goaway = Some((least, error));
+                if error != 0 || !done {
+                    let spec = if error == 0 { &findings::GOAWAY } else { &findings::GOAWAY_ERROR };
+                    find(findings, spec, summary::goaway(side, last, error, debug));
                 }
                 Effect { goaway: Some((last, error)), ..Effect::default() }
             }
+            Content::PriorityUpdate { stream, value } => {
+                if side == Side::Server || stream == 0 {
+                    find(findings, &findings::PRIORITY_UPDATE, format!("for stream {stream}"));
+                }
+                if priority::parse(value).is_none() {
+                    find(findings, &findings::PRIORITY_FIELD, summary::text(value));
+                }
+                Effect::default()
+            }
             Content::WindowUpdate(0) => {
                 find(findings, &findings::WINDOW_ZERO, String::new());
+                Effect::default()
+            }
+            Content::WindowUpdate(n) => {
+                // An idle stream has no window, a closed one none that counts.
+                if !self.is_unsure() && (head.stream == 0 || self.streams.is_open(head.stream)) {
+                    self.account.update(side, head.stream, n, at);
+                }
                 Effect::default()
             }
             Content::Unread
@@ -348,27 +346,20 @@ impl Connection {
         }
     }
 
-    fn check_push(&mut self, side: Side, promised: u32, findings: &mut Vec<Finding>) {
-        if side == Side::Client {
-            find(findings, &findings::PUSH_BY_CLIENT, String::new());
-        } else if !self.end_of(Side::Client).push {
-            find(findings, &findings::PUSH_DISABLED, String::new());
-        }
-        if promised == 0 || initiator(promised) != Side::Server {
-            find(findings, &findings::STREAM_PARITY, format!("stream {promised} is promised"));
-        } else if self.streams.get(promised).is_some()
-            || self.streams.past(promised, side) != Past::Idle
-        {
-            find(findings, &findings::STREAM_DECREASING, format!("stream {promised} is promised"));
-        }
-    }
-
     /// The settings of `side`, which bind its peer (§6.5.2).
     ///
     /// They hold from the peer's acknowledgement on; as it is not known what
     /// was sent before that, the most generous value that was ever announced is
     /// what frames are held against.
-    fn apply(&mut self, side: Side, list: Settings<'_>, findings: &mut Vec<Finding>) {
+    ///
+    /// Gives the initial window, where there is one.
+    fn apply(
+        &mut self,
+        side: Side,
+        list: Settings<'_>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<u32> {
+        let mut initial = None;
         for (id, value) in list.iter() {
             let bad = match id {
                 settings::HEADER_TABLE_SIZE => {
@@ -379,7 +370,15 @@ impl Connection {
                     self.end_of(side).push = value != 0;
                     value > 1 || side == Side::Server && value != 0
                 }
-                settings::INITIAL_WINDOW_SIZE => value > 0x7fff_ffff,
+                settings::INITIAL_WINDOW_SIZE => {
+                    initial = Some(value);
+                    value > 0x7fff_ffff
+                }
+                settings::MAX_HEADER_LIST_SIZE => {
+                    let end = self.end_of(side);
+                    end.max_list = Some(end.max_list.map_or(value, |v| v.max(value)));
+                    false
+                }
                 settings::MAX_FRAME_SIZE => {
                     let end = self.end_of(side);
                     end.max_frame = end.max_frame.max(value.min(0x00ff_ffff));
@@ -393,6 +392,10 @@ impl Connection {
                     *allowed |= value == 1;
                     value > 1
                 }
+                settings::GRPC_TRUE_BINARY => {
+                    self.end_of(side).binary |= value == 1;
+                    false
+                }
                 settings::NO_RFC7540_PRIORITIES => value > 1,
                 _ => false,
             };
@@ -401,6 +404,7 @@ impl Connection {
                 find(findings, &findings::SETTINGS_VALUE, format!("{name} = {value}"));
             }
         }
+        initial
     }
 
     /// Does what a frame does to the streams, once its event is emitted.
@@ -427,78 +431,6 @@ impl Connection {
         }
     }
 
-    /// RST_STREAM (§6.4): both directions are over.
-    fn reset_stream(&mut self, side: Side, id: u32, code: u32, out: &mut dyn Out) {
-        let Some(s) = self.streams.get(id) else { return };
-        if s.child {
-            self.tell(id, Input::Reset { side, code }, out);
-            self.close_child(id, out);
-        }
-        self.streams.close(id, Some(side));
-    }
-
-    /// GOAWAY (§6.8): the sender will not act on streams of its peer beyond `last`.
-    fn goaway(&mut self, side: Side, last: u32, error: u32, out: &mut dyn Out) {
-        // REFUSED_STREAM is what such a stream comes to where nothing is wrong.
-        let code = if error == 0 { 7 } else { error };
-        for id in self.streams.ids() {
-            if id > last && initiator(id) == side.peer() {
-                self.reset_stream(side, id, code, out);
-            }
-        }
-    }
-
-    /// The stream is open, or is opened now; `false` where nobody is told of it.
-    fn ensure(&mut self, id: u32, out: &mut dyn Out) -> bool {
-        if let Some(s) = self.streams.get(id) {
-            return s.child;
-        }
-        if self.streams.is_full() {
-            if !self.too_many_told {
-                out.finding(Finding::new(&findings::TOO_MANY_STREAMS));
-            }
-            self.too_many_told = true;
-            self.streams.use_id(id);
-            return false;
-        }
-        let key = u64::from(id);
-        let child = out.open(Child { key, stream: Some(key), carries: Carries::Exchange });
-        self.streams.open(id, child);
-        child
-    }
-
-    /// END_STREAM.
-    pub(super) fn end_stream(&mut self, side: Side, id: u32, out: &mut dyn Out) {
-        let Some(stream) = self.streams.get(id) else { return };
-        let child = stream.child;
-        let half = stream.half(side);
-        if half.ended {
-            return;
-        }
-        half.ended = true;
-        // The client of an exchange whose request was not captured may have ended
-        // it before, too. A section says that this is the server; its data would not.
-        let alone = self.joined
-            && side == Side::Server
-            && stream.half(side).head
-            && !stream.half(Side::Client).ended
-            && !stream.half(Side::Client).head
-            && !stream.half(Side::Client).data;
-        let over = stream.is_over() || alone;
-        if child {
-            self.tell(id, Input::End { side, cause: EndCause::Finished }, out);
-            if alone {
-                self.tell(id, Input::End { side: side.peer(), cause: EndCause::Finished }, out);
-            }
-            if over {
-                self.close_child(id, out);
-            }
-        }
-        if over {
-            self.streams.close(id, None);
-        }
-    }
-
     /// The request of an upgrade to `h2c`, or the response to it (RFC 7540 §3.2).
     ///
     /// The request becomes stream 1, half closed from the client; its
@@ -513,7 +445,8 @@ impl Connection {
             head.headers.get("http2-settings").and_then(|v| URL_SAFE_NO_PAD.decode(v).ok());
         match payload {
             Some(p) if p.len() % 6 == 0 => {
-                self.apply(Side::Client, Settings(&p), &mut findings);
+                let initial = self.apply(Side::Client, Settings(&p), &mut findings);
+                self.account.settings(Side::Client, initial, head.ready, false);
             }
             _ => find(&mut findings, &findings::BAD_UPGRADE_SETTINGS, String::new()),
         }
@@ -530,64 +463,6 @@ impl Connection {
         self.end_stream(Side::Client, 1, out);
     }
 
-    /// Bytes of `side` are missing: its blocks and its part in every stream are unknown.
-    pub(super) fn gap(&mut self, side: Side, offset: u64, len: u64, out: &mut dyn Out) {
-        let end = self.end_of(side);
-        end.lost = true;
-        end.block = None;
-        end.hpack.lose();
-        self.each_child(side, out, Input::Gap { side, offset, len });
-    }
-
-    /// One direction of the connection was aborted.
-    pub(super) fn reset(&mut self, side: Side, code: u32, out: &mut dyn Out) {
-        self.each_child(side, out, Input::Reset { side, code });
-    }
-
-    /// One direction of the connection ended.
-    pub(super) fn end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
-        if self.end_of(side).block.take().is_some() {
-            let detail = "a header block without its last frame";
-            out.finding(Finding::new(&findings::TRUNCATED).with(detail));
-        }
-        if cause == EndCause::Finished {
-            let mut open = 0;
-            let joined = self.joined;
-            for id in self.streams.ids() {
-                // Without its head it may have ended before the capture began.
-                let is_open = |s: &mut Stream| {
-                    let half = s.half(side);
-                    !half.ended && (half.head || !joined)
-                };
-                open += usize::from(self.streams.get(id).is_some_and(is_open));
-            }
-            if open > 0 {
-                let detail = format!("{open} from the {side}");
-                out.finding(Finding::new(&findings::STREAM_UNFINISHED).with(detail));
-            }
-        }
-        self.each_child(side, out, Input::End { side, cause });
-    }
-
-    /// Tells every child whose direction has not ended.
-    fn each_child(&mut self, side: Side, out: &mut dyn Out, input: Input<'_>) {
-        for id in self.streams.ids() {
-            if self.streams.get(id).is_some_and(|s| s.child && !s.half(side).ended) {
-                self.tell(id, input, out);
-            }
-        }
-    }
-
-    /// Both directions of the connection are over.
-    pub(super) fn close_all(&mut self, out: &mut dyn Out) {
-        for id in self.streams.ids() {
-            if self.streams.get(id).is_some_and(|s| s.child) {
-                self.close_child(id, out);
-            }
-            self.streams.close(id, None);
-        }
-    }
-
     /// Memory held, in bytes.
     pub(super) fn memory(&self) -> usize {
         let ends: usize = self
@@ -598,6 +473,10 @@ impl Connection {
                 e.hpack.memory() + block
             })
             .sum();
-        ends + self.streams.memory() + self.tunnels.memory() + self.spare.memory()
+        ends + self.account.memory()
+            + self.early.capacity() * size_of::<(u32, Moment)>()
+            + self.streams.memory()
+            + self.tunnels.memory()
+            + self.spare.memory()
     }
 }

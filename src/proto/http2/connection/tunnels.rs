@@ -217,6 +217,11 @@ impl Connection {
         }
     }
 
+    /// Whether a stream began with CONNECT.
+    pub(super) fn is_tunnel(&self, id: u32) -> bool {
+        self.tunnels.0.contains_key(&id)
+    }
+
     /// The child that sections are told to: the exchange, until it has ended.
     pub(super) fn section_key(&self, id: u32) -> u64 {
         u64::from(id) | if self.tunnels.is_connected(id) { TUNNEL } else { 0 }
@@ -224,11 +229,27 @@ impl Connection {
 
     /// Tells the child of a stream, or both of them.
     pub(super) fn tell(&self, id: u32, input: Input<'_>, out: &mut dyn Out) {
+        let cut = matches!(input, Input::Reset { .. } | Input::End { cause: EndCause::Cut, .. });
+        let abort = out.abort();
+        let refused = if cut { self.refused(id) } else { None };
+        out.set_abort(refused.unwrap_or(abort));
+        self.tell_each(id, input, out);
+        out.set_abort(abort);
+    }
+
+    fn tell_each(&self, id: u32, input: Input<'_>, out: &mut dyn Out) {
         let tunnel = self.tunnels.0.get(&id);
         if tunnel.is_none_or(|t| t.asked.is_some()) {
             out.tell(u64::from(id), input);
         }
         if tunnel.is_some_and(|t| t.open) {
+            // What is inside knows its own ends: to it this is that of its stream.
+            let input = match input {
+                Input::End { side, cause: EndCause::Cut } => {
+                    Input::End { side, cause: EndCause::Finished }
+                }
+                other => other,
+            };
             out.tell(u64::from(id) | TUNNEL, input);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::base::limits::{MAX_HEADER_BYTES, MAX_HEADER_FIELDS};
 use crate::base::{Buffer, BufferId, PieceSource, Span};
-use crate::field::{In, Sink, Value};
+use crate::field::{In, NoSink, Sink, Value};
 use crate::finding::{Finding, FindingSpec};
 use crate::proto::Headers;
 use crate::proto::http2::hpack::huffman;
@@ -17,6 +17,30 @@ pub(crate) struct Decoder {
     /// The largest table that the peer has ever allowed.
     limit: u32,
     scratch: Scratch,
+    /// Octets that sections may still come to: see [`CREDIT`].
+    credit: usize,
+}
+
+/// Octets that the sections of one direction may come to, beyond [`EARNED`] for each of
+/// their blocks. A reference of one byte stands for up to a table's worth of octets, so
+/// that of a bomb of 24 MB copies of 90 GB would be made. Who has used up this much is shown
+/// sections of [`SMALL_SECTION`].
+const CREDIT: usize = 64 << 20;
+/// Octets for each octet of a block: cookies that are sent with each request are 50 to 200
+/// times as long as their references, and most requests have others as well.
+const EARNED: usize = 32;
+/// The largest section once the credit is used up: no server takes more by default.
+const SMALL_SECTION: usize = 16 << 10;
+/// Findings of one block: a joined connection has up to one for each field of a section.
+const MAX_FINDINGS: usize = 32;
+
+/// What a block came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// Of the section as RFC 9113 §6.5.2 counts it, with what was cut of it.
+    pub(crate) octets: u64,
+    /// Nothing was cut, and the block was read to its end.
+    pub(crate) whole_read: bool,
 }
 
 /// Huffman-decoded strings of the representation at hand.
@@ -28,7 +52,12 @@ struct Scratch {
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { table: Table::default(), limit: DEFAULT_SIZE, scratch: Scratch::default() }
+        Self {
+            table: Table::default(),
+            limit: DEFAULT_SIZE,
+            scratch: Scratch::default(),
+            credit: CREDIT,
+        }
     }
 }
 
@@ -118,6 +147,10 @@ struct Block<'l> {
     headers: &'l mut Headers,
     list: Option<&'l mut FieldList>,
     findings: &'l mut Vec<Finding>,
+    /// Findings of it.
+    told: usize,
+    /// Octets that the section may have.
+    room: usize,
     /// A field has been read: a size update may no longer follow (§4.2).
     begun: bool,
     /// The section has reached a limit.
@@ -129,6 +162,10 @@ struct Block<'l> {
 
 impl Block<'_> {
     fn find(&mut self, spec: &'static FindingSpec, span: Span, detail: String) {
+        self.told += 1;
+        if self.told > MAX_FINDINGS {
+            return;
+        }
         let f = Finding::new(spec).at(Span { buffer: fields::BLOCK_BUFFER, ..span });
         self.findings.push(if detail.is_empty() { f } else { f.with(detail) });
     }
@@ -139,9 +176,7 @@ impl Block<'_> {
         let octets = name.octets.len() + value.octets.len();
         self.count += 1;
         self.length += octets as u64 + 8;
-        if self.headers.byte_len() + octets > MAX_HEADER_BYTES
-            || self.headers.len() >= MAX_HEADER_FIELDS
-        {
+        if self.headers.byte_len() + octets > self.room || self.headers.len() >= MAX_HEADER_FIELDS {
             if !self.full {
                 let n = self.headers.len();
                 self.find(&findings::SECTION_TOO_LARGE, at, format!("cut after {n} fields"));
@@ -163,7 +198,7 @@ impl Block<'_> {
         ];
         for (length, spec, part, place) in rows {
             sink.computed(length, Value::U64(part.octets.len() as u64));
-            sink.field(spec, place, Value::Text(String::from_utf8_lossy(part.octets).into()));
+            sink.field(spec, place, Value::text(part.octets));
             if !part.known {
                 sink.note("unknown");
             }
@@ -202,7 +237,6 @@ impl Decoder {
     /// no older entry is known, and any size may hold.
     pub(crate) fn join(&mut self) {
         self.limit = u32::MAX;
-        self.table.resize(u32::MAX);
         self.table.lose();
     }
 
@@ -229,15 +263,27 @@ impl Decoder {
         headers: &mut Headers,
         list: Option<&mut FieldList>,
         findings: &mut Vec<Finding>,
-    ) {
+    ) -> Size {
+        self.credit = self.credit.saturating_add(EARNED * i.data().len()).min(CREDIT);
+        let room = if self.credit < MAX_HEADER_BYTES { SMALL_SECTION } else { MAX_HEADER_BYTES };
         let (sink, whole) = (i.sink(), Span::bytes(i.buffer(), i.at(), i.data().len() as u32));
-        let mut block =
-            Block { headers, list, findings, begun: false, full: false, length: 0, count: 0 };
+        let mut block = Block {
+            headers,
+            list,
+            room,
+            told: 0,
+            findings,
+            begun: false,
+            full: false,
+            length: 0,
+            count: 0,
+        };
+        let mut whole_read = true;
         if S::ON {
             sink.open(&fields::HEADER_BLOCK, whole);
         }
         let mut i = i;
-        while !i.data().is_empty() {
+        while !i.data().is_empty() && !block.full {
             match self.representation(i, &mut block) {
                 Ok((rest, ())) => i = rest,
                 Err(stop) => {
@@ -250,21 +296,64 @@ impl Decoder {
                         }
                         sink.close(span.end());
                     }
-                    let spec = match stop.fault {
-                        Fault::Truncated => &findings::HPACK_TRUNCATED,
-                        Fault::Overflow => &findings::HPACK_INTEGER,
-                    };
-                    block.find(spec, span, String::new());
-                    self.table.lose();
-                    break;
+                    self.stopped(stop.fault, span, &mut block);
+                    whole_read = false;
+                    i = In::new(&[], rest.buffer(), span.end(), sink);
                 }
             }
         }
+        if block.full {
+            whole_read = false;
+            if S::ON && !i.data().is_empty() {
+                let span = Span::bytes(i.buffer(), i.at(), i.data().len() as u32);
+                sink.field(&fields::UNKNOWN, span, Value::Bytes(i.data().into()));
+                sink.note("beyond the limit");
+            }
+            self.skim(In::new(i.data(), i.buffer(), i.at(), &NoSink), &mut block);
+        }
+        self.credit = self.credit.saturating_sub(block.headers.byte_len());
         if S::ON {
             sink.computed(&fields::HEADER_LENGTH, Value::U64(block.length));
             sink.computed(&fields::HEADER_COUNT, Value::U64(block.count));
             sink.close(whole.end());
         }
+        Size { octets: block.length.saturating_add(block.count.saturating_mul(24)), whole_read }
+    }
+
+    /// What is beyond the limit of a section: the table must know of it, and nobody else.
+    fn skim(&mut self, mut i: In<'_, NoSink>, block: &mut Block<'_>) {
+        while let Some(first) = i.data().first().copied() {
+            // One reference, any number of times: that is what a bomb is made of.
+            if matches!(first, 0x81..=0xfe)
+                && let Lookup::Found(f) = self.table.get(u32::from(first & 0x7f))
+            {
+                let same = i.data().iter().take_while(|b| **b == first).count();
+                let length = (f.name.len() + f.value.len()) as u64 + 8;
+                block.count = block.count.saturating_add(same as u64);
+                block.length = block.length.saturating_add(length.saturating_mul(same as u64));
+                let Ok((rest, _)) = i.split(same) else { return };
+                i = rest;
+                continue;
+            }
+            match self.representation(i, block) {
+                Ok((rest, ())) => i = rest,
+                Err(stop) => {
+                    let rest = stop.at;
+                    let span = Span::bytes(rest.buffer(), rest.at(), rest.data().len() as u32);
+                    return self.stopped(stop.fault, span, block);
+                }
+            }
+        }
+    }
+
+    /// The rest of a block cannot be read, and may have inserted anything.
+    fn stopped(&mut self, fault: Fault, at: Span, block: &mut Block<'_>) {
+        let spec = match fault {
+            Fault::Truncated => &findings::HPACK_TRUNCATED,
+            Fault::Overflow => &findings::HPACK_INTEGER,
+        };
+        block.find(spec, at, String::new());
+        self.table.lose();
     }
 
     /// One representation: a field or a size update (§6). On a stop its group is

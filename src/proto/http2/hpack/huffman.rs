@@ -172,8 +172,20 @@ pub(crate) fn decode(coded: &[u8], out: &mut Vec<u8>) -> Result<(), HuffmanFault
                 }
             }
         }
-        let direct = TABLES.direct.get((bits >> (64 - DIRECT_BITS)) as usize).copied();
-        let direct = direct.unwrap_or_default();
+        let before = have;
+        // Short codes that are there as a whole: neither the end nor EOS is among them.
+        while have >= DIRECT_BITS
+            && let direct = short(bits)
+            && direct != 0
+        {
+            out.push(direct as u8);
+            bits <<= direct >> 8;
+            have -= u32::from(direct >> 8);
+        }
+        if have != before {
+            continue;
+        }
+        let direct = short(bits);
         let (length, symbol) =
             if direct != 0 { (u32::from(direct >> 8), direct & 0xff) } else { long(bits) };
         if length > have {
@@ -186,6 +198,11 @@ pub(crate) fn decode(coded: &[u8], out: &mut Vec<u8>) -> Result<(), HuffmanFault
         bits <<= length;
         have -= length;
     }
+}
+
+/// The code that the next ten bits begin with, `length << 8 | symbol`; 0 for a longer one.
+fn short(bits: u64) -> u16 {
+    TABLES.direct.get((bits >> (64 - DIRECT_BITS)) as usize).copied().unwrap_or_default()
 }
 
 /// A code of more than ten bits: the length whose range of codes it falls in.

@@ -241,7 +241,14 @@ impl Table {
 
     /// A block, or a part of one, could not be read: how many entries it
     /// inserted is unknown, so no older index means what it did.
+    ///
+    /// It may have set any size, too. A table that is taken for larger than it is
+    /// keeps entries that no index reaches any more; one that is taken for smaller
+    /// would refuse an entry that the encoder counts, and every index behind it would
+    /// be wrong.
     pub(crate) fn lose(&mut self) {
+        self.peer_max = u32::MAX as usize;
+        self.max = MAX_HPACK_TABLE;
         self.entries.clear();
         self.size = 0;
         self.foggy = true;

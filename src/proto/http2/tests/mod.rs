@@ -11,8 +11,10 @@ use crate::event::{Draft, Level, Payload};
 use crate::proto::harness::{Recorder, Told};
 use crate::proto::{EndCause, Headers, Input};
 
+mod books;
 mod connect;
 mod frames;
+mod gaps;
 mod joined;
 mod peer;
 

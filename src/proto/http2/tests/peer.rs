@@ -53,7 +53,7 @@ fn extra(call: usize) -> Vec<(String, String)> {
     v.push(("x-call".to_owned(), format!("number {call}")));
     if call == 3 {
         for i in 0..400 {
-            v.push((format!("x-many-{i}"), format!("value ~{i}~ {}", "é|\\".repeat(i % 40))));
+            v.push((format!("x-many-{i}"), format!("value {} ~{i}~", "é|\\".repeat(i % 40))));
         }
     }
     v
@@ -123,10 +123,12 @@ fn what_a_real_peer_sends_is_what_is_shown() {
     let rt =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (client, server) = rt.block_on(talk());
-    // All of the client's bytes come first here, so its streams are never idle.
+    // All of the client's bytes come first here, so its streams are never idle,
+    // and are open when it says goodbye.
     let r = all_sizes(&client, &server);
     let bad: Vec<_> = r.codes();
-    assert!(bad.iter().all(|c| *c == "http2.stream-cancelled"), "{bad:?}");
+    let usual = ["http2.stream-cancelled", "http2.goaway"];
+    assert!(bad.iter().all(|c| usual.contains(c)), "{bad:?}");
     assert!(r.kinds(Level::Frame).contains(&"continuation"));
     let streams: BTreeMap<_, _> = r.children.iter().collect();
     assert_eq!(streams.len(), CALLS);

@@ -17,7 +17,7 @@ const STEP: usize = 16 << 10;
 
 /// A coding that is undone here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::proto::http) enum Coding {
+pub(in crate::proto) enum Coding {
     /// RFC 1952.
     Gzip,
     /// RFC 1950, or RFC 1951 alone.
@@ -30,7 +30,7 @@ pub(in crate::proto::http) enum Coding {
 
 /// What `Content-Encoding` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::proto::http) enum Codings {
+pub(in crate::proto) enum Codings {
     /// In the order in which they were applied; none where there is none to undo.
     Known(Vec<Coding>),
     /// One of them is not known here, or there are too many.
@@ -39,7 +39,7 @@ pub(in crate::proto::http) enum Codings {
 
 impl Codings {
     /// From the values of all fields of that name.
-    pub(in crate::proto::http) fn of<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
+    pub(in crate::proto) fn of<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut list = Vec::new();
         for token in values.flat_map(|v| v.split(|b| *b == b',')) {
             let token = token.trim_ascii();
@@ -67,7 +67,7 @@ impl Codings {
     }
 
     /// A decoder, where there is something that can be undone.
-    pub(in crate::proto::http) fn decoder(&self) -> Option<Decoder> {
+    pub(in crate::proto) fn decoder(&self) -> Option<Decoder> {
         match self {
             Self::Known(list) if !list.is_empty() => Some(Decoder::new(list)),
             _ => None,
@@ -77,7 +77,7 @@ impl Codings {
 
 /// Why undoing stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::proto::http) enum Failure {
+pub(in crate::proto) enum Failure {
     /// It is not what the coding says.
     Corrupt(&'static str),
     /// A named limit was reached.
@@ -100,7 +100,7 @@ impl fmt::Display for Failure {
 }
 
 /// All codings of one body.
-pub(in crate::proto::http) struct Decoder {
+pub(in crate::proto) struct Decoder {
     /// The one that was applied last comes first.
     stages: Vec<Stage>,
     budget: Budget,
@@ -115,13 +115,13 @@ struct Budget {
 type Each<'a> = &'a mut dyn FnMut(&[u8]);
 
 impl Decoder {
-    pub(in crate::proto::http) fn new(codings: &[Coding]) -> Self {
+    pub(in crate::proto) fn new(codings: &[Coding]) -> Self {
         let stages = codings.iter().rev().map(|c| Stage::new(*c)).collect();
         Self { stages, budget: Budget { made: 0, most: MAX_INFLATED_BYTES as u64 } }
     }
 
     /// The same for a body without an end: what may come out grows with what goes in.
-    pub(in crate::proto::http) fn allow(&mut self, coded: usize) {
+    pub(in crate::proto) fn allow(&mut self, coded: usize) {
         let more = (coded as u64).saturating_mul(MAX_INFLATE_RATIO);
         self.budget.most = self.budget.most.saturating_add(more);
     }
@@ -130,11 +130,7 @@ impl Decoder {
     ///
     /// # Errors
     /// Why it does not go on. What came out before stands; feed it no more.
-    pub(in crate::proto::http) fn feed(
-        &mut self,
-        data: &[u8],
-        each: Each<'_>,
-    ) -> Result<(), Failure> {
+    pub(in crate::proto) fn feed(&mut self, data: &[u8], each: Each<'_>) -> Result<(), Failure> {
         run(&mut self.stages, Some(data), &mut self.budget, each)
     }
 
@@ -142,12 +138,12 @@ impl Decoder {
     ///
     /// # Errors
     /// As of [`Decoder::feed`]; also where a coding has not ended.
-    pub(in crate::proto::http) fn finish(&mut self, each: Each<'_>) -> Result<(), Failure> {
+    pub(in crate::proto) fn finish(&mut self, each: Each<'_>) -> Result<(), Failure> {
         run(&mut self.stages, None, &mut self.budget, each)
     }
 
     /// Memory held, in bytes, about.
-    pub(in crate::proto::http) fn memory(&self) -> usize {
+    pub(in crate::proto) fn memory(&self) -> usize {
         self.stages.iter().map(Stage::memory).sum()
     }
 }
@@ -443,17 +439,17 @@ fn unzstd(mut data: &[u8], on: On<'_>) -> Result<(), Failure> {
 }
 
 /// A body with its codings undone.
-pub(in crate::proto::http) struct Inflated {
+pub(in crate::proto) struct Inflated {
     /// The first bytes, up to the cap.
-    pub(in crate::proto::http) bytes: Vec<u8>,
+    pub(in crate::proto) bytes: Vec<u8>,
     /// How many there were, as far as they were inflated.
-    pub(in crate::proto::http) total: u64,
+    pub(in crate::proto) total: u64,
     /// What went wrong.
-    pub(in crate::proto::http) failure: Option<Failure>,
+    pub(in crate::proto) failure: Option<Failure>,
 }
 
 /// Undoes the codings of a body; what can be had of a damaged or cut one is given.
-pub(in crate::proto::http) fn inflate(mut decoder: Decoder, body: &[u8], cap: usize) -> Inflated {
+pub(in crate::proto) fn inflate(mut decoder: Decoder, body: &[u8], cap: usize) -> Inflated {
     let mut i = Inflated { bytes: Vec::new(), total: 0, failure: None };
     let mut keep = |made: &[u8]| {
         let room = cap.saturating_sub(i.bytes.len()).min(made.len());

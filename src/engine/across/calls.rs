@@ -1,0 +1,146 @@
+//! gRPC calls that were made for the sake of others, with what was left of their
+//! deadlines, and calls that were tried again: see [`lineage`](crate::engine::lineage).
+
+use std::sync::Arc;
+
+use super::{Across, Analysis, Seen};
+use crate::base::limits::MAX_LINKED_CALLS;
+use crate::base::time::human;
+use crate::engine::lineage::{By, Call, Parent, parents, retries};
+use crate::engine::{ConversationInfo, FindingEvent};
+use crate::facts::Facts;
+use crate::finding::{Finding, FindingSpec};
+use crate::proto::grpc::findings as g;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Calls {
+    calls: Vec<Call>,
+    /// Of each, whose it is: calls of one connection share it.
+    infos: Vec<Arc<ConversationInfo>>,
+}
+
+impl Analysis for Calls {
+    fn exchange(&mut self, seen: &Seen<'_>, found: &mut Vec<Across>) {
+        let Facts::Call(facts) = seen.facts else { return };
+        // The one that others are part of may end long after them.
+        if self.calls.len() >= MAX_LINKED_CALLS {
+            self.settle(MAX_LINKED_CALLS / 2, found);
+        }
+        self.calls.push(Call {
+            event: seen.event,
+            conversation: seen.info.id,
+            stream: seen.draft.stream,
+            ends: seen.info.ends,
+            start: seen.draft.start,
+            end: seen.draft.end,
+            complete: seen.draft.complete,
+            facts: (**facts).clone(),
+        });
+        // Its addresses are what a finding shows; they do not change.
+        let info = match self.infos.last() {
+            Some(last) if last.id == seen.info.id && last.ends == seen.info.ends => {
+                Arc::clone(last)
+            }
+            _ => Arc::new(seen.info.clone()),
+        };
+        self.infos.push(info);
+    }
+
+    fn finish(&mut self, found: &mut Vec<Across>) {
+        self.settle(self.calls.len(), found);
+    }
+}
+
+impl Calls {
+    /// Says of the first `n` what is found of them, and lets go of them.
+    fn settle(&mut self, n: usize, found: &mut Vec<Across>) {
+        let (parents, retries) = (parents(&self.calls), retries(&self.calls));
+        for (i, (parent, retry)) in parents.iter().zip(&retries).enumerate().take(n) {
+            let (Some(call), Some(info)) = (self.calls.get(i), self.infos.get(i)) else {
+                continue;
+            };
+            let mut say = |spec: &'static FindingSpec, text: String, other: &Call| {
+                let proof = vec![other.start.packet, call.start.packet];
+                found.push(Across {
+                    finding: FindingEvent {
+                        finding: Finding::new(spec).with(text).proved_by(proof.clone()),
+                        protocol: "grpc",
+                        event: Some(call.event),
+                        at: call.end,
+                        packets: proof,
+                        stream: call.stream,
+                        sender: None,
+                        across: true,
+                    },
+                    info: Box::new((**info).clone()),
+                });
+            };
+            if let Some(p) = parent
+                && let Some(of) = self.calls.get(p.call)
+            {
+                say(&g::PART_OF, part_of(call, p, of), of);
+                if call.is_extended(p) {
+                    let (mine, left) = (call.facts.timeout_ns, p.left);
+                    let text = format!(
+                        "{} where event {} has {} left",
+                        human(mine.unwrap_or(0)),
+                        of.event,
+                        human(left.unwrap_or(0))
+                    );
+                    say(&g::DEADLINE_EXTENDED, text, of);
+                } else if call.has_lost_deadline(p) {
+                    let text =
+                        format!("event {} has {} left", of.event, human(p.left.unwrap_or(0)));
+                    say(&g::DEADLINE_DROPPED, text, of);
+                }
+            }
+            if let Some(j) = retry
+                && let Some(of) = self.calls.get(*j)
+            {
+                say(&g::RETRY, again(call, of), of);
+            }
+        }
+        self.calls.drain(..n.min(self.calls.len()));
+        self.infos.drain(..n.min(self.infos.len()));
+    }
+}
+
+/// `event 17 (shop.Gateway/Order) by traceparent; 4.97 s left there, 4 s given`.
+fn part_of(call: &Call, p: &Parent, of: &Call) -> String {
+    let how = match p.by {
+        By::Span(header) => format!("whose span it names in {header}"),
+        By::Id(header) if p.sure => format!("by {header}"),
+        By::Id(header) => format!("likely, by {header} and time"),
+        By::Time => "likely, by time alone".to_owned(),
+    };
+    let given = match (p.left, call.facts.timeout_ns) {
+        (Some(left), Some(given)) => {
+            format!("; {} left there, {} given", human(left), human(given))
+        }
+        (Some(left), None) => format!("; {} left there, no deadline given", human(left)),
+        (None, Some(given)) => format!("; no deadline there, {} given", human(given)),
+        (None, None) => String::new(),
+    };
+    format!("event {} ({}), {how}{given}", of.event, of.name())
+}
+
+/// `attempt 2 of the call of event 9, 51 ms after that ended with 14`.
+fn again(call: &Call, of: &Call) -> String {
+    let n = call.facts.previous_attempts.unwrap_or(0).saturating_add(1);
+    let mut text = format!(
+        "attempt {n}; event {} was the one before, {} after whose end ({}) it came",
+        of.event,
+        human(call.start.time.since(of.end.time)),
+        match of.facts.client_status.and_then(crate::proto::grpc::fields::status_name) {
+            Some(name) => name,
+            None => of.facts.verdict,
+        }
+    );
+    match of.facts.pushback_ms {
+        Some(ms) if ms >= 0 => text.push_str(&format!("; the server had asked for {ms} ms")),
+        Some(_) => text.push_str("; the server had asked for none"),
+        None => {}
+    }
+    text
+}

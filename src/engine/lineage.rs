@@ -1,0 +1,430 @@
+//! Calls that were made for the sake of other calls, and calls that try again.
+//!
+//! A service that is asked asks others, and hands on what is left of its deadline. On the
+//! wire the two calls have nothing to do with each other: they are known by an id that is
+//! handed on as well (a trace, a request), by the span that one names as its parent, or by
+//! time and place alone: a call that begins and ends while exactly one other waits on
+//! the host that it comes from.
+
+use std::net::SocketAddr;
+
+use crate::base::limits::MAX_WAITING_CALLS;
+use crate::base::{ConversationId, EventId, Moment};
+use crate::engine::ConversationInfo;
+use crate::event::Event;
+use crate::facts::{CallFacts, Facts, TraceId};
+
+/// What a call may be given more than its parent has left: clients round timeouts up,
+/// and the parent's clock began when it had read its request.
+const ROUNDING_NS: u64 = 20_000_000;
+
+/// A call that has ended, or that was open at the end of the capture.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Its event.
+    pub event: EventId,
+    /// Its connection.
+    pub conversation: ConversationId,
+    /// Its HTTP/2 stream.
+    pub stream: Option<u64>,
+    /// Client and server.
+    pub ends: [SocketAddr; 2],
+    /// The first byte of its request.
+    pub start: Moment,
+    /// When it was over.
+    pub end: Moment,
+    /// It came to an end.
+    pub complete: bool,
+    /// What it says of itself.
+    pub facts: CallFacts,
+}
+
+/// How a call is known to be part of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// It names the other's span as its parent.
+    Span(&'static str),
+    /// Both have the same id in this header (the child's).
+    Id(&'static str),
+    /// It lies within the other, and no third one does.
+    Time,
+}
+
+impl By {
+    /// For people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Span(header) | Self::Id(header) => header,
+            Self::Time => "time",
+        }
+    }
+}
+
+/// The call that another one is part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// Its place among the calls.
+    pub call: usize,
+    /// How that is known.
+    pub by: By,
+    /// No other call comes into question.
+    pub sure: bool,
+    /// Nanoseconds that were left of the parent's deadline when the child began.
+    pub left: Option<u64>,
+}
+
+impl Call {
+    /// A gRPC call among the events of a capture.
+    #[must_use]
+    pub fn of(event: &Event, info: &ConversationInfo) -> Option<Self> {
+        let Some(Facts::Call(facts)) = &event.draft.facts else { return None };
+        Some(Self {
+            event: event.id,
+            conversation: info.id,
+            stream: event.draft.stream,
+            ends: info.ends,
+            start: event.draft.start,
+            end: event.draft.end,
+            complete: event.draft.complete,
+            facts: (**facts).clone(),
+        })
+    }
+
+    /// `shop.Gateway/Order`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self.facts.path.strip_prefix('/').unwrap_or(&self.facts.path) {
+            "" => "(path not captured)",
+            path => path,
+        }
+    }
+
+    /// Nanoseconds that were left of its deadline at a time.
+    #[must_use]
+    pub fn left_at(&self, at: Moment) -> Option<u64> {
+        Some(self.facts.timeout_ns?.saturating_sub(at.time.since(self.start.time)))
+    }
+
+    /// Whether it was given more time than its parent had left, by more than rounding.
+    #[must_use]
+    pub fn is_extended(&self, parent: &Parent) -> bool {
+        let Some((mine, left)) = self.facts.timeout_ns.zip(parent.left) else { return false };
+        mine > left.saturating_add(ROUNDING_NS).saturating_add(left / 50)
+    }
+
+    /// Whether it has no deadline although its parent has one.
+    #[must_use]
+    pub fn has_lost_deadline(&self, parent: &Parent) -> bool {
+        self.facts.timeout_ns.is_none() && parent.left.is_some()
+    }
+
+    const fn is_open_at(&self, at: Moment) -> bool {
+        self.start.time.0 <= at.time.0 && (at.time.0 <= self.end.time.0 || !self.complete)
+    }
+
+    /// Whether the other lies within its time.
+    const fn encloses(&self, other: &Self) -> bool {
+        self.is_open_at(other.start) && (other.end.time.0 <= self.end.time.0 || !self.complete)
+    }
+
+    /// One request, one answer.
+    const fn is_single(&self) -> bool {
+        let [up, down] = self.facts.messages;
+        up <= 1 && down <= 1
+    }
+
+    /// What speaks for `parent`; `None` where it cannot be.
+    fn relation(&self, parent: &Self) -> Option<By> {
+        // Of the same moment no order is known.
+        if parent.start.packet >= self.start.packet || !parent.is_open_at(self.start) {
+            return None;
+        }
+        if self.conversation == parent.conversation {
+            return None;
+        }
+        let here = self.ends[0].ip() == parent.ends[1].ip();
+        let mut by = None;
+        for mine in &self.facts.trace_ids {
+            for theirs in parent.facts.trace_ids.iter().filter(|t| t.is_same(mine)) {
+                if mine.parent.is_some() && mine.parent == theirs.span {
+                    return Some(By::Span(mine.header));
+                }
+                if siblings(mine, theirs) {
+                    return None;
+                }
+                by.get_or_insert(By::Id(mine.header));
+            }
+        }
+        if by.is_some() {
+            // Of one client's two calls at a time neither is part of the other.
+            return by.filter(|_| here || self.ends[0].ip() != parent.ends[0].ip());
+        }
+        let known = |c: &Self| !c.facts.trace_ids.is_empty();
+        let apart = known(self) && known(parent);
+        (here
+            && !apart
+            && self.ends[1] != parent.ends[1]
+            && parent.is_single()
+            && parent.encloses(self))
+        .then_some(By::Time)
+    }
+}
+
+/// Two calls of one span: neither is part of the other.
+fn siblings(a: &TraceId, b: &TraceId) -> bool {
+    match (&a.span, &b.span) {
+        (Some(x), Some(y)) => x == y,
+        _ => false,
+    }
+}
+
+/// Of each call the one that it is part of.
+#[must_use]
+pub fn parents(calls: &[Call]) -> Vec<Option<Parent>> {
+    let mut order: Vec<usize> = (0..calls.len()).collect();
+    order.sort_by_key(|i| calls.get(*i).map(|c| (c.start.time, c.start.packet)));
+    let mut found = vec![None; calls.len()];
+    let mut waiting: Vec<usize> = Vec::new();
+    for i in order {
+        let Some(call) = calls.get(i) else { continue };
+        waiting.retain(|w| calls.get(*w).is_some_and(|w| w.is_open_at(call.start)));
+        if let Some(slot) = found.get_mut(i) {
+            *slot = parent(call, &waiting, calls);
+        }
+        if waiting.len() >= MAX_WAITING_CALLS {
+            waiting.remove(0);
+        }
+        waiting.push(i);
+    }
+    found
+}
+
+/// The one of those that wait of which a call is part; they are in the order of their
+/// starts.
+fn parent(call: &Call, waiting: &[usize], calls: &[Call]) -> Option<Parent> {
+    let all: Vec<(usize, &Call, By)> = waiting
+        .iter()
+        .filter_map(|i| calls.get(*i).map(|c| (*i, c)))
+        .filter_map(|(i, c)| call.relation(c).map(|by| (i, c, by)))
+        .collect();
+    let of = |(i, c, by): &(usize, &Call, By), sure| Parent {
+        call: *i,
+        by: *by,
+        sure,
+        left: c.left_at(call.start),
+    };
+    if let Some(span) = all.iter().rev().find(|(.., by)| matches!(by, By::Span(_))) {
+        return Some(of(span, true));
+    }
+    let by_id: Vec<_> = all.iter().filter(|(.., by)| matches!(by, By::Id(_))).collect();
+    if let Some(last) = by_id.last() {
+        // Addresses tell which: the one that waits on the host from which this call comes. On
+        // one host calls side by side look like calls for one another; the latest is likely.
+        let told =
+            |c: &Call| c.ends[0].ip() != c.ends[1].ip() && c.ends[1].ip() == call.ends[0].ip();
+        let mut here = by_id.iter().rev().filter(|(_, c, _)| told(c));
+        return Some(match (here.next(), here.next()) {
+            (Some(one), another) => of(one, another.is_none()),
+            (None, _) => of(last, false),
+        });
+    }
+    // By time alone: those that wait must wait for one another.
+    let last = all.last()?;
+    all.is_sorted_by(|a, b| a.1.encloses(b.1)).then(|| of(last, false))
+}
+
+/// Of each call the one that it tries again: the same method of the same client, which
+/// had failed before, with one attempt fewer.
+#[must_use]
+pub fn retries(calls: &[Call]) -> Vec<Option<usize>> {
+    let mut taken = vec![false; calls.len()];
+    let mut order: Vec<usize> = (0..calls.len()).collect();
+    order.sort_by_key(|i| calls.get(*i).map(|c| (c.start.time, c.start.packet)));
+    let mut found = vec![None; calls.len()];
+    for i in &order {
+        let Some(call) = calls.get(*i) else { continue };
+        let Some(n) = call.facts.previous_attempts.filter(|n| *n > 0) else { continue };
+        let fits = |b: &Call| {
+            b.facts.previous_attempts.unwrap_or(0) == n - 1
+                && b.facts.path == call.facts.path
+                && !call.facts.path.is_empty()
+                && b.ends[0].ip() == call.ends[0].ip()
+                && b.end.time <= call.start.time
+                && b.facts.verdict != "ok"
+                && b.facts.bytes[0] == call.facts.bytes[0]
+                && same_ids(b, call)
+        };
+        let mut before = order.iter().filter(|j| {
+            !taken.get(**j).copied().unwrap_or(true) && calls.get(**j).is_some_and(fits)
+        });
+        // Two that fit prove neither.
+        if let (Some(j), None) = (before.next(), before.next()) {
+            if let Some(t) = taken.get_mut(*j) {
+                *t = true;
+            }
+            if let Some(slot) = found.get_mut(*i) {
+                *slot = Some(*j);
+            }
+        }
+    }
+    found
+}
+
+/// Whether what both name is the same.
+fn same_ids(a: &Call, b: &Call) -> bool {
+    let (a, b) = (&a.facts.trace_ids, &b.facts.trace_ids);
+    a.is_empty() || b.is_empty() || a.iter().any(|x| b.iter().any(|y| x.is_same(y)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{CaptureTime, PacketId};
+
+    const S: u64 = 1_000_000_000;
+
+    fn at(ms: u64) -> Moment {
+        Moment { packet: PacketId(ms), time: CaptureTime(ms as i64 * 1_000_000) }
+    }
+
+    fn id(header: &'static str, id: &str, span: &str) -> TraceId {
+        let some = |s: &str| (!s.is_empty()).then(|| s.into());
+        TraceId { header, id: id.into(), span: some(span), parent: None }
+    }
+
+    /// From host to host, over so many milliseconds.
+    fn call(from: u8, to: u8, [start, end]: [u64; 2], timeout: Option<u64>) -> Call {
+        let host = |h: u8, port| SocketAddr::from(([10, 0, 0, h], port));
+        Call {
+            event: EventId(start),
+            conversation: ConversationId(start as u32 + 1),
+            stream: Some(1),
+            ends: [host(from, 40_000), host(to, 50_000 + u16::from(to))],
+            start: at(start),
+            end: at(end),
+            complete: true,
+            facts: CallFacts {
+                path: "/a.B/C".into(),
+                timeout_ns: timeout,
+                verdict: "ok",
+                messages: [1, 1],
+                ..CallFacts::default()
+            },
+        }
+    }
+
+    /// A → B → C with 5 s, 4 s and 1 s.
+    fn chain() -> Vec<Call> {
+        vec![
+            call(3, 4, [50, 80], Some(S)),
+            call(2, 3, [20, 90], Some(4 * S)),
+            call(1, 2, [1, 100], Some(5 * S)),
+        ]
+    }
+
+    fn tree(calls: &[Call]) -> Vec<Option<(usize, &'static str, bool)>> {
+        parents(calls).into_iter().map(|p| p.map(|p| (p.call, p.by.name(), p.sure))).collect()
+    }
+
+    #[test]
+    fn a_chain_by_each_means() {
+        let mut calls = chain();
+        assert_eq!(tree(&calls), [Some((1, "time", false)), Some((2, "time", false)), None]);
+        for (i, c) in calls.iter_mut().enumerate() {
+            c.facts.trace_ids = vec![id("traceparent", "4bf9", &i.to_string())];
+        }
+        let by = |i| Some((i, "traceparent", true));
+        assert_eq!(tree(&calls), [by(1), by(2), None]);
+        let left: Vec<_> = parents(&calls).iter().map(|p| p.and_then(|p| p.left)).collect();
+        assert_eq!(left, [Some(4 * S - 30_000_000), Some(5 * S - 19_000_000), None]);
+        // All on one host.
+        for c in &mut calls {
+            for e in &mut c.ends {
+                e.set_ip([127, 0, 0, 1].into());
+            }
+        }
+        let likely = |i| Some((i, "traceparent", false));
+        assert_eq!(tree(&calls), [likely(1), likely(2), None]);
+        // Another trace.
+        calls[0].facts.trace_ids[0].id = "0000".into();
+        assert_eq!(tree(&calls)[0], None);
+    }
+
+    #[test]
+    fn a_span_that_is_named_decides() {
+        let mut calls = chain();
+        for (i, c) in calls.iter_mut().enumerate() {
+            c.facts.trace_ids = vec![id("x-b3-traceid", "4bf9", &i.to_string())];
+        }
+        calls[0].facts.trace_ids[0].parent = Some("2".into());
+        assert_eq!(tree(&calls)[0], Some((2, "x-b3-traceid", true)));
+    }
+
+    #[test]
+    fn calls_side_by_side_are_not_part_of_each_other() {
+        // One client asks two servers at once.
+        let two = [call(1, 2, [1, 100], None), call(1, 3, [10, 50], None)];
+        assert_eq!(tree(&two), [None, None]);
+        let mut traced = two.clone();
+        for c in &mut traced {
+            c.facts.trace_ids = vec![id("x-request-id", "r", "")];
+        }
+        assert_eq!(tree(&traced), [None, None]);
+        // The same span, on one host.
+        for c in &mut traced {
+            c.facts.trace_ids = vec![id("traceparent", "4bf9", "7")];
+            c.ends[0].set_ip([10, 0, 0, 2].into());
+        }
+        assert_eq!(tree(&traced), [None, None]);
+        // Two wait at the server from which a third comes: which of them?
+        let three =
+            [call(1, 2, [1, 60], None), call(1, 2, [10, 100], None), call(2, 3, [20, 50], None)];
+        assert_eq!(tree(&three)[2], None);
+        // A subscription is open all day.
+        let mut stream = call(1, 2, [1, 100], None);
+        stream.facts.messages = [1, 7];
+        assert_eq!(tree(&[stream, call(2, 3, [20, 50], None)]), [None, None]);
+    }
+
+    #[test]
+    fn more_time_than_the_parent_has_and_none() {
+        let mut calls = chain();
+        let of = |calls: &[Call]| {
+            let p = parents(calls)[0].unwrap();
+            (calls[0].is_extended(&p), calls[0].has_lost_deadline(&p))
+        };
+        assert_eq!(of(&calls), (false, false));
+        calls[0].facts.timeout_ns = Some(4 * S + S / 100);
+        assert_eq!(of(&calls), (false, false), "rounded up");
+        calls[0].facts.timeout_ns = Some(6 * S);
+        assert_eq!(of(&calls), (true, false));
+        calls[0].facts.timeout_ns = None;
+        assert_eq!(of(&calls), (false, true));
+        calls[1].facts.timeout_ns = None;
+        assert_eq!(of(&calls), (false, false));
+    }
+
+    #[test]
+    fn attempts_follow_one_another() {
+        let attempt = |n: Option<u32>, span, verdict| {
+            let mut c = call(1, 2, span, None);
+            c.facts.previous_attempts = n;
+            c.facts.verdict = verdict;
+            c
+        };
+        let mut calls = vec![
+            attempt(None, [1, 5], "status"),
+            attempt(Some(1), [10, 15], "status"),
+            attempt(Some(2), [20, 25], "ok"),
+        ];
+        assert_eq!(retries(&calls), [None, Some(0), Some(1)]);
+        // Two that fit prove neither; one that went well is not tried again.
+        calls.push(attempt(None, [2, 6], "status"));
+        assert_eq!(retries(&calls)[1], None);
+        calls[3].facts.verdict = "ok";
+        assert_eq!(retries(&calls)[1], Some(0));
+        calls[1].facts.path = "/other".into();
+        assert_eq!(retries(&calls)[1], None);
+    }
+}

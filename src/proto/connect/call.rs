@@ -1,0 +1,172 @@
+//! The exchange: what is said of a call when it has ended.
+
+use crate::base::time::human;
+use crate::event::{Detail, Draft, Level};
+use crate::facts::{CallFacts, Facts};
+use crate::field::{FieldSpec, Tree, Value};
+use crate::finding::Finding;
+use crate::proto::Out;
+use crate::proto::connect::heads::split_path;
+use crate::proto::connect::machine::Call;
+use crate::proto::connect::{fields, findings};
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::enum_variant_names, reason = "that the capture ended is one of them")]
+pub(super) enum Ended {
+    /// With a response, be it an error.
+    Response,
+    /// Without one.
+    NoResponse,
+    /// The client's deadline passed, and it gave up.
+    Deadline,
+    /// The exchange was aborted: HTTP/2 error code, and by whom.
+    Reset(u32, &'static str),
+    /// The connection went away.
+    ConnectionLost,
+    /// The capture ended.
+    CaptureEnded,
+    /// The engine let go of the conversation.
+    Evicted,
+}
+
+impl Ended {
+    fn text(&self) -> String {
+        match self {
+            Self::Response => "response".into(),
+            Self::NoResponse => "no response".into(),
+            Self::Deadline => "deadline".into(),
+            Self::Reset(code, by) => match fields::error_name(*code) {
+                Some(name) => format!("reset {name} by {by}"),
+                None => format!("reset {code} by {by}"),
+            },
+            Self::ConnectionLost => "connection lost".into(),
+            Self::CaptureEnded => "capture ended".into(),
+            Self::Evicted => "evicted".into(),
+        }
+    }
+}
+
+/// The pattern that the numbers of messages of a stream speak for; which side streams
+/// cannot be seen where both sent one.
+const fn observed([up, down]: [u64; 2]) -> &'static str {
+    match (up > 1, down > 1) {
+        (true, true) => "bidi_streaming",
+        (true, false) => "client_streaming",
+        (false, _) => "server_streaming",
+    }
+}
+
+impl Call {
+    /// Emits the event of the call, once.
+    pub(super) fn conclude(&mut self, ended: Ended, out: &mut dyn Out) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
+        match &ended {
+            Ended::Response => self.settle(),
+            Ended::NoResponse => self.findings.push(Finding::new(&findings::NO_RESPONSE)),
+            Ended::Deadline => self.findings.push(Finding::new(&findings::DEADLINE)),
+            Ended::Reset(..) | Ended::ConnectionLost => {
+                self.findings.push(Finding::new(&findings::RESET).with(ended.text()));
+            }
+            Ended::CaptureEnded | Ended::Evicted => {}
+        }
+        let [up, down] = &self.sides;
+        let messages = [up.messages, down.messages];
+        let bytes = [up.bytes, down.bytes];
+        let start = self.start.unwrap_or(out.now());
+        let duration = self.last.time.since(start.time);
+        let detail =
+            out.wants(Level::Exchange).then(|| Box::new(self.call_detail(&ended, duration, out)));
+        let request = self.request.take().unwrap_or_default();
+        let status = match &self.outcome {
+            Some(o) => o.error.as_ref().map_or(o.bad.is_none().then_some(0), |e| e.number()),
+            None => None,
+        };
+        #[allow(clippy::needless_update, reason = "facts grow")]
+        let facts = CallFacts {
+            path: request.path.into(),
+            status,
+            timeout_ns: request.timeout,
+            trace_ids: request.trace_ids,
+            messages,
+            bytes,
+            first_response_ns: self.first_response,
+            ..CallFacts::default()
+        };
+        out.emit(Draft {
+            length: bytes.iter().fold(0, |a, b| a.saturating_add(*b)),
+            complete: !matches!(ended, Ended::CaptureEnded | Ended::Evicted),
+            findings: std::mem::take(&mut self.findings),
+            facts: Some(Facts::Call(Box::new(facts))),
+            detail,
+            ..Draft::new(Level::Exchange, "connect", "call", start, self.last)
+        });
+    }
+
+    fn call_detail(&self, ended: &Ended, duration: u64, out: &dyn Out) -> Detail {
+        let [up, down] = &self.sides;
+        let messages = [up.messages, down.messages];
+        let seen = if self.is_stream() { observed(messages) } else { "unary" };
+        let path = self.path();
+        let known = path.and_then(|p| out.method_pattern(p));
+        let mut d = Detail::default();
+        let mut tree = Tree::new();
+        tree.open(&fields::CONNECT, None);
+        text(&mut tree, &fields::PATH, path);
+        text(&mut tree, &fields::SERVICE, path.map(|p| split_path(p).0));
+        text(&mut tree, &fields::METHOD, path.map(|p| split_path(p).1));
+        let method = self.request.as_ref().map(|r| if r.is_get { "GET" } else { "POST" });
+        text(&mut tree, &fields::HTTP_METHOD, method);
+        let codec = up.codec.as_ref().or(down.codec.as_ref()).map(|c| &*c.name);
+        text(&mut tree, &fields::CODEC, codec);
+        text(&mut tree, &fields::PATTERN, Some(known.unwrap_or(seen)));
+        text(&mut tree, &fields::PATTERN_OBSERVED, Some(seen));
+        number(&mut tree, &fields::HTTP_STATUS, self.status.map(u64::from));
+        d.tree = tree;
+        if let Some(o) = &self.outcome {
+            self.state(o, &mut d);
+        }
+        let tree = &mut d.tree;
+        number(tree, &fields::TIMEOUT, self.request.as_ref().and_then(|r| r.timeout));
+        number(tree, &fields::REQUEST_MESSAGES, Some(up.messages));
+        number(tree, &fields::RESPONSE_MESSAGES, Some(down.messages));
+        number(tree, &fields::REQUEST_BYTES, Some(up.bytes));
+        number(tree, &fields::RESPONSE_BYTES, Some(down.bytes));
+        text(tree, &fields::ENCODING, Some(up.encoding.as_str()).filter(|e| !e.is_empty()));
+        let response = Some(down.encoding.as_str()).filter(|e| !e.is_empty());
+        text(tree, &fields::RESPONSE_ENCODING, response);
+        number(tree, &fields::FIRST_RESPONSE, self.first_response);
+        text(tree, &fields::ENDED, Some(&ended.text()));
+        number(tree, &fields::DURATION, Some(duration));
+        tree.close();
+        let shown = path.map_or("(path not captured)", |p| p.strip_prefix('/').unwrap_or(p));
+        let how = match (ended, &self.outcome) {
+            (Ended::Response, Some(o)) => match &o.error {
+                Some(e) => e.text(),
+                None if o.bad.is_some() => "not understood".into(),
+                None => "ok".into(),
+            },
+            (Ended::Response, None) => "ended without a word".into(),
+            (Ended::Reset(8, by), _) => format!("cancelled by {by}"),
+            (Ended::Deadline, _) => "deadline exceeded, cancelled by client".into(),
+            (other, _) => other.text(),
+        };
+        let time = human(duration);
+        d.summary = format!("{shown} → {how}, {} up {} down, {time}", messages[0], messages[1]);
+        d
+    }
+}
+
+fn text(tree: &mut Tree, spec: &'static FieldSpec, value: Option<&str>) {
+    if let Some(v) = value {
+        tree.add(spec, None, Value::Text(v.into()));
+    }
+}
+
+fn number(tree: &mut Tree, spec: &'static FieldSpec, value: Option<u64>) {
+    if let Some(v) = value {
+        tree.add(spec, None, Value::U64(v));
+    }
+}

@@ -1,0 +1,491 @@
+//! Bytes in, exact events out.
+
+use std::io::Write as _;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::base::Moment;
+use crate::event::{Draft, Level, Payload};
+use crate::facts::Facts;
+use crate::field::Value;
+use crate::proto::harness::Recorder;
+use crate::proto::{EndCause, Headers, Input, Out as _};
+
+struct World {
+    r: Recorder,
+    m: Call,
+    size: usize,
+}
+
+const VERSION: (&str, &str) = ("connect-protocol-version", "1");
+const JSON: &str = "application/json";
+const STREAM: &str = "application/connect+proto";
+
+fn envelope(flags: u8, data: &[u8]) -> Vec<u8> {
+    let mut v = vec![flags];
+    v.extend((data.len() as u32).to_be_bytes());
+    v.extend_from_slice(data);
+    v
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut z = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    z.write_all(data).unwrap();
+    z.finish().unwrap()
+}
+
+impl World {
+    fn new() -> Self {
+        Self { r: Recorder::new(), m: Call::new(), size: 1460 }
+    }
+
+    fn head(&mut self, side: Side, list: &[(&str, &str)]) -> &mut Self {
+        let mut headers = Headers::new();
+        for (n, v) in list {
+            headers.push(n.as_bytes(), v.as_bytes());
+        }
+        let mut now: Moment = self.r.now();
+        now.packet.0 += 1;
+        now.time.0 += 1000;
+        let head = Head {
+            side,
+            headers: &headers,
+            version: 11,
+            end: false,
+            start: now,
+            ready: now,
+            wire_len: 10,
+            detail: None,
+        };
+        self.r.input(&mut self.m, Input::Head(head));
+        self
+    }
+
+    fn post(&mut self, kind: &str, extra: &[(&str, &str)]) -> &mut Self {
+        let path = (":path", "/user.UserService/GetUser");
+        let mut list = vec![(":method", "POST"), path, ("content-type", kind), VERSION];
+        list.extend_from_slice(extra);
+        self.head(Side::Client, &list)
+    }
+
+    fn answer(&mut self, status: &str, kind: &str, extra: &[(&str, &str)]) -> &mut Self {
+        let mut list = vec![(":status", status), ("content-type", kind)];
+        list.extend_from_slice(extra);
+        self.head(Side::Server, &list)
+    }
+
+    fn up(&mut self, data: &[u8]) -> &mut Self {
+        self.r.bytes(&mut self.m, Side::Client, data, self.size);
+        self.end(Side::Client)
+    }
+
+    fn down(&mut self, data: &[u8]) -> &mut Self {
+        self.r.bytes(&mut self.m, Side::Server, data, self.size);
+        self.end(Side::Server)
+    }
+
+    fn end(&mut self, side: Side) -> &mut Self {
+        self.r.end(&mut self.m, side, EndCause::Finished);
+        self
+    }
+
+    /// Messages, and how the call ended but for its times.
+    fn gist(&self) -> Vec<String> {
+        self.r.gist().into_iter().filter(|e| e.starts_with("Message")).collect()
+    }
+
+    fn call(&self) -> &Draft {
+        self.r.events.iter().find(|e| e.level == Level::Exchange).unwrap()
+    }
+
+    fn text(&self, field: &str) -> Option<String> {
+        match &self.call().detail.as_ref().unwrap().tree.find(field)?.value {
+            Value::Text(t) => Some(t.to_string()),
+            Value::U64(n) => Some(n.to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn summaries(&self) -> Vec<(&'static str, String)> {
+        let line = |d: &Draft| d.detail.as_ref().map_or("", |d| d.summary.as_str()).to_owned();
+        self.r.events.iter().map(|d| (d.kind, line(d))).collect()
+    }
+}
+
+#[test]
+fn a_unary_call() {
+    let mut w = World::new();
+    w.post(
+        JSON,
+        &[
+            ("connect-timeout-ms", "5000"),
+            ("x-request-id", "abc"),
+            ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ],
+    );
+    w.up(b"{\"id\":42}").answer("200", JSON, &[("trailer-x-took", "3 ms"), ("x-cache", "miss")]);
+    w.down(b"{\"name\":\"Alice\"}");
+    assert_eq!(w.r.codes(), Vec::<&str>::new());
+    let s = w.summaries();
+    assert_eq!(
+        (s[0].0, s[0].1.as_str()),
+        ("request", "user.UserService/GetUser, timeout 5 s, metadata x-request-id, traceparent")
+    );
+    assert_eq!((s[1].0, s[1].1.as_str()), ("message", "{\"id\":42}"));
+    assert_eq!((s[2].0, s[2].1.as_str()), ("response", "response, metadata x-took, x-cache"));
+    assert_eq!((s[3].0, s[3].1.as_str()), ("message", "{\"name\":\"Alice\"}"));
+    assert!(s[4].1.starts_with("user.UserService/GetUser → ok, 1 up 1 down, "), "{s:?}");
+    for (field, value) in [
+        ("connect.service", "user.UserService"),
+        ("connect.method", "GetUser"),
+        ("connect.http_method", "POST"),
+        ("connect.codec", "json"),
+        ("connect.pattern", "unary"),
+        ("connect.http_status", "200"),
+        ("connect.code", "ok"),
+        ("connect.status", "0"),
+        ("connect.timeout_ns", "5000000000"),
+        ("connect.request_bytes", "9"),
+        ("connect.response_bytes", "16"),
+        ("connect.ended", "response"),
+    ] {
+        assert_eq!(w.text(field).as_deref(), Some(value), "{field}");
+    }
+    let Some(Facts::Call(f)) = &w.call().facts else { panic!("no facts") };
+    assert_eq!((&*f.path, f.status), ("/user.UserService/GetUser", Some(0)));
+    let ids: Vec<&str> = f.trace_ids.iter().map(|t| &*t.id).collect();
+    assert_eq!(ids, ["abc", "0af7651916cd43dd8448eb211c80319c"], "in the order of the head");
+    assert_eq!((f.messages, f.bytes), ([1, 1], [9, 16]));
+}
+
+#[test]
+fn a_unary_error_says_its_code_and_details() {
+    let mut w = World::new();
+    w.post("application/proto", &[]).up(b"").answer("404", JSON, &[]);
+    w.down(br#"{"code":"not_found","message":"no user","details":[{"type":"a.B","value":"CCo"}]}"#);
+    assert_eq!(w.r.codes(), ["connect.error"]);
+    let s = w.summaries();
+    // An empty body is a message whose fields are absent.
+    assert_eq!((s[1].0, s[1].1.as_str()), ("message", "0 bytes"));
+    assert_eq!((s[3].0, s[3].1.as_str()), ("error", "not_found \"no user\""));
+    assert!(s[4].1.contains("→ not_found \"no user\", 1 up 0 down"), "{s:?}");
+    assert_eq!(w.text("connect.status").as_deref(), Some("5"));
+    assert_eq!(w.text("connect.error_detail").as_deref(), Some("a.B CCo"));
+}
+
+#[test]
+fn a_get_carries_its_message_in_the_query() {
+    let mut w = World::new();
+    let path = "/user.UserService/GetUser?connect=v1&base64=1&encoding=proto&message=CCo";
+    w.head(Side::Client, &[(":method", "GET"), (":path", path)]);
+    w.end(Side::Client).answer("200", "application/proto", &[]).down(b"\x08\x2a");
+    assert_eq!(w.r.codes(), Vec::<&str>::new());
+    let message = &w.r.events[1];
+    assert_eq!((message.kind, message.sender), ("message", Some(Side::Client)));
+    assert_eq!(message.detail.as_ref().unwrap().payload, Payload::Bytes(vec![8, 42]));
+    assert_eq!(w.text("connect.http_method").as_deref(), Some("GET"));
+    assert_eq!(w.text("connect.codec").as_deref(), Some("proto"));
+}
+
+fn stream(size: usize) -> World {
+    let mut w = World::new();
+    w.size = size;
+    let gz = ("connect-content-encoding", "gzip");
+    w.post(STREAM, &[gz]).up(&[envelope(1, &gzip(b"\x08\x2a")), envelope(0, b"")].concat());
+    w.answer("200", STREAM, &[]);
+    let end =
+        br#"{"error":{"code":"aborted","message":"enough"},"metadata":{"x-took":["3 ms","4 ms"]}}"#;
+    w.down(&[envelope(0, b"\x08\x01"), envelope(2, end)].concat());
+    w
+}
+
+#[test]
+fn a_stream_of_envelopes() {
+    let w = stream(1460);
+    assert_eq!(w.r.codes(), ["connect.error"]);
+    let kinds: Vec<_> = w.r.events.iter().map(|e| e.kind).collect();
+    assert_eq!(
+        kinds,
+        ["request", "message", "message", "response", "message", "end_stream", "call"]
+    );
+    let tree = |i: usize| &w.r.events[i].detail.as_ref().unwrap().tree;
+    assert_eq!(tree(1).find("connect.compressed").unwrap().value, Value::Bool(true));
+    assert_eq!(tree(5).find("connect.end_stream").unwrap().value, Value::Bool(true));
+    let metadata: Vec<_> =
+        tree(5).nodes().iter().filter(|n| n.spec.name == "connect.trailers").collect();
+    assert_eq!(metadata.len(), 2);
+    assert_eq!(w.r.events[1].detail.as_ref().unwrap().payload, Payload::Bytes(vec![8, 42]));
+    assert_eq!(w.text("connect.pattern").as_deref(), Some("client_streaming"));
+    assert_eq!(w.text("connect.code").as_deref(), Some("aborted"));
+    assert!(
+        w.call().detail.as_ref().unwrap().summary.contains("→ aborted \"enough\", 2 up 1 down")
+    );
+}
+
+#[test]
+fn chunks_of_any_size_give_the_same_events() {
+    let whole = stream(1 << 20).gist();
+    let unary = |size| {
+        let mut w = World::new();
+        w.size = size;
+        w.post(JSON, &[]).up(b"{\"id\":42}").answer("404", JSON, &[]);
+        w.down(b"{\"code\":\"not_found\"}");
+        w.gist()
+    };
+    for size in [1, 2, 3, 7, 1460] {
+        assert!(stream(size).gist() == whole, "{size}");
+        assert!(unary(size) == unary(1 << 20), "{size}");
+    }
+}
+
+#[test]
+fn a_message_is_followed_to_its_bytes() {
+    let mut w = World::new();
+    w.size = 4;
+    w.post(STREAM, &[]).up(&envelope(0, b"abcdef")).answer("200", STREAM, &[]);
+    w.down(&envelope(2, b"{}"));
+    let d = w.r.events[1].detail.as_ref().unwrap();
+    let place = d.origins.locate(d.tree.find("connect.message_data").unwrap().span.unwrap());
+    assert!(place.exact);
+    assert_eq!(
+        place.ranges.iter().map(|r| (r.packet.0, r.len)).collect::<Vec<_>>(),
+        [(3, 3), (4, 3)]
+    );
+}
+
+/// Each finding, once.
+#[test]
+fn what_is_wrong_is_said() {
+    let codes = |f: &dyn Fn(&mut World)| {
+        let mut w = World::new();
+        f(&mut w);
+        w.r.codes()
+    };
+    let end = envelope(2, b"{}");
+    let ok = |w: &mut World| {
+        w.answer("200", STREAM, &[]).down(&envelope(2, b"{}"));
+    };
+    let bad = |w: &mut World, status: &str, kind: &str, body: &[u8]| {
+        w.post(JSON, &[]).up(b"{}").answer(status, kind, &[]).down(body);
+    };
+    type Case = Box<dyn Fn(&mut World)>;
+    let cases: Vec<(&str, Case)> = vec![
+        (
+            "connect.bad-error",
+            Box::new(|w| {
+                w.post(STREAM, &[]).up(b"").answer("200", STREAM, &[]).down(&envelope(2, b"[1]"));
+            }),
+        ),
+        (
+            "connect.missing-end-stream",
+            Box::new(|w| {
+                w.post(STREAM, &[]).up(b"").answer("200", STREAM, &[]).down(&envelope(0, b"x"));
+            }),
+        ),
+        ("connect.after-end-stream", {
+            let end = end.clone();
+            Box::new(move |w| {
+                w.post(STREAM, &[])
+                    .up(b"")
+                    .answer("200", STREAM, &[])
+                    .down(&[&end[..], b"xyz"].concat());
+            })
+        }),
+        ("connect.client-end-stream", {
+            let end = end.clone();
+            Box::new(move |w| {
+                w.post(STREAM, &[]).up(&end);
+                ok(w);
+            })
+        }),
+        (
+            "connect.reserved-flags",
+            Box::new(move |w| {
+                w.post(STREAM, &[]).up(&envelope(0x84, b"x"));
+                ok(w);
+            }),
+        ),
+        (
+            "connect.truncated-message",
+            Box::new(move |w| {
+                w.post(STREAM, &[]).up(&envelope(0, b"xyz")[..7]);
+                ok(w);
+            }),
+        ),
+        (
+            "connect.truncated-message",
+            Box::new(move |w| {
+                w.post(STREAM, &[]).up(b"\0\0");
+                ok(w);
+            }),
+        ),
+        (
+            "connect.compressed-without-encoding",
+            Box::new(move |w| {
+                w.post(STREAM, &[]).up(&envelope(1, b"xyz"));
+                ok(w);
+            }),
+        ),
+        (
+            "connect.unknown-encoding",
+            Box::new(move |w| {
+                w.post(STREAM, &[("connect-content-encoding", "lzma")]).up(&envelope(1, b"xyz"));
+                ok(w);
+            }),
+        ),
+        (
+            "connect.bad-compression",
+            Box::new(move |w| {
+                w.post(STREAM, &[("connect-content-encoding", "gzip")]).up(&envelope(1, b"xyz"));
+                ok(w);
+            }),
+        ),
+        (
+            "connect.bad-timeout",
+            Box::new(move |w| {
+                w.post(STREAM, &[("connect-timeout-ms", "5S")]).up(b"");
+                ok(w);
+            }),
+        ),
+        (
+            "connect.content-type",
+            Box::new(|w| {
+                w.post("application/proto", &[]).up(b"").answer("200", JSON, &[]).down(b"{}");
+            }),
+        ),
+        (
+            "connect.no-response",
+            Box::new(|w| {
+                w.post(JSON, &[]).up(b"{}").end(Side::Server);
+            }),
+        ),
+    ];
+    for (code, case) in cases {
+        assert_eq!(codes(&*case), [code]);
+    }
+    assert_eq!(
+        codes(&|w| bad(w, "404", JSON, b"{\"code\":\"gone\"}")),
+        ["connect.bad-error", "connect.error"]
+    );
+    assert_eq!(
+        codes(&|w| bad(w, "500", JSON, b"{\"code\":\"not_found\"}")),
+        ["connect.error", "connect.status-mismatch"]
+    );
+    assert_eq!(
+        codes(&|w| bad(w, "502", "text/html", b"<html>")),
+        ["connect.http-status", "connect.error"]
+    );
+    assert_eq!(codes(&|w| bad(w, "503", "text/html", b"")), ["connect.http-status"]);
+    assert_eq!(
+        codes(&|w| {
+            w.head(
+                Side::Client,
+                &[(":method", "GET"), (":path", "/a.B/C?connect=v1&encoding=json")],
+            );
+            w.end(Side::Client).answer("200", JSON, &[]).down(b"{}");
+        }),
+        ["connect.bad-query"]
+    );
+    assert_eq!(
+        codes(&|w| {
+            let list =
+                [(":method", "POST"), ("content-type", JSON), ("connect-protocol-version", "2")];
+            w.head(Side::Client, &list).up(b"{}").answer("200", JSON, &[]).down(b"{}");
+        }),
+        ["connect.version"]
+    );
+    // Gaps and ends of another sort.
+    let mut w = World::new();
+    w.post(STREAM, &[]).up(b"").answer("200", STREAM, &[]);
+    w.r.gap(&mut w.m, Side::Server, 10);
+    w.end(Side::Server);
+    assert_eq!(w.r.codes(), ["connect.gap"]);
+    for (code, expected) in [(8, "connect.reset"), (7, "connect.reset")] {
+        let mut w = World::new();
+        w.post(STREAM, &[("connect-timeout-ms", "50000")]).answer("200", STREAM, &[]);
+        w.r.input(&mut w.m, Input::Reset { side: Side::Client, code });
+        assert_eq!(w.r.codes(), [expected]);
+    }
+    let mut w = World::new();
+    w.post(STREAM, &[("connect-timeout-ms", "0")]).answer("200", STREAM, &[]);
+    w.r.input(&mut w.m, Input::Reset { side: Side::Client, code: 8 });
+    assert_eq!(w.r.codes(), ["connect.deadline-exceeded"]);
+    assert!(w.call().detail.as_ref().unwrap().summary.contains("deadline exceeded"));
+}
+
+#[test]
+fn a_capture_that_ends_first_leaves_the_call_open() {
+    let mut w = World::new();
+    w.post(JSON, &[]);
+    w.r.bytes(&mut w.m, Side::Client, b"{\"id\"", 1460);
+    w.r.end(&mut w.m, Side::Client, EndCause::CaptureEnded);
+    w.r.end(&mut w.m, Side::Server, EndCause::CaptureEnded);
+    assert!(!w.call().complete);
+    let message = w.r.events.iter().find(|e| e.kind == "message").unwrap();
+    assert!(!message.complete);
+    assert_eq!(w.r.events.iter().filter(|e| e.kind == "call").count(), 1);
+}
+
+#[test]
+fn claims_by_what_only_connect_says() {
+    let claimed = |side: Side, list: &[(&str, &str)]| {
+        let mut headers = Headers::new();
+        for (n, v) in list {
+            headers.push(n.as_bytes(), v.as_bytes());
+        }
+        claims(&Head {
+            side,
+            headers: &headers,
+            version: 11,
+            end: false,
+            start: Moment::default(),
+            ready: Moment::default(),
+            wire_len: 0,
+            detail: None,
+        })
+    };
+    let post = (":method", "POST");
+    assert!(claimed(Side::Client, &[post, ("content-type", JSON), VERSION]));
+    assert!(claimed(Side::Client, &[post, ("content-type", "application/connect+json")]));
+    assert!(claimed(Side::Client, &[post, ("content-type", "application/proto")]));
+    assert!(claimed(Side::Client, &[(":method", "GET"), (":path", "/a.B/C?x=1&connect=v1")]));
+    assert!(claimed(Side::Server, &[("content-type", STREAM)]));
+    assert!(!claimed(Side::Client, &[post, ("content-type", JSON)]));
+    assert!(!claimed(Side::Client, &[(":method", "GET"), (":path", "/a.B/C?connect=v2")]));
+    assert!(!claimed(Side::Client, &[post, ("content-type", "application/grpc")]));
+    assert!(!claimed(Side::Server, &[("content-type", JSON)]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+    #[test]
+    fn hostile_bytes_never_panic_and_chunking_never_shows(
+        kind in prop_oneof![Just(JSON), Just(STREAM), Just("application/proto")],
+        status in prop_oneof![Just("200"), Just("404"), Just("99x")],
+        gz in any::<bool>(),
+        frames in proptest::collection::vec((0_u8..5, proptest::collection::vec(any::<u8>(), 0..20)), 0..6),
+        tail in proptest::collection::vec(any::<u8>(), 0..40),
+        size in 1_usize..40,
+    ) {
+        let mut bytes = Vec::new();
+        for (flags, body) in &frames {
+            bytes.extend(envelope(*flags, body));
+        }
+        bytes.extend_from_slice(&tail);
+        let run = |size: usize| {
+            let mut w = World::new();
+            w.size = size;
+            let coding = if gz { "gzip" } else { "identity" };
+            let extra = [("connect-content-encoding", coding), ("content-encoding", coding)];
+            w.post(kind, &extra).up(&bytes).answer(status, kind, &extra).down(&bytes);
+            (w.gist(), w.r.codes())
+        };
+        prop_assert!(run(size) == run(1 << 20));
+    }
+
+    #[test]
+    fn queries_never_panic(target in "[/a-z?&=%+0-9_-]{0,60}") {
+        let _ = query::read(target.as_bytes());
+    }
+}

@@ -1,0 +1,203 @@
+//! How streams open and end, and with them their children (RFC 9113 §5.1, §6.4, §6.8).
+
+use super::Connection;
+use crate::base::Side;
+use crate::finding::Finding;
+use crate::proto::http2::findings;
+use crate::proto::http2::streams::{Stream, initiator};
+use crate::proto::{Abort, Carries, Child, EndCause, Input, Out};
+
+impl Connection {
+    /// RST_STREAM (§6.4): both directions are over.
+    pub(super) fn reset_stream(&mut self, side: Side, id: u32, code: u32, out: &mut dyn Out) {
+        let joined = self.joined;
+        let Some(s) = self.streams.get(id) else { return };
+        let peer = *s.half(side.peer());
+        if !joined && initiator(id) != side && !peer.head && s.pending.is_none() {
+            s.pending = Some((side, code));
+            return;
+        }
+        // Ended or aborted by this side before: nothing new.
+        if s.reset == Some(side) {
+            return;
+        }
+        let (child, again) = (s.child, s.reset.is_some());
+        if child && !again {
+            self.tell(id, Input::Reset { side, code }, out);
+        }
+        // What the peer sent before it knew is on its way; a capture may have it later
+        // than that, behind bytes that are missing.
+        if child && !again && !peer.ended && !self.is_tunnel(id) {
+            self.linger(id, side, out);
+            return;
+        }
+        if child {
+            self.close_child(id, out);
+        }
+        self.streams.close(id, Some(side));
+    }
+
+    /// The stream is over by `side`, and stays open for a while to what the peer sent.
+    pub(super) fn linger(&mut self, id: u32, side: Side, out: &mut dyn Out) {
+        if let Some(old) = self.streams.linger(id, side) {
+            self.close_child(old, out);
+            self.streams.close(old, None);
+        }
+    }
+
+    /// The aborts that wait for the end that opened the stream.
+    pub(super) fn settle_resets(&mut self, out: &mut dyn Out) {
+        for id in self.streams.ids() {
+            let pending = self.streams.get(id).and_then(|s| s.pending);
+            if let Some((side, code)) = pending {
+                self.reset_stream(side, id, code, out);
+            }
+        }
+    }
+
+    /// GOAWAY (§6.8): the sender will not act on streams of its peer beyond `last`.
+    pub(super) fn goaway(&mut self, side: Side, last: u32, error: u32, out: &mut dyn Out) {
+        // REFUSED_STREAM is what such a stream comes to where nothing is wrong.
+        let code = if error == 0 { 7 } else { error };
+        out.set_abort(Abort::Goaway { last, error });
+        for id in self.streams.ids() {
+            if id > last && initiator(id) == side.peer() {
+                self.reset_stream(side, id, code, out);
+            }
+        }
+        out.set_abort(Abort::Stream);
+    }
+
+    /// How the end of a stream came about that was opened when its peer had said, or was
+    /// saying, that it would not act on it.
+    pub(super) fn refused(&self, id: u32) -> Option<Abort> {
+        let peer = self.ends.get(initiator(id).peer().index())?;
+        let (last, error) = peer.goaway.filter(|(last, _)| id > *last)?;
+        Some(Abort::Goaway { last, error })
+    }
+
+    /// The stream is open, or is opened now; `false` where nobody is told of it.
+    pub(super) fn ensure(&mut self, id: u32, out: &mut dyn Out) -> bool {
+        if let Some(s) = self.streams.get(id) {
+            return s.child;
+        }
+        if self.streams.is_full() {
+            if !self.too_many_told {
+                out.finding(Finding::new(&findings::TOO_MANY_STREAMS));
+            }
+            self.too_many_told = true;
+            self.streams.use_id(id);
+            return false;
+        }
+        let key = u64::from(id);
+        let child = out.open(Child { key, stream: Some(key), carries: Carries::Exchange });
+        self.streams.open(id, child);
+        child
+    }
+
+    /// END_STREAM.
+    pub(in crate::proto::http2) fn end_stream(&mut self, side: Side, id: u32, out: &mut dyn Out) {
+        let Some(stream) = self.streams.get(id) else { return };
+        let child = stream.child;
+        let half = stream.half(side);
+        if half.ended {
+            return;
+        }
+        half.ended = true;
+        // The client of an exchange whose request was not captured may have ended
+        // it before, too. A section says that this is the server; its data would not.
+        let alone = self.joined
+            && side == Side::Server
+            && stream.half(side).head
+            && !stream.half(Side::Client).ended
+            && !stream.half(Side::Client).head
+            && !stream.half(Side::Client).data;
+        let over = stream.is_over() || alone;
+        if child {
+            self.tell(id, Input::End { side, cause: EndCause::Finished }, out);
+            if alone {
+                self.tell(id, Input::End { side: side.peer(), cause: EndCause::Finished }, out);
+                // Unless the request is late: nobody knows where TCP's first bytes belong.
+                if !self.is_tunnel(id) {
+                    self.linger(id, side, out);
+                    return;
+                }
+            }
+            if over {
+                self.close_child(id, out);
+            }
+        }
+        if over {
+            self.streams.close(id, None);
+        } else if let Some((by, code)) = self.streams.get(id).and_then(|s| s.pending)
+            && by != side
+        {
+            self.reset_stream(by, id, code, out);
+        }
+    }
+
+    /// One direction of the connection was aborted.
+    pub(in crate::proto::http2) fn reset(&mut self, side: Side, code: u32, out: &mut dyn Out) {
+        self.settle_resets(out);
+        out.set_abort(Abort::Connection);
+        self.each_child(side, out, Input::Reset { side, code });
+        out.set_abort(Abort::Stream);
+    }
+
+    /// One direction of the connection ended.
+    pub(in crate::proto::http2) fn end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
+        if self.end_of(side).block.take().is_some() {
+            let detail = "a header block without its last frame";
+            out.finding(Finding::new(&findings::TRUNCATED).with(detail));
+        }
+        if cause == EndCause::Finished {
+            let mut open = 0;
+            let joined = self.joined;
+            for id in self.streams.ids() {
+                // Without its head it may have ended before the capture began.
+                let lost = self.end_of(side).lost;
+                let is_open = |s: &mut Stream| {
+                    let half = *s.half(side);
+                    let aborted = s.reset.is_some() || s.pending.is_some();
+                    !half.ended && (half.head || !joined) && !lost && !aborted
+                };
+                open += usize::from(self.streams.get(id).is_some_and(is_open));
+            }
+            if open > 0 {
+                let detail = format!("{open} from the {side}");
+                out.finding(Finding::new(&findings::STREAM_UNFINISHED).with(detail));
+            }
+        }
+        if self.ends.iter().any(|e| e.over) {
+            self.settle_resets(out);
+        }
+        self.end_of(side).over = true;
+        // The connection ended before its streams did.
+        let cause = if cause == EndCause::Finished { EndCause::Cut } else { cause };
+        self.each_child(side, out, Input::End { side, cause });
+    }
+
+    /// Tells every child whose direction has not ended.
+    pub(super) fn each_child(&mut self, side: Side, out: &mut dyn Out, input: Input<'_>) {
+        for id in self.streams.ids() {
+            if self
+                .streams
+                .get(id)
+                .is_some_and(|s| s.child && !s.half(side).ended && s.reset.is_none())
+            {
+                self.tell(id, input, out);
+            }
+        }
+    }
+
+    /// Both directions of the connection are over.
+    pub(in crate::proto::http2) fn close_all(&mut self, out: &mut dyn Out) {
+        self.judge_early(out);
+        for id in self.streams.ids() {
+            if self.streams.get(id).is_some_and(|s| s.child) {
+                self.close_child(id, out);
+            }
+            self.streams.close(id, None);
+        }
+    }
+}

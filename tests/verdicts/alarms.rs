@@ -1,0 +1,166 @@
+//! False alarms on recorded captures, counted: there are none.
+
+use framescope::engine::Options;
+use framescope::finding::Severity::Warning;
+
+use crate::check;
+use crate::support::{fixtures, packets};
+
+/// Fixtures of which nothing at all of warning or error may be found, of any protocol.
+const CLEAN: [&str; 19] = [
+    "h2-curl",
+    "transports",
+    "ws-connect",
+    "ws-deflate-no-takeover",
+    "ws-deflate-window-bits",
+    "ws-graphql",
+    "ws-graphql-legacy",
+    "ws-h2",
+    "ws-heartbeat",
+    "ws-ipv6",
+    "ws-jsonrpc",
+    "ws-mixed-ports",
+    "ws-mqtt",
+    "ws-proxy-remasked",
+    "ws-signalr",
+    "ws-socketio",
+    "ws-time",
+    "ws-tungstenite",
+    "ws-websockets",
+];
+
+/// Fixtures that were recorded to show something: why, and all that is found there of
+/// warning or error.
+const SHOWING: &[(&str, &str, &[&str])] = &[
+    ("grpc-verdicts", "the client tries a port behind which the server is gone", &["tcp.refused"]),
+    ("h2c-upgrade", "the script asks for a port before its server listens", &["tcp.refused"]),
+    ("http-bodies", "the script asks for a port before its server listens", &["tcp.refused"]),
+    (
+        "http-snapped",
+        "every packet is cut at 200 bytes",
+        &["http.body-cut", "http.body-gap", "http.no-response", "http1.gap", "tcp.gap"],
+    ),
+    ("http-sse", "streams are open when the connection ends", &["sse.cut"]),
+    ("sse-h2", "streams are let go of before they end", &["http.reset"]),
+    ("sse-many", "seven streams to one origin over HTTP/1.1", &["sse.too-many-streams"]),
+    (
+        "sse-resume",
+        "the server goes in the middle of a stream",
+        &["http.body-cut", "http1.body-cut", "sse.cut", "sse.resume-gap"],
+    ),
+    ("tcp-opaque", "a port that nobody listens on", &["tcp.refused"]),
+    (
+        "ws-abnormal",
+        "ends without a close frame, in three ways",
+        &["websocket.abnormal-closure", "websocket.truncated"],
+    ),
+    (
+        "ws-careless",
+        "one bad habit a connection",
+        &[
+            "websocket.markup",
+            "websocket.message-over-limit",
+            "websocket.message-rate",
+            "websocket.no-heartbeat",
+            "websocket.plaintext",
+            "websocket.plaintext-credentials",
+            "websocket.token-in-query",
+        ],
+    ),
+    (
+        "ws-close-codes",
+        "closed because of text that is no UTF-8",
+        &["websocket.bad-utf8", "websocket.closed-on-error"],
+    ),
+    ("ws-crowd", "forty connections of one address in a moment", &["websocket.many-connections"]),
+    (
+        "ws-h2-ends",
+        "streams that end without a close frame",
+        &["websocket.abnormal-closure", "websocket.stream-without-close"],
+    ),
+    ("ws-idle-timeout", "a proxy ends what is silent", &["websocket.abnormal-closure"]),
+    (
+        "ws-ping-timeout",
+        "a client that answers no ping",
+        &["websocket.abnormal-closure", "websocket.closed-on-error", "websocket.unanswered-ping"],
+    ),
+    (
+        "ws-subprotocol",
+        "a page of http://example.com, with a cookie, to 127.0.0.1",
+        &["websocket.cross-site"],
+    ),
+    (
+        "ws-violations",
+        "a rule broken on each connection",
+        &[
+            "websocket.abnormal-closure",
+            "websocket.accept-mismatch",
+            "websocket.bad-close-code",
+            "websocket.bad-utf8",
+            "websocket.client-unmasked",
+            "websocket.close-one-byte",
+            "websocket.closed-on-error",
+            "websocket.control-too-long",
+            "websocket.fragmented-control",
+            "websocket.frame-after-close",
+            "websocket.interleaved-message",
+            "websocket.length-not-minimal",
+            "websocket.length-top-bit",
+            "websocket.orphan-continuation",
+            "websocket.repeated-masking-key",
+            "websocket.reserved-opcode",
+            "websocket.rsv-without-extension",
+            "websocket.server-masked",
+            "websocket.truncated",
+            "websocket.unfinished-message",
+            "websocket.zero-masking-key",
+        ],
+    ),
+];
+
+/// Whose findings are counted here on every fixture.
+const OURS: [&str; 5] = ["websocket.", "http.", "http1.", "sse.", "tcp."];
+
+#[test]
+fn no_false_alarms_on_fixtures() {
+    let (mut alarms, mut clean, mut shown) = (Vec::new(), 0, 0);
+    for (name, path) in fixtures() {
+        let fixture = name.split('/').next().unwrap();
+        let mut found = check(&packets(&path), Options::default());
+        found.retain(|f| f.1 >= Warning);
+        if CLEAN.contains(&fixture) {
+            clean += 1;
+            alarms.extend(found.iter().map(|f| format!("{name}: {f:?}")));
+        }
+        let ours: Vec<&str> =
+            found.iter().map(|f| f.0).filter(|c| OURS.iter().any(|o| c.starts_with(o))).collect();
+        match SHOWING.iter().find(|(n, ..)| *n == fixture) {
+            Some((_, why, want)) => {
+                shown += 1;
+                assert_eq!(ours, *want, "{name}: {why}");
+            }
+            None => alarms.extend(ours.iter().map(|c| format!("{name}: {c}"))),
+        }
+    }
+    assert_eq!((clean, shown), (CLEAN.len(), SHOWING.len()));
+    assert!(alarms.is_empty(), "{} false alarms: {alarms:#?}", alarms.len());
+}
+
+/// What real peers were made to do: findings of the list that no fixture shows could not
+/// be, for a real peer refuses to.
+#[test]
+fn real_peers_show_what_they_can_be_made_to_do() {
+    let shown: Vec<&str> = SHOWING.iter().flat_map(|(.., codes)| codes.iter().copied()).collect();
+    let missing: Vec<&str> =
+        crate::crafted::LIST.into_iter().filter(|c| !shown.contains(c)).collect();
+    assert_eq!(missing, REFUSED);
+}
+
+/// A server answers 400 to a bad key and 426 to another version, and no session begins.
+/// Nobody sends a code that is not assigned. The last is a note, on `ws-careless`.
+const REFUSED: [&str; 4] = [
+    "websocket.bad-key",
+    "websocket.bad-version",
+    "websocket.no-authentication",
+    "websocket.unassigned-close-code",
+];

@@ -1,0 +1,181 @@
+//! Why sessions ended, with the packets that prove it.
+
+use crate::support::{NUMBERED, Owned, as_json, options, run};
+use crate::wire::{
+    Do, Fin, KEY, LOCAL, Rst, Up, Wait, accept, bye, code, down, local, raw, request, response,
+    talk, up,
+};
+
+/// Runs one session: cause, verdict, and the packets of it; what is found of it has the
+/// same packets.
+fn verdict(packets: &[Owned]) -> (String, String, Vec<u64>) {
+    let r = run(packets, options(&NUMBERED));
+    let mut sessions = r.events.iter().filter(|(e, _)| e.draft.kind == "session");
+    let (event, info) = sessions.next().expect("a session");
+    let v = as_json(event, info);
+    let text = |name: &str| v["fields"][name].as_str().unwrap_or("none").to_owned();
+    let proof: Vec<u64> = v["fields"]["websocket.proof_packets"]
+        .as_array()
+        .map(|a| a.iter().map(|n| n.as_u64().unwrap()).collect())
+        .unwrap_or_default();
+    let ends = ["websocket.abnormal-closure", "websocket.closed-on-error"];
+    for f in r.findings.iter().filter(|f| ends.contains(&f.finding.spec.code)) {
+        let packets: Vec<u64> = f.packets.iter().map(|p| p.0).collect();
+        assert_eq!(packets, proof);
+        assert_eq!(f.event, Some(event.id));
+        assert_eq!(f.finding.detail.as_deref(), Some(text("websocket.verdict").as_str()));
+    }
+    (text("websocket.end_cause"), text("websocket.verdict"), proof)
+}
+
+/// Packets 1 to 5 are the handshakes; the first act is packet 6.
+#[test]
+fn verdicts_and_their_proof() {
+    let fin = [Fin(false), Fin(true)];
+    let say = |acts: &[Do]| verdict(&talk(LOCAL, "/", "", acts));
+    let on = |acts: &[Do], cause: &str, text: &str, proof: &[u64]| {
+        let (c, t, p) = say(acts);
+        assert_eq!((c.as_str(), t.as_str(), p.as_slice()), (cause, text, proof));
+    };
+    on(
+        &bye(),
+        "close",
+        "the client closed first with 1000 (normal closure), the server answered",
+        &[6, 7],
+    );
+    on(
+        &[&[up(0x81, b"a"), down(0x88, &code(1001))], &fin[..]].concat(),
+        "close",
+        "the server closed first with 1001 (going away), the client did not answer",
+        &[7],
+    );
+    on(
+        &[&[up(0x81, b"a")], &fin[..]].concat(),
+        "fin",
+        "1006: FIN by the server without a close frame",
+        &[6, 7],
+    );
+    on(
+        &[up(0x81, b"a"), Rst(true)],
+        "reset",
+        "1006: RST by the client without a close frame",
+        &[6, 7],
+    );
+    for secs in [30, 60, 120] {
+        for off in [-900, 0, 900] {
+            on(
+                &[&[up(0x81, b"a"), Wait(secs * 1000 + off)], &fin[..]].concat(),
+                "idle timeout",
+                &format!(
+                    "1006: FIN by the server without a close frame: {secs} s of silence, \
+                     likely an idle timeout of a proxy"
+                ),
+                &[6, 7],
+            );
+        }
+    }
+    assert_eq!(say(&[&[up(0x81, b"a"), Wait(44_000)], &fin[..]].concat()).0, "fin");
+    on(
+        &[&[down(0x89, b"?"), Wait(20_000)], &fin[..]].concat(),
+        "unanswered ping",
+        "1006: FIN by the server without a close frame: no pong for 20 s to the server's ping",
+        &[6, 7],
+    );
+    on(
+        &[&[down(0x89, b"?"), Wait(20_000), down(0x88, &code(1011))], &fin[..]].concat(),
+        "unanswered ping",
+        "the server closed first with 1011 (internal error), the client did not answer: \
+         no pong for 20 s to the server's ping",
+        &[6, 7],
+    );
+    on(
+        &[&[up(0x82, &[7; 5000]), down(0x88, &code(1009)), up(0x88, &code(1009))], &fin[..]]
+            .concat(),
+        "message too big",
+        "the server closed first with 1009 (message too big), the client answered: \
+         the client's message of 5000 bytes",
+        &[6, 7, 8],
+    );
+    // Cut off in the middle of it.
+    let Up(big) = up(0x82, &vec![7; 2 << 20]) else { unreachable!() };
+    on(
+        &[Up(big[..60_000].to_vec()), Rst(false)],
+        "message too big",
+        "1006: RST by the server without a close frame: the client was sending a message of \
+         2097152 bytes: likely over a limit",
+        &[6, 7],
+    );
+    on(
+        &[&[up(0xa1, b"x"), down(0x88, &code(1002)), up(0x88, &code(1002))], &fin[..]].concat(),
+        "protocol error",
+        "the server closed first with 1002 (protocol error), the client answered: \
+         the client's websocket.rsv-without-extension (RFC 6455 §5.2)",
+        &[6, 7, 8],
+    );
+    on(
+        &[&[up(0x81, b"caf\xe9!"), down(0x88, &code(1007))], &fin[..]].concat(),
+        "protocol error",
+        "the server closed first with 1007 (invalid frame payload data), the client did not \
+         answer: the client's websocket.bad-utf8 (RFC 6455 §8.1)",
+        &[6, 7],
+    );
+    on(
+        &[&[up(0x88, &code(999)), down(0x88, &code(1002))], &fin[..]].concat(),
+        "protocol error",
+        "the client closed first with 999, the server answered with 1002 (protocol error): \
+         the client's websocket.bad-close-code (RFC 6455 §7.4)",
+        &[6, 7],
+    );
+    on(
+        &[&[up(0x81, b"ok"), Up(raw(0x81, None, 0, b"x"))], &fin[..]].concat(),
+        "protocol error",
+        "1006: FIN by the server without a close frame: the client's websocket.client-unmasked \
+         before (RFC 6455 §5.1)",
+        &[7, 8],
+    );
+    on(&[up(0x81, b"a")], "open", "open when the capture ended", &[]);
+}
+
+/// Counts, bytes and times of a session.
+#[test]
+fn a_session_is_counted() {
+    let acts = [
+        up(0x81, b"hello"),
+        down(0x82, &[1; 200]),
+        up(0x89, b"1"),
+        Wait(9),
+        down(0x8a, b"1"),
+        up(0x89, b"2"),
+        Wait(29),
+        down(0x8a, b"2"),
+        Wait(4999),
+    ];
+    let r = run(&local(&acts), options(&NUMBERED));
+    let (event, info) = r.events.iter().find(|(e, _)| e.draft.kind == "session").unwrap();
+    let v = as_json(event, info);
+    for (name, want) in [
+        ("websocket.client_messages", 1_u64),
+        ("websocket.server_messages", 1),
+        ("websocket.client_bytes", 5),
+        ("websocket.server_bytes", 200),
+        // Heads of 6 bytes, and of 4 and 2.
+        ("websocket.client_frame_bytes", 11 + 7 + 7 + 8),
+        ("websocket.server_frame_bytes", 204 + 3 + 3 + 4),
+        ("websocket.pings", 2),
+        ("websocket.pongs", 2),
+        ("websocket.unanswered_pings", 0),
+        ("websocket.ping_min_ns", 10_000_000),
+        ("websocket.ping_mean_ns", 20_000_000),
+        ("websocket.ping_max_ns", 30_000_000),
+        ("websocket.longest_silence_ns", 5_000_000_000),
+    ] {
+        assert_eq!(v["fields"][name], want, "{name}");
+    }
+    let Some(framescope::facts::Facts::Session(f)) = &event.draft.facts else { panic!() };
+    assert_eq!((f.messages, f.payload_bytes, f.frame_bytes), ([1, 1], [5, 200], [33, 214]));
+    let head = request("/", "").len() + response(&accept(KEY), "").len();
+    assert_eq!(f.handshake_bytes, head as u64);
+    let lens: Vec<_> = f.digests.iter().map(|d| (d.from_client, d.len, d.at.packet.0)).collect();
+    assert_eq!(lens, [(true, 5, 6), (false, 200, 7)]);
+    assert!(f.digests.iter().all(|d| d.payload != 0 && d.wire != 0));
+}
