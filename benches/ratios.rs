@@ -10,8 +10,9 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use common::Conversation;
+use common::{Conversation, Silent};
 use framescope::proto::http2::bench_support::{HeaderBlocks, huffman_decode, huffman_encode};
+use framescope::proto::tls::bench_support::Records;
 use framescope::proto::websocket::mask::unmask;
 
 /// How long to measure: rounds, and how much to do in each.
@@ -43,6 +44,8 @@ fn main() -> ExitCode {
     // Here a head and two events weigh more than inflating: told, and not held.
     rows.push(inflating(effort, 64, None));
     rows.extend([indexed(effort), huffman(effort)]);
+    // A record of the full length, and one as a message of a chat has.
+    rows.extend([16_000, 1400].map(|len| decrypting(effort, len, Some(1.5))));
     let all_met = rows.iter().all(|r| r.met);
     println!("| measured | aim | figure | |\n| --- | --- | --- | --- |");
     for r in rows {
@@ -118,6 +121,20 @@ fn inflating(effort: Effort, len: usize, limit: Option<f64>) -> Row {
     assert_eq!((c.run(), c.inflate_alone()), (c.plain, c.plain));
     let ratio = ratio(effort, || c.run(), || c.inflate_alone());
     let what = format!("a conversation of compressed {len} B messages, beside inflating alone");
+    held(what, limit, ratio)
+}
+
+/// Records of TLS through the machine (heads, keys, events, handing on), and through the
+/// cipher library alone.
+fn decrypting(effort: Effort, len: usize, limit: Option<f64>) -> Row {
+    let count = (effort.scale * 200_000 / (len as u64 + 200)).max(8);
+    let mut records = Records::new(count, len).expect("a length that a record can have");
+    let again = Records::new(count, len).expect("a length that a record can have");
+    let all = count * len as u64;
+    assert_eq!((again.machine(64 << 10, &mut Silent::default()), records.alone()), (all, all));
+    let ratio =
+        ratio(effort, || again.machine(64 << 10, &mut Silent::default()), || records.alone());
+    let what = format!("TLS 1.3 records of {len} B in AES-128-GCM, beside the cipher alone");
     held(what, limit, ratio)
 }
 

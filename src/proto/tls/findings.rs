@@ -17,7 +17,7 @@ findings! {
     NO_SECRET note "tls.no-secret" "RFC 8446 §7" "No secret of this connection is known, so that what it carries stays closed: log the peer's keys, and give the file with --keylog.";
     WRONG_SECRET warning "tls.wrong-secret" "RFC 8446 §5.2" "There is a secret for this connection, and its records do not verify with it: it is another connection's, or damaged.";
     NOT_VERIFIED error "tls.record-not-verified" "RFC 8446 §5.2" "A record does not verify, although those before it did: it was changed, or records before it are missing.";
-    RESUMED_READING note "tls.sequence-found" "RFC 8446 §5.3" "Records are missing; by trying sequence numbers the next one was found, and its tag proves it.";
+    SEQUENCE_FOUND note "tls.sequence-found" "RFC 8446 §5.3" "Records are missing; by trying sequence numbers the next one was found, and its tag proves it.";
     SEQUENCE_LOST warning "tls.sequence-lost" "RFC 8446 §5.3" "Records are missing, and no sequence number within reach makes the next ones verify: what follows stays closed.";
     UNKNOWN_SUITE note "tls.unsupported-suite" "RFC 8446 §B.4" "Records of this cipher suite cannot be opened here.";
     COMPRESSED note "tls.compression" "RFC 3749 §2" "The records are compressed before they are encrypted; they are not opened.";

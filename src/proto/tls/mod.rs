@@ -4,6 +4,8 @@
 //! blocks of a pcapng file) records are opened, and what they carry goes on as a stream
 //! of its own, whose protocol is found by its content.
 
+#[doc(hidden)]
+pub mod bench_support;
 pub mod fields;
 pub mod findings;
 pub mod names;
@@ -20,6 +22,8 @@ mod records;
 mod secret_help;
 mod session;
 mod suites;
+#[cfg(test)]
+mod tests;
 
 use crate::proto::Protocol;
 

@@ -113,6 +113,7 @@ impl Tls {
             for (epoch, keys, first) in runs {
                 if let Some((seq, opened)) = search(&keys, record, first, reach, &mut budget, plain)
                 {
+                    self.dir(side).by_trial = true;
                     return self.found(side, record, epoch, keys, seq, opened);
                 }
             }
@@ -164,6 +165,7 @@ impl Tls {
             let mut budget = MAX_TRIAL_BYTES;
             let first = keys.seq.saturating_add(1);
             if let Some((seq, opened)) = search(&keys, record, first, reach, &mut budget, plain) {
+                self.dir(side).by_trial = true;
                 return self.found(side, record, epoch, keys, seq, opened);
             }
             return self.closed(side, record, Why::Lost);
@@ -277,6 +279,7 @@ impl Tls {
                 let hit = search(keys, record, first, reach, &mut budget, plain);
                 if let Some((seq, opened)) = hit {
                     self.trial_left = budget;
+                    self.dir(side).by_trial = true;
                     self.session.random = Some(*random);
                     self.session.suite = *suite;
                     return self.found(side, record, Epoch::Traffic(0), keys.clone(), seq, opened);

@@ -1,6 +1,6 @@
 //! From a session's secrets to opened records: the key schedules, and the ciphers.
 //!
-//! Ciphers and hashes are RustCrypto's (`docs/decisions/0006-ciphers.md`); what TLS
+//! Ciphers and hashes are RustCrypto's (`docs/decisions/0007-ciphers.md`); what TLS
 //! makes of them is here.
 
 mod aead;
