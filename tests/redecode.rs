@@ -8,7 +8,7 @@ use std::sync::{Arc, RwLock};
 
 use framescope::base::ConversationId;
 use framescope::capture::{Batch, CaptureError, OpenOptions, PacketStore, Polled, Source, open};
-use framescope::engine::{DecodeAs, Options};
+use framescope::engine::DecodeAs;
 use framescope::index::{Index, Progress, Reader, Redecode, Reloader, RowId, Step};
 
 struct Read {

@@ -38,9 +38,12 @@ fn said(event: &Event, info: &ConversationInfo) -> Value {
     for k in ["conversation", "from", "to"] {
         o.remove(k);
     }
-    // How long it took is another thing, too.
+    // How long it took is another thing, too, and so is which window updates of the peer
+    // had come by then.
     if let Some(fields) = o.get_mut("fields").and_then(Value::as_object_mut) {
         fields.remove("http.time");
+        fields.remove("grpc.why");
+        fields.retain(|k, _| !k.starts_with("http2.window."));
     }
     v
 }
