@@ -527,7 +527,7 @@ fn what_slice_refuses() {
 /// and the slice opens by them.
 #[test]
 fn the_secrets_of_what_is_kept_are_put_in() {
-    let output = Temporary::new("secrets-out.pcapng");
+    let output = Temporary::new("kept-out.pcapng");
     let input = "fixtures/tls13-openssl/capture.pcapng.zst";
     let secrets_of = |path: &std::path::Path| {
         let mut source = open(path, OpenOptions::default()).unwrap();
