@@ -91,11 +91,13 @@ fn chain(data: &[u8], reach: usize, last: bool) -> Verdict {
     for at in 0..reach {
         let rest = data.get(at..).unwrap_or_default();
         if !matches!(rest, [20..=23, 3, 1..=3, ..]) {
-            more |= !last && rest.len() < 3 && matches!(rest, [20..=23] | [20..=23, 3]);
+            // Waiting keeps others from deciding: only the first bytes are worth it.
+            let begins = matches!(rest, [20..=23] | [20..=23, 3]);
+            more |= at == 0 && !last && rest.len() < 3 && begins;
             continue;
         }
         let Some(first) = head(rest) else {
-            more |= !last && rest.len() < Head::LEN;
+            more |= at == 0 && !last && rest.len() < Head::LEN;
             continue;
         };
         let Some(next) = rest.get(first.wire_len()..) else {
