@@ -11,7 +11,7 @@
 
 use std::net::SocketAddr;
 
-use crate::base::Moment;
+use crate::base::{Moment, PacketId};
 
 /// The facts of one exchange.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +53,9 @@ pub struct HttpFacts {
     pub media_type: Box<str>,
     /// A hash of the response's body as sent: two that differ are different answers.
     pub body_hash: u64,
+    /// The response is JSON whose lists are empty, beside times and the like: an answer
+    /// that brings nothing.
+    pub empty_list: bool,
 }
 
 /// A stream of server-sent events.
@@ -72,10 +75,23 @@ pub struct StreamFacts {
     pub last_id: Option<Box<str>>,
     /// Events.
     pub events: u64,
+    /// The method of the request.
+    pub method: Box<str>,
+    /// It was open at the capture's end.
+    pub open: bool,
+    /// Hashes of the `id`s of its last events, oldest first, at most
+    /// [`MAX_STREAM_IDS`](crate::base::limits::MAX_STREAM_IDS): see [`id_hash`].
+    pub recent_ids: Vec<u64>,
     /// Bytes of `data` values.
     pub data_bytes: u64,
     /// Bytes of the stream as sent, and of the header sections before it.
     pub wire_bytes: u64,
+}
+
+/// What [`StreamFacts::recent_ids`] keeps of an `id`: FNV-1a.
+#[must_use]
+pub fn id_hash(id: &str) -> u64 {
+    id.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
 }
 
 /// A WebSocket session, RFC 6455.
@@ -108,6 +124,10 @@ pub struct SessionFacts {
     pub forwarded_for: Option<Box<str>>,
     /// The first messages: what two legs of one session have in common.
     pub digests: Vec<Digest>,
+    /// By side: bytes of it were not captured.
+    pub holes: [bool; 2],
+    /// The masking keys of the client's first frames, and the packets that they stand in.
+    pub masks: Vec<(u32, PacketId)>,
 }
 
 /// By which means the client of a session said who it is.

@@ -1,6 +1,8 @@
 //! Holes in WebSocket connections: each capture without one of its segments, for
 //! every segment, and without its first packets, for every number of them.
 
+#[path = "holes/generated.rs"]
+mod generated;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,6 +10,7 @@ use std::path::PathBuf;
 
 use framescope::engine::ConversationInfo;
 use framescope::event::{Event, Level};
+use generated::{Coding, Dice, Packing, Session, Sort};
 use serde_json::Value;
 use support::{Owned, Segment, as_json, corpus, fixtures, options, packets, run, segments};
 
@@ -57,9 +60,8 @@ fn shown(e: &Event, info: &ConversationInfo) -> Option<(Shown, Value)> {
 /// Whether it is shown as it was sent, and says so.
 fn undecoded(v: &Value) -> bool {
     let codes = v["findings"].as_array().unwrap();
-    ["websocket.context-lost", "websocket.extensions-unknown"]
-        .iter()
-        .any(|c| codes.iter().any(|f| f == c))
+    let says = v["summary"].as_str().is_some_and(|s| s.starts_with("not inflated, "));
+    says || codes.iter().any(|f| f == "websocket.context-lost")
 }
 
 fn messages(all: &[Owned]) -> (Vec<Shown>, Vec<Value>) {
@@ -187,7 +189,7 @@ fn any_one_segment() {
 
 /// The most intact messages of WebSocket over HTTP/2 that are not shown: the holes of
 /// HTTP/2 itself.
-const OVER_HTTP2: usize = 87;
+const OVER_HTTP2: usize = 6;
 
 #[test]
 fn joined_at_any_packet() {
@@ -222,7 +224,7 @@ fn joined_at_any_packet() {
 }
 
 /// Of 100 messages whose bytes are all there behind a beginning that is not, so many.
-const SHARE: usize = 90;
+const SHARE: usize = 97;
 
 /// No other protocol is taken for WebSocket, wherever its capture begins.
 #[test]
@@ -255,4 +257,122 @@ fn nothing_else_is_taken_for_it() {
     println!("{runs} runs");
     assert!(runs > 500, "only {runs} runs");
     assert!(claimed.is_empty(), "{claimed:?}");
+}
+
+/// Sessions made up by dice, without any one of their segments.
+#[test]
+fn any_one_segment_of_what_dice_sent() {
+    // More than every build has the time for, where somebody asks.
+    let asked = std::env::var("FRAMESCOPE_SESSIONS").ok().and_then(|n| n.parse().ok());
+    let sessions = asked.unwrap_or(SESSIONS);
+    let (mut runs, mut intact) = (0, 0);
+    let (mut missed, mut wrong) = (Vec::new(), Vec::new());
+    for coding in [Coding::Plain, Coding::Alone, Coding::Takeover] {
+        for packing in [Packing::Frames, Packing::Coalesced, Packing::Cut] {
+            let mut mine = (0, 0, 0);
+            for seed in 0..sessions {
+                let mut dice = Dice::new(seed * 3 + coding as u64 * 1000 + packing as u64 * 100);
+                let session = Session::new(&mut dice, coding, packing);
+                // Every one of a few, and some of many.
+                let n = session.segments();
+                let step = n.div_ceil(24).max(1);
+                for gone in (dice.below(step)..n).step_by(step) {
+                    let o = session.without(gone);
+                    let what = format!("{coding:?} {packing:?} {seed} without {gone}");
+                    mine.0 += o.intact;
+                    mine.1 += o.missed.len();
+                    mine.2 += o.wrong.len();
+                    missed.extend(o.missed.into_iter().map(|m| format!("{what}, {m}")));
+                    wrong.extend(o.wrong.into_iter().map(|m| format!("{what}, {m}")));
+                    runs += 1;
+                }
+            }
+            println!(
+                "{coding:?} {packing:?}: {} intact, {} missed, {} wrong",
+                mine.0, mine.1, mine.2
+            );
+            intact += mine.0;
+        }
+    }
+    println!("{runs} runs, {intact} intact, {} missed, {} wrong", missed.len(), wrong.len());
+    let show = |list: &[String]| list.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
+    println!("missed:\n{}\nwrong:\n{}", show(&missed), show(&wrong));
+    assert!(wrong.is_empty(), "{} are wrong", wrong.len());
+    assert!(missed.len() * PER_MISSED <= intact, "{} of {intact} are missed", missed.len());
+}
+
+/// Sessions of each coding and packing.
+const SESSIONS: u64 = 10;
+/// Of so many messages that came whole behind or before a hole, at most one is missed: a
+/// short frame can look like what may come in the middle of another one.
+const PER_MISSED: usize = 450;
+
+/// Large frames of a client without the segment in which one begins, and so with the rest
+/// of its payload under a key that nobody knows: nothing in it is a frame.
+#[test]
+fn no_frames_in_the_rest_of_a_large_one() {
+    let asked = std::env::var("FRAMESCOPE_SESSIONS").ok().and_then(|n| n.parse().ok());
+    let asked: usize = asked.unwrap_or(40);
+    let mut dice = Dice::new(7);
+    let (mut runs, mut missed, mut wrong) = (0, 0, Vec::new());
+    for (name, sort) in Sort::ALL {
+        let mut mine = (0, 0);
+        for i in 0..asked {
+            let size = 3000 + dice.below(9000);
+            let frames: Vec<(u8, Vec<u8>)> =
+                [sort.some(&mut dice, size), b"{\"a\": \"short one\"}".to_vec()]
+                    .into_iter()
+                    .cycle()
+                    .take(4)
+                    .enumerate()
+                    .map(|(i, p)| (if i % 2 == 1 { 0x81 } else { 0x82 }, p))
+                    .collect();
+            let session = Session::of_frames(&mut dice, &frames);
+            let o = session.without(0);
+            runs += 1;
+            mine.0 += o.missed.len();
+            mine.1 += o.wrong.len();
+            missed += o.missed.len();
+            wrong.extend(o.wrong.into_iter().map(|w| format!("{name} {i} of {size}: {w}")));
+        }
+        println!("{name}: {} missed, {} wrong", mine.0, mine.1);
+    }
+    println!("{runs} runs, {missed} missed, {} wrong", wrong.len());
+    println!("{}", wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n"));
+    assert!(wrong.is_empty(), "{} are wrong", wrong.len());
+    assert!(missed * 50 <= runs * 3, "{missed} of {runs} runs");
+}
+
+/// A message in fragments of any length, without one of them: 16 bits of length are no head.
+#[test]
+fn the_second_half_of_a_length_is_no_head() {
+    let mut dice = Dice::new(11);
+    let (mut missed, mut intact) = (Vec::new(), 0);
+    let (mut wrong, mut runs) = (Vec::new(), 0);
+    for sort in [Sort::Words, Sort::Json, Sort::Noise] {
+        for len in (130..1300).step_by(10) {
+            let first = if sort == Sort::Noise { 2 } else { 1 };
+            let frames: Vec<(u8, Vec<u8>)> = (0..6)
+                .map(|i| {
+                    let first = if i == 0 { first } else { 0 };
+                    (if i == 5 { 0x80 } else { first }, sort.some(&mut dice, len))
+                })
+                .chain([(0x81, b"{\"the\": \"next\"}".to_vec()), (0x82, vec![7; 30])])
+                .collect();
+            let session = Session::of_frames(&mut dice, &frames);
+            for gone in 1..5 {
+                let o = session.without(gone);
+                runs += 1;
+                intact += o.intact;
+                let what = format!("{sort:?} {len} without {gone}");
+                missed.extend(o.missed.into_iter().map(|m| format!("{what}, {m}")));
+                wrong.extend(o.wrong.into_iter().map(|m| format!("{what}, {m}")));
+            }
+        }
+    }
+    println!("{runs} runs, {intact} intact, {} missed, {} wrong", missed.len(), wrong.len());
+    let show = |list: &[String]| list.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
+    println!("missed:\n{}\nwrong:\n{}", show(&missed), show(&wrong));
+    assert!(wrong.is_empty(), "{} are wrong", wrong.len());
+    assert!(missed.len() * 100 <= intact, "{} of {intact} are missed", missed.len());
 }

@@ -160,7 +160,7 @@ fn select_a_field(columns: u16, rows: u16) {
     for _ in 0..9 {
         s.press(DOWN);
     }
-    s.sees("websocket.masking_key · bytes 2–5 of TCP stream · packet 8 bytes 68–71 (exact)");
+    s.sees("websocket.masking_key · bytes 2–5 of the frame · packet 8 bytes 68–71 (exact)");
     let in_bytes = |s: &vt100::Screen| bytes_from(s).map(|c| marked(s, c)).unwrap_or_default();
     // In hex, then in ASCII: none of the four is printable.
     s.until("the key's bytes marked", |s| in_bytes(s) == ["b3 e6 87 c0····"]);
@@ -372,6 +372,39 @@ fn a_pipe_that_says_nothing_yet_is_waited_for_on_the_screen() {
     s.sees("event 77: tcp connection");
     std::fs::remove_file(fifo).unwrap();
     s.quit();
+}
+
+/// The shell gives no prompt while the other end of the pipe runs: that is said.
+#[test]
+fn leaving_an_open_pipe_says_that_its_writer_runs_on() {
+    let fifo = std::env::temp_dir().join(format!("framescope-pty-open-{}", std::process::id()));
+    let mut command = CommandBuilder::new("sh");
+    let script = "rm -f \"$2\"; mkfifo \"$2\"; exec \"$1\" - < \"$2\"";
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_framescope")]);
+    command.arg(&fifo);
+    let s = Session::run(80, 24, command);
+    let begun = Instant::now();
+    let pipe = loop {
+        match std::fs::OpenOptions::new().write(true).open(&fifo) {
+            Ok(p) => break p,
+            Err(e) => assert!(begun.elapsed() < DEADLINE, "{e}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    s.sees("Listening; no packets yet.");
+    let screen = Arc::clone(&s.screen);
+    s.quit();
+    drop(pipe);
+    std::fs::remove_file(fifo).unwrap();
+    let begun = Instant::now();
+    loop {
+        let text = screen.lock().unwrap_or_else(PoisonError::into_inner).screen().contents();
+        if text.contains("what writes to the pipe still runs; Ctrl-C ends it") {
+            break;
+        }
+        assert!(begun.elapsed() < DEADLINE, "{text}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]

@@ -109,6 +109,9 @@ pub const MAX_HEADER_FIELDS: usize = 4096;
 pub const MAX_HTTP1_REQUESTS: usize = 1024;
 /// First line of a chunk: a size and extensions, which hardly anybody sends.
 pub const MAX_CHUNK_LINE_BYTES: usize = 16 << 10;
+/// Bytes behind a hole that are held until a chunk's end proves its beginning: servers
+/// write chunks of up to 64 KiB.
+pub const MAX_CHUNK_PROOF_BYTES: usize = 72 << 10;
 /// Nanoseconds of capture time by which a response may have been captured before
 /// its request. Captures of several queues swap neighbours by micro- to
 /// milliseconds; what is earlier answered a request that was not captured.
@@ -171,6 +174,9 @@ pub const MAX_SHOWN_CALLS: usize = 20_000;
 pub const MAX_SPREAD_ROWS: usize = 50_000;
 /// Sessions that have ended and may have another leg: at about 2 KiB each, 8 MiB.
 pub const MAX_LEGS: usize = 4096;
+/// Sessions of one address whose first masking keys are remembered: a client that uses
+/// them again does so on each connection.
+pub const MAX_MASKED_SESSIONS: usize = 64;
 /// PROXY headers that are remembered for the sessions behind them.
 pub const MAX_ORIGINS: usize = 4096;
 /// Nanoseconds that a proxy may hold a message back: what is buffered longer is
@@ -196,6 +202,9 @@ pub const MAX_SSE_VALUE_BYTES: usize = 1024;
 /// Bytes of one event that are kept while it comes, even under `--full`: models send a
 /// few hundred, and images in base64 some MiB.
 pub const MAX_SSE_EVENT_BYTES: usize = 16 << 20;
+/// Ids of the last events of a stream that are remembered for those that resume it from an
+/// earlier one: what a client misses that is offline for a while.
+pub const MAX_STREAM_IDS: usize = 128;
 /// Streams that are remembered for those that resume them, or come back without a word.
 pub const MAX_RESUMABLE_STREAMS: usize = 4096;
 /// Streams of one client to one origin whose times are compared.
@@ -262,6 +271,9 @@ pub const MAX_LEARNT_FILES: usize = 10_000;
 pub const MAX_JSON_DEPTH: usize = 128;
 /// Values of one JSON or MessagePack payload: a member takes four nodes of the tree.
 pub const MAX_JSON_PARTS: usize = MAX_TREE_NODES / 4;
+/// Bytes of a STOMP frame that are held until a later message brings the rest: clients
+/// cut up large frames, into pieces of some KiB. A larger one is not read.
+pub const MAX_HELD_FRAME: usize = 1 << 20;
 /// Bytes of an MQTT packet that are held until a later message brings the rest: what
 /// libraries cut up are small packets. Of a larger one the content is not read.
 pub const MAX_HELD_PACKET: usize = 64 << 10;

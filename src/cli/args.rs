@@ -44,7 +44,8 @@ Levels:
 
 A line of text has the number of the event, the time (UTC), the conversation, who sent it,
 protocol and kind with the HTTP/2 stream in brackets, a summary, and codes of findings
-after !. Numbers are the same at every level.
+after !. Numbers are the same at every level. (incomplete) stands behind what did not come
+whole, (inferred) behind what was worked out: what would prove it was not captured.
 
 Examples:
   framescope print a.pcap                      one line a message
@@ -197,7 +198,7 @@ pub(super) struct Print {
     pub(super) format: Format,
     #[command(flatten)]
     pub(super) chosen: Chosen,
-    /// Stop after so many events.
+    /// Stop after so many events of the level (`live -c` counts packets).
     #[arg(short, long, value_name = "N")]
     pub(super) count: Option<u64>,
     /// How times are written in text, and which time is the first of the usual columns;

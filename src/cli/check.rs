@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
             pass::write(out.as_bytes())?;
         }
     }
-    ended.failure()?;
+    ended.failure_beside_findings()?;
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 

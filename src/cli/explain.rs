@@ -11,6 +11,7 @@ use crate::base::{BufferId, EventId, PacketId, PacketRange, PieceSource};
 use crate::capture::{OpenOptions, Polled, open_all};
 use crate::cli::Failure;
 use crate::cli::args::{Common, ReportFormat};
+use crate::cli::hex;
 use crate::cli::interrupt;
 use crate::cli::progress::Progress;
 use crate::cli::{learn, pass};
@@ -29,12 +30,14 @@ Examples:
   framescope explain --as hpack --hex 828684410f7777772e6578616d706c652e636f6d \\
                                 --hex 828684be58086e6f2d6361636865
                                                two header blocks that share a table
-  xxd -p frame.bin | framescope explain --as http2 --hex -
+  framescope explain --as http2 --hex - < frame.bin
+                                               bytes as they are, or what xxd makes of them
 
 The picture is the specification's: 32 bits a row, each bit under its number, whole bytes in
 hex. Under it stands every field with its bits, its value, its name in filters, what it means
-and where that is written; lines with > work the value out. Bits count from the beginning of
-the picture.";
+and where that is written; lines with > work the value out. Bytes count from the beginning
+of the frame or message, as in the heading of the picture; bits as in the picture (`14: 4-7`:
+bits 4 to 7 of that which begins at byte 14).";
 
 /// `explain`.
 #[derive(Debug, clap::Args)]
@@ -48,7 +51,8 @@ pub(super) struct Explain {
     #[arg(value_name = "EVENT", value_parser = target)]
     event: Option<Target>,
     /// Bytes to explain instead, in hex: spaces, colons, commas, line ends and 0x do not
-    /// matter; `-` reads them from standard input. Given several times, the later ones
+    /// matter, and dumps of xxd, `hexdump -C`, `od -tx1` and `tcpdump -x` are read; `-` reads
+    /// them from standard input, where they may also stand as they are. Given several times, the later ones
     /// follow the earlier on the same connection.
     #[arg(long, value_name = "BYTES", conflicts_with_all = ["capture", "event"], requires = "protocol", allow_hyphen_values = true)]
     hex: Vec<String>,
@@ -108,47 +112,6 @@ fn target(text: &str) -> Result<Target, String> {
         "the number of an event (17) or of a packet (p12) is expected, as print shows them"
             .to_owned()
     })
-}
-
-/// Bytes written in hex. The error says at which column, counted from 1, and in
-/// which line where there are several.
-fn bytes(text: &str) -> Result<Vec<u8>, String> {
-    let mut out = Vec::new();
-    let mut high: Option<(u32, usize, usize)> = None;
-    let (mut line, mut column) = (1, 0);
-    let several = text.trim_end().contains('\n');
-    let place = |line: usize, column: usize| {
-        if several { format!("line {line}, column {column}") } else { format!("column {column}") }
-    };
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        column += 1;
-        match c.to_digit(16) {
-            // 0x before a byte.
-            Some(0) if high.is_none() && matches!(chars.peek(), Some('x' | 'X')) => {
-                chars.next();
-                column += 1;
-            }
-            Some(d) => match high.take() {
-                None => high = Some((d, line, column)),
-                Some((h, _, _)) => out.push((h * 16 + d) as u8),
-            },
-            None if c.is_whitespace() || matches!(c, ':' | ',' | '-') => {
-                if let Some((_, l, at)) = high {
-                    return Err(format!("{}: half a byte; two hex digits make one", place(l, at)));
-                }
-                if c == '\n' {
-                    line += 1;
-                    column = 0;
-                }
-            }
-            None => return Err(format!("{}: {c:?} is no hex digit", place(line, column))),
-        }
-    }
-    match high {
-        Some((_, l, at)) => Err(format!("{}: half a byte; two hex digits make one", place(l, at))),
-        None => Ok(out),
-    }
 }
 
 /// Frames that are kept, since the message that is looked for may come in them.
@@ -305,13 +268,13 @@ fn by_hex(args: &Explain, what: As, width: usize) -> Result<ExitCode, Failure> {
     let mut left = 0;
     for text in &args.hex {
         let read = if text == "-" {
-            let mut input = String::new();
+            let mut input = Vec::new();
             std::io::stdin()
-                .read_to_string(&mut input)
+                .read_to_end(&mut input)
                 .map_err(|e| Failure::Input(format!("standard input: {e}")))?;
-            bytes(&input)
+            hex::input(input)
         } else {
-            bytes(text)
+            hex::bytes(text)
         };
         let data = read.map_err(|e| Failure::Input(format!("--hex, {e}")))?;
         if data.is_empty() {
@@ -375,21 +338,6 @@ fn columns() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hex_in_all_its_forms() {
-        let hello = vec![0x81, 0x05, 0x48];
-        for t in
-            ["81 05 48", "810548", "81:05:48", "0x81, 0x05, 0x48\n", " 81\n05\t48 ", "0x810548"]
-        {
-            assert_eq!(bytes(t).as_ref(), Ok(&hello), "{t}");
-        }
-        assert_eq!(bytes("8 1").unwrap_err(), "column 1: half a byte; two hex digits make one");
-        assert_eq!(bytes("81 0").unwrap_err(), "column 4: half a byte; two hex digits make one");
-        assert_eq!(bytes("81 zz").unwrap_err(), "column 4: 'z' is no hex digit");
-        assert_eq!(bytes("81\n0g").unwrap_err(), "line 2, column 2: 'g' is no hex digit");
-        assert_eq!(bytes("0x").as_deref(), Ok(&[][..]));
-    }
 
     #[test]
     fn targets() {

@@ -105,7 +105,7 @@ pub(super) fn over<S: EventSink>(
     let mut sink = new();
     let learnt = options.learn.clone();
     let ended = pass::over(captures, common, options.clone(), interrupted, &mut sink, |_, _| ())?;
-    let again = matches!(ended, pass::Ended::Done)
+    let again = matches!(ended, pass::Ended::Done(_))
         && learnt.is_some_and(|l| l.file_count() > 0)
         && can_be_read_again(captures);
     if !again {

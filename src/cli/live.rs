@@ -17,8 +17,8 @@ const GRACE: Duration = Duration::from_secs(5);
 
 const NOTES: &str = "\
 On a terminal this opens the list of events, which follows the newest until you move; G goes
-back to the end and follows again. Elsewhere, or with --format, --level or --time, it prints as
-`framescope print` does, each event as soon as its last packet has come.
+back to the end and follows again. Elsewhere, or with --format, --level, --time, -Y, -e or -x, it
+prints as `framescope print` does, each event as soon as its last packet has come.
 
 Each packet of the loopback is shown once, and whole. What the kernel had to drop is counted,
 and is the finding capture.kernel-drops.
@@ -55,7 +55,7 @@ pub(super) struct Live {
     /// even if this program is killed.
     #[arg(short, long, value_name = "FILE")]
     write: Option<PathBuf>,
-    /// Stop after so many packets.
+    /// Stop after so many packets (`print -c` counts events).
     #[arg(short, long, value_name = "N")]
     count: Option<u64>,
     /// Stop after so many seconds.
@@ -124,6 +124,7 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
         eprintln!("listening on {}; Ctrl-C ends", clean(&name));
         // The source ends when it is told to stop, with the last packets handed out.
         print::stream(&as_print, ready, source, &interrupt::Interrupted::default())
+            .map(|_| ExitCode::SUCCESS)
     };
     // The terminal may have been closed: nobody is there to be told.
     let _ = writeln!(std::io::stderr(), "{}", account(&tally, args.write.as_deref()));

@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::Command;
+use clap::{Arg, ArgAction, Command};
 use clap_mangen::Man;
 
 use crate::cli::Failure;
@@ -91,7 +91,7 @@ fn page(command: &Command, top: &Command) -> Result<Vec<u8>, Failure> {
     let mut out = Vec::new();
     man.render_title(&mut out)?;
     man.render_name_section(&mut out)?;
-    man.render_synopsis_section(&mut out)?;
+    synopsis(&mut out, command)?;
     man.render_description_section(&mut out)?;
     man.render_options_section(&mut out)?;
     if command.has_subcommands() {
@@ -121,6 +121,38 @@ fn page(command: &Command, top: &Command) -> Result<Vec<u8>, Failure> {
     also.extend(["tcpdump(1)", "tshark(1)", "pcap-filter(7)"].map(str::to_owned));
     writeln!(out, ".SH \"SEE ALSO\"\n{}", escaped(&also.join(", ")))?;
     Ok(out)
+}
+
+/// The synopsis, each option with its value.
+fn synopsis(out: &mut Vec<u8>, command: &Command) -> std::io::Result<()> {
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    let mut text = format!("\\fB{}\\fR", escaped(name));
+    let values = |a: &Arg| {
+        let names = a.get_value_names().unwrap_or_default();
+        let names: Vec<_> = names.iter().map(|n| format!("\\fI{}\\fR", escaped(n))).collect();
+        names.join(" ")
+    };
+    for a in command.get_arguments().filter(|a| !a.is_positional() && !a.is_hide_set()) {
+        let short = a.get_short().map(|c| format!("\\fB\\-{c}\\fR"));
+        let long = a.get_long().map(|l| format!("\\fB\\-\\-{}\\fR", escaped(l)));
+        let mut one: String = short.into_iter().chain(long).collect::<Vec<_>>().join("|");
+        if a.get_action().takes_values() {
+            one = format!("{one} {}", values(a));
+        }
+        text.push_str(&if a.is_required_set() { format!(" {one}") } else { format!(" [{one}]") });
+    }
+    for a in command.get_positionals().filter(|a| !a.is_hide_set()) {
+        let more = if matches!(a.get_action(), ArgAction::Append) { " ..." } else { "" };
+        text.push_str(&match a.is_required_set() {
+            true => format!(" {}{more}", values(a)),
+            false => format!(" [{}{more}]", values(a)),
+        });
+    }
+    writeln!(out, ".SH SYNOPSIS\n{text}")?;
+    if command.has_subcommands() {
+        writeln!(out, ".PP\n\\fB{}\\fR \\fIcommand\\fR ...", escaped(name))?;
+    }
+    Ok(())
 }
 
 /// A part of the help with its heading, in capitals.

@@ -4,9 +4,11 @@
 //! fault. Ctrl-C ends with what there is and 0; a closed pipe ends quietly.
 
 mod args;
+mod astray;
 mod check;
 mod choose;
 mod explain;
+mod hex;
 mod interrupt;
 mod keylog;
 mod learn;
@@ -19,6 +21,7 @@ mod progress;
 mod schema;
 mod slice;
 mod stats;
+mod told;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -81,7 +84,10 @@ pub struct Browser {
 pub fn main(browser: Option<Browser>) -> ExitCode {
     let matches = match Args::command().try_get_matches() {
         Ok(m) => m,
-        Err(e) => {
+        Err(mut e) => {
+            let words: Vec<String> =
+                std::env::args_os().map(|w| w.to_string_lossy().into_owned()).collect();
+            astray::advise(&mut e, &command(), &words);
             let code = if e.use_stderr() { 2 } else { 0 };
             let _ = e.print();
             return ExitCode::from(code);
@@ -146,6 +152,9 @@ fn browse(
     if paths.is_empty() && (browser.is_none() || !std::io::stdout().is_terminal()) {
         let _ = command().print_help();
         return Ok(ExitCode::from(2));
+    }
+    if let Some(text) = astray::no_such_command(paths, &command()) {
+        return Err(Failure::Input(text));
     }
     let Some(browser) = browser else {
         return Err(Failure::Input(

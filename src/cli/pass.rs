@@ -12,6 +12,7 @@ use crate::cli::Failure;
 use crate::cli::args::Common;
 use crate::cli::interrupt::{self, Interrupted};
 use crate::cli::progress::Progress;
+use crate::cli::told::Told;
 use crate::cli::{keylog, schema};
 use crate::engine::{Engine, EventSink, Options};
 use crate::proto::protobuf::Learnt;
@@ -19,8 +20,8 @@ use crate::proto::protobuf::Learnt;
 /// How a pass ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// All was read.
-    Done,
+    /// All was read; this is to be told of it.
+    Done(Told),
     /// Ctrl-C: what was read until then has been counted.
     Interrupted,
     /// The rest could not be read.
@@ -28,11 +29,28 @@ pub(super) enum Ended {
 }
 
 impl Ended {
-    /// The failure, where there is one: to be told after what was found.
+    /// The failure, where there is one: to be told after what was found. Says the rest on
+    /// standard error.
     pub(super) fn failure(self) -> Result<(), Failure> {
+        if let Self::Done(told) = &self {
+            told.say_cut();
+        }
+        self.failure_beside_findings()
+    }
+
+    /// The same where findings were shown: a capture that is cut short is one of them.
+    pub(super) fn failure_beside_findings(self) -> Result<(), Failure> {
+        if let Self::Done(told) = &self {
+            told.say_rules();
+        }
+        self.quietly()
+    }
+
+    /// The same where another pass will say the rest.
+    pub(super) fn quietly(self) -> Result<(), Failure> {
         match self {
             Self::Failed(f) => Err(f),
-            Self::Done | Self::Interrupted => Ok(()),
+            Self::Done(_) | Self::Interrupted => Ok(()),
         }
     }
 }
@@ -154,6 +172,7 @@ pub(super) fn over<S: EventSink>(
     let mut engine = Engine::new(options);
     let mut progress = Progress::new(true);
     let mut read = false;
+    let mut told = Told::new(common);
     let ended = loop {
         if interrupted.is_set() {
             break Ended::Interrupted;
@@ -161,20 +180,24 @@ pub(super) fn over<S: EventSink>(
         match source.poll() {
             Ok(Polled::Batch(batch)) => {
                 read = true;
+                told.batch(&batch);
                 each(&batch, sink);
-                engine.batch(&batch, sink);
+                engine.batch(&batch, &mut told.beside(sink));
                 progress.show(source.progress());
             }
             Ok(Polled::NothingYet) => std::thread::sleep(Duration::from_millis(1)),
-            Ok(Polled::End) => break Ended::Done,
+            Ok(Polled::End) => break Ended::Done(Told::default()),
             // Of what could not be read at all, nothing was found out either.
             Err(e) if !read => return Err(e.into()),
             Err(e) => break Ended::Failed(e.into()),
         }
     };
     progress.clear();
-    engine.finish(sink);
-    Ok(ended)
+    engine.finish(&mut told.beside(sink));
+    Ok(match ended {
+        Ended::Done(_) => Ended::Done(told),
+        other => other,
+    })
 }
 
 /// Writes what a command has to say.

@@ -1,6 +1,7 @@
 //! `framescope print`: events as text or JSON, streaming.
 
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::base::CaptureTime;
@@ -9,6 +10,7 @@ use crate::capture::{OpenOptions, Polled, Source, open_all};
 use crate::cli::args::{Format, Print, Time};
 use crate::cli::interrupt::{self, Interrupted};
 use crate::cli::progress::Progress;
+use crate::cli::told::{Elsewhere, Told};
 use crate::cli::{Failure, choose, learn, pass};
 use crate::engine::{ConversationInfo, Engine, EventSink, FindingEvent, Options};
 use crate::event::{Event, Level};
@@ -138,9 +140,61 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
     pass::prepare(&captures, &ready.options);
     let interrupted = interrupt::watch();
     ready.options = learn::first(&captures, &args.common, ready.options, &interrupted);
+    let (filter, options) = (ready.filter.clone(), ready.options.clone());
     let source = open_all(&captures, OpenOptions::default())?;
     let source = Filtered::wrap(source, args.common.filter.clone());
-    stream(args, ready, source, &interrupted)
+    let printed = stream(args, ready, source, &interrupted)?;
+    if let (Some(filter), Printed { passed: 0, whole: true, packets: 1.. }) = (filter, printed) {
+        nothing_passed(args, &captures, filter, options, &interrupted);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says at which other level something passes the filter.
+fn nothing_passed(
+    args: &Print,
+    captures: &[PathBuf],
+    filter: Filter,
+    options: Options,
+    interrupted: &Interrupted,
+) {
+    let level = args.level();
+    if captures.iter().any(|c| c == Path::new("-")) {
+        eprintln!(
+            "framescope: no {} passes the filter (-Y); other levels (-l) were not asked",
+            level.name()
+        );
+        return;
+    }
+    let Ok(source) = open_all(captures, OpenOptions::default()) else { return };
+    let mut source = Filtered::wrap(source, args.common.filter.clone());
+    let mut engine = Engine::new(options.wanting(&Level::ALL[..4]));
+    let mut elsewhere = Elsewhere::new(filter, level);
+    while let Ok(polled) = source.poll() {
+        if interrupted.is_set() {
+            return;
+        }
+        match polled {
+            Polled::Batch(batch) if elsewhere.goes_on(&batch) => {
+                engine.batch(&batch, &mut elsewhere);
+            }
+            Polled::NothingYet => std::thread::sleep(std::time::Duration::from_millis(10)),
+            Polled::Batch(_) | Polled::End => break,
+        }
+    }
+    engine.finish(&mut elsewhere);
+    eprintln!("framescope: {}", elsewhere.text());
+}
+
+/// What was printed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Printed {
+    /// Lines, each of an event or a finding.
+    passed: u64,
+    /// Everything was read.
+    whole: bool,
+    /// Packets that were read.
+    packets: u64,
 }
 
 /// What the arguments ask for, read and checked.
@@ -164,7 +218,7 @@ pub(super) fn stream(
     ready: Ready,
     mut source: Box<dyn Source>,
     interrupted: &Interrupted,
-) -> Result<ExitCode, Failure> {
+) -> Result<Printed, Failure> {
     let level = args.level();
     let Ready { filter, columns, options } = ready;
     let options = options.wanting(if level == Level::Finding {
@@ -200,21 +254,28 @@ pub(super) fn stream(
     }
     let mut progress = Progress::new(!terminal);
     let mut failure = None;
+    let mut told = Told::new(&args.common);
+    let (mut packets, mut ended) = (0, false);
     while !printer.is_done() && !interrupted.is_set() {
         match source.poll() {
             Ok(Polled::Batch(batch)) => {
+                packets += batch.len() as u64;
+                told.batch(&batch);
                 if let Some(first) = batch.packets().next() {
                     printer.begin(first.meta.time);
                 }
                 if let Some(recent) = &mut printer.recent {
                     recent.keep(&batch);
                 }
-                engine.batch(&batch, &mut printer);
+                engine.batch(&batch, &mut told.beside(&mut printer));
                 printer.write(true);
                 progress.show(source.progress());
             }
             Ok(Polled::NothingYet) => std::thread::sleep(std::time::Duration::from_millis(10)),
-            Ok(Polled::End) => break,
+            Ok(Polled::End) => {
+                ended = true;
+                break;
+            }
             Err(e) => {
                 failure = Some(Failure::from(e));
                 break;
@@ -223,11 +284,18 @@ pub(super) fn stream(
     }
     progress.clear();
     if !printer.is_done() {
-        engine.finish(&mut printer);
+        engine.finish(&mut told.beside(&mut printer));
     }
     printer.write(true);
     if let Some(e) = printer.failed {
         return Err(e.into());
     }
-    failure.map_or(Ok(ExitCode::SUCCESS), Err)
+    if level != Level::Finding {
+        told.say_cut();
+    }
+    if ended {
+        told.say_rules();
+    }
+    let passed = args.count.unwrap_or(u64::MAX) - printer.left;
+    failure.map_or(Ok(Printed { passed, whole: ended, packets }), Err)
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::capture::write::PcapNgWriter;
-use crate::capture::{ByteOrder, Packet, Secrets, TLS_KEY_LOG};
+use crate::capture::write::{PcapNgWriter, PcapVariant, PcapWriter};
+use crate::capture::{ByteOrder, LinkType, Packet, PacketMeta, Secrets, TLS_KEY_LOG};
 use crate::cli::args::Common;
 use crate::cli::{Failure, choose, learn, pass};
 use crate::event::Level;
@@ -28,9 +28,10 @@ to its end. Of a UDP flow it holds the datagrams of the event.
 Where nothing is picked the output is a capture without packets, which standard error says; the
 exit status is 0 all the same.
 
-The output is pcapng with times to the nanosecond. Secrets by which TLS sessions of what is kept
-were decrypted, of the input or of --keylog, are put in, and no others: the slice opens anywhere.
-The input is read twice, so it cannot be standard input.
+The output is pcapng with times to the nanosecond; under a name that ends in .pcap it is pcap,
+also to the nanosecond, which holds packets of one link type and no secrets. In pcapng, secrets
+by which TLS sessions of what is kept were decrypted, of the input or of --keylog, are put in,
+and no others: the slice opens anywhere. The input is read twice, so it cannot be standard input.
 
 Examples:
   framescope slice a.pcap -w bad.pcapng -Y 'grpc.status_code != 0'
@@ -50,7 +51,8 @@ pub(super) struct Args {
     /// The same as CAPTURE, for hands that know tcpdump and tshark.
     #[arg(short = 'r', value_name = "CAPTURE")]
     read: Vec<PathBuf>,
-    /// Where to write the packets, as pcapng; `-` is standard output.
+    /// Where to write the packets: pcapng, or pcap where the name ends in .pcap; `-` is
+    /// standard output.
     #[arg(short = 'w', value_name = "FILE")]
     write: PathBuf,
     /// Events that pass this display filter, packets, frames, messages and exchanges
@@ -165,6 +167,8 @@ struct Written {
     all: u64,
     /// TLS sessions whose secrets were put in.
     sessions: u64,
+    /// TLS sessions whose secrets were not: pcap has no place for them.
+    left_out: u64,
     failure: Option<std::io::Error>,
 }
 
@@ -209,20 +213,24 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
             &mut plan,
             |_, _| (),
         )?;
-        ended.failure()?;
+        ended.quietly()?;
     }
     let picked = (plan.events(), plan.conversations() as u64);
     let whole = interrupted.is_set();
 
     let mut written = Written::default();
-    let mut out = PcapNgWriter::new(BufWriter::new(target.open()?), ByteOrder::Little)
+    let mut out = Writer::new(BufWriter::new(target.open()?), target.is_pcap())
         .map_err(|e| target.failed(e))?;
     // Secrets stand before the packets that need them.
     let sessions = plan.sessions();
-    written.sessions = sessions.len() as u64;
     if !sessions.is_empty() {
         let data = secrets.lines(&sessions).into_bytes().into();
-        written.note(out.secrets(&Secrets { kind: TLS_KEY_LOG, data }));
+        let put = out.secrets(&Secrets { kind: TLS_KEY_LOG, data });
+        match put {
+            Ok(true) => written.sessions = sessions.len() as u64,
+            _ => written.left_out = sessions.len() as u64,
+        }
+        written.note(put.map(drop));
     }
     let ended = {
         let out = std::cell::RefCell::new(&mut out);
@@ -231,7 +239,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
             let mut w = state.borrow_mut();
             w.packets += 1;
             let m = &p.meta;
-            w.note(out.borrow_mut().packet(m.link, m.time, m.original_len, p.data));
+            w.note(out.borrow_mut().packet(m, p.data));
         });
         pass::over(&captures, &args.common, options, &interrupted, &mut cutter, |batch, _| {
             let mut w = state.borrow_mut();
@@ -240,7 +248,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let finished = match written.failure.take() {
         Some(e) => Err(e),
-        None => out.finish().map(drop),
+        None => out.finish(),
     };
     finished.map_err(|e| target.failed(e))?;
     ended.failure()?;
@@ -279,10 +287,72 @@ fn summary(
         let all = counted(w.sessions, "TLS session");
         text.push_str(&format!(", with the secrets of {all}"));
     }
+    if w.left_out > 0 {
+        let all = counted(w.left_out, "TLS session");
+        text.push_str(&format!(", without the secrets of {all}: pcap has no place for them"));
+    }
     if interrupted {
         text.push_str(" (interrupted)");
     }
     text
+}
+
+/// What a capture without packets says that it holds.
+const ETHERNET: LinkType = LinkType(1);
+
+/// The form that the name asks for.
+enum Writer<W: Write> {
+    PcapNg(PcapNgWriter<W>),
+    /// Begins with the first packet, whose link type its head states.
+    Pcap(Option<W>, Option<(LinkType, PcapWriter<W>)>),
+}
+
+impl<W: Write> Writer<W> {
+    fn new(inner: W, pcap: bool) -> std::io::Result<Self> {
+        Ok(match pcap {
+            true => Self::Pcap(Some(inner), None),
+            false => Self::PcapNg(PcapNgWriter::new(inner, ByteOrder::Little)?),
+        })
+    }
+
+    fn begin(inner: W, link: LinkType) -> std::io::Result<(LinkType, PcapWriter<W>)> {
+        Ok((link, PcapWriter::new(inner, link, ByteOrder::Little, PcapVariant::Nanos)?))
+    }
+
+    fn packet(&mut self, m: &PacketMeta, data: &[u8]) -> std::io::Result<()> {
+        let (inner, begun) = match self {
+            Self::PcapNg(w) => return w.packet(m.link, m.time, m.original_len, data),
+            Self::Pcap(inner, begun) => (inner, begun),
+        };
+        if let Some(inner) = inner.take() {
+            *begun = Some(Self::begin(inner, m.link)?);
+        }
+        match begun {
+            Some((link, w)) if *link == m.link => w.packet(m.time, m.original_len, data),
+            _ => Err(std::io::Error::other(
+                "pcap holds packets of one link type, and these have several; a name that ends \
+                 in .pcapng makes pcapng",
+            )),
+        }
+    }
+
+    /// Whether they were written: pcap has no place for them.
+    fn secrets(&mut self, s: &Secrets) -> std::io::Result<bool> {
+        match self {
+            Self::PcapNg(w) => w.secrets(s).map(|()| true),
+            Self::Pcap(..) => Ok(false),
+        }
+    }
+
+    fn finish(self) -> std::io::Result<()> {
+        match self {
+            Self::PcapNg(w) => w.finish().map(drop),
+            Self::Pcap(_, Some((_, w))) => w.finish().map(drop),
+            // Without a packet it is an empty capture all the same.
+            Self::Pcap(Some(inner), None) => Self::begin(inner, ETHERNET)?.1.finish().map(drop),
+            Self::Pcap(None, None) => Ok(()),
+        }
+    }
 }
 
 /// Where the packets go.
@@ -313,6 +383,14 @@ impl<'a> Target<'a> {
             )));
         }
         Ok(Self::File(path))
+    }
+
+    /// Whether the name asks for pcap.
+    fn is_pcap(&self) -> bool {
+        match self {
+            Self::Stdout => false,
+            Self::File(p) => p.extension().is_some_and(|e| e.eq_ignore_ascii_case("pcap")),
+        }
     }
 
     fn open(&self) -> Result<Box<dyn Write>, Failure> {

@@ -62,7 +62,9 @@ Transports (--transports):
               for each event `data: `, the mean payload, two line feeds and a chunk's framing;
               or the fields of the upgrade and for each event 2, 4 or 10 bytes and the payload
   for N clients
-              what was seen of one client, N times
+              what was seen of one client, N times. Of streams and sessions: of all of them,
+              from the beginning of the first to the end of the last, shared among the clients;
+              one that comes back is one client, and so is the time that it was away
 
 Examples:
   framescope stats a.pcap

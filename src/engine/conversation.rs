@@ -88,7 +88,7 @@ impl ConversationInfo {
             closed: false,
             birth,
             left: None,
-            path: Path::default(),
+            path: Path { joined: !birth.known, ..Path::default() },
         }
     }
 

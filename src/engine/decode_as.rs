@@ -57,6 +57,12 @@ impl DecodeAs {
         }
     }
 
+    /// What rules say of a conversation: the last that fits counts.
+    #[must_use]
+    pub fn by_rules(rules: &[Rule], info: &ConversationInfo) -> Self {
+        rules.iter().rev().find(|r| r.fits(info)).map_or(Self::Found, |r| r.read)
+    }
+
     fn named(word: &str) -> Result<Self, String> {
         if let Some(types) = word.strip_prefix("protobuf")
             && let Some(types) = if types.is_empty() { Some("") } else { types.strip_prefix(':') }
@@ -196,7 +202,9 @@ impl std::str::FromStr for Rule {
 }
 
 impl Rule {
-    fn fits(&self, info: &ConversationInfo) -> bool {
+    /// Whether it is about this conversation.
+    #[must_use]
+    pub fn fits(&self, info: &ConversationInfo) -> bool {
         let port = |p: u16| info.ends.iter().any(|e| e.port() == p);
         match self.of {
             Selector::TcpPort(p) => info.transport == Transport::Tcp && port(p),
@@ -204,11 +212,6 @@ impl Rule {
             Selector::Conversation(n) => info.id.0 == n,
         }
     }
-}
-
-/// What the rules say of a conversation: the last that fits counts.
-pub(super) fn of(rules: &[Rule], info: &ConversationInfo) -> DecodeAs {
-    rules.iter().rev().find(|r| r.fits(info)).map_or(DecodeAs::Found, |r| r.read)
 }
 
 #[cfg(test)]

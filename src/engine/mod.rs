@@ -358,7 +358,7 @@ impl Engine {
             known: syn.is_some(),
         };
         let info = ConversationInfo::new(c.id, c.transport, c.number, birth, now);
-        let read = decode_as::of(&self.options.decode_as, &info);
+        let read = DecodeAs::by_rules(&self.options.decode_as, &info);
         let mut stack = Stack::new(info);
         stack.decode_as(read, &mut self.shared);
         c.state = Some(Box::new(stack));

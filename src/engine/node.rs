@@ -310,6 +310,7 @@ impl Node {
             shared,
             maps: &self.maps,
             children: &mut self.children,
+            opaque: &mut self.opaque,
             stream: self.stream,
             depth: self.depth,
             counted: self.counted,
@@ -466,6 +467,15 @@ impl Node {
     /// A head of an exchange that nobody has claimed: whose it is, or `true`
     /// where the body must tell, and the head is kept until then.
     fn await_body(&mut self, head: &Head<'_>, shared: &mut Shared) -> bool {
+        // A request that comes first is all that there is to know.
+        let first = matches!(&self.state, State::Waiting(kept) if kept.is_empty());
+        if first && head.side == Side::Client {
+            let claims = |p: &&&Protocol| p.claims.is_some_and(|f| f(head));
+            if let Some(p) = shared.registry.iter().find(claims) {
+                self.claimed(p, shared);
+                return false;
+            }
+        }
         for p in shared.registry {
             if p.claims.is_some_and(|f| f(head)) {
                 self.claimed(p, shared);

@@ -15,6 +15,8 @@ pub(super) struct OpaqueRun {
     start: Moment,
     end: Moment,
     len: u64,
+    /// Stream offset of what would go on with it.
+    next: u64,
     buffer: Option<Buffer>,
     stream: Option<u64>,
 }
@@ -30,19 +32,20 @@ impl OpaqueRun {
         shared: &mut Shared,
         stream: Option<u64>,
     ) {
-        if run.as_ref().is_some_and(|r| r.side != side) {
+        if run.as_ref().is_some_and(|r| r.side != side || r.next != at) {
             Self::flush(run, shared);
         }
         while !data.is_empty() {
             let r = run.get_or_insert_with(|| {
                 let start = map.moment(at).unwrap_or(shared.now);
                 let buffer = shared.wants(Level::Message).then(|| Buffer::new("TCP stream"));
-                Box::new(Self { side, start, end: start, len: 0, buffer, stream })
+                Box::new(Self { side, start, end: start, len: 0, next: at, buffer, stream })
             });
             let room = usize::try_from(OPAQUE_RUN_BYTES - r.len).unwrap_or(usize::MAX);
             let (now, later) = data.split_at(room.min(data.len()));
             let end = at + now.len() as u64;
             r.len += now.len() as u64;
+            r.next = end;
             r.end = map.ready(end - 1).unwrap_or(shared.now);
             if let Some(b) = &mut r.buffer {
                 let kept = shared.payload_cap.saturating_sub(b.bytes.len()).min(now.len());

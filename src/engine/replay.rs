@@ -5,9 +5,7 @@ use crate::base::{EventId, Moment};
 use crate::capture::Packet;
 use crate::engine::conversation::{ConversationInfo, Stack};
 use crate::engine::shared::{First, Shared, Sought};
-use crate::engine::{
-    Checkpoint, DecodeAs, EventSink, Numbering, Options, decode_as, due, numbered,
-};
+use crate::engine::{Checkpoint, DecodeAs, EventSink, Numbering, Options, due, numbered};
 use crate::event::{Event, Level};
 use crate::flow::{Flow, Transport, UdpFlow};
 use crate::link::{Content, Decoder};
@@ -40,7 +38,7 @@ impl Replay {
         let fresh =
             ConversationInfo::new(info.id, info.transport, info.index, info.birth, info.first);
         let mut shared = Shared::new(options);
-        let read = read.unwrap_or_else(|| decode_as::of(&options.decode_as, &fresh));
+        let read = read.unwrap_or_else(|| DecodeAs::by_rules(&options.decode_as, &fresh));
         let mut stack = Stack::new(fresh);
         stack.decode_as(read, &mut shared);
         Self {

@@ -94,9 +94,34 @@ impl FieldSpec {
         Self { repeated: true, header: true, ..self }
     }
 
+    /// The unit of a plain number: the meaning begins with it.
+    #[must_use]
+    pub fn unit(&self) -> Option<&'static str> {
+        let number = matches!(self.kind, Kind::Unsigned | Kind::Signed | Kind::Float);
+        match self.meaning.split(' ').next() {
+            Some("Seconds") if number => Some("s"),
+            Some("Milliseconds") if number => Some("ms"),
+            _ => None,
+        }
+    }
+
     /// The name of a value, where it has one.
     #[must_use]
     pub fn value_name(&self, value: u64) -> Option<&'static str> {
         self.names.and_then(|f| f(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_the_unit_that_its_meaning_begins_with() {
+        let of = |kind, meaning| FieldSpec::new("a.b", "B", 0, kind, "-", meaning).unit();
+        assert_eq!(of(Kind::Float, "Seconds from the end of the request."), Some("s"));
+        assert_eq!(of(Kind::Unsigned, "Milliseconds that a client waits."), Some("ms"));
+        assert_eq!(of(Kind::Unsigned, "How many seconds."), None);
+        assert_eq!(of(Kind::Text, "Seconds in words."), None);
     }
 }

@@ -123,6 +123,7 @@ fn a_capture_that_begins_in_the_middle_begins_with_its_first_byte() {
     t.b(A, 7000, 5003, b"answer");
     assert_eq!((t.tape.text(AB).as_str(), t.tape.text(BA).as_str()), ("abc", "answer"));
     assert_eq!((t.tape.runs[0][0].0, t.tape.runs[1][0].0), (0, 0));
+    assert_eq!(t.tape.turns, [AB, BA], "the question first");
     let n = t.a(A, 5003, 7006, b"def");
     assert_eq!((n.seq, n.ack), (4, Some(7)));
     t.finish();

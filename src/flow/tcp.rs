@@ -144,6 +144,10 @@ impl TcpFlow {
                 notes.set(Note::AckedUnseen);
                 out.lacks(dir.reverse());
             }
+            // What it answers comes before the answer.
+            if self.half(dir.reverse()).is_due() {
+                self.settle_peer(dir, at, out);
+            }
         }
         if rst {
             self.rst(dir, seg, p, spoke, &cx, out);

@@ -25,6 +25,8 @@ pub(super) struct Tape {
     pub(super) findings: Vec<(Dir, Finding)>,
     /// `(offset, len, packet, at)` by direction.
     pub(super) runs: [Vec<(u64, usize, u64, u32)>; 2],
+    /// Whose bytes came, in order.
+    pub(super) turns: Vec<Dir>,
 }
 
 impl Tape {
@@ -44,6 +46,7 @@ impl Deliver for Tape {
         assert_eq!(offset, self.at[i], "offsets ascend without a hole");
         assert!(!self.fin[i] && !self.reset[i], "nothing follows the end");
         self.at[i] += data.len() as u64;
+        self.turns.push(dir);
         self.data[i].extend_from_slice(data);
         self.runs[i].push((offset, data.len(), origin.moment.packet.0, origin.at));
     }

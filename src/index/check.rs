@@ -17,8 +17,10 @@ pub struct Group {
     pub at: Moment,
     /// The event that it belongs to, the first time.
     pub event: Option<EventId>,
-    /// The packets that prove it, the first time: the first and the last.
-    pub packets: Option<(PacketId, PacketId)>,
+    /// The packets that prove it, the first time.
+    pub packets: Vec<PacketId>,
+    /// They were named as its proof; else they are the event's, maybe its ends alone.
+    pub proof: bool,
     /// Whose it is, the first time.
     pub conversation: Option<ConversationId>,
     /// Its particulars, the first time.
@@ -107,13 +109,13 @@ impl EventSink for Check {
             return;
         }
         self.last = self.groups.len();
-        let ends = |p: &[PacketId]| Some((*p.first()?, *p.last()?));
         self.groups.push(Group {
             spec,
             count: 1,
             at: found.at,
             event: found.event,
-            packets: ends(&found.packets),
+            packets: found.packets,
+            proof: !found.finding.proof.is_empty(),
             conversation: conversation.map(|c| c.id),
             detail: found.finding.detail,
         });

@@ -206,7 +206,6 @@ struct Sum {
     answers: u64,
     answer_ns: u64,
     spans: Vec<(CaptureTime, CaptureTime)>,
-    spans_ns: u64,
     first: Option<CaptureTime>,
     last: CaptureTime,
     addresses: HashMap<IpAddr, (CaptureTime, CaptureTime)>,
@@ -216,7 +215,6 @@ impl Sum {
     fn lasted(&mut self, start: CaptureTime, end: CaptureTime) {
         self.first = Some(self.first.map_or(start, |f| f.min(start)));
         self.last = self.last.max(end);
-        self.spans_ns = self.spans_ns.saturating_add(end.since(start));
         if self.spans.len() < MAX_COMPARED_SPANS {
             self.spans.push((start, end));
         }
@@ -479,11 +477,14 @@ fn rates(way: Way, line: &mut Line, sum: &Sum, bytes: u64, polls: &[Series<()>])
         }
         Way::EventStream | Way::WebSocket | Way::GrpcStreaming | Way::ConnectStreaming => {
             line.clients = sum.at_once();
-            client_ns = sum.spans_ns;
             requests = line.requests.saturating_sub(line.clients);
-            let span = seconds(sum.first.map_or(0, |f| sum.last.since(f)));
+            // A client that comes back is one, also while it is away: what it costs is
+            // reckoned over the whole time, as requests a minute are.
+            let whole = sum.first.map_or(0, |f| sum.last.since(f));
+            client_ns = whole.saturating_mul(line.clients);
+            let span = seconds(whole);
             line.requests_a_minute = (span > 0.0).then(|| requests as f64 * 60.0 / span);
-            let share = line.connections as f64 / line.requests.max(1) as f64;
+            let share = line.connections as f64 / line.clients.max(1) as f64;
             connections = Some(share.min(1.0));
         }
         Way::Rest | Way::GrpcUnary | Way::ConnectUnary => {

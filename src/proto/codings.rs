@@ -12,8 +12,16 @@ use crate::base::limits::{
     MAX_INFLATED_BYTES,
 };
 
+use crate::proto::Headers;
+
 /// Bytes that come out of a decoder at a time.
 const STEP: usize = 16 << 10;
+
+/// Bytes that may come out of attempts at a zstd frame before more of it is waited for
+/// than a block: an event stream's first hundreds of events come as they are sent.
+const ZSTD_FREE_WORK: u64 = 32 << 20;
+/// And those before as much again as there is is waited for.
+const ZSTD_MOST_WORK: u64 = 256 << 20;
 
 /// A coding that is undone here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +34,18 @@ pub(in crate::proto) enum Coding {
     Brotli,
     /// RFC 8878.
     Zstd,
+}
+
+impl Coding {
+    /// As in Content-Encoding.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+        }
+    }
 }
 
 /// What `Content-Encoding` says.
@@ -41,29 +61,31 @@ impl Codings {
     /// From the values of all fields of that name.
     pub(in crate::proto) fn of<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut list = Vec::new();
-        for token in values.flat_map(|v| v.split(|b| *b == b',')) {
-            let token = token.trim_ascii();
-            let is = |name: &str| token.eq_ignore_ascii_case(name.as_bytes());
-            let coding = if is("gzip") || is("x-gzip") {
-                Coding::Gzip
-            } else if is("deflate") {
-                Coding::Deflate
-            } else if is("br") {
-                Coding::Brotli
-            } else if is("zstd") {
-                Coding::Zstd
-            } else if token.is_empty() || is("identity") {
-                continue;
-            } else {
-                let shown = token.get(..32).unwrap_or(token);
-                return Self::Unknown(shown.escape_ascii().to_string());
-            };
-            if list.len() >= MAX_CONTENT_CODINGS {
-                return Self::Unknown(format!("more than {MAX_CONTENT_CODINGS} codings"));
-            }
-            list.push(coding);
+        match add(&mut list, values) {
+            Ok(()) => Self::Known(list),
+            Err(unknown) => Self::Unknown(unknown),
         }
-        Self::Known(list)
+    }
+
+    /// Those of a message: its content's, and those that were applied for its transfer
+    /// (RFC 9112 §7), but chunked, which the framing has undone.
+    pub(in crate::proto) fn of_message(headers: &Headers) -> Self {
+        let mut list = Vec::new();
+        let content = add(&mut list, headers.all("content-encoding"));
+        let tokens = headers.all("transfer-encoding").flat_map(|v| v.split(|b| *b == b','));
+        let tokens = tokens.filter(|t| !t.trim_ascii().eq_ignore_ascii_case(b"chunked"));
+        match content.and_then(|()| add(&mut list, tokens)) {
+            Ok(()) => Self::Known(list),
+            Err(unknown) => Self::Unknown(unknown),
+        }
+    }
+
+    /// Their names, in the order in which they were applied: `gzip`, `gzip, br`.
+    pub(in crate::proto) fn names(&self) -> String {
+        match self {
+            Self::Known(list) => list.iter().map(|c| c.name()).collect::<Vec<_>>().join(", "),
+            Self::Unknown(name) => name.clone(),
+        }
     }
 
     /// A decoder, where there is something that can be undone.
@@ -73,6 +95,36 @@ impl Codings {
             _ => None,
         }
     }
+}
+
+/// Adds the codings that are named.
+///
+/// # Errors
+/// One is not known, or there are too many.
+fn add<'a>(list: &mut Vec<Coding>, values: impl Iterator<Item = &'a [u8]>) -> Result<(), String> {
+    for token in values.flat_map(|v| v.split(|b| *b == b',')) {
+        let token = token.trim_ascii();
+        let is = |name: &str| token.eq_ignore_ascii_case(name.as_bytes());
+        let coding = if is("gzip") || is("x-gzip") {
+            Coding::Gzip
+        } else if is("deflate") {
+            Coding::Deflate
+        } else if is("br") {
+            Coding::Brotli
+        } else if is("zstd") {
+            Coding::Zstd
+        } else if token.is_empty() || is("identity") {
+            continue;
+        } else {
+            let shown = token.get(..32).unwrap_or(token);
+            return Err(shown.escape_ascii().to_string());
+        };
+        if list.len() >= MAX_CONTENT_CODINGS {
+            return Err(format!("more than {MAX_CONTENT_CODINGS} codings"));
+        }
+        list.push(coding);
+    }
+    Ok(())
 }
 
 /// Why undoing stopped.
@@ -86,6 +138,10 @@ pub(in crate::proto) enum Failure {
     Cut,
     /// Bytes follow the end of the coding.
     Trailing,
+    /// All came out, and is not what the coding's checksum or length says.
+    Checksum(&'static str),
+    /// So many zero bytes follow the end of the coding, as padding.
+    Padding(u64),
 }
 
 impl fmt::Display for Failure {
@@ -95,6 +151,8 @@ impl fmt::Display for Failure {
             Self::Limit(what) => f.write_str(what),
             Self::Cut => f.write_str("the body ends before its coding does"),
             Self::Trailing => f.write_str("bytes follow the end of the coding"),
+            Self::Checksum(coding) => write!(f, "the checksum of {coding} is another"),
+            Self::Padding(n) => write!(f, "{n} zero bytes follow the end of the coding"),
         }
     }
 }
@@ -191,7 +249,7 @@ type On<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), Failure>;
 enum Stage {
     Inflate(Inflate),
     Brotli(Box<Brotli>),
-    Zstd(Vec<u8>),
+    Zstd(Zstd),
 }
 
 impl Stage {
@@ -200,7 +258,7 @@ impl Stage {
             Coding::Gzip => Self::Inflate(Inflate::new(Format::Gzip)),
             Coding::Deflate => Self::Inflate(Inflate::new(Format::Deflate(None))),
             Coding::Brotli => Self::Brotli(Box::new(Brotli::new())),
-            Coding::Zstd => Self::Zstd(Vec::new()),
+            Coding::Zstd => Self::Zstd(Zstd::default()),
         }
     }
 
@@ -208,15 +266,7 @@ impl Stage {
         match self {
             Self::Inflate(s) => s.feed(data, on),
             Self::Brotli(s) => s.feed(data, on),
-            Self::Zstd(held) => {
-                if held.len().saturating_add(data.len()) > MAX_HTTP_ZSTD_BYTES {
-                    return Err(Failure::Limit(format!(
-                        "more than {MAX_HTTP_ZSTD_BYTES} bytes of zstd"
-                    )));
-                }
-                held.extend_from_slice(data);
-                Ok(())
-            }
+            Self::Zstd(s) => s.feed(data, on),
         }
     }
 
@@ -224,7 +274,7 @@ impl Stage {
         match self {
             Self::Inflate(s) => s.finish(on),
             Self::Brotli(s) => s.finish(),
-            Self::Zstd(held) => unzstd(held, on),
+            Self::Zstd(s) => s.finish(on),
         }
     }
 
@@ -233,7 +283,7 @@ impl Stage {
             // The window and the codec's tables.
             Self::Inflate(_) => size_of::<Inflate>() + (48 << 10),
             Self::Brotli(s) => size_of::<Brotli>() + s.window() + (64 << 10),
-            Self::Zstd(held) => held.capacity(),
+            Self::Zstd(s) => s.held.capacity(),
         }
     }
 }
@@ -251,11 +301,13 @@ struct Inflate {
     format: Format,
     codec: Option<Decompress>,
     ended: bool,
+    /// Zero bytes behind the end.
+    padding: u64,
 }
 
 impl Inflate {
     fn new(format: Format) -> Self {
-        Self { format, codec: None, ended: false }
+        Self { format, codec: None, ended: false, padding: 0 }
     }
 
     fn name(&self) -> &'static str {
@@ -296,7 +348,13 @@ impl Inflate {
                 if data.is_empty() {
                     return Ok(());
                 }
-                if self.format != Format::Gzip {
+                // Tools fill up blocks with zeros, and gzip(1) takes no notice of them.
+                if self.format == Format::Gzip && data.iter().all(|b| *b == 0) {
+                    self.padding = self.padding.saturating_add(data.len() as u64);
+                    return Ok(());
+                }
+                let member = data.first() == Some(&0x1f) && self.padding == 0;
+                if self.format != Format::Gzip || !member {
                     return Err(Failure::Trailing);
                 }
                 self.codec = None;
@@ -304,15 +362,17 @@ impl Inflate {
             }
             let codec = self.codec.get_or_insert_with(|| Decompress::new_gzip(15));
             let (before_in, before_out) = (codec.total_in(), codec.total_out());
-            let status = codec
-                .decompress(data, &mut out, FlushDecompress::Sync)
-                .map_err(|_| Failure::Corrupt(name))?;
+            let went = codec.decompress(data, &mut out, FlushDecompress::Sync);
             let took = usize::try_from(codec.total_in() - before_in).unwrap_or(usize::MAX);
             let made = usize::try_from(codec.total_out() - before_out).unwrap_or(usize::MAX);
             data = data.get(took..).unwrap_or_default();
             if made > 0 {
                 on(out.get(..made).unwrap_or_default())?;
             }
+            let status = went.map_err(|e| match e.message() {
+                Some("incorrect data check" | "incorrect length check") => Failure::Checksum(name),
+                _ => Failure::Corrupt(name),
+            })?;
             match status {
                 Status::StreamEnd => self.ended = true,
                 _ if took == 0 && made == 0 => return Ok(()),
@@ -326,7 +386,11 @@ impl Inflate {
             self.codec = Some(Decompress::new(false));
             self.pump(&[a], on)?;
         }
-        if self.ended || self.codec.is_none() { Ok(()) } else { Err(Failure::Cut) }
+        match self.padding {
+            0 if self.ended || self.codec.is_none() => Ok(()),
+            0 => Err(Failure::Cut),
+            n => Err(Failure::Padding(n)),
+        }
     }
 }
 
@@ -385,6 +449,152 @@ impl Brotli {
     }
 }
 
+/// A zstd frame (RFC 8878 §3.1.1) is undone again from its start when blocks of it have
+/// come: the decoder keeps a window back until the frame's end, which a stream of events
+/// may never have. What that costs is bounded by waiting for more and more of it.
+#[derive(Default)]
+struct Zstd {
+    /// The frame in hand, from its start.
+    held: Vec<u8>,
+    /// Whole blocks of it end here; 0 before its header is whole.
+    whole: usize,
+    /// It was undone up to here.
+    undone: usize,
+    /// Bytes of it that were handed on.
+    made: u64,
+    /// Bytes that came out in all attempts.
+    work: u64,
+}
+
+/// How far the frame in hand goes.
+enum Reach {
+    /// Its last block was seen: so many bytes.
+    End(usize),
+    /// So many are to be skipped.
+    Skip(usize),
+    /// Whole blocks, up to here.
+    Blocks(usize),
+}
+
+impl Zstd {
+    fn feed(&mut self, data: &[u8], on: On<'_>) -> Result<(), Failure> {
+        if self.held.len().saturating_add(data.len()) > MAX_HTTP_ZSTD_BYTES {
+            let limit = format!("more than {MAX_HTTP_ZSTD_BYTES} bytes of a zstd frame");
+            return Err(Failure::Limit(limit));
+        }
+        self.held.extend_from_slice(data);
+        loop {
+            match self.reach()? {
+                Reach::End(n) => {
+                    self.undo(n, on)?;
+                    self.held.drain(..n);
+                    *self = Self {
+                        held: std::mem::take(&mut self.held),
+                        work: self.work,
+                        ..Self::default()
+                    };
+                }
+                Reach::Skip(n) => {
+                    self.held.drain(..n);
+                }
+                Reach::Blocks(n) => {
+                    let more = n.saturating_sub(self.undone);
+                    let enough = match self.work {
+                        0..ZSTD_FREE_WORK => more > 0,
+                        ZSTD_FREE_WORK..ZSTD_MOST_WORK => more > n / 16,
+                        _ => more > n / 2,
+                    };
+                    if !enough {
+                        return Ok(());
+                    }
+                    return match self.undo(n, on) {
+                        Err(Failure::Cut) => Ok(()),
+                        other => other,
+                    };
+                }
+            }
+            if self.held.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn finish(&mut self, on: On<'_>) -> Result<(), Failure> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        self.undo(self.held.len(), on).and(Err(Failure::Cut))
+    }
+
+    /// Undoes the first `n` bytes of the frame, and hands on what is new.
+    fn undo(&mut self, n: usize, on: On<'_>) -> Result<(), Failure> {
+        let (mut seen, mut made, work) = (0_u64, self.made, &mut self.work);
+        let mut fresh = |out: &[u8]| {
+            *work = work.saturating_add(out.len() as u64);
+            let known = usize::try_from(made.saturating_sub(seen)).unwrap_or(usize::MAX);
+            seen = seen.saturating_add(out.len() as u64);
+            match out.get(known..) {
+                Some(new) if !new.is_empty() => {
+                    made = seen;
+                    on(new)
+                }
+                _ => Ok(()),
+            }
+        };
+        let went = unzstd(self.held.get(..n).unwrap_or_default(), &mut fresh);
+        self.made = made;
+        self.undone = n;
+        went
+    }
+
+    /// Walks over whole blocks (§3.1.1.2).
+    fn reach(&mut self) -> Result<Reach, Failure> {
+        let byte = |at: usize| self.held.get(at).copied().map(usize::from);
+        let Some(magic) = self.held.first_chunk::<4>() else { return Ok(Reach::Blocks(0)) };
+        let magic = u32::from_le_bytes(*magic);
+        // §3.1.2: skippable frames.
+        if magic & 0xffff_fff0 == 0x184d_2a50 {
+            let Some(len) = self.held.get(4..8).and_then(|b| b.first_chunk::<4>()) else {
+                return Ok(Reach::Blocks(0));
+            };
+            let n = usize::try_from(u32::from_le_bytes(*len)).unwrap_or(usize::MAX);
+            let n = n.saturating_add(8);
+            return Ok(if self.held.len() < n { Reach::Blocks(0) } else { Reach::Skip(n) });
+        }
+        if magic != 0xfd2f_b528 {
+            return Err(Failure::Corrupt("zstd"));
+        }
+        let Some(descriptor) = byte(4) else { return Ok(Reach::Blocks(0)) };
+        if self.whole == 0 {
+            // §3.1.1.1: window, dictionary and content size, each of which may be absent.
+            let single = descriptor >> 5 & 1;
+            let dictionary = [0, 1, 2, 4].get(descriptor & 3).copied().unwrap_or(0);
+            let content = [single, 2, 4, 8].get(descriptor >> 6).copied().unwrap_or(0);
+            self.whole = 5 + (1 - single) + dictionary + content;
+            self.undone = self.whole;
+        }
+        let checksum = if descriptor & 4 == 0 { 0 } else { 4 };
+        loop {
+            let at = self.whole;
+            let (Some(a), Some(b), Some(c)) = (byte(at), byte(at + 1), byte(at + 2)) else {
+                return Ok(Reach::Blocks(at));
+            };
+            let header = a | b << 8 | c << 16;
+            // A block that repeats a byte holds it once.
+            let len = if header >> 1 & 3 == 1 { 1 } else { header >> 3 };
+            let last = header & 1 == 1;
+            let end = at + 3 + len + if last { checksum } else { 0 };
+            if end > self.held.len() {
+                return Ok(Reach::Blocks(at));
+            }
+            if last {
+                return Ok(Reach::End(end));
+            }
+            self.whole = end;
+        }
+    }
+}
+
 /// Undoes zstd frames, one after another.
 fn unzstd(mut data: &[u8], on: On<'_>) -> Result<(), Failure> {
     /// An empty last block (RFC 8878 §3.1.1.2) and a checksum: ends a frame that was cut
@@ -432,7 +642,7 @@ fn unzstd(mut data: &[u8], on: On<'_>) -> Result<(), Failure> {
         }
         let told = decoder.get_checksum_from_data();
         if told.is_some() && told != decoder.get_calculated_checksum() {
-            return Err(Failure::Corrupt("zstd"));
+            return Err(Failure::Checksum("zstd"));
         }
     }
     Ok(())
@@ -554,10 +764,104 @@ mod tests {
         assert_eq!(undo("br", &more, 7), (TEXT.to_vec(), Some(Failure::Trailing)));
         let more = [zlib(TEXT).as_slice(), b"x"].concat();
         assert_eq!(undo("deflate", &more, 7), (TEXT.to_vec(), Some(Failure::Trailing)));
+        let more = [gzip(TEXT).as_slice(), b"x"].concat();
+        assert_eq!(undo("gzip", &more, 7), (TEXT.to_vec(), Some(Failure::Trailing)));
         let unknown = Codings::of([b"compress".as_slice()].into_iter());
         assert_eq!(unknown, Codings::Unknown("compress".into()));
         let many = Codings::of([b"gzip,gzip,gzip,gzip".as_slice(), b"gzip"].into_iter());
         assert!(matches!(many, Codings::Unknown(_)));
+    }
+
+    /// A zstd frame of raw blocks (RFC 8878 §3.1.1), by block.
+    fn raw_blocks(texts: &[&str]) -> Vec<Vec<u8>> {
+        let block = |n: usize, text: &str| {
+            let header = (text.len() as u32) << 3 | u32::from(n + 1 == texts.len());
+            [&header.to_le_bytes()[..3], text.as_bytes()].concat()
+        };
+        let mut all: Vec<_> = texts.iter().enumerate().map(|(n, t)| block(n, t)).collect();
+        // A window of 1 KiB; no checksum.
+        all[0].splice(..0, [0x28, 0xb5, 0x2f, 0xfd, 0, 0]);
+        all
+    }
+
+    #[test]
+    fn blocks_of_zstd_come_out_as_they_come() {
+        let texts = ["data: 1\n\n", "data: 2\n\n", "", "data: 3\n\n"];
+        let skipped = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
+        for size in [1, 2, 1460] {
+            let mut d = Decoder::new(&[Coding::Zstd]);
+            // Frame behind frame.
+            for _ in 0..3 {
+                for (block, text) in raw_blocks(&texts).iter().zip(texts) {
+                    let mut out = Vec::new();
+                    for c in block.chunks(size) {
+                        d.feed(c, &mut |m| out.extend_from_slice(m)).unwrap();
+                    }
+                    assert_eq!(String::from_utf8(out).unwrap(), text);
+                }
+                for c in skipped.chunks(size) {
+                    d.feed(c, &mut |_| panic!("nothing is in it")).unwrap();
+                }
+            }
+            assert_eq!(d.finish(&mut |_| panic!("nothing is left")), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_long_frame_of_zstd_costs_no_more_than_is_allowed() {
+        // 1000 blocks that repeat a byte 64 KiB times each: 64 MiB.
+        let mut z = Zstd::default();
+        let mut made = 0_u64;
+        let mut on = |m: &[u8]| {
+            made += m.len() as u64;
+            Ok(())
+        };
+        z.feed(&[0x28, 0xb5, 0x2f, 0xfd, 0, 0x68], &mut on).unwrap();
+        for _ in 0..1000_u32 {
+            let header = (65_536_u32 << 3 | 1 << 1).to_le_bytes();
+            z.feed(&[&header[..3], b"x"].concat(), &mut on).unwrap();
+        }
+        assert!(z.work <= ZSTD_MOST_WORK + 2 * (64 << 20), "{}", z.work);
+        let _ = z.finish(&mut on);
+        assert_eq!(made, 65_536_000);
+    }
+
+    #[test]
+    fn what_came_out_before_the_fault_stands() {
+        for size in [1, 7, 1460] {
+            // RFC 1952 §2.3.1, RFC 1950 §2.2: checksums stand at the end.
+            for (name, mut body, from_end) in
+                [("gzip", gzip(TEXT), 8), ("gzip", gzip(TEXT), 1), ("deflate", zlib(TEXT), 1)]
+            {
+                let at = body.len() - from_end;
+                body[at] ^= 1;
+                let (out, failure) = undo(name, &body, size);
+                assert_eq!(out, TEXT, "{name} by {size}");
+                assert_eq!(failure, Some(Failure::Checksum(name)), "{name} by {size}");
+            }
+            let padded = [gzip(TEXT), vec![0; 50]].concat();
+            let expected = (TEXT.to_vec(), Some(Failure::Padding(50)));
+            assert_eq!(undo("gzip", &padded, size), expected);
+            let more = [padded, gzip(TEXT)].concat();
+            assert_eq!(undo("gzip", &more, size).1, Some(Failure::Trailing));
+        }
+    }
+
+    #[test]
+    fn transfer_codings_are_undone_as_well() {
+        let of = |fields: &[(&str, &str)]| {
+            let mut h = Headers::new();
+            for (n, v) in fields {
+                h.push(n.as_bytes(), v.as_bytes());
+            }
+            Codings::of_message(&h)
+        };
+        let te = "transfer-encoding";
+        assert_eq!(of(&[(te, "chunked")]), Codings::Known(vec![]));
+        assert_eq!(of(&[(te, "gzip, Chunked")]), Codings::Known(vec![Coding::Gzip]));
+        let both = [("content-encoding", "br"), (te, "gzip"), (te, "chunked")];
+        assert_eq!(of(&both), Codings::Known(vec![Coding::Brotli, Coding::Gzip]));
+        assert_eq!(of(&[(te, "compress, chunked")]), Codings::Unknown("compress".into()));
     }
 
     #[test]

@@ -279,6 +279,11 @@ impl Out for Recorder {
     }
 
     fn pass(&mut self, key: u64, side: Side, _offset: u64, data: &[u8]) {
+        // Nobody's, as where a child could not be opened.
+        if key == 0 && !self.children.contains_key(&0) {
+            self.refused[side.index()] += data.len();
+            return;
+        }
         let child = self.child(key);
         // Joined even where the other direction spoke between.
         for t in child.iter_mut().rev() {

@@ -125,6 +125,8 @@ pub struct Path {
     pub round_trip: Option<u64>,
     /// By side: bytes of it, or its end, wait behind others that have not been captured.
     pub waits: [bool; 2],
+    /// No beginning was captured (a SYN): the first bytes may stand anywhere.
+    pub joined: bool,
 }
 
 /// How a direction ended.

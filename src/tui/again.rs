@@ -21,6 +21,14 @@ impl App {
         }
     }
 
+    /// What a conversation is read as: what was chosen here, or what a rule says.
+    pub(super) fn in_force(&self, index: &Index, conversation: ConversationId) -> DecodeAs {
+        let chosen = index.read_as(conversation);
+        let known = index.conversations().get(conversation.0.saturating_sub(1) as usize);
+        let by_rule = || known.map(|c| DecodeAs::by_rules(&self.decode_rules, &c.info));
+        chosen.or_else(by_rule).unwrap_or(DecodeAs::Found)
+    }
+
     /// Has a conversation read as something else.
     pub(super) fn decode_as(&mut self, conversation: ConversationId, read: DecodeAs) {
         self.orders += 1;

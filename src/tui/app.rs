@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use hashbrown::HashMap;
 use ratatui::layout::Rect;
 
+use crate::engine::Rule;
 use crate::index::filter::Mistake;
 use crate::index::{Index, Progress, Step};
 use crate::tui::hex::Hex;
@@ -16,13 +17,16 @@ use crate::tui::rows::{Filter, Item, Rows};
 use crate::tui::theme::Theme;
 use crate::tui::timeline::Timeline;
 use crate::tui::tour::Tour;
-use crate::tui::tree::Tree;
+use crate::tui::tree::{self, Tree};
 use crate::tui::worker::{Order, Reply, Wishes};
 
 /// Rows that the list takes up at once: a millisecond or two of work.
 const ROWS_AT_ONCE: usize = 100_000;
 /// Lines that are kept; beyond it all are opened anew when they are seen.
 const MAX_LINES: usize = 20_000;
+
+/// The code of the finding that a capture ends in the middle of a packet.
+const CUT_SHORT: &str = "capture.cut-short";
 
 /// A part of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +51,7 @@ impl Pane {
 pub(super) enum Overlay {
     /// All keys, scrolled down by so many lines.
     Help(u16),
-    /// The findings, and which is selected.
+    /// The findings, and the number of the selected one, as the index counts them.
     Findings(usize),
     /// What to search for is being typed.
     Search(Prompt),
@@ -125,8 +129,14 @@ pub(super) struct App {
     pub(super) progress: Progress,
     /// Why it went no further.
     pub(super) failure: Option<String>,
+    /// The capture ends in the middle of a packet: behind the one of this number. Looked for
+    /// once, when all is read.
+    pub(super) cut_short: Option<u32>,
+    looked_for_cut: bool,
     /// Whether a capture filter drops packets.
     pub(super) filtered: bool,
+    /// What conversations are read as from the beginning.
+    pub(super) decode_rules: Vec<Rule>,
     /// The name of what is shown.
     pub(super) name: String,
     /// Where things were drawn last.
@@ -170,7 +180,10 @@ impl App {
             notice: None,
             progress: Progress::Read(None),
             failure: None,
+            cut_short: None,
+            looked_for_cut: false,
             filtered: false,
+            decode_rules: Vec::new(),
             name,
             panes: Panes::default(),
             behind: true,
@@ -190,6 +203,18 @@ impl App {
         let index = Arc::clone(&self.index);
         let index = index.read().unwrap_or_else(PoisonError::into_inner);
         self.behind = self.rows.extend(&index, ROWS_AT_ONCE);
+        if index.is_ended() && !self.looked_for_cut {
+            self.looked_for_cut = true;
+            let mut all = index.findings().iter();
+            if all.any(|(f, _)| f.finding.spec.code == CUT_SHORT) {
+                let last = index.last_packet();
+                self.cut_short = Some(last);
+                self.notice = Some(match last {
+                    0 => "the capture is cut short: it ends within its first packet".to_owned(),
+                    n => format!("the capture is cut short: it ends behind packet {n} (f)"),
+                });
+            }
+        }
         if let Some(item) = self.reach
             && (self.rows.is_past(item) || !self.behind)
         {
@@ -247,7 +272,11 @@ impl App {
                 f.hits.extend(step.hits);
                 f.done = step.done;
                 f.finished = step.finished;
-                self.arrive();
+                if f.beyond {
+                    self.tell_beyond();
+                } else {
+                    self.arrive();
+                }
             }
         }
     }
@@ -329,7 +358,9 @@ impl App {
         }
         let height = usize::from(self.panes.list.height).saturating_sub(1).max(1);
         self.top = scroll(self.top, self.at, height, self.rows.len());
-        self.tree.layout(usize::from(self.panes.tree.height).saturating_sub(1));
+        let tree = self.panes.tree;
+        let extra = tree::extra(self, tree.width, tree.height);
+        self.tree.layout(usize::from(tree.height).saturating_sub(1), extra);
         let bytes = self.shown.as_ref().and_then(|s| s.buffers.get(usize::from(self.hex.buffer)));
         self.hex.layout(self.panes.hex, bytes.map_or(0, |b| b.len));
         self.timeline.layout(self.panes.timeline, &index, self.selected, self.rows.filter());

@@ -17,6 +17,8 @@ pub(super) struct Found {
     pub(super) finished: bool,
     /// Go to the first hit at or behind this as soon as there is one.
     pub(super) awaiting: Option<Item>,
+    /// At the levels that were shown there was none: those that are hidden are looked through.
+    pub(super) beyond: bool,
 }
 
 impl App {
@@ -41,7 +43,7 @@ impl App {
         let query = Query { id: self.searches, text, asks, filter: self.rows.filter() };
         let awaiting = self.selected;
         let (hits, done) = (Vec::new(), (0, 0));
-        self.found = Some(Found { query, hits, done, finished: false, awaiting });
+        self.found = Some(Found { query, hits, done, finished: false, awaiting, beyond: false });
     }
 
     /// Goes to the awaited hit if it has been found.
@@ -60,9 +62,37 @@ impl App {
         }
         match hit {
             Some(h) => self.select(h),
+            None if finished && self.search_beyond() => {}
             None if finished => self.notice = Some(format!("{} was not found", quoted(&text))),
             None => {}
         }
+    }
+
+    /// Looks through the events that are not shown, where there are some; tells of what is
+    /// found there, and goes nowhere.
+    fn search_beyond(&mut self) -> bool {
+        let Some(f) = self.found.as_mut().filter(|f| !f.beyond) else { return false };
+        let hidden = f.query.filter.hidden_events();
+        let Some(hidden) = hidden else { return false };
+        self.searches += 1;
+        f.query.id = self.searches;
+        f.query.filter = hidden;
+        (f.done, f.finished, f.beyond) = ((0, 0), false, true);
+        true
+    }
+
+    /// Tells what was found among the events that are not shown.
+    pub(super) fn tell_beyond(&mut self) {
+        let Some(f) = self.found.as_ref().filter(|f| f.beyond && f.finished) else { return };
+        let text = quoted(&f.query.text);
+        self.notice = Some(match f.hits.len() {
+            0 => format!("{text} was not found"),
+            n => {
+                let more = if self.is_full() { "+" } else { "" };
+                let them = if n == 1 { "it" } else { "them" };
+                format!("{text}: none shown, {n}{more} hidden; n shows {them}")
+            }
+        });
     }
 
     /// Goes to the next hit (or the one before), round the ends.

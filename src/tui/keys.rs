@@ -10,7 +10,7 @@ use crate::engine::DecodeAs;
 use crate::event::Level;
 use crate::index::{RowId, Step};
 use crate::tui::app::{Action, App, Overlay, Pane, Prompt};
-use crate::tui::help::KEYS;
+use crate::tui::help::{KEYS, by_severity};
 use crate::tui::rows::Item;
 
 /// Lines that the wheel moves.
@@ -113,9 +113,11 @@ impl App {
             (Overlay::Findings(_), KeyCode::Char('f')) => {}
             (Overlay::Findings(at), KeyCode::Enter) => self.go_to_finding(at),
             (Overlay::Findings(at), _) => {
-                let all = self.read(|i| i.findings().len());
-                let at = at.saturating_add_signed(by.unwrap_or(0)).min(all.saturating_sub(1));
-                self.overlay = Some(Overlay::Findings(at));
+                let order = self.read(by_severity);
+                let place = order.iter().position(|i| *i == at).unwrap_or(0);
+                let place = place.saturating_add_signed(by.unwrap_or(0));
+                let to = order.get(place.min(order.len().saturating_sub(1)));
+                self.overlay = Some(Overlay::Findings(to.copied().unwrap_or(0)));
             }
         }
         Action::Draw
@@ -127,8 +129,8 @@ impl App {
             self.notice = Some("what is selected belongs to no conversation".to_owned());
             return;
         };
-        let now = self.read(|i| i.read_as(c));
-        let at = now.and_then(|now| DecodeAs::all().position(|d| d == now));
+        let now = self.read(|i| self.in_force(i, c));
+        let at = DecodeAs::all().position(|d| d == now);
         self.overlay = Some(Overlay::Decode(at.unwrap_or(0)));
     }
 
@@ -307,7 +309,7 @@ impl App {
             Pane::Tree => {
                 let Some(line) = y.checked_sub(self.panes.tree.y + 1) else { return };
                 let Some(s) = &self.shown else { return };
-                let at = self.tree.top + usize::from(line);
+                let at = self.tree.line_at(usize::from(line));
                 if at == self.tree.at {
                     self.tree.toggle(&s.detail.tree);
                 } else if at < self.tree.lines.len() {

@@ -148,6 +148,7 @@ pub fn run(
     let how = How {
         name: shown_as,
         grows: paths.iter().any(|p| p.as_os_str() == "-"),
+        piped: paths.iter().any(|p| p.as_os_str() == "-"),
         filtered: filter.is_some(),
         on_tour,
     };
@@ -176,7 +177,9 @@ pub fn run_source(
     grows: bool,
     options: Options,
 ) -> Result<(), TuiError> {
-    show(How { name, grows, filtered: false, on_tour: false }, options, move || Ok(source))
+    show(How { name, grows, piped: false, filtered: false, on_tour: false }, options, move || {
+        Ok(source)
+    })
 }
 
 /// How a source is shown.
@@ -184,6 +187,8 @@ struct How {
     name: String,
     /// It may bring more for as long as it likes.
     grows: bool,
+    /// It comes from standard input.
+    piped: bool,
     /// A capture filter leaves packets out.
     filtered: bool,
     /// It is the tour.
@@ -196,6 +201,7 @@ fn show(
     options: Options,
     open: impl FnOnce() -> Result<Box<dyn Source>, CaptureError> + Send + 'static,
 ) -> Result<(), TuiError> {
+    let piped = how.piped;
     let index = Arc::new(RwLock::new(Index::new()));
     let (sender, messages) = channel();
     let told = Arc::new(AtomicBool::new(false));
@@ -217,6 +223,7 @@ fn show(
     spawn("signals", &sender, signals)?;
     let mut app = App::new(Arc::clone(&index), Theme::from_environment(), how.name);
     app.filtered = how.filtered;
+    app.decode_rules.clone_from(&options.decode_as);
     app.tour = how.on_tour.then(tour::Tour::default);
     if how.grows {
         app.follow();
@@ -244,7 +251,17 @@ fn show(
         store.discard();
     }
     drop(screen);
+    if result.is_ok() && piped && shown.app.progress != Progress::Ended && is_pipe() {
+        // The shell shows no prompt before all of `tcpdump … | framescope -` have ended.
+        eprintln!("framescope: what writes to the pipe still runs; Ctrl-C ends it");
+    }
     result
+}
+
+/// Whether standard input is a pipe.
+fn is_pipe() -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    std::fs::metadata("/dev/stdin").is_ok_and(|m| m.file_type().is_fifo())
 }
 
 fn name(paths: &[PathBuf]) -> String {

@@ -1,13 +1,16 @@
 //! Opens what is looked at: the detail of an event or packet, and its bytes.
 
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
+
+use hashbrown::HashMap;
 
 use crate::base::{Buffer, PieceSource};
 use crate::base::{BufferId, CaptureTime, Moment, Origins, PacketId, PacketRange, Side, Span};
 use crate::engine::ConversationInfo;
 use crate::event::{Detail, Draft, Event, Level, Payload};
 use crate::index::{Index, Redecode, Reloader, Step};
-use crate::link::{Content, Decoder, SeqBase, dissect, summary};
+use crate::link::{Content, Decoder, SeqBase, TcpFlags, dissect, summary};
 use crate::tui::rows::Item;
 
 /// Bytes of a buffer that are shown: more than anybody reads in hex.
@@ -60,12 +63,23 @@ pub(super) struct Line {
 pub(super) struct Opener {
     index: Arc<RwLock<Index>>,
     reloader: Reloader,
+    /// From what the numbers of a connection's segments are counted, by its number.
+    begun: HashMap<u32, [Begun; 2]>,
 }
+
+/// One end of a connection, and the number before that of its first byte.
+type Begun = ((IpAddr, u16), u32);
+
+/// Packets of a connection that are looked at for where its numbers begin: the handshake, or
+/// what there is in its place.
+const BEGINNING: usize = 8;
+/// Connections of which that is kept.
+const MAX_BEGUN: usize = 4096;
 
 impl Opener {
     /// Opens events of `index`.
-    pub(super) const fn new(index: Arc<RwLock<Index>>, reloader: Reloader) -> Self {
-        Self { index, reloader }
+    pub(super) fn new(index: Arc<RwLock<Index>>, reloader: Reloader) -> Self {
+        Self { index, reloader, begun: HashMap::new() }
     }
 
     /// The index.
@@ -133,9 +147,70 @@ impl Opener {
         all
     }
 
-    /// A packet as an event. Sequence numbers are as on the wire: what they are
-    /// relative to is known to the engine alone.
-    fn packet(&self, number: u32) -> Option<(Event, Option<ConversationInfo>)> {
+    /// Where the numbers of the segments that `source` sends begin, and those of its peer: as
+    /// the engine counts them, from the SYNs, or else from what was seen first.
+    fn begun(&mut self, conversation: u32, source: (IpAddr, u16)) -> SeqBase {
+        let ends = match self.begun.get(&conversation) {
+            Some([a, b]) => [Some(*a), Some(*b)],
+            None => self.begin(conversation),
+        };
+        if let [Some(a), Some(b)] = ends {
+            if self.begun.len() >= MAX_BEGUN {
+                self.begun.clear();
+            }
+            self.begun.insert(conversation, [a, b]);
+        }
+        let of = |mine: bool| {
+            let end = ends.iter().flatten().find(|e| (e.0 == source) == mine);
+            end.map_or(0, |e| e.1)
+        };
+        SeqBase { seq: of(true), ack: of(false) }
+    }
+
+    fn begin(&self, conversation: u32) -> [Option<Begun>; 2] {
+        let first: Vec<u32> = {
+            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+            let at = conversation.saturating_sub(1) as usize;
+            let c = index.conversations().get(at);
+            c.map_or(Vec::new(), |c| c.packets.iter().take(BEGINNING).copied().collect())
+        };
+        let mut ends: [Option<Begun>; 2] = [None, None];
+        let mut decoder = Decoder::new();
+        for n in first {
+            let id = PacketId(u64::from(n));
+            let Some((meta, data)) = self.reloader.packet(id) else { continue };
+            let at = Moment { packet: id, time: meta.time };
+            let decoded = decoder.decode(meta.link.0, &data, meta.original_len, at);
+            let (Some(e), Content::Tcp(t)) = (decoded.endpoints, &decoded.content) else {
+                continue;
+            };
+            let syn = t.flags.has(TcpFlags::SYN);
+            // A SYN takes up a number itself: its own is that before the first byte's.
+            let told = [
+                Some((e.source, if syn { t.seq } else { t.seq.wrapping_sub(1) }, syn)),
+                t.flags.has(TcpFlags::ACK).then(|| (e.destination, t.ack.wrapping_sub(1), false)),
+            ];
+            for (who, number, sure) in told.into_iter().flatten() {
+                let known = ends.iter_mut().flatten().find(|x| x.0 == who);
+                match known {
+                    Some(x) if sure => x.1 = number,
+                    Some(_) => {}
+                    None => {
+                        if let Some(free) = ends.iter_mut().find(|x| x.is_none()) {
+                            *free = Some((who, number));
+                        }
+                    }
+                }
+            }
+            if ends.iter().all(Option::is_some) {
+                break;
+            }
+        }
+        ends
+    }
+
+    /// A packet as an event.
+    fn packet(&mut self, number: u32) -> Option<(Event, Option<ConversationInfo>)> {
         let id = PacketId(u64::from(number));
         let (meta, data) = self.reloader.packet(id)?;
         let at = Moment { packet: id, time: meta.time };
@@ -165,7 +240,17 @@ impl Opener {
         let mut wire = Buffer::new("packet");
         let range = PacketRange { packet: id, start: 0, len: meta.captured_len };
         wire.push(meta.captured_len, PieceSource::Packet(range), true);
-        let text = summary(&decoded, &dissection.outline, SeqBase::default());
+        let of = conversation.as_ref().zip(decoded.endpoints);
+        let base = match (&decoded.content, of) {
+            (Content::Tcp(t), Some((c, e))) => {
+                let base = self.begun(c.id.0, e.source);
+                // Where nothing is acknowledged the number stands as it is.
+                let ack = if t.flags.has(TcpFlags::ACK) { base.ack } else { 0 };
+                SeqBase { ack, ..base }
+            }
+            _ => SeqBase::default(),
+        };
+        let text = summary(&decoded, &dissection.outline, base);
         drop(decoded);
         wire.bytes = data;
         let mut origins = Origins::new();

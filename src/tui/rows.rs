@@ -48,6 +48,13 @@ impl Filter {
         Self(self.0 | 1 << level as u8)
     }
 
+    /// The levels of events that are not shown; packets are no events.
+    pub(super) fn hidden_events(self) -> Option<Self> {
+        let events = Self::of(&[Level::Frame, Level::Message, Level::Exchange]);
+        let hidden = Self(events.0 & !self.0);
+        (hidden.0 != 0).then_some(hidden)
+    }
+
     /// The next of a few useful filters.
     pub(super) fn next(self) -> Self {
         const CYCLE: [Filter; 5] = [

@@ -12,6 +12,7 @@ use crate::tui::canvas::{Canvas, width};
 use crate::tui::hits::quoted;
 use crate::tui::opener::Shown;
 use crate::tui::tree::Line;
+use crate::view::bytes::counted_from;
 
 /// Ranges that are written out.
 const RANGES: usize = 3;
@@ -142,9 +143,11 @@ fn told(app: &App) -> Option<String> {
     }
     if !f.finished {
         let share = u64::from(done) * 100 / u64::from(all.max(1));
-        return Some(format!("searching {text}: {} found, {share}%, Esc stops", f.hits.len()));
+        let beyond = if f.beyond { " at other levels" } else { "" };
+        let n = f.hits.len();
+        return Some(format!("searching {text}{beyond}: {n} found, {share}%, Esc stops"));
     }
-    let which = which?;
+    let which = which.filter(|_| !f.beyond || f.finished)?;
     let full = if app.is_full() { " or more" } else { "" };
     Some(format!("{text}: {} of {}{full}, n next, N previous", which + 1, f.hits.len()))
 }
@@ -170,7 +173,8 @@ fn state(app: &App, index: &Index) -> String {
     if app.panes.all.width < 60 {
         return format!("{}? help", reading);
     }
-    format!("{reading}{findings}? help")
+    let cut = if app.cut_short.is_some() { "cut short, " } else { "" };
+    format!("{reading}{cut}{findings}? help")
 }
 
 /// Where the selected field lies, and what it means.
@@ -210,6 +214,7 @@ fn place(s: &Shown, n: &Node) -> String {
         return format!("{name} · worked out, not on the wire");
     };
     let buffer = s.buffers.get(usize::from(span.buffer.0)).map_or("", |b| b.label);
+    let buffer = counted_from(buffer, s.event.draft.level);
     let located = packets(&s.detail.origins.locate(span));
     format!("{name} · {} of {buffer} · {located}", extent(span))
 }

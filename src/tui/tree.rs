@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use crate::base::{BufferId, Span};
 use crate::field;
 use crate::tui::app::{App, Pane, scroll};
-use crate::tui::canvas::Canvas;
+use crate::tui::canvas::{Canvas, Parts, folded};
 use crate::tui::opener::Shown;
 use crate::tui::theme::mark;
 use crate::tui::values;
@@ -29,6 +29,8 @@ pub(super) struct Tree {
     pub(super) at: usize,
     /// The first that is on the screen.
     pub(super) top: usize,
+    /// Lines that the selected one takes beyond its own: it is shown whole.
+    pub(super) extra: usize,
     folded: HashSet<usize>,
     findings: usize,
     /// Name and number of the field that was selected last: the next event of the
@@ -142,9 +144,18 @@ impl Tree {
         Some(span)
     }
 
-    /// Scrolls the selected line into view.
-    pub(super) fn layout(&mut self, height: usize) {
-        self.top = scroll(self.top, self.at, height.max(1), self.lines.len());
+    /// Scrolls the selected line into view, with the lines that it takes beyond its own.
+    pub(super) fn layout(&mut self, height: usize, extra: usize) {
+        self.extra = extra;
+        let height = height.saturating_sub(extra).max(1);
+        self.top = scroll(self.top, self.at, height, self.lines.len());
+    }
+
+    /// The line that is drawn at line `y` of the pane, counted from 0 below its title.
+    pub(super) fn line_at(&self, y: usize) -> usize {
+        let own = self.at.saturating_sub(self.top);
+        let beyond = if self.at >= self.top { y.saturating_sub(own).min(self.extra) } else { 0 };
+        self.top + y - beyond
     }
 }
 
@@ -169,7 +180,12 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer) {
         crate::tui::rows::Item::Row(_) => format!("event {}", s.number),
         crate::tui::rows::Item::Packet(p) => format!("packet {p}"),
     };
-    let cut = if d.complete { "" } else { ", incomplete" };
+    let cut = match (d.complete, d.inferred) {
+        (true, false) => "",
+        (true, true) => ", inferred",
+        (false, false) => ", incomplete",
+        (false, true) => ", incomplete, inferred",
+    };
     let ends = s.conversation.as_ref().map_or_else(String::new, |i| {
         match (i.from_to(d.sender), d.sender) {
             ((from, to), Some(_)) => format!(", {from} → {to}"),
@@ -181,50 +197,73 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer) {
     let what = format!("{} {} {level}", d.protocol, d.kind);
     let title = format!("{number}: {}{cut}{ends}", what.trim_end());
     c.title(&title, theme.title(focused), theme.quiet());
-    for (y, line) in (1..c.height()).zip(app.tree.lines.get(app.tree.top..).unwrap_or_default()) {
-        match line {
-            Line::Finding(i) => {
-                let Some(f) = d.findings.get(*i) else { continue };
-                let style = theme.severity(f.spec.severity);
-                let x = c.text(0, y, mark(f.spec.severity), style);
-                let x = c.text(x + 1, y, f.spec.code, style);
-                let what = f.detail.as_deref().unwrap_or(f.spec.meaning);
-                c.text(x + 1, y, what, ratatui::style::Style::new());
-            }
-            Line::Node(i) => node(app, s, &mut c, y, *i),
+    let (mut y, width) = (1, c.width());
+    for (at, line) in app.tree.lines.iter().enumerate().skip(app.tree.top) {
+        if y >= c.height() {
+            break;
         }
-    }
-    if app.tree.at >= app.tree.top {
-        let y = u16::try_from(app.tree.at - app.tree.top + 1).unwrap_or(u16::MAX);
-        let width = c.width();
-        c.style(0, y, width, theme.selected(focused));
+        let (indent, parts) = parts(app, s, *line);
+        let most = if at == app.tree.at { app.tree.extra + 1 } else { 1 };
+        for (n, part) in folded(&parts, indent, indent + HANG, width, most).iter().enumerate() {
+            let mut x = if n == 0 { indent } else { (indent + HANG).min(width / 2) };
+            for (text, style) in part {
+                x = c.text(x, y, text, *style);
+            }
+            if at == app.tree.at {
+                c.style(0, y, width, theme.selected(focused));
+            }
+            y += 1;
+        }
     }
     if s.detail.tree.nodes().is_empty() {
         c.text(1, 1, "no fields", theme.quiet());
     }
 }
 
-fn node(app: &App, s: &Shown, c: &mut Canvas<'_>, y: u16, i: usize) {
-    let theme = app.theme;
-    let Some(n) = s.detail.tree.nodes().get(i) else { return };
-    let indent = n.depth.saturating_mul(2).min(40);
+/// Columns by which the second line of a field stands in.
+const HANG: u16 = 4;
+
+/// Lines that the selected line takes beyond its own, in a pane of this size.
+pub(super) fn extra(app: &App, width: u16, height: u16) -> usize {
+    let line = app.tree.lines.get(app.tree.at).copied();
+    let Some((s, line)) = app.current().zip(line) else { return 0 };
+    let (indent, parts) = parts(app, s, line);
+    // The title, and the lines above and below.
+    let most = usize::from(height.saturating_sub(3)).max(1);
+    folded(&parts, indent, indent + HANG, width, most).len() - 1
+}
+
+/// A line, and where it begins.
+fn parts(app: &App, s: &Shown, line: Line) -> (u16, Parts) {
+    let (theme, plain) = (app.theme, ratatui::style::Style::new());
+    let mut parts = Parts::new();
+    let i = match line {
+        Line::Finding(i) => {
+            if let Some(f) = s.event.draft.findings.get(i) {
+                let style = theme.severity(f.spec.severity);
+                parts.push((format!("{} {}", mark(f.spec.severity), f.spec.code), style));
+                let what = f.detail.as_deref().unwrap_or(f.spec.meaning);
+                parts.push((format!(" {what}"), plain));
+            }
+            return (0, parts);
+        }
+        Line::Node(i) => i,
+    };
+    let Some(n) = s.detail.tree.nodes().get(i) else { return (0, parts) };
     let fold = match (has_children(&s.detail.tree, i), app.tree.folded.contains(&i)) {
-        (true, true) => "▸",
-        (true, false) => "▾",
-        _ => " ",
+        (true, true) => "▸ ",
+        (true, false) => "▾ ",
+        _ => "  ",
     };
-    let x = c.text(indent, y, fold, theme.quiet());
-    let x = c.text(x + 1, y, values::label(n), theme.label());
+    parts.push((fold.to_owned(), theme.quiet()));
+    parts.push((values::label(n).to_owned(), theme.label()));
     let value = values::value(n, Some(&s.buffers));
-    let x = if value.is_empty() {
-        x
-    } else {
-        let x = c.text(x, y, ": ", theme.label());
-        c.text(x, y, &value, ratatui::style::Style::new())
-    };
-    if let Some(note) = &n.note {
-        let x = c.text(x + 1, y, "(", theme.quiet());
-        let x = c.text(x, y, note, theme.quiet());
-        c.text(x, y, ")", theme.quiet());
+    if !value.is_empty() {
+        parts.push((": ".to_owned(), theme.label()));
+        parts.push((value, plain));
     }
+    if let Some(note) = &n.note {
+        parts.push((format!(" ({note})"), theme.quiet()));
+    }
+    (n.depth.saturating_mul(2).min(40), parts)
 }

@@ -3,11 +3,14 @@
 use std::fmt::Write;
 
 use crate::base::time::human;
-use crate::field::{Kind, Node, Value};
+use crate::field::{FieldSpec, Kind, Node, Value};
 use crate::tui::opener::Bytes;
 
 /// Bytes of a value or payload that are shown in the tree.
 const PREVIEW: usize = 64;
+
+/// Characters of a text that are shown: the selected one is shown whole, over several lines.
+const TEXT: usize = 1024;
 
 /// The name on the wire, or the field's label.
 pub(super) fn label(node: &Node) -> &str {
@@ -21,11 +24,11 @@ pub(super) fn value(node: &Node, buffers: Option<&[Bytes]>) -> String {
         (Value::U64(v), Kind::Duration) => human(*v),
         (Value::U64(v), _) => match spec.value_name(*v) {
             Some(name) => format!("{name} ({v})"),
-            None => v.to_string(),
+            None => with_unit(v, spec),
         },
         (Value::Bool(v), _) => if *v { "yes (1)" } else { "no (0)" }.to_owned(),
-        (Value::I64(v), _) => v.to_string(),
-        (Value::F64(v), _) => v.to_string(),
+        (Value::I64(v), _) => with_unit(v, spec),
+        (Value::F64(v), _) => with_unit(v, spec),
         (Value::Text(t), Kind::Text) => format!("\"{}\"", head(t)),
         (Value::Text(t), _) => head(t),
         (Value::Bytes(b), _) => hex(b),
@@ -34,8 +37,12 @@ pub(super) fn value(node: &Node, buffers: Option<&[Bytes]>) -> String {
     }
 }
 
+fn with_unit(number: &dyn std::fmt::Display, spec: &FieldSpec) -> String {
+    spec.unit().map_or_else(|| number.to_string(), |unit| format!("{number} {unit}"))
+}
+
 fn head(text: &str) -> String {
-    text.chars().take(PREVIEW * 4).collect()
+    text.chars().take(TEXT).collect()
 }
 
 /// The bytes of a payload, as text where they are text.

@@ -12,10 +12,22 @@ use std::fmt::Write;
 use crate::base::limits::RECENT_BYTES;
 use crate::base::{BufferId, Origins, PacketId, PacketRange, Span};
 use crate::capture::{Batch, Packet};
-use crate::event::Event;
+use crate::event::{Event, Level};
 use crate::view::hex;
 
 const INDENT: &str = "      ";
+
+/// What the offsets in a buffer count from: bytes on the wire are those of the frame or the
+/// message alone, not of the whole TCP stream.
+#[must_use]
+pub const fn counted_from(label: &'static str, level: Level) -> &'static str {
+    match (label.as_bytes(), level) {
+        (b"TCP stream", Level::Frame) => "the frame",
+        (b"TCP stream", Level::Message) => "the message",
+        (b"TCP stream", Level::Exchange) => "the exchange",
+        _ => label,
+    }
+}
 
 /// The packets that came last.
 #[derive(Debug, Default)]

@@ -8,6 +8,7 @@ use crate::index::check::{Check, Group};
 use crate::view::clean::clean;
 use crate::view::json::string;
 use crate::view::table::{counted, grouped};
+use crate::view::text::packets;
 
 /// The severities, worst first.
 const SEVERITIES: [Severity; 3] = [Severity::Error, Severity::Warning, Severity::Note];
@@ -70,10 +71,8 @@ fn first(g: &Group) -> String {
     if let Some(e) = g.event {
         parts.push(format!("event {e}"));
     }
-    match g.packets {
-        Some((a, b)) if a == b => parts.push(format!("packet {a}")),
-        Some((a, b)) => parts.push(format!("packets {a} to {b}")),
-        None => {}
+    if !g.packets.is_empty() {
+        parts.push(packets(&g.packets, g.proof));
     }
     if let Some(c) = g.conversation {
         parts.push(format!("#{c}"));
@@ -126,7 +125,7 @@ fn write_json(
             Some(e) => write!(out, "{e}")?,
             None => out.write_all(b"null")?,
         }
-        match g.packets {
+        match g.packets.first().zip(g.packets.last()) {
             Some((a, b)) => {
                 write!(
                     out,

@@ -12,8 +12,10 @@ use crate::engine::specimen::Specimen;
 use crate::event::{Detail, Event, Level};
 use crate::field::{Kind, Node, NodeId, Tree, Value};
 use crate::finding::Finding;
+use crate::view::bytes::counted_from;
 use crate::view::clean::clean;
 use crate::view::layout::{self, Section};
+use crate::view::text::packets as list;
 use crate::view::{how, json};
 
 /// Columns of a page where nobody says.
@@ -41,6 +43,8 @@ pub struct Subject<'a> {
     findings: &'a [Finding],
     /// Bytes that its length states and that are not there.
     missing: u64,
+    /// Of an event.
+    level: Option<Level>,
 }
 
 impl<'a> Subject<'a> {
@@ -69,12 +73,8 @@ impl<'a> Subject<'a> {
             let _ = write!(title, ", stream {s}");
         }
         if d.level != Level::Packet {
-            let packets = event.packets();
-            if let [first, .., last] = packets.as_slice() {
-                let _ = write!(title, ", packets {first} to {last}");
-            } else if let [one] = packets.as_slice() {
-                let _ = write!(title, ", packet {one}");
-            }
+            // Of an exchange these are its ends.
+            let _ = write!(title, ", {}", list(&event.packets(), d.level != Level::Exchange));
         }
         let mut head = String::new();
         if d.level == Level::Packet {
@@ -90,7 +90,7 @@ impl<'a> Subject<'a> {
             d.kind
         );
         let detail = d.detail.as_deref()?;
-        Some(Self { title, head, detail, findings: &d.findings, missing: 0 })
+        Some(Self { title, head, detail, findings: &d.findings, missing: 0, level: Some(d.level) })
     }
 
     /// Bytes from the command line.
@@ -104,7 +104,8 @@ impl<'a> Subject<'a> {
             "\"event\":null,\"at\":{},\"length\":{},\"missing\":{},\"protocol\":\"{}\",\"kind\":\"{}\",",
             s.at, s.len, s.missing, s.protocol, s.kind
         );
-        Self { title, head, detail: &s.detail, findings: &s.findings, missing: s.missing }
+        let (detail, findings, missing) = (&s.detail, &s.findings[..], s.missing);
+        Self { title, head, detail, findings, missing, level: None }
     }
 }
 
@@ -116,7 +117,7 @@ pub fn text(out: &mut String, subject: &Subject<'_>, width: usize) {
     if !summary.is_empty() {
         wrapped(out, &clean(summary), width, 2);
     }
-    let mut page = Page { tree, origins, width, told: HashSet::new() };
+    let mut page = Page { tree, origins, level: subject.level, width, told: HashSet::new() };
     for section in layout::sections(tree, origins) {
         out.push('\n');
         page.section(out, &section);
@@ -153,7 +154,7 @@ fn range(from: u64, end: u64) -> String {
 }
 
 /// What a section is called: its group, or its buffer.
-fn title_of(tree: &Tree, origins: &Origins, s: &Section) -> String {
+fn title_of(tree: &Tree, origins: &Origins, level: Option<Level>, s: &Section) -> String {
     let mut title = match s.group.and_then(|g| tree.get(g)) {
         Some(g) => match &g.name {
             Some(name) => format!("{} {}", g.spec.label, clean(name)),
@@ -176,7 +177,8 @@ fn title_of(tree: &Tree, origins: &Origins, s: &Section) -> String {
         Some(b) => {
             let from = s.first_bit / 8;
             let end = (s.first_bit + s.bits).div_ceil(8);
-            let place = format!("bytes {} of {}", range(from, end), b.label);
+            let whole = level.map_or(b.label, |l| counted_from(b.label, l));
+            let place = format!("bytes {} of {whole}", range(from, end));
             let place = if end == from + 1 { place.replacen("bytes", "byte", 1) } else { place };
             if title.is_empty() { place } else { format!("{title}, {place}") }
         }
@@ -192,6 +194,7 @@ fn title_of(tree: &Tree, origins: &Origins, s: &Section) -> String {
 struct Page<'a> {
     tree: &'a Tree,
     origins: &'a Origins,
+    level: Option<Level>,
     width: usize,
     /// Fields whose meaning has been told: once is enough.
     told: HashSet<&'static str>,
@@ -199,8 +202,8 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn section(&mut self, out: &mut String, s: &Section) {
-        let Self { tree, origins, width, .. } = *self;
-        wrapped(out, &title_of(tree, origins, s), width, 0);
+        let Self { tree, origins, level, width, .. } = *self;
+        wrapped(out, &title_of(tree, origins, level, s), width, 0);
         if let Some(buffer) = s.buffer.and_then(|b| origins.get(b)) {
             let value = |n: &Node| in_cell(n, origins);
             out.push_str(&layout::draw(tree, s, &buffer.bytes, width, &value).text);
@@ -270,7 +273,8 @@ impl Page<'_> {
     }
 }
 
-/// Where a field lies, as its section's picture counts: `0`, `4-7`, `bytes 2-5`.
+/// Where a field lies: bytes as the heading counts them (`bytes 16-17`), bits as the picture
+/// does (`4-7`), behind the byte at which that begins (`14: 4-7`).
 fn place(s: &Section, span: Option<Span>, origins: &Origins) -> String {
     let Some(span) = span else { return "-".to_owned() };
     if span.bit_len() == 0 {
@@ -288,10 +292,16 @@ fn place(s: &Section, span: Option<Span>, origins: &Origins) -> String {
     let from = span.first_bit().saturating_sub(s.first_bit);
     let end = from + span.bit_len();
     if from.is_multiple_of(8) && end.is_multiple_of(8) {
-        let word = if end - from == 8 { "byte" } else { "bytes" };
-        format!("{word} {}", range(from / 8, end / 8))
+        // As the heading counts them.
+        let (from, end) = (span.first_bit() / 8, (span.first_bit() + span.bit_len()) / 8);
+        let word = if end - from == 1 { "byte" } else { "bytes" };
+        format!("{word} {}", range(from, end))
     } else {
-        range(from, end)
+        match s.first_bit / 8 {
+            0 => range(from, end),
+            // The picture begins at this byte.
+            byte => format!("{byte}: {}", range(from, end)),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::base::Side;
+use crate::base::{PacketId, Side};
 use crate::engine::{ConversationInfo, FindingEvent};
 use crate::event::{Event, Level};
 use crate::finding::Severity;
@@ -112,10 +112,9 @@ impl Lines {
             let _ = write!(out, " {}.", clean(d));
         }
         self.paint(out, DIM, &format!(" [{}]", spec.reference));
-        if let [first, .., last] = found.packets.as_slice() {
-            self.paint(out, DIM, &format!(" packets {first} to {last}"));
-        } else if let [one] = found.packets.as_slice() {
-            self.paint(out, DIM, &format!(" packet {one}"));
+        if !found.packets.is_empty() {
+            let proof = !found.finding.proof.is_empty();
+            self.paint(out, DIM, &format!(" {}", packets(&found.packets, proof)));
         }
         out.push('\n');
     }
@@ -205,5 +204,57 @@ const fn colour_of_severity(severity: Severity) -> &'static str {
         Severity::Note => "\x1b[34m",
         Severity::Warning => "\x1b[33m",
         Severity::Error => "\x1b[31m",
+    }
+}
+
+/// Numbers and runs of numbers that a list of packets has at most.
+const PACKETS: usize = 8;
+
+/// `packet 8`, `packets 8, 9, 13`, `packets 8 to 11, 13`: which they are; of a long list the
+/// beginning, the last one and how many there are. Where they are no proof, but an event's
+/// own, two are its ends, with others between them.
+#[must_use]
+pub fn packets(list: &[PacketId], proof: bool) -> String {
+    if let (false, [first, last]) = (proof, list) {
+        return format!("packets {first} to {last}");
+    }
+    let runs: Vec<(PacketId, PacketId)> = list
+        .chunk_by(|a, b| a.0.checked_add(1) == Some(b.0))
+        .filter_map(|run| Some((*run.first()?, *run.last()?)))
+        .collect();
+    let mut parts = Vec::new();
+    for (a, b) in &runs {
+        match b.0.saturating_sub(a.0) {
+            0 => parts.push(a.to_string()),
+            1 if runs.len() > 1 => parts.extend([a.to_string(), b.to_string()]),
+            _ => parts.push(format!("{a} to {b}")),
+        }
+    }
+    if parts.len() > PACKETS {
+        parts.truncate(PACKETS);
+        let last = list.last().copied().unwrap_or_default();
+        return format!("packets {}, … {last} ({} in all)", parts.join(", "), list.len());
+    }
+    let word = if list.len() == 1 { "packet" } else { "packets" };
+    format!("{word} {}", parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_are_listed() {
+        let list =
+            |all: &[u64]| packets(&all.iter().map(|n| PacketId(*n)).collect::<Vec<_>>(), true);
+        assert_eq!(list(&[8]), "packet 8");
+        assert_eq!(list(&[8, 9]), "packets 8 to 9");
+        assert_eq!(list(&[8, 9, 13]), "packets 8, 9, 13");
+        assert_eq!(list(&[8, 9, 10, 13]), "packets 8 to 10, 13");
+        assert_eq!(list(&[5, 3]), "packets 5, 3");
+        assert_eq!(packets(&[PacketId(4), PacketId(33)], false), "packets 4 to 33");
+        let odd: Vec<u64> = (0..30).map(|n| n * 2 + 1).collect();
+        assert_eq!(list(&odd), "packets 1, 3, 5, 7, 9, 11, 13, 15, … 59 (30 in all)");
+        assert_eq!(list(&[u64::MAX, 0]), format!("packets {}, 0", u64::MAX));
     }
 }

@@ -352,3 +352,185 @@ fn a_bad_preface_is_shown_at_its_bytes() {
     assert_eq!(bad["packets"], serde_json::json!([4]), "{bad}");
     assert_eq!(bad["time"], "2026-11-20T23:05:41.222693000Z");
 }
+
+/// A capture that breaks off says so wherever its findings are not shown.
+#[test]
+fn a_capture_that_is_cut_short_says_so_once() {
+    let whole = std::fs::read(support::root().join(WEBSOCKET)).unwrap();
+    let file = Place::new("trunc.pcap");
+    std::fs::write(&file.0, &whole[..901]).unwrap();
+    let packets = {
+        let out = run(&["print", "-l", "packet", file.text()]);
+        stdout(&out).lines().filter(|l| l.trim_start().starts_with('p')).count()
+    };
+    let line = format!(
+        "framescope: the capture ends within a packet or block, behind packet {packets}: the \
+         rest was never written\n"
+    );
+    for args in [
+        &["print", "-l", "exchange"][..],
+        &["print", "--format", "json"],
+        &["stats"],
+        &["stats", "--transports"],
+        &["slice", "-w", "/dev/null"],
+        &["slice", "--packet", "1", "-w", "/dev/null"],
+    ] {
+        let out = run(&[args, &[file.text()]].concat());
+        assert_eq!((out.status.code(), stderr(&out)), (Some(0), line.clone()), "{args:?}");
+    }
+    // There it is a finding.
+    for args in [&["print", "-l", "finding"][..], &["check"]] {
+        let out = run(&[args, &[file.text()]].concat());
+        assert_eq!(stderr(&out), "", "{args:?}");
+        assert!(stdout(&out).contains("capture.cut-short"), "{args:?}");
+    }
+    // Compressed, it is the same.
+    let packed = Place::new("trunc.pcap.gz");
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gz, &whole).unwrap();
+    let gz = gz.finish().unwrap();
+    std::fs::write(&packed.0, &gz[..gz.len() / 2]).unwrap();
+    let text = stderr(&run(&["print", packed.text()]));
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("the capture ends within a packet"), "{text}");
+}
+
+/// A filter that is right for another level says which.
+#[test]
+fn a_filter_that_nothing_passes_names_the_level_where_something_does() {
+    const CLOSES: &str = "fixtures/ws-close-codes/capture.pcapng";
+    for (args, says) in [
+        (
+            &["-Y", "websocket.close_code == 1011", CLOSES][..],
+            "framescope: no message passes the filter (-Y); 2 exchanges do (-l exchange)\n",
+        ),
+        (
+            &["-l", "exchange", "-Y", "websocket.payload.close.status_code == 1011", CLOSES],
+            "framescope: no exchange passes the filter (-Y); 4 frames do (-l frame), 4 messages \
+             do (-l message)\n",
+        ),
+        (
+            &["-Y", "duration_ns > 50ms", "fixtures/grpc-tonic/capture.pcap"],
+            "framescope: no message passes the filter (-Y); 2 exchanges do (-l exchange)\n",
+        ),
+        (
+            &["-Y", "duration_ns > 1h", "--format", "json", GRPC],
+            "framescope: no message passes the filter (-Y), nor does anything of another level\n",
+        ),
+        (&["-Y", "websocket.close_code", "-c", "1", "-l", "exchange", CLOSES], ""),
+    ] {
+        let out = run(&[&["print"], args].concat());
+        assert_eq!((out.status.code(), stderr(&out).as_str()), (Some(0), says), "{args:?}");
+    }
+    let out = framescope()
+        .args(["print", "-Y", "duration_ns > 50ms", "-"])
+        .stdin(std::fs::File::open(support::root().join(GRPC)).unwrap())
+        .output()
+        .unwrap();
+    assert!(stderr(&out).contains("other levels (-l) were not asked"), "{}", stderr(&out));
+}
+
+/// A rule of decode-as that fits no conversation was mistyped.
+#[test]
+fn a_rule_that_fits_nothing_says_so() {
+    for command in [&["print"][..], &["stats"], &["check"], &["slice", "-w", "/dev/null"]] {
+        let rules = ["-d", "tcp.port==1,websocket", "-d", "conversation==1,none", WEBSOCKET];
+        let text = stderr(&run(&[command, &rules].concat()));
+        let says = "framescope: no conversation fits the rule -d 'tcp.port==1,websocket'\n";
+        assert_eq!(text, says, "{command:?}");
+    }
+    // What stops before the end cannot know.
+    let early = run(&["print", "-c", "1", "-d", "conversation==9,opaque", WEBSOCKET]);
+    assert_eq!(stderr(&early), "");
+}
+
+#[test]
+fn the_synopsis_has_options_with_their_values() {
+    let page = stdout(&run(&["man", "print"]));
+    let synopsis = page.split(".SH SYNOPSIS").nth(1).unwrap().split(".SH").next().unwrap();
+    let plain = synopsis.replace("\\fB", "").replace("\\fI", "").replace("\\fR", "");
+    let plain = plain.replace('\\', "");
+    for part in [
+        "framescope print ",
+        " [-r CAPTURE]",
+        " [-l|--level LEVEL]",
+        " [-x|--bytes]",
+        " [CAPTURE ...]",
+    ] {
+        assert!(plain.contains(part), "{part}: {plain}");
+    }
+    let slice = stdout(&run(&["man", "slice"])).replace("\\fB", "").replace("\\fI", "");
+    assert!(slice.replace("\\fR", "").contains(" \\-w FILE "), "it is required");
+}
+
+/// A slice has the form that its name says, and the same events.
+#[test]
+fn a_slice_is_pcap_where_its_name_says_so() {
+    let (old, new) = (Place::new("slice.pcap"), Place::new("slice.pcapng"));
+    for (place, magic) in [(&old, [0x4d, 0x3c, 0xb2, 0xa1]), (&new, [0x0a, 0x0d, 0x0d, 0x0a])] {
+        let out = run(&["slice", WEBSOCKET, "-w", place.text()]);
+        assert_eq!((out.status.code(), stderr(&out).as_str()), (Some(0), ""));
+        assert_eq!(std::fs::read(&place.0).unwrap()[..4], magic);
+    }
+    let whole = print(Path::new(WEBSOCKET), &["-l", "packet", "--format", "json"]);
+    assert_eq!(print(&old.0, &["-l", "packet", "--format", "json"]), whole);
+    assert_eq!(print(&new.0, &["-l", "packet", "--format", "json"]), whole);
+    let empty = run(&["slice", WEBSOCKET, "-w", old.text(), "--packet", "100000"]);
+    assert_eq!(empty.status.code(), Some(0));
+    assert_eq!(print(&old.0, &["-l", "packet"]), "");
+    let mixed = ["fixtures/ws-ipv6/capture.pcap", "fixtures/ws-subprotocol/capture.pcap"];
+    let out = run(&[&["slice", "-w", old.text()], &mixed[..]].concat());
+    assert_eq!(out.status.code(), Some(2));
+    assert!(stderr(&out).contains("pcap holds packets of one link type"), "{}", stderr(&out));
+    let out = run(&[&["slice", "-w", new.text()], &mixed[..]].concat());
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+}
+
+/// Bytes of any dress, also none.
+#[test]
+fn explain_takes_bytes_as_they_are() {
+    use std::io::Write;
+    let explain = |input: &[u8]| {
+        let mut child = framescope()
+            .args(["explain", "--as", "websocket", "--hex", "-"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        stdout(&child.wait_with_output().unwrap())
+    };
+    let hex = explain(b"81 85 37 fa 21 3d 7f 9f 4d 51 58");
+    assert!(hex.contains("Hello"), "{hex}");
+    assert_eq!(explain(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"), hex);
+    assert_eq!(explain(b"00000000: 8185 37fa 213d 7f9f 4d51 58              ..7.!=..MQX\n"), hex);
+}
+
+#[test]
+fn whoever_is_astray_is_led_back() {
+    for (args, says) in [
+        (&["-Y", "http", WEBSOCKET][..], "tip: '-Y' belongs to print, slice"),
+        (&[WEBSOCKET, "--format", "json"], "tip: '--format' belongs to print, "),
+        (&["print", WEBSOCKET, "-w", "out"], "tip: '-w' belongs to slice"),
+        (&["print", "--colour", WEBSOCKET], "tip: colours are for a terminal alone"),
+        (&["prnt", WEBSOCKET], "prnt: there is no such file or command; did you mean print?"),
+        (&["frobnicate"], "frobnicate: there is no such file or command"),
+    ] {
+        let out = run(args);
+        let text = stderr(&out);
+        assert_eq!(out.status.code(), Some(2), "{args:?}: {text}");
+        assert!(text.contains(says), "{args:?}: {text}");
+        assert!(!text.contains("as a value") && !text.contains("similar"), "{args:?}: {text}");
+    }
+}
+
+/// Times in seconds take durations as others do.
+#[test]
+fn a_time_in_seconds_takes_a_duration() {
+    const POLLS: &str = "fixtures/http-long-polling/capture.pcap";
+    let of = |filter: &str| stdout(&run(&["print", "-l", "exchange", "-Y", filter, POLLS]));
+    assert_eq!(of("http.time > 100ms"), of("http.time > 0.1"));
+    assert_eq!(of("http.time > 0.1").lines().filter(|l| l.contains("http exchange")).count(), 4);
+    let wrong = stderr(&run(&["print", "-Y", "http.time > soon", POLLS]));
+    assert!(wrong.contains("seconds, such as 2.5, or a duration such as 100ms"), "{wrong}");
+}

@@ -191,12 +191,16 @@ fn exit_statuses_of_check() {
     let (code, text, _) =
         status(&["--ignore", "websocket.bad-utf8,websocket.closed-on-error", errs]);
     assert_eq!(code, 0);
+    assert!(text.contains("6 notes in 78 packets") && text.contains("4 ignored"), "{text}");
+    let nobody = "websocket.bad-utf8,websocket.closed-on-error,websocket.no-authentication";
+    let (code, text, _) = status(&["--ignore", nobody, errs]);
+    assert_eq!(code, 0);
     assert!(
-        text.starts_with("nothing found in 78 packets") && text.contains("4 ignored"),
+        text.starts_with("nothing found in 78 packets") && text.contains("10 ignored"),
         "{text}"
     );
     let calls = "grpc.bad-status,grpc.call-failed,grpc.status-details-message";
-    let two = ["--ignore", "websocket.closed-on-error,websocket.bad-utf8", "--ignore", calls];
+    let two = ["--ignore", nobody, "--ignore", calls];
     assert_eq!(status(&[&two[..], &["--fail-on", "note", errs, warns]].concat()).0, 0);
     // Clean: one line that says what was checked.
     let (code, text, _) = status(&["--fail-on", "note", "fixtures/http-rest/capture.pcap"]);

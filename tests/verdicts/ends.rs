@@ -75,6 +75,32 @@ fn verdicts_and_their_proof() {
         }
     }
     assert_eq!(say(&[&[up(0x81, b"a"), Wait(44_000)], &fin[..]].concat()).0, "fin");
+    // A silence that was survived is nobody's timeout, nor is one as long as it.
+    let beats = |ms: &[i64]| -> Vec<Do> {
+        let acts = ms.iter().enumerate();
+        acts.flat_map(|(i, ms)| [up(0x81, &[b'a' + i as u8]), Wait(*ms)])
+            .chain(fin.clone())
+            .collect()
+    };
+    assert_eq!(say(&beats(&[200_000, 30_000])).0, "fin");
+    assert_eq!(say(&beats(&[29_500, 29_500, 29_500, 29_500])).0, "fin");
+    assert_eq!(say(&beats(&[20_000, 30_000])).0, "idle timeout");
+    let polite = |ms: i64| {
+        let close = [up(0x81, b"b"), Wait(60_000), down(0x88, &code(1000)), up(0x88, &code(1000))];
+        let acts = [&[up(0x81, b"a"), Wait(ms)], &close[..], &fin].concat();
+        say(&acts).1.contains("60 s of silence before it")
+    };
+    assert!(polite(10_000) && !polite(61_000));
+    // Of one end alone: a proxy counts the server's silence, and the server was as silent before.
+    let quiet = |first: i64| {
+        let mut acts = vec![down(0x81, b"a"), Wait(first), down(0x81, b"b")];
+        for n in 0..7 {
+            acts.extend([Wait(8500), up(0x81, &[b'c', n])]);
+        }
+        acts.extend(fin.clone());
+        say(&acts).0
+    };
+    assert_eq!((quiet(10_000).as_str(), quiet(61_000).as_str()), ("idle timeout", "fin"));
     on(
         &[&[down(0x89, b"?"), Wait(20_000)], &fin[..]].concat(),
         "unanswered ping",
@@ -132,6 +158,19 @@ fn verdicts_and_their_proof() {
         "1006: FIN by the server without a close frame: the client's websocket.client-unmasked \
          before (RFC 6455 §5.1)",
         &[7, 8],
+    );
+    // 1005 says that there was no code, and was there.
+    on(
+        &[&[up(0x88, &code(1005)), down(0x88, b"")], &fin[..]].concat(),
+        "close",
+        "the client closed first with 1005 (no status received), the server answered",
+        &[6, 7],
+    );
+    on(
+        &[&[up(0x88, b""), down(0x88, b"")], &fin[..]].concat(),
+        "close",
+        "the client closed first, without a code, the server answered",
+        &[6, 7],
     );
     on(&[up(0x81, b"a")], "open", "open when the capture ended", &[]);
 }

@@ -18,12 +18,10 @@ pub(super) struct Exposure;
 impl Analysis for Exposure {
     fn exchange(&mut self, seen: &Seen<'_>, found: &mut Vec<Across>) {
         let Facts::Session(facts) = seen.facts else { return };
-        // What stays on one computer is a test, or goes on behind a proxy.
-        if is_local(seen.info) {
-            return;
-        }
-        let tls = seen.info.protocols.contains(&"tls");
-        for finding in judge(facts, tls) {
+        // What stays on one computer nobody else reads: a test, or a proxy before it. Who
+        // the client is, and what is written to logs, is the same wherever it goes.
+        let safe = is_local(seen.info) || seen.info.protocols.contains(&"tls");
+        for finding in judge(facts, safe) {
             let mut across = seen.found(finding.proved_by([seen.draft.start.packet]));
             across.finding.sender = Some(Side::Client);
             found.push(across);
@@ -36,7 +34,8 @@ fn is_local(info: &ConversationInfo) -> bool {
     info.ends.iter().any(|e| e.ip().to_canonical().is_loopback())
 }
 
-fn judge(facts: &SessionFacts, tls: bool) -> Vec<Finding> {
+/// What is found of a session, on a way on which nobody can read it or on another one.
+fn judge(facts: &SessionFacts, safe: bool) -> Vec<Finding> {
     let mut found = Vec::new();
     let c = facts.credentials;
     let what: Vec<&str> = [
@@ -49,7 +48,7 @@ fn judge(facts: &SessionFacts, tls: bool) -> Vec<Finding> {
     .into_iter()
     .filter_map(|(there, name)| there.then_some(name))
     .collect();
-    if !tls {
+    if !safe {
         found.push(match what.is_empty() {
             true => Finding::new(&PLAINTEXT),
             false => Finding::new(&PLAINTEXT_CREDENTIALS).with(what.join(", ")),
@@ -69,14 +68,14 @@ mod tests {
     use super::*;
     use crate::facts::Credentials;
 
-    fn codes(credentials: Credentials, tls: bool) -> Vec<&'static str> {
+    fn codes(credentials: Credentials, safe: bool) -> Vec<&'static str> {
         let facts = SessionFacts {
             uri: Some("/".into()),
             accepted: true,
             credentials,
             ..SessionFacts::default()
         };
-        judge(&facts, tls).iter().map(|f| f.spec.code).collect()
+        judge(&facts, safe).iter().map(|f| f.spec.code).collect()
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod calls;
 mod connections;
 mod exposure;
+mod keys;
 mod legs;
 mod polling;
 mod streams;
@@ -50,6 +51,7 @@ impl Seen<'_> {
 }
 
 /// A finding of an exchange, and whose it is.
+#[derive(Clone)]
 pub(super) struct Across {
     pub finding: FindingEvent,
     pub info: Box<ConversationInfo>,
@@ -75,6 +77,7 @@ impl Analyses {
             all: vec![
                 Box::new(exposure::Exposure),
                 Box::<connections::Connections>::default(),
+                Box::<keys::Keys>::default(),
                 Box::<legs::Legs>::default(),
                 Box::<calls::Calls>::default(),
                 Box::<polling::Polling>::default(),

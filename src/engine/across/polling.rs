@@ -114,7 +114,15 @@ fn text<T>(s: &Series<T>) -> String {
         }
     };
     text += &match s.delay.max {
+        0 if s.events == 0 => "; no event came".to_owned(),
         0 => "; no event waited".to_owned(),
+        most if s.events == 0 => {
+            let mean = human(s.delay.mean);
+            format!(
+                "; no event came, and one would have waited {mean} on average, {} at most",
+                human(most)
+            )
+        }
         most => {
             format!("; an event waited {} on average, {} at most", human(s.delay.mean), human(most))
         }

@@ -9,7 +9,7 @@ use super::{Across, Analysis, Seen};
 use crate::base::limits::{MAX_COMPARED_STREAMS, MAX_RESUMABLE_STREAMS, MAX_STREAM_ORIGINS};
 use crate::base::time::human;
 use crate::base::{CaptureTime, ConversationId, EventId, Side};
-use crate::facts::{Facts, StreamFacts};
+use crate::facts::{Facts, StreamFacts, id_hash};
 use crate::finding::Finding;
 use crate::proto::sse::findings as g;
 
@@ -27,6 +27,8 @@ struct Earlier {
     host: Box<str>,
     target: Box<str>,
     last_id: Box<str>,
+    /// See [`StreamFacts::recent_ids`].
+    recent: Vec<u64>,
     /// Its ids were numbers that count its events.
     counts: bool,
     start: CaptureTime,
@@ -48,8 +50,9 @@ pub(super) struct Streams {
 #[derive(Default)]
 struct Spans {
     spans: VecDeque<(CaptureTime, CaptureTime)>,
-    /// The most that were found at once.
-    found: usize,
+    /// The most that were open at once, and the finding of it.
+    most: usize,
+    found: Option<Across>,
 }
 
 impl Analysis for Streams {
@@ -61,7 +64,14 @@ impl Analysis for Streams {
         }
         let client = seen.info.ends[Side::Client.index()].ip();
         self.resumes(seen, facts, client, found);
-        self.at_once(seen, facts, client, found);
+        self.at_once(seen, facts, client);
+    }
+
+    fn finish(&mut self, found: &mut Vec<Across>) {
+        let mut all: Vec<Across> = self.open.drain().filter_map(|(_, s)| s.found).collect();
+        // A map has no order.
+        all.sort_by_key(|a| a.finding.event);
+        found.extend(all);
     }
 }
 
@@ -81,16 +91,29 @@ impl Streams {
         match &facts.resumed_from {
             Some(id) if !id.is_empty() => {
                 // A target may carry a token that is renewed; its path does not change.
-                let e = before.find(|e| e.last_id == *id && path(&e.target) == path(&facts.target));
-                if let Some(e) = e {
+                // Many streams may send the same ids: that one is resumed which ended with
+                // it, then the same client's, then one that nobody has resumed yet.
+                let hash = id_hash(id);
+                let fits = before.filter(|e| {
+                    path(&e.target) == path(&facts.target)
+                        && (e.last_id == *id || e.recent.contains(&hash))
+                });
+                let rank = |e: &Earlier| (e.last_id == *id, e.client == client, !e.resumed);
+                // Of equals the first, which is the latest.
+                let best = fits.reduce(|a, b| if rank(b) > rank(a) { b } else { a });
+                if let Some(e) = best {
                     e.resumed = true;
+                    let when = match start.since(e.end) {
+                        _ if e.end > start => "before it ended".to_owned(),
+                        since => format!("{} after it ended", human(since)),
+                    };
                     let detail = format!(
-                        "#{}, event {}, {} after it ended, from id {}{}",
+                        "#{}, event {}, {when}, from id {}{}{}",
                         e.conversation.0,
                         e.event.0,
-                        human(start.since(e.end)),
                         short(id),
                         follows(id, facts.first_id.as_deref()),
+                        again(e, hash, facts.first_id.as_deref()),
                     );
                     found.push(seen.found(Finding::new(&g::RESUMED).with(detail)));
                     if let (Some(a), Some(b)) =
@@ -103,6 +126,8 @@ impl Streams {
                     }
                 }
             }
+            // Only what a browser's `EventSource` can have lost: it asks by GET.
+            _ if !matches!(&*facts.method, "GET" | "") => {}
             _ => {
                 let e = before.find(|e| {
                     !e.resumed
@@ -136,6 +161,7 @@ impl Streams {
             host: facts.host.clone(),
             target: facts.target.clone(),
             last_id,
+            recent: facts.recent_ids.clone(),
             counts,
             start,
             end: seen.draft.end.time,
@@ -145,13 +171,7 @@ impl Streams {
         });
     }
 
-    fn at_once(
-        &mut self,
-        seen: &Seen<'_>,
-        facts: &StreamFacts,
-        client: IpAddr,
-        found: &mut Vec<Across>,
-    ) {
+    fn at_once(&mut self, seen: &Seen<'_>, facts: &StreamFacts, client: IpAddr) {
         if facts.version >= 20 {
             return;
         }
@@ -163,19 +183,33 @@ impl Streams {
         if of.spans.len() >= MAX_COMPARED_STREAMS {
             of.spans.pop_front();
         }
-        of.spans.push_back((seen.draft.start.time, seen.draft.end.time));
+        // One that was open at the capture's end ends behind all of it, however long ago
+        // it spoke.
+        let end = if facts.open { CaptureTime(i64::MAX) } else { seen.draft.end.time };
+        of.spans.push_back((seen.draft.start.time, end));
         // Whatever number is open at once is open at the start of one of them.
         let open = |at: CaptureTime| of.spans.iter().filter(|(a, b)| *a <= at && at < *b).count();
         let most = of.spans.iter().map(|(a, _)| open(*a)).max().unwrap_or(0);
-        if most > AT_ONCE && most > of.found {
-            // Once, and again where there are many more.
-            if of.found == 0 || most >= of.found * 2 {
-                of.found = most;
-                let detail = format!("{most} from {client} to {}", short(&facts.host));
-                found.push(seen.found(Finding::new(&g::TOO_MANY).with(detail)));
-            }
+        if most > AT_ONCE && most > of.most {
+            of.most = most;
+            let detail = format!("{most} from {client} to {}", short(&facts.host));
+            of.found = Some(seen.found(Finding::new(&g::TOO_MANY).with(detail)));
         }
     }
+}
+
+/// Events that are sent a second time: from the first id of the later stream to the last
+/// of the earlier one.
+fn again(e: &Earlier, from: u64, first: Option<&str>) -> String {
+    let place = |hash: u64| e.recent.iter().rposition(|h| *h == hash);
+    let (Some(at), Some(first)) = (place(from), first.map(id_hash)) else {
+        return String::new();
+    };
+    let Some(n) = place(first).filter(|f| *f > at).and_then(|f| e.recent.len().checked_sub(f))
+    else {
+        return String::new();
+    };
+    format!("; {n} event{} sent again", if n == 1 { " is" } else { "s are" })
 }
 
 /// What the first id of the later stream says.
@@ -197,3 +231,6 @@ fn number(id: &str) -> Option<u64> {
 fn short(text: &str) -> String {
     text.chars().take(60).collect::<String>().escape_debug().to_string()
 }
+
+#[cfg(test)]
+mod tests;

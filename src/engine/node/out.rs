@@ -20,6 +20,8 @@ pub(super) struct NodeOut<'a> {
     pub(super) shared: &'a mut Shared,
     pub(super) maps: &'a [StreamMap; 2],
     pub(super) children: &'a mut HashMap<u64, Box<Node>>,
+    /// What nobody took, of these bytes.
+    pub(super) opaque: &'a mut Option<Box<OpaqueRun>>,
     pub(super) stream: Option<u64>,
     pub(super) depth: usize,
     pub(super) counted: bool,
@@ -29,8 +31,11 @@ pub(super) struct NodeOut<'a> {
 }
 
 impl NodeOut<'_> {
-    /// Bytes for a child that could not be opened.
-    fn lost(&mut self, side: Side, data: &[u8]) {
+    /// Bytes that the machine has no use for, or for a child that could not be opened:
+    /// shown all the same.
+    fn lost(&mut self, side: Side, offset: u64, data: &[u8]) {
+        let map = &self.maps[side.index()];
+        OpaqueRun::add(self.opaque, side, offset, data, map, self.shared, self.stream);
         if self.counted {
             self.shared.ledger.opaque[side.index()] += data.len() as u64;
             self.shared.ledger.opaque_above[side.index()] += data.len() as u64;
@@ -120,7 +125,7 @@ impl Out for NodeOut<'_> {
 
     fn pass(&mut self, key: u64, side: Side, offset: u64, data: &[u8]) {
         let Some(node) = self.children.get_mut(&key) else {
-            self.lost(side, data);
+            self.lost(side, offset, data);
             return;
         };
         let at = node.tail(side);

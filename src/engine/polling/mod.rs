@@ -93,6 +93,7 @@ struct Request<T> {
     head_bytes: [u64; 2],
     body_bytes: [u64; 2],
     body_hash: u64,
+    empty_list: bool,
 }
 
 /// What the requests of one series have in common.
@@ -184,6 +185,7 @@ impl<T: Clone> Polls<T> {
             head_bytes: f.head_bytes,
             body_bytes: f.body_bytes,
             body_hash: f.body_hash,
+            empty_list: f.empty_list,
         });
         self.waiting += 1;
         if group.waiting.len() >= MAX_POLL_WINDOW {

@@ -28,6 +28,11 @@ impl Sums {
         self.max = self.max.max(ns);
     }
 
+    /// Of `n` that were 0 it is as if they had not been there; one is left.
+    pub(super) fn forget(&mut self, n: u64) {
+        self.count = self.count.saturating_sub(n).max(self.count.min(1));
+    }
+
     pub(super) const fn count(&self) -> u64 {
         self.count
     }

@@ -43,6 +43,8 @@ const BUSY_SHARE: u64 = 60;
 /// begun anew.
 const PAUSE_NS: u64 = 60_000_000_000;
 const PAUSE_INTERVALS: u64 = 20;
+/// Timeouts are a multiple of this, and at least twice of it.
+const ROUND_NS: u64 = 5_000_000_000;
 /// Bodies that are remembered to see that a series goes back to one.
 const BODIES: usize = 8;
 
@@ -122,6 +124,28 @@ pub struct Series<T> {
     pub connection_count: u64,
 }
 
+/// A body that was seen.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// Its length and hash.
+    body: (u64, u64),
+    times: u64,
+    /// How often it was taken for news.
+    news: u64,
+    /// The shortest time for which it was held.
+    least: u64,
+}
+
+/// The answers that were held for as long as any.
+#[derive(Clone, Copy, Debug, Default)]
+struct Longest {
+    ns: u64,
+    times: u64,
+    /// Those that were taken for news, and their bytes.
+    news: u64,
+    useful: u64,
+}
+
 /// A series while it grows.
 #[derive(Clone, Debug)]
 pub(super) struct Building<T> {
@@ -164,7 +188,8 @@ pub(super) struct Building<T> {
     answered: Option<Moment>,
     /// Length and hash of the last answer's body.
     body: Option<(u64, u64)>,
-    bodies: Vec<(u64, u64)>,
+    bodies: Vec<Known>,
+    longest: Longest,
     longest_body: u64,
     answer_ns: u64,
     connections: HashMap<ConversationId, u64>,
@@ -202,6 +227,7 @@ impl<T: Clone> Building<T> {
             answered: None,
             body: None,
             bodies: Vec::new(),
+            longest: Longest::default(),
             longest_body: 0,
             answer_ns: 0,
             connections: HashMap::new(),
@@ -269,7 +295,11 @@ impl<T: Clone> Building<T> {
             return;
         };
         self.answer_ns = self.answer_ns.saturating_add(answered.time.since(start));
-        if self.is_news(r) {
+        let news = self.is_news(r);
+        if r.status < 400 {
+            self.remember(r, hold, news);
+        }
+        if news {
             self.events += 1;
             let [_, body] = r.body_bytes;
             self.useful = self.useful.saturating_add(body);
@@ -281,7 +311,8 @@ impl<T: Clone> Building<T> {
         } else if r.status < 400 {
             self.empty += 1;
             let [_, len] = r.body_bytes;
-            let nothing = matches!(r.status, 204 | 304) || says_nothing(len, r.body_hash);
+            let nothing =
+                matches!(r.status, 204 | 304) || r.empty_list || says_nothing(len, r.body_hash);
             self.held_in_vain += u64::from(hold >= HELD_NS);
             self.nothing += u64::from(hold >= HELD_NS && nothing);
         } else {
@@ -301,7 +332,7 @@ impl<T: Clone> Building<T> {
         }
         let [_, len] = r.body_bytes;
         let body = (len, r.body_hash);
-        if matches!(r.status, 204 | 304) || says_nothing(len, r.body_hash) {
+        if matches!(r.status, 204 | 304) || r.empty_list || says_nothing(len, r.body_hash) {
             return false;
         }
         let before = self.body.replace(body);
@@ -310,16 +341,69 @@ impl<T: Clone> Building<T> {
         }
         // Back to what it says when there is nothing: known, and much shorter than the rest.
         let back = len <= 64 && len.saturating_mul(2) <= self.longest_body;
-        let known = self.bodies.contains(&body);
-        if !known && self.bodies.len() < BODIES {
-            self.bodies.push(body);
-        }
+        let known = self.bodies.iter().any(|k| k.body == body);
         self.longest_body = self.longest_body.max(len);
         !(back && known)
     }
 
+    /// Keeps what may turn out to have been an answer in vain.
+    fn remember(&mut self, r: &Request<T>, hold: u64, news: bool) {
+        let [_, len] = r.body_bytes;
+        let (body, count) = ((len, r.body_hash), u64::from(news));
+        if let Some(k) = self.bodies.iter_mut().find(|k| k.body == body) {
+            k.times += 1;
+            k.news += count;
+            k.least = k.least.min(hold);
+        } else {
+            if self.bodies.len() >= BODIES {
+                // One that did not come back, else the first.
+                let at = self.bodies.iter().position(|k| k.times == 1).unwrap_or(0);
+                self.bodies.remove(at);
+            }
+            self.bodies.push(Known { body, times: 1, news: count, least: hold });
+        }
+        let l = &mut self.longest;
+        if hold.saturating_mul(98) > l.ns.saturating_mul(100) {
+            *l = Longest { ns: hold, ..Longest::default() };
+        }
+        if hold.saturating_mul(100) >= l.ns.saturating_mul(98) {
+            l.times += 1;
+            l.news += count;
+            l.useful = l.useful.saturating_add(len * count);
+        }
+    }
+
+    /// Of a long poll: an answer that came when the server's time was up brought nothing,
+    /// whatever it says. That time is the longest for which one was held, again and again
+    /// with the same body; of POST, whose answers are numbered (Bayeux), a round one.
+    fn take_back_what_was_in_vain(&mut self, target: &Target) {
+        let all = self.longest;
+        let (news, useful) = if &*target.method == "POST" && self.has_timeout() {
+            (all.news, all.useful)
+        } else {
+            let up = |k: &&Known| {
+                k.times >= 2 && k.least >= HELD_NS && k.least * 100 >= all.ns.saturating_mul(95)
+            };
+            let of = self.bodies.iter().filter(up);
+            of.fold((0, 0), |(n, bytes), k| (n + k.news, bytes + k.news * k.body.0))
+        };
+        self.events = self.events.saturating_sub(news);
+        self.useful = self.useful.saturating_sub(useful);
+        self.empty += news;
+        self.held_in_vain += news;
+        // They were held, and so nothing of them waited.
+        self.between_held.forget(news);
+    }
+
+    /// Two answers or more were held for a round time, and none for longer.
+    fn has_timeout(&self) -> bool {
+        let Longest { ns, times, .. } = self.longest;
+        let round = (ns + ROUND_NS / 10) / ROUND_NS * ROUND_NS;
+        times >= 2 && round >= 2 * ROUND_NS && ns.abs_diff(round) <= round / 50
+    }
+
     /// What it is; `None` where it is no poll.
-    pub(super) fn judge(self, target: &Target) -> Option<Series<T>> {
+    pub(super) fn judge(mut self, target: &Target) -> Option<Series<T>> {
         let interval = self.intervals.median()?;
         let span = self.end.since(self.first.time).max(1);
         let busy = u128::from(self.busy) * 100 / u128::from(span);
@@ -330,6 +414,9 @@ impl<T: Clone> Building<T> {
         } else {
             return None;
         };
+        if kind == Kind::Long {
+            self.take_back_what_was_in_vain(target);
+        }
         let half = |s: &Sums| Delay { mean: s.mean().unwrap_or(0) / 2, max: s.max() };
         let delay = match kind {
             // No event: one that came would have waited half an interval.
@@ -382,7 +469,9 @@ impl<T: Clone> Building<T> {
         // What POST asks for may be work of any length.
         let asks = &*target.method != "POST";
         let uneven = longest >= UNEVEN_NS && longest >= shortest.saturating_mul(UNEVEN);
-        in_vain || asks && (self.waits || longest >= SURELY_HELD_NS || uneven)
+        in_vain
+            || !asks && self.has_timeout()
+            || asks && (self.waits || longest >= SURELY_HELD_NS || uneven)
     }
 
     /// The same is asked at a steady pace. `busy`: one answer is hardly there before the next

@@ -60,6 +60,7 @@ fn run(asks: &[Ask]) -> Vec<Series<u32>> {
             body_bytes: [0, a.body.len() as u64],
             media_type: "application/json".into(),
             body_hash: body_hash(&a.body),
+            empty_list: a.body.ends_with(b"\"events\":[]}"),
         };
         let event = EventId(n as u64 + 1);
         let asked = Asked {
@@ -343,4 +344,83 @@ proptest::proptest! {
             proptest::prop_assert!(s.delay.mean <= s.delay.max && s.span[0] <= s.span[1]);
         }
     }
+}
+
+#[test]
+fn an_answer_when_the_time_is_up_is_empty_whatever_it_says() {
+    // Events come after 3 to 17 s; the server says that there is none after 20.
+    let mut asks = Vec::new();
+    let mut start = 0;
+    for n in 0..12 {
+        let event = n % 3 == 1;
+        let text = format!("{{\"message\":{n}}}");
+        let mut a = ask(start, "/poll", if event { &text } else { "{\"none\":true}" });
+        a.hold = if event { 3000 + n * 1300 } else { 20_000 + n % 4 };
+        start += a.hold + 5;
+        asks.push(a);
+    }
+    let all = run(&asks);
+    let [s] = &all[..] else { panic!("{all:#?}") };
+    assert_eq!((s.kind, s.events, s.empty, s.timeouts), (Kind::Long, 4, 8, 8));
+    assert_eq!(s.useful_bytes, 13 * 3 + 14);
+    // Engine.IO's ping, and nothing else.
+    let mut start = 0;
+    let pings: Vec<Ask> = (0..4)
+        .map(|n| {
+            let mut a = ask(start, "/socket.io/?transport=polling", "2");
+            a.hold = 25_000 + n;
+            start += a.hold + 3;
+            a
+        })
+        .collect();
+    let all = run(&pings);
+    let [s] = &all[..] else { panic!("{all:#?}") };
+    assert_eq!((s.kind, s.events, s.empty, s.timeouts), (Kind::Long, 0, 4, 4));
+    // The same events at any other time are events.
+    let mut start = 0;
+    let events: Vec<Ask> = (0..8)
+        .map(|n: i64| {
+            let mut a = ask(start, "/poll", ["{\"a\":1}", "{\"b\":22}"][n as usize % 2]);
+            a.hold = [2000, 5000, 9000, 700, 400, 12_000, 8000, 3000][n as usize];
+            start += a.hold + 5;
+            a
+        })
+        .collect();
+    let all = run(&events);
+    let [s] = &all[..] else { panic!("{all:#?}") };
+    assert_eq!((s.kind, s.events, s.empty), (Kind::Long, 8, 0));
+}
+
+#[test]
+fn a_list_that_is_empty_beside_the_time_is_empty() {
+    let asks: Vec<Ask> = (0..6)
+        .map(|n| ask(n * 2000, "/m", &format!("{{\"ts\":{},\"events\":[]}}", 1000 + n)))
+        .collect();
+    let all = run(&asks);
+    let [s] = &all[..] else { panic!("{all:#?}") };
+    assert_eq!((s.kind, s.events, s.empty), (Kind::Short, 0, 6));
+}
+
+/// Numbered answers to POST, as Bayeux (CometD) has them.
+fn posts(holds: &[i64]) -> Vec<Ask> {
+    let mut start = 0;
+    let one = |(n, hold): (usize, &i64)| {
+        let mut a = ask(start, "/cometd", &format!("[{{\"id\":\"{n}\",\"successful\":true}}]"));
+        a.method = "POST";
+        a.hold = *hold;
+        start += hold + 10;
+        a
+    };
+    holds.iter().enumerate().map(one).collect()
+}
+
+#[test]
+fn a_post_that_is_held_for_a_round_time_again_and_again_is_a_long_poll() {
+    let all = run(&posts(&[30_002, 30_005, 12_000, 30_001, 30_004]));
+    let [s] = &all[..] else { panic!("{all:#?}") };
+    assert_eq!((s.kind, s.requests, s.events, s.timeouts), (Kind::Long, 5, 1, 4));
+    // Work takes as long as it takes, even where it takes the same.
+    assert!(run(&posts(&[7_300, 7_310, 7_305, 7_302])).is_empty());
+    assert!(run(&posts(&[30_002, 11_000, 17_000, 12_500])).is_empty());
+    assert!(run(&posts(&[30_000, 34_000, 38_000, 41_000])).is_empty());
 }

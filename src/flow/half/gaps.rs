@@ -67,6 +67,12 @@ impl Half {
         self.hole = None;
     }
 
+    /// Whether the first bytes of a stream whose SYN was not captured need wait no longer,
+    /// since the peer has them.
+    pub(in crate::flow) fn is_due(&self) -> bool {
+        !self.started && self.lowest.is_some_and(|(low, ..)| self.acked.is_some_and(|a| a >= low))
+    }
+
     /// Decides where a stream begins whose SYN was not captured. Its first
     /// segments may have come out of order, so the first one waits, until the peer
     /// is seen to have all before it, or a few packets have brought no earlier one.

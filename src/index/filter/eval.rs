@@ -79,6 +79,9 @@ fn holds(v: Val<'_>, op: Op, literal: &Literal) -> bool {
         },
         (Val::Whole(n, _), Literal::Whole(l)) => ordered(op, Some(n.cmp(l))),
         (Val::Float(n), Literal::Float(l)) => ordered(op, n.partial_cmp(l)),
+        (Val::Float(n), Literal::Span(l)) => {
+            ordered(op, (n * 1e9).round().partial_cmp(&(*l as f64)))
+        }
         (Val::Span(n), Literal::Span(l)) => ordered(op, Some(n.cmp(l))),
         (Val::Seconds(n), Literal::Span(l)) => ordered(op, Some(i128::from(n).cmp(l))),
         (Val::Time(t), Literal::Time(l)) => ordered(op, Some(t.0.cmp(l))),

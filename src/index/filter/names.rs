@@ -308,13 +308,14 @@ impl Name {
 
     /// What sort of value it has.
     #[must_use]
-    pub const fn kind(&self) -> Type {
+    pub fn kind(&self) -> Type {
         match self {
             Self::Common(c) => c.kind,
             Self::Protocol(_) | Self::Kind(..) | Self::Below(_) => Type::Group,
             Self::Field(f) => match f.kind {
                 Kind::Flag => Type::Flag,
                 Kind::Unsigned | Kind::Signed | Kind::Enumerated => Type::Whole(Some(f)),
+                Kind::Float if f.unit() == Some("s") => Type::Seconds,
                 Kind::Float => Type::Float,
                 Kind::Bytes | Kind::Data => Type::Bytes,
                 Kind::Text => Type::Text,
@@ -380,7 +381,8 @@ fn unknown(text: &str) -> String {
 }
 
 /// Up to three of the names that are nearest to a text, nearest first.
-pub(super) fn near<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+#[must_use]
+pub fn near<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let last = |n: &'a str| n.rsplit('.').next().unwrap_or(n);
     let most = (text.chars().count() / 3).clamp(1, 4);
     let mut found: Vec<(usize, &str)> = names

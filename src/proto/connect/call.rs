@@ -65,6 +65,7 @@ impl Call {
         }
         match &ended {
             Ended::Response => self.settle(),
+            Ended::NoResponse if self.sides[1].missed => {}
             Ended::NoResponse => self.findings.push(Finding::new(&findings::NO_RESPONSE)),
             Ended::Deadline => self.findings.push(Finding::new(&findings::DEADLINE)),
             Ended::Reset(..) | Ended::ConnectionLost => {

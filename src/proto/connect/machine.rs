@@ -88,6 +88,8 @@ pub(super) struct Direction {
     pub(super) said: bool,
     /// A gap: what follows cannot be told apart.
     pub(super) lost: bool,
+    /// A gap before anything was seen: the head may be in it.
+    pub(super) missed: bool,
 }
 
 /// A message in the making.
@@ -341,6 +343,7 @@ impl Call {
 
     fn gap(&mut self, side: Side, len: u64, out: &mut dyn Out) {
         let d = self.side(side);
+        d.missed |= d.body == Body::Nothing;
         if d.lost || d.body == Body::Nothing {
             return;
         }

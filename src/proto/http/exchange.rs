@@ -29,11 +29,22 @@ impl Http {
         };
         if let Some(code) = reset {
             d.findings.push(Finding::new(&g::RESET).with(format!("code {code}")));
-        } else if !a.seen {
+        } else if !a.seen && !a.gap {
             d.findings.push(Finding::new(&g::NO_RESPONSE));
         }
         if !q.seen {
             d.findings.push(Finding::new(&g::NO_REQUEST));
+        }
+        if a.seen {
+            let spec = match a.status {
+                500..=599 => Some(&g::SERVER_ERROR),
+                429 => Some(&g::TOO_MANY_REQUESTS),
+                _ => None,
+            };
+            d.findings.extend(spec.map(|s| {
+                let code = format!("{} {}", a.status, text::reason(a.status));
+                Finding::new(s).with(code.trim_end()).proved_by([a.start.packet])
+            }));
         }
         // A reset is said above already.
         self.late.retain(|f| f.spec.code != g::RESET.code);
@@ -46,6 +57,7 @@ impl Http {
         facts.request = q.seen.then_some([q.start, q.last]);
         facts.response = a.seen.then_some([a.start, a.last]);
         facts.body_hash = self.hash.value();
+        facts.empty_list = self.small.is_empty_list();
         d.facts = Some(Facts::Http(facts));
         out.emit(d);
     }
@@ -86,6 +98,8 @@ impl Http {
         };
         if a.seen {
             what.push_str(&format!(" → {}, {}", a.status, text::bytes(a.length)));
+        } else if a.gap {
+            what.push_str(" → (response not captured)");
         } else if !reset {
             what.push_str(" → no response");
         }

@@ -56,6 +56,12 @@ pub static BAD_CODING: FindingSpec = FindingSpec::error(
     "RFC 9110 §8.4",
     "The body cannot be decoded as its Content-Encoding says; what came out of it before is shown.",
 );
+/// Zeros behind a coding.
+pub static CODING_PADDING: FindingSpec = FindingSpec::note(
+    "http.coding-padding",
+    "RFC 1952 §2.2",
+    "Zero bytes follow the end of a gzip body; most recipients take no notice of them.",
+);
 /// A coding has another name.
 pub static UNKNOWN_CODING: FindingSpec = FindingSpec::note(
     "http.unknown-content-coding",
@@ -79,6 +85,19 @@ pub static PARTS_LIMIT: FindingSpec = FindingSpec::warning(
     "http.parts-limit",
     "framescope",
     "The body has more parts, or deeper ones, than are listed here.",
+);
+
+/// The server could not.
+pub static SERVER_ERROR: FindingSpec = FindingSpec::warning(
+    "http.server-error",
+    "RFC 9110 §15.6",
+    "The server, or a proxy before it, failed to answer a request that may have been right: a status of 500 to 599.",
+);
+/// Asked too often.
+pub static TOO_MANY_REQUESTS: FindingSpec = FindingSpec::note(
+    "http.too-many-requests",
+    "RFC 6585 §4",
+    "The client asks more often than the server lets it: 429.",
 );
 
 /// Asked again and again.
@@ -105,10 +124,13 @@ pub static FINDINGS: &[&FindingSpec] = &[
     &GAP,
     &LENGTH,
     &BAD_CODING,
+    &CODING_PADDING,
     &UNKNOWN_CODING,
     &INFLATE_LIMIT,
     &MULTIPART,
     &PARTS_LIMIT,
+    &SERVER_ERROR,
+    &TOO_MANY_REQUESTS,
     &POLLING,
     &LONG_POLLING,
 ];

@@ -82,13 +82,38 @@ fn split(value: &[u8], separator: u8) -> Vec<&[u8]> {
 
 fn unquoted(v: &[u8]) -> String {
     let v = v.trim_ascii();
-    let inner = v.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\""));
-    String::from_utf8_lossy(inner.unwrap_or(v)).replace("\\\"", "\"")
+    let Some(inner) = v.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")) else {
+        return String::from_utf8_lossy(v).into_owned();
+    };
+    // RFC 9110 §5.6.4: a backslash stands before any character, itself included.
+    let mut escaped = false;
+    let plain: Vec<u8> = inner
+        .iter()
+        .copied()
+        .filter(|b| {
+            escaped = !escaped && *b == b'\\';
+            !escaped
+        })
+        .collect();
+    String::from_utf8_lossy(&plain).into_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quotes_and_backslashes() {
+        for (v, want) in [
+            (&br#""a\"b\\c\d""#[..], r#"a"b\cd"#),
+            (br#""\\""#, r"\"),
+            (br#" "plain" "#, "plain"),
+            (br"no\quotes", r"no\quotes"),
+            (br#"""#, r#"""#),
+        ] {
+            assert_eq!(unquoted(v), want);
+        }
+    }
 
     #[test]
     fn the_chain_is_listed_in_order() {

@@ -27,6 +27,7 @@ use crate::proto::http::hops::hops;
 use crate::proto::http::message::{
     About, Ended, Message, Shown, lossy, media_type, status, target,
 };
+use crate::proto::http::nothing::Small;
 use crate::proto::http::preflight::Preflight;
 use crate::proto::http::stream::Stream;
 use crate::proto::{Chunk, EndCause, Head, Input, Machine, Out, Progress, missing};
@@ -42,6 +43,8 @@ pub struct Http {
     pub(super) facts: Box<HttpFacts>,
     /// Of the response's body as sent.
     pub(super) hash: Hash,
+    /// The response's body, where it is JSON and short.
+    pub(super) small: Small,
     /// Where the response is a stream of events.
     pub(super) stream: Option<Box<Stream>>,
     /// What the request said of a stream that was lost.
@@ -69,7 +72,15 @@ impl Machine for Http {
                 if side == Side::Server {
                     self.stream_ends(input, out);
                 }
-                let how = if cause == EndCause::Finished { Ended::Whole } else { Ended::Cut };
+                let how = match cause {
+                    EndCause::Finished => Ended::Whole,
+                    EndCause::CaptureEnded | EndCause::Evicted
+                        if side == Side::Server && self.response.streams =>
+                    {
+                        Ended::Open
+                    }
+                    _ => Ended::Cut,
+                };
                 self.end(side, how, out);
             }
             Input::Reset { code, .. } => {
@@ -91,6 +102,7 @@ impl Machine for Http {
             about: self.about.clone(),
             facts: self.facts.clone(),
             hash: self.hash,
+            small: self.small.clone(),
             stream: match &self.stream {
                 // A decoder has no copy: such a stream is read again from its start.
                 Some(s) => Some(Box::new(s.fork()?)),
@@ -221,6 +233,9 @@ impl Http {
         self.sent(c.side, 0, c.data.len() as u64);
         if c.side == Side::Server {
             self.hash.update(c.data);
+            if self.facts.media_type.ends_with("json") {
+                self.small.add(c.data);
+            }
             self.stream_goes_on(c, out);
         }
     }

@@ -14,6 +14,8 @@ use crate::proto::{Head, Headers, Out, Trace};
 pub(super) enum Ended {
     Whole,
     Cut,
+    /// A stream of events that goes on: nothing of it is missing.
+    Open,
     Reset(u32),
 }
 
@@ -88,6 +90,7 @@ impl Message {
             Ended::Reset(code) => {
                 self.findings.push(Finding::new(&g::RESET).with(format!("code {code}")));
             }
+            Ended::Open => {}
             Ended::Cut => {
                 let detail = match self.stated {
                     Some(n) => format!("{} of {}", self.length, text::bytes(n)),
@@ -221,7 +224,7 @@ impl Shown {
             line,
             media_type: media_type(h.headers),
             content_type: h.headers.get("content-type").unwrap_or_default().to_vec(),
-            codings: Codings::of(h.headers.all("content-encoding")),
+            codings: Codings::of_message(h.headers),
             range: h.headers.get("content-range").is_some(),
             body: Trace::new(true, "body"),
             kept: Vec::new(),

@@ -11,6 +11,7 @@ mod hash;
 mod hops;
 mod machine;
 mod message;
+mod nothing;
 mod preflight;
 mod stream;
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl Http {
         if !out.open(child) {
             return;
         }
-        let codings = Codings::of(h.headers.all("content-encoding"));
+        let codings = Codings::of_message(h.headers);
         let stream = match (&codings, codings.decoder()) {
             (_, Some(d)) => Stream::Coded(Box::new(d), 0),
             (Codings::Known(_), None) => Stream::Plain,

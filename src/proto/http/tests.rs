@@ -65,7 +65,7 @@ fn a_request_a_response_and_their_exchange() {
     r.end(&mut m, Server, EndCause::Finished);
     assert_eq!(
         summaries(&r),
-        ["GET /a HTTP/1.1", "200 OK text/plain 5 bytes", "GET /a → 200, 5 bytes, 5 µs"]
+        ["GET /a HTTP/1.1", "200 OK text/plain 5 bytes: hello", "GET /a → 200, 5 bytes, 5 µs"]
     );
     assert_eq!(r.kinds(Level::Message), ["request", "response"]);
     let answer = &r.events[1];
@@ -177,6 +177,51 @@ fn informational_responses_are_messages() {
 }
 
 #[test]
+fn a_server_that_fails_is_found() {
+    let answered = |status: &str| {
+        let (mut r, mut m) = (Recorder::new(), Http::new());
+        head(&mut r, &mut m, Client, 1, true, GET);
+        r.end(&mut m, Client, EndCause::Finished);
+        head(&mut r, &mut m, Server, 2, true, &[(":status", status)]);
+        r.end(&mut m, Server, EndCause::Finished);
+        let e = r.events.last().unwrap();
+        assert_eq!(e.level, Level::Exchange);
+        let found: Vec<_> = e
+            .findings
+            .iter()
+            .map(|f| (f.spec.code, f.detail.clone().unwrap_or_default().to_string()))
+            .collect();
+        assert_eq!(found.len(), r.codes().len(), "of the exchange alone");
+        found
+    };
+    let error = |what: &str| vec![("http.server-error", what.to_owned())];
+    assert_eq!(answered("503"), error("503 Service Unavailable"));
+    assert_eq!(answered("599"), error("599"));
+    assert_eq!(answered("429"), [("http.too-many-requests", "429 Too Many Requests".to_owned())]);
+    for fine in ["200", "404", "499", "600"] {
+        assert_eq!(answered(fine), [], "{fine}");
+    }
+}
+
+#[test]
+fn lines_show_how_text_begins_and_what_it_was_inflated_to() {
+    let line =
+        |r: &Recorder| summaries(r).into_iter().find(|s| s.contains(" byte")).unwrap().to_owned();
+    let r = body("application/json; charset=utf-8", b"{\n  \"id\": 42\n}");
+    assert_eq!(line(&r), "POST / HTTP/1.1 application/json 14 bytes: { \"id\": 42 }");
+    let r = body("application/octet-stream", b"{}");
+    assert_eq!(line(&r), "POST / HTTP/1.1 application/octet-stream 2 bytes");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&[b'a'; 300]).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let n = gzip.len();
+    assert_eq!(line(&compressed("gzip", &gzip)), format!("200 OK {n} bytes gzip, 300 inflated"));
+    let cut = line(&compressed("gzip", &gzip[..n - 9]));
+    assert!(cut.ends_with(" inflated of it"), "{cut}");
+    assert_eq!(line(&compressed("magic", b"abc")), "200 OK 3 bytes magic");
+}
+
+#[test]
 fn what_is_missing_is_said() {
     let (mut r, mut m) = (Recorder::new(), Http::new());
     head(&mut r, &mut m, Client, 1, true, GET);
@@ -184,6 +229,16 @@ fn what_is_missing_is_said() {
     r.end(&mut m, Server, EndCause::CaptureEnded);
     assert_eq!(summaries(&r), ["GET /a HTTP/1.1", "GET /a → no response"]);
     assert_eq!(r.codes(), ["http.no-response"]);
+    assert!(!r.events[1].complete);
+
+    // It went missing.
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    head(&mut r, &mut m, Client, 1, true, GET);
+    r.end(&mut m, Client, EndCause::Finished);
+    r.gap(&mut m, Server, 0);
+    r.end(&mut m, Server, EndCause::CaptureEnded);
+    assert_eq!(summaries(&r), ["GET /a HTTP/1.1", "GET /a → (response not captured)"]);
+    assert_eq!(r.codes(), [""; 0]);
     assert!(!r.events[1].complete);
 
     let (mut r, mut m) = (Recorder::new(), Http::new());
@@ -434,6 +489,47 @@ fn multipart_is_listed() {
     assert_eq!(heads[2].0, "Content-Type");
     assert_eq!(heads[2].2, b"Content-Type: image/png\r\n");
     assert_eq!(listed(&r, &["http.body_format"])[0].1, text("PNG image"));
+}
+
+#[test]
+fn the_parts_of_what_is_kept_are_listed() {
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    r.payload_cap = UPLOAD.len() - 12;
+    let fields: &[_] =
+        &[(":method", "POST"), (":path", "/"), ("content-type", "multipart/form-data; boundary=b")];
+    head(&mut r, &mut m, Client, 1, false, fields);
+    r.bytes(&mut m, Client, UPLOAD, 1460);
+    r.end(&mut m, Client, EndCause::Finished);
+    let d = r.events[0].detail.as_ref().unwrap();
+    assert_eq!(d.truncated, Some(UPLOAD.len() as u64));
+    let parts = d
+        .tree
+        .nodes()
+        .iter()
+        .filter(|n| n.spec.name == crate::proto::http::fields::PART.name)
+        .count();
+    assert!(parts > 1, "{parts}");
+    assert_eq!(r.codes(), [""; 0], "what is missing is behind the cut");
+}
+
+#[test]
+fn a_stream_that_is_open_at_the_end_lacks_nothing() {
+    let answer: &[_] = &[(":status", "200"), ("content-type", "text/event-stream")];
+    for (cause, codes) in [
+        (EndCause::CaptureEnded, &[][..]),
+        (EndCause::Finished, &[]),
+        (EndCause::Cut, &["http.body-cut"]),
+    ] {
+        let (mut r, mut m) = (Recorder::new(), Http::new());
+        head(&mut r, &mut m, Client, 1, true, GET);
+        r.end(&mut m, Client, EndCause::Finished);
+        head(&mut r, &mut m, Server, 2, false, answer);
+        r.bytes(&mut m, Server, b"data: 1\n\n", 1460);
+        r.end(&mut m, Server, cause);
+        assert_eq!(r.codes(), codes, "{cause:?}");
+        let exchange = r.events.last().unwrap();
+        assert_eq!(exchange.complete, cause == EndCause::Finished);
+    }
 }
 
 #[test]

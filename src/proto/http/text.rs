@@ -25,6 +25,52 @@ pub(super) fn short(s: &str) -> String {
     }
 }
 
+/// Characters of a body that a line shows.
+const PREVIEW: usize = 120;
+
+/// Whether a body of this media type (in lower case) is text that people read.
+pub(super) fn is_text(media_type: &str) -> bool {
+    let (family, kind) = media_type.split_once('/').unwrap_or((media_type, ""));
+    let plain = ["json", "xml", "javascript", "x-www-form-urlencoded", "x-ndjson", "graphql"];
+    family == "text"
+        || family == "application" && plain.contains(&kind)
+        || kind.ends_with("+json")
+        || kind.ends_with("+xml")
+}
+
+/// The beginning of a text body in one line, where it reads as text; `total` bytes are all
+/// of it.
+pub(super) fn preview(body: &[u8], total: u64) -> Option<String> {
+    // Four bytes a character at most, and as much again for indentation that is left out.
+    let head = body.get(..PREVIEW * 8).unwrap_or(body);
+    let text = match std::str::from_utf8(head) {
+        Ok(t) => t,
+        // The cut went through a character.
+        Err(e) if e.error_len().is_none() && (head.len() as u64) < total => {
+            std::str::from_utf8(head.get(..e.valid_up_to())?).ok()?
+        }
+        Err(_) => return None,
+    };
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    let long = line.char_indices().nth(PREVIEW).map(|(at, _)| at);
+    line.truncate(long.unwrap_or(line.len()));
+    let odd = |c: char| c.is_control() || c == '\u{feff}';
+    if line.is_empty() || line.chars().any(odd) {
+        return None;
+    }
+    if long.is_some() || (head.len() as u64) < total {
+        line.truncate(line.trim_end().len());
+        line.push('…');
+    }
+    Some(line)
+}
+
 /// The registered reason phrase of a status code (RFC 9110 §15 and its
 /// registry), for versions that send none.
 pub(super) const fn reason(code: u16) -> &'static str {
@@ -90,5 +136,35 @@ pub(super) const fn reason(code: u16) -> &'static str {
         508 => "Loop Detected",
         511 => "Network Authentication Required",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_a_body_in_a_line() {
+        let all = |t: &str| preview(t.as_bytes(), t.len() as u64);
+        assert_eq!(
+            all("{\n  \"a\": 1,\r\n\t\"b\": \"x  y\"\n}\n").unwrap(),
+            "{ \"a\": 1, \"b\": \"x y\" }"
+        );
+        assert_eq!(all("plain").as_deref(), Some("plain"));
+        assert_eq!(preview(b"plain", 9).as_deref(), Some("plain…"));
+        let long = all(&"€".repeat(500)).unwrap();
+        assert_eq!(long.chars().count(), PREVIEW + 1);
+        assert!(long.ends_with("€…"));
+        // Cut within a character, and something that is no text.
+        assert_eq!(preview("gr\u{fc}n".as_bytes().get(..3).unwrap(), 5).as_deref(), Some("gr…"));
+        for no in [&b""[..], b" \n", b"a\0b", b"\xff\xfe", b"a\x1b[2Jb"] {
+            assert_eq!(preview(no, no.len() as u64), None, "{no:?}");
+        }
+        for yes in ["text/plain", "application/json", "application/problem+json", "image/svg+xml"] {
+            assert!(is_text(yes), "{yes}");
+        }
+        for no in ["", "image/png", "application/octet-stream", "application/grpc", "json"] {
+            assert!(!is_text(no), "{no}");
+        }
     }
 }

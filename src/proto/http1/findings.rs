@@ -31,7 +31,7 @@ findings! {
     BAD_CODING error "http1.bad-transfer-coding" "RFC 9112 §6.1" "The last transfer coding is not chunked, so a request's end cannot be known.";
     CODING_IN_HTTP10 warning "http1.coding-in-http10" "RFC 9112 §6.1" "Transfer-Encoding in a message of HTTP/1.0, whose framing must be taken for faulty.";
     BAD_CHUNK error "http1.bad-chunk" "RFC 9112 §7.1" "A chunk has no valid size, or its data no end; this direction is not followed further.";
-    BODY_CUT warning "http1.body-cut" "RFC 9112 §8" "The connection closed before the end of the body.";
+    BODY_CUT note "http1.body-cut" "RFC 9112 §8" "The connection closed before the end of the body: where its framing stood. What that means is found of the message.";
     BODY_WITHHELD note "http1.body-withheld" "RFC 9110 §10.1.1" "The client expected 100 (Continue), got another answer, and sent no body.";
     NO_REQUEST note "http1.response-without-request" "RFC 9112 §9.2" "A response stands alone: its request was not captured, or there was none.";
     TOO_MANY warning "http1.too-many-requests" "RFC 9112 §9.3.2" "More requests wait for their responses than are followed; the oldest was given up.";
@@ -39,5 +39,5 @@ findings! {
     UPGRADE_UNNAMED error "http1.upgrade-unnamed" "RFC 9110 §15.2.2" "101 (Switching Protocols) without an Upgrade field.";
     NO_CONNECTION_UPGRADE warning "http1.upgrade-not-in-connection" "RFC 9110 §7.8" "Upgrade is sent without the connection option of that name.";
     AFTER_CLOSE warning "http1.bytes-after-close" "RFC 9112 §9.6" "The server sends more behind a response that said `Connection: close`.";
-    GAP warning "http1.gap" "RFC 9112 §6" "Bytes are missing where a message begins or ends; this direction is not followed further.";
+    GAP warning "http1.gap" "RFC 9112 §6" "Bytes are missing where a message begins or ends; behind them the next one is looked for.";
 }

@@ -115,6 +115,13 @@ fn request(data: &[u8]) -> Looks {
     Looks::Request(certain)
 }
 
+/// Whether `data` begins with a method that is known, or with the front of one.
+pub(super) fn knows_method(data: &[u8]) -> bool {
+    let method = data.split(|b| *b == b' ').next().unwrap_or_default();
+    let whole = method.len() < data.len();
+    METHODS.iter().any(|m| *m == method || !whole && m.starts_with(method))
+}
+
 /// Targets have no control bytes; other than ASCII is sent, though it must not be.
 fn printable(bytes: &[u8]) -> bool {
     bytes.iter().all(|b| *b >= 0x20 && *b != 0x7f)

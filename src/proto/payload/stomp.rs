@@ -3,8 +3,12 @@
 //! By the subprotocols `v10.stomp`, `v11.stomp`, `v12.stomp`, and by content where a
 //! session begins (CONNECT or STOMP with `accept-version`, CONNECTED); what follows
 //! in that session is STOMP then.
+//!
+//! A frame may be split over messages: some clients do so with large ones, for servers
+//! that take no large messages. It is read with the last of them.
 
 use crate::base::BufferId;
+use crate::base::limits::MAX_HELD_FRAME;
 use crate::event::Detail;
 use crate::field::Value;
 use crate::finding::Finding;
@@ -90,6 +94,49 @@ const COMMANDS: &[&str] = &[
 const MAX_FRAMES: usize = 256;
 /// Headers of one frame that are read.
 const MAX_HEADERS: usize = 1024;
+/// Bytes of headers that may wait for the rest of them.
+const MAX_HEADER_BYTES: usize = 16 << 10;
+
+/// The first line is a command.
+fn is_begun(data: &[u8]) -> bool {
+    let Some(n) = memchr::memchr(b'\n', data) else { return false };
+    let line = data.get(..n).unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    COMMANDS.iter().any(|c| c.as_bytes() == line)
+}
+
+/// Whether these are the first bytes of a frame, and not all of it.
+fn is_part(data: &[u8]) -> bool {
+    if memchr::memchr(b'\n', data).is_none() {
+        let line = data.strip_suffix(b"\r").unwrap_or(data);
+        return COMMANDS.iter().any(|c| c.as_bytes().starts_with(line));
+    }
+    if !is_begun(data) {
+        return false;
+    }
+    let (mut rest, mut length) = (data, None);
+    loop {
+        let Some(n) = memchr::memchr(b'\n', rest) else { return !data.contains(&0) };
+        let (line, after) = rest.split_at_checked(n).unwrap_or((rest, &[]));
+        rest = after.get(1..).unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            break;
+        }
+        if data.len().saturating_sub(rest.len()) > MAX_HEADER_BYTES {
+            return false;
+        }
+        if let (None, Some(v)) = (length, line.strip_prefix(b"content-length:")) {
+            length = std::str::from_utf8(v).ok().and_then(|v| v.trim().parse::<usize>().ok());
+        }
+    }
+    let ended = rest.trim_ascii_end().ends_with(&[0]);
+    match length {
+        // Where it ends with a NUL all the same, the length is wrong.
+        Some(stated) => rest.len() <= stated && !ended,
+        None => !rest.contains(&0),
+    }
+}
 
 fn begins(data: &[u8]) -> bool {
     let head = data.get(..512).unwrap_or(data);
@@ -123,13 +170,36 @@ impl PayloadDecoder for Decoder {
             }
             message.memo.set("stomp", 0);
         }
+        let told = self.demands(hint);
+        let mut held = if told { message.memo.take_held(hint.side) } else { Vec::new() };
+        let lost = told && message.memo.is_lost(hint.side);
+        let unended = !held.is_empty() && is_begun(data);
+        if lost || unended {
+            held.clear();
+        }
+        let before = held.len();
+        held.extend_from_slice(data);
+        // Without a NUL in it, it cannot be the end of anything.
+        let goes_on = before > 0 && !data.contains(&0);
+        let data = held.as_slice();
         let mut r = Reader {
             data,
             at: 0,
-            sheet: Sheet::new(detail, self.demands(hint)),
+            sheet: Sheet::new(detail, told).behind(before),
             plain: hint.media_type == "v10.stomp",
         };
         let mut lines = Vec::new();
+        let mut part = None;
+        if lost && !is_begun(data) && !matches!(data, [b'\n' | b'\r', ..]) {
+            // The rest of a frame, mostly.
+            r.rest_here();
+            lines.push("(not read: a message before it is missing)".to_owned());
+        } else if told {
+            message.memo.set_lost(hint.side, false);
+        }
+        if unended && !lost {
+            r.sheet.found(&UNFINISHED, "another frame begins before the NUL of the last one", 0, 0);
+        }
         while r.at < data.len() && lines.len() < MAX_FRAMES {
             if matches!(r.peek(0), Some(b'\n' | b'\r')) {
                 let beats = data.get(r.at..).unwrap_or_default();
@@ -138,6 +208,15 @@ impl PayloadDecoder for Decoder {
                 // Behind a frame they end it, too.
                 r.bytes(if lines.is_empty() { &HEARTBEAT } else { &EOL }, to);
                 continue;
+            }
+            let rest = data.get(r.at..).unwrap_or_default();
+            if told && (goes_on || is_part(rest)) {
+                let word =
+                    String::from_utf8_lossy(rest.split(|b| *b == b'\n').next().unwrap_or(rest));
+                lines.push(format!("(part of {})", short(word.trim_end(), 40)));
+                part = Some(r.at);
+                r.rest_here();
+                break;
             }
             lines.push(r.frame());
         }
@@ -149,7 +228,16 @@ impl PayloadDecoder for Decoder {
         if !data.is_empty() {
             r.sheet.say(hint, &line);
         }
-        Some(r.sheet.finish())
+        let found = r.sheet.finish();
+        if let Some(start) = part {
+            held.drain(..start.min(held.len()));
+            if held.len() <= MAX_HELD_FRAME {
+                message.memo.hold(hint.side, held);
+            } else {
+                message.memo.set_lost(hint.side, true);
+            }
+        }
+        Some(found)
     }
 }
 
@@ -181,6 +269,17 @@ impl<'a> Reader<'a, '_> {
         let (start, end, bytes) = self.take(to);
         if self.sheet.is_seen() {
             self.sheet.field(spec, start, end, Value::Bytes(bytes.into()));
+        }
+    }
+
+    /// What is not read of this message; what lies in earlier ones is not shown again.
+    fn rest_here(&mut self) {
+        let (from, to) = (place(self.at), self.data.len());
+        let first = self.sheet.first_here().max(self.at);
+        self.at = to;
+        if self.sheet.is_seen() {
+            let bytes = self.data.get(first..).unwrap_or_default();
+            self.sheet.field(&REST, from, place(to), Value::Bytes(bytes.into()));
         }
     }
 

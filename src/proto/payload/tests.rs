@@ -170,9 +170,17 @@ fn stomp() {
             "\n",
             "SEND\r\ndestination:/q\r\nx:a\\cb\r\n\r\nhi\0\n",
             "SEND\ncontent-length:9\n\nhi\0",
-            "SEND\nx\ny:\\t\n\nhi",
+            "SEND\nx\ny:\\t\n\nhi\0",
             "HELLO\n\n\0",
             "SEND\nx:1",
+            "SEND\ndestination:/a\n\nwhole\0",
+            // Split anywhere, with a length that has a NUL in it or without one.
+            "SE",
+            "ND\ncontent-le",
+            "ngth:8\n\na\0b",
+            "\nSEND",
+            "\0SEND\n\nnext",
+            "\0",
         ]),
     );
     assert_eq!(
@@ -182,9 +190,16 @@ fn stomp() {
             "STOMP heartbeat",
             "STOMP SEND /q hi",
             "STOMP SEND hi !stomp.bad-length",
-            "STOMP SEND hi !stomp.bad-header !stomp.bad-escape !stomp.unfinished",
+            "STOMP SEND hi !stomp.bad-header !stomp.bad-escape",
             "STOMP HELLO !stomp.unknown-command",
-            "STOMP SEND !stomp.unfinished",
+            "STOMP (part of SEND)",
+            "STOMP SEND /a whole !stomp.unfinished",
+            "STOMP (part of SE)",
+            "STOMP (part of SEND)",
+            "STOMP (part of SEND)",
+            "STOMP (part of SEND)",
+            "STOMP SEND a b SEND; 1 more",
+            "STOMP SEND next",
         ]
     );
 }

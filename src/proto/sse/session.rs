@@ -1,10 +1,10 @@
 //! The stream as a whole: its exchange.
 
-use crate::base::limits::{MAX_FACT_BYTES, MAX_FACT_TARGET_BYTES};
+use crate::base::limits::{MAX_FACT_BYTES, MAX_FACT_TARGET_BYTES, MAX_STREAM_IDS};
 use crate::base::time::human;
 use crate::base::{Moment, Side};
 use crate::event::{Detail, Draft, Level};
-use crate::facts::{Facts, StreamFacts};
+use crate::facts::{Facts, StreamFacts, id_hash};
 use crate::field::Value;
 use crate::finding::Finding;
 use crate::proto::sse::{fields as f, findings as g};
@@ -71,6 +71,8 @@ impl Session {
             + id(&f.last_id)
             + id(&f.first_id)
             + id(&f.resumed_from)
+            + f.method.len()
+            + size_of_val(&*f.recent_ids)
     }
 
     pub(super) fn path(&self) -> &str {
@@ -89,6 +91,7 @@ impl Session {
         if h.side == Side::Client {
             self.asked = true;
             f.host = text(h.headers, ":authority", MAX_FACT_BYTES).unwrap_or_default();
+            f.method = text(h.headers, ":method", MAX_FACT_BYTES).unwrap_or_default();
             f.target = text(h.headers, ":path", MAX_FACT_TARGET_BYTES).unwrap_or_default();
             f.resumed_from = text(h.headers, "last-event-id", MAX_FACT_BYTES);
             return;
@@ -158,6 +161,12 @@ impl Session {
         if f.first_id.is_none() {
             f.first_id = Some(id.clone());
         }
+        if f.last_id.as_ref() != Some(&id) {
+            if f.recent_ids.len() >= MAX_STREAM_IDS {
+                f.recent_ids.remove(0);
+            }
+            f.recent_ids.push(id_hash(&id));
+        }
         f.last_id = Some(id);
     }
 
@@ -175,6 +184,7 @@ impl Session {
             EndedBy::Capture => self.spoke,
             _ => self.spoke.max(out.now()),
         };
+        self.facts.open = by == EndedBy::Capture;
         let start = self.start.unwrap_or(now);
         self.silence = self.silence.max(now.time.since(self.spoke.time));
         let sent = self.encoded.unwrap_or(self.bytes);

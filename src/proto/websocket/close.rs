@@ -12,6 +12,20 @@ pub enum Standing {
     Unassigned,
 }
 
+/// A code, its name and the reason that was given, for sentences:
+/// `4000 (private) "kicked by admin"`.
+#[must_use]
+pub(super) fn told(code: u16, reason: &str) -> String {
+    let mut s = code.to_string();
+    if let Some(name) = name(u64::from(code)) {
+        s.push_str(&format!(" ({name})"));
+    }
+    if !reason.is_empty() {
+        s.push_str(&format!(" \"{reason}\""));
+    }
+    s
+}
+
 /// The name of a code, where the registry has one; 4000 to 4999 are private.
 #[must_use]
 pub const fn name(code: u64) -> Option<&'static str> {

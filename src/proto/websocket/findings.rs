@@ -16,10 +16,12 @@ macro_rules! findings {
 
 findings! {
     // The handshake.
+    BAD_REQUEST = error("websocket.bad-request", "RFC 6455 §4.1",
+        "The opening handshake is not a GET request of HTTP/1.1.");
     BAD_KEY = error("websocket.bad-key", "RFC 6455 §4.1",
-        "Sec-WebSocket-Key is missing, or is not 16 bytes in base64.");
+        "Sec-WebSocket-Key is missing, there twice, or not 16 bytes in base64.");
     BAD_VERSION = error("websocket.bad-version", "RFC 6455 §4.1",
-        "Sec-WebSocket-Version is not 13.");
+        "Sec-WebSocket-Version is not 13, or there twice.");
     ACCEPT_MISMATCH = error("websocket.accept-mismatch", "RFC 6455 §4.2.2",
         "Sec-WebSocket-Accept is missing, or is not what follows from the client's key.");
     BAD_STATUS = warning("websocket.bad-status", "RFC 6455 §4.2.2",
@@ -37,7 +39,7 @@ findings! {
     UNKNOWN_EXTENSION = note("websocket.unknown-extension", "RFC 6455 §9",
         "An extension was agreed that is not decoded: payloads may not be what they seem.");
     EXTENSIONS_UNKNOWN = warning("websocket.extensions-unknown", "RFC 6455 §9.1",
-        "RSV1 is set, the handshake that would say what it means was not captured, and the message does not inflate by itself: it is shown as it was sent.");
+        "RSV1 is set on messages, the handshake that would say what it means was not captured, and they do not inflate by themselves: they are shown as they were sent.");
     // Frames.
     CLIENT_UNMASKED = error("websocket.client-unmasked", "RFC 6455 §5.1",
         "A frame of the client is not masked; the server must close the connection.");
@@ -80,6 +82,10 @@ findings! {
         "A compressed message that inflates beyond the limit, or has too many final blocks: it is shown as it was sent.");
     CONTEXT_LOST = warning("websocket.context-lost", "RFC 7692 §7.2.2",
         "A compressed message that builds on earlier ones that were not captured or could not be inflated: it is shown as it was sent.");
+    WINDOW_EXCEEDED = error("websocket.window-exceeded", "RFC 7692 §7.1.2",
+        "A compressed message refers further back than the agreed window reaches: a receiver with a window of that size cannot inflate it.");
+    TAIL_NOT_REMOVED = error("websocket.tail-not-removed", "RFC 7692 §7.2.1",
+        "A compressed message from whose end 00 00 ff ff was not removed: a receiver gets its text, but where the window is kept not the next message.");
     MESSAGE_OVER_LIMIT = warning("websocket.message-over-limit", "RFC 6455 §10.4",
         "A message that is larger than common servers and clients accept by default.");
     MARKUP = warning("websocket.markup", "RFC 6455 §10.2",

@@ -7,18 +7,31 @@ use crate::base::{Moment, PacketId};
 /// without an answer is told by those that are left.
 const MAX_WAITING: usize = 64;
 
-/// Keys that a new one is compared with. A key of a good source repeats one of these
-/// once in 2^29 frames.
-const KEYS: usize = 8;
+/// Keys that a new one is compared with.
+const KEYS: usize = 256;
+
+/// A key of a good source repeats one of so many before it once in 2^29 frames.
+const NEAR: usize = 8;
+
+/// Keys of a session's first frames that are compared with other sessions'.
+const FIRST: usize = 4;
 
 /// The masking keys of one end (RFC 6455 §5.3, §10.3).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Keys {
-    recent: [Option<([u8; 4], PacketId)>; KEYS],
+    /// The last keys that differ, in a ring, and where they stood.
+    recent: Vec<u32>,
+    packets: Vec<PacketId>,
     next: usize,
-    /// Frames whose key was that of a frame shortly before, and the first two of them.
-    pub(super) repeated: u64,
-    pub(super) repeated_in: Option<[PacketId; 2]>,
+    /// Pairs of keys that were compared: one in 2^32 is equal by chance.
+    pairs: u64,
+    /// Frames whose key was that of a frame before, and the first two of them.
+    repeated: u64,
+    repeated_in: Option<[PacketId; 2]>,
+    /// One of them was that of a frame shortly before.
+    near: bool,
+    /// The first keys.
+    pub(super) first: Vec<(u32, PacketId)>,
     /// Frames whose key was 0, so that they are not masked at all; the first of them.
     pub(super) zero: u64,
     pub(super) zero_in: Option<PacketId>,
@@ -32,13 +45,46 @@ impl Keys {
             self.zero_in.get_or_insert(at.packet);
             return;
         }
-        if let Some((_, before)) = self.recent.iter().flatten().find(|(k, _)| *k == key) {
-            self.repeated = self.repeated.saturating_add(1);
-            self.repeated_in.get_or_insert([*before, at.packet]);
-        } else if let Some(slot) = self.recent.get_mut(self.next % KEYS) {
-            *slot = Some((key, at.packet));
-            self.next = self.next.wrapping_add(1);
+        let key = u32::from_be_bytes(key);
+        if self.first.len() < FIRST {
+            self.first.push((key, at.packet));
         }
+        self.pairs = self.pairs.saturating_add(self.recent.len() as u64);
+        if let Some(i) = self.recent.iter().position(|k| *k == key) {
+            self.near |= (self.next + KEYS - i - 1) % KEYS < NEAR;
+            self.repeated = self.repeated.saturating_add(1);
+            if let Some(before) = self.packets.get(i) {
+                self.repeated_in.get_or_insert([*before, at.packet]);
+            }
+            return;
+        }
+        match (self.recent.get_mut(self.next), self.packets.get_mut(self.next)) {
+            (Some(k), Some(p)) => (*k, *p) = (key, at.packet),
+            _ => {
+                self.recent.push(key);
+                self.packets.push(at.packet);
+            }
+        }
+        self.next = (self.next + 1) % KEYS;
+    }
+
+    /// Frames whose key was that of a frame before, and the first two of them, where
+    /// that is no chance: the more keys were compared, the more of them it takes.
+    pub(super) fn repeats(&self) -> Option<(u64, [PacketId; 2])> {
+        let needed = match self.pairs {
+            _ if self.near => 1,
+            0..=0x1_0000 => 1,
+            0x1_0001..=0x100_0000 => 2,
+            pairs => 3 + (pairs >> 26),
+        };
+        self.repeated_in.filter(|_| self.repeated >= needed).map(|p| (self.repeated, p))
+    }
+
+    /// Memory held, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.recent.capacity() * size_of::<u32>()
+            + self.packets.capacity() * size_of::<PacketId>()
+            + self.first.capacity() * size_of::<(u32, PacketId)>()
     }
 }
 
@@ -46,6 +92,8 @@ impl Keys {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ping {
     payload: u64,
+    /// Its sender had broken a rule: the peer may have failed the connection.
+    doubtful: bool,
     pub(super) at: Moment,
 }
 
@@ -58,23 +106,27 @@ pub(super) struct Pings {
 }
 
 impl Pings {
-    /// A ping.
-    pub(super) fn sent(&mut self, payload: &[u8], at: Moment) {
+    /// A ping; a doubtful one need not be answered.
+    pub(super) fn sent(&mut self, payload: &[u8], doubtful: bool, at: Moment) {
         if self.waiting.len() >= MAX_WAITING {
-            self.waiting.remove(0);
-            self.forgotten = self.forgotten.saturating_add(1);
+            let first = self.waiting.remove(0);
+            self.forgotten = self.forgotten.saturating_add(u64::from(!first.doubtful));
         }
-        self.waiting.push(Ping { payload: Fnv::of(payload), at });
+        self.waiting.push(Ping { payload: Fnv::of(payload), doubtful, at });
     }
 
-    /// A pong of the peer: the round trip of the ping that it answers. Earlier ones
-    /// are answered by it as well (RFC 6455 §5.5.3).
-    pub(super) fn answered(&mut self, payload: &[u8], at: Moment) -> Option<u64> {
+    /// A pong of the peer: the round trip of the ping that it answers, and whether that
+    /// one was doubtful. Earlier ones are answered by it as well (RFC 6455 §5.5.3).
+    pub(super) fn answered(&mut self, payload: &[u8], at: Moment) -> Option<(u64, bool)> {
         let payload = Fnv::of(payload);
         let i = self.waiting.iter().position(|p| p.payload == payload)?;
         let ping = self.waiting.drain(..=i).next_back()?;
         self.forgotten = 0;
-        Some(at.time.since(ping.at.time))
+        for p in self.waiting.iter_mut().filter(|_| ping.doubtful) {
+            // Who answers one goes on with the connection.
+            p.doubtful = false;
+        }
+        Some((at.time.since(ping.at.time), ping.doubtful))
     }
 
     /// The peer's bytes were lost: a pong may have been among them.
@@ -85,12 +137,13 @@ impl Pings {
 
     /// The first one that had no answer.
     pub(super) fn first(&self) -> Option<Ping> {
-        self.waiting.first().copied()
+        self.waiting.iter().find(|p| !p.doubtful).copied()
     }
 
     /// How many had none.
     pub(super) fn unanswered(&self) -> u64 {
-        self.forgotten.saturating_add(self.waiting.len() as u64)
+        let waiting = self.waiting.iter().filter(|p| !p.doubtful).count();
+        self.forgotten.saturating_add(waiting as u64)
     }
 
     /// Memory held, in bytes.
@@ -209,30 +262,69 @@ mod tests {
         for (n, key) in [1_u32, 2, 3, 2, 0, 0, 1].into_iter().enumerate() {
             k.frame(key.to_be_bytes(), at(n as u64, 0));
         }
-        assert_eq!((k.repeated, k.repeated_in), (2, Some([PacketId(1), PacketId(3)])));
+        assert_eq!(k.repeats(), Some((2, [PacketId(1), PacketId(3)])));
         assert_eq!((k.zero, k.zero_in), (2, Some(PacketId(4))));
         let mut good = Keys::default();
         for n in 0..1000_u32 {
             good.frame((n.wrapping_mul(0x9e37_79b9) | 1).to_be_bytes(), at(1, 0));
         }
-        assert_eq!((good.repeated, good.zero), (0, 0));
+        assert_eq!((good.repeats(), good.zero), (None, 0));
+        // Twenty keys in turn, and two hundred.
+        for n in [20, 200] {
+            let mut k = Keys::default();
+            for i in 0..=n {
+                k.frame((i % n + 1_u32).wrapping_mul(0x9e37_79b9).to_be_bytes(), at(i.into(), 0));
+            }
+            assert_eq!(k.repeats(), Some((1, [PacketId(0), PacketId(n.into())])), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_comes_again_by_chance_is_not_one_used_again() {
+        let mut k = Keys::default();
+        let key = |n: u32| (n.wrapping_mul(0x9e37_79b9) | 1).to_be_bytes();
+        for n in 0..100_000 {
+            k.frame(key(n), at(n.into(), 0));
+        }
+        // One, a hundred frames ago: of 25 million pairs.
+        k.frame(key(99_900), at(1, 1));
+        assert_eq!((k.repeated, k.repeats()), (1, None));
+        k.frame(key(99_901), at(1, 1));
+        assert_eq!(k.repeats(), None);
+        k.frame(key(99_902), at(1, 1));
+        assert_eq!(k.repeats().map(|r| r.0), Some(3));
+        assert!(k.memory() < 8 << 10);
+        // Shortly before, one is enough.
+        let mut k = Keys::default();
+        for n in 0..100_000 {
+            k.frame(key(n), at(n.into(), 0));
+        }
+        k.frame(key(99_995), at(7, 1));
+        assert_eq!(k.repeats(), Some((1, [PacketId(99_995), PacketId(7)])));
     }
 
     #[test]
     fn a_pong_answers_the_pings_before_it() {
         let mut p = Pings::default();
-        p.sent(b"a", at(1, 10));
-        p.sent(b"b", at(2, 20));
-        p.sent(b"c", at(3, 30));
+        p.sent(b"a", false, at(1, 10));
+        p.sent(b"b", false, at(2, 20));
+        p.sent(b"c", false, at(3, 30));
         assert_eq!(p.answered(b"x", at(4, 31)), None);
-        assert_eq!(p.answered(b"b", at(5, 45)), Some(25_000_000));
+        assert_eq!(p.answered(b"b", at(5, 45)), Some((25_000_000, false)));
         assert_eq!((p.unanswered(), p.first().map(|p| p.at)), (1, Some(at(3, 30))));
         p.forget();
         assert_eq!(p.unanswered(), 0);
         for _ in 0..100 {
-            p.sent(b"", at(1, 0));
+            p.sent(b"", false, at(1, 0));
         }
         assert_eq!((p.unanswered(), p.waiting.len()), (100, MAX_WAITING));
+        // Behind a fault: nobody need answer, until somebody does.
+        let mut p = Pings::default();
+        p.sent(b"a", true, at(1, 10));
+        p.sent(b"b", true, at(2, 20));
+        assert_eq!((p.unanswered(), p.first().map(|p| p.at)), (0, None));
+        assert_eq!(p.answered(b"a", at(3, 30)), Some((20_000_000, true)));
+        assert_eq!(p.unanswered(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
 use super::findings::{
-    ACCEPT_MISMATCH, BAD_EXTENSION, BAD_KEY, BAD_OFFER, BAD_STATUS, BAD_VERSION,
+    ACCEPT_MISMATCH, BAD_EXTENSION, BAD_KEY, BAD_OFFER, BAD_REQUEST, BAD_VERSION,
     EXTENSION_MISMATCH, EXTENSION_NOT_OFFERED, SUBPROTOCOL_NOT_OFFERED, UNKNOWN_EXTENSION,
 };
 use super::watch::Fnv;
@@ -59,6 +59,15 @@ impl Default for Deflate {
 }
 
 impl Deflate {
+    /// Base-2 logarithm of this side's window.
+    #[must_use]
+    pub(super) const fn window_bits(&self, side: Side) -> u8 {
+        match side {
+            Side::Client => self.client_max_window_bits,
+            Side::Server => self.server_max_window_bits,
+        }
+    }
+
     /// Whether messages of this side may refer to earlier ones.
     #[must_use]
     pub(super) const fn takeover(&self, side: Side) -> bool {
@@ -174,6 +183,10 @@ impl Handshake {
         }
         self.offers = offers.into();
         match h.get("sec-websocket-version").map(<[u8]>::trim_ascii) {
+            // RFC 6455 §11.3.5.
+            Some(_) if h.all("sec-websocket-version").count() > 1 => {
+                found(Finding::new(&BAD_VERSION).with("more than one"));
+            }
             Some(b"13") => {}
             Some(v) => found(Finding::new(&BAD_VERSION).with(String::from_utf8_lossy(v))),
             None => found(Finding::new(&BAD_VERSION).with("missing")),
@@ -181,6 +194,16 @@ impl Handshake {
         // RFC 8441 §5: over HTTP/2 there is no key.
         if head.version >= 20 {
             return;
+        }
+        let method = h.get(":method").unwrap_or(b"GET");
+        if method != b"GET" || head.version < 11 {
+            let (major, minor) = (head.version / 10, head.version % 10);
+            let method = String::from_utf8_lossy(method);
+            found(Finding::new(&BAD_REQUEST).with(format!("{method}, HTTP/{major}.{minor}")));
+        }
+        // RFC 6455 §11.3.1.
+        if h.all("sec-websocket-key").count() > 1 {
+            found(Finding::new(&BAD_KEY).with("more than one"));
         }
         match h.get("sec-websocket-key").map(<[u8]>::trim_ascii) {
             Some(key) => {
@@ -198,18 +221,21 @@ impl Handshake {
         }
     }
 
-    /// The server's answer.
-    pub(super) fn response(&mut self, head: &Head<'_>, found: &mut dyn FnMut(Finding)) {
+    /// The server's answer; its status where it declines, and no frames may follow.
+    pub(super) fn response(
+        &mut self,
+        head: &Head<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) -> Option<Box<str>> {
         let h = head.headers;
         let status = h.get(":status").unwrap_or_default();
         let switched = if head.version >= 20 { status.starts_with(b"2") } else { status == b"101" };
         if !switched {
             // RFC 9110 §15.2: an interim answer decides nothing.
-            if status.starts_with(b"1") && status != b"101" {
-                return;
+            if status.starts_with(b"1") {
+                return None;
             }
-            found(Finding::new(&BAD_STATUS).with(String::from_utf8_lossy(status)));
-            return;
+            return Some(String::from_utf8_lossy(status).into());
         }
         if let Some(want) = self.accept {
             match h.get("sec-websocket-accept").map(<[u8]>::trim_ascii) {
@@ -229,6 +255,7 @@ impl Handshake {
             found(Finding::new(&SUBPROTOCOL_NOT_OFFERED).with(chosen.clone()));
         }
         self.agree(h, found);
+        None
     }
 
     fn agree(&mut self, h: &Headers, found: &mut dyn FnMut(Finding)) {
@@ -266,6 +293,12 @@ impl Handshake {
             self.extension_text = clip(Some(text.join(", ").as_bytes()));
         }
         self.extensions = Extensions::Agreed { deflate, others };
+    }
+
+    /// Whether the request was seen.
+    #[must_use]
+    pub(super) const fn is_asked(&self) -> bool {
+        self.offered.is_some() || self.uri.is_some()
     }
 
     /// Nothing of it was seen.
@@ -476,7 +509,13 @@ mod tests {
             ["websocket.bad-key"]
         );
         assert_eq!(run(&[V13], &[OK]).1, ["websocket.bad-key"]);
-        assert_eq!(run(&[KEY, V13], &[(":status", "200")]).1, ["websocket.bad-status"]);
+        let none: [&str; 0] = [];
+        assert_eq!(run(&[KEY, V13], &[(":status", "200")]).1, none);
+        let post = (":method", "POST");
+        assert_eq!(run(&[post, KEY, V13], &[OK, ACCEPT]).1, ["websocket.bad-request"]);
+        assert_eq!(run(&[KEY, KEY, V13], &[OK, ACCEPT]).1, ["websocket.bad-key"]);
+        assert_eq!(run(&[KEY, V13, V13], &[OK, ACCEPT]).1, ["websocket.bad-version"]);
+        assert_eq!(run(&[KEY, v8], &[(":status", "426")]).1, ["websocket.bad-version"]);
         let chat = ("Sec-WebSocket-Protocol", "chat");
         let two = ("Sec-WebSocket-Protocol", "superchat, other");
         assert_eq!(

@@ -4,12 +4,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
+use super::distance::farthest;
 use super::window::{Ahead, Known, Packed, WINDOW};
 use crate::base::limits::{CHECKPOINT_BYTES, MAX_FINAL_BLOCKS, MAX_INFLATED_BYTES};
 
 /// What a sender leaves off the end of each message (RFC 7692 §7.2.1), and another
 /// empty block behind it (RFC 1951 §3.2.4).
 const TAIL: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff];
+
+/// What of it the sender should have left off.
+const LEFT_OFF: &[u8] = &[0x00, 0x00, 0xff, 0xff];
 
 /// The same with a final block behind it, which ends the codec.
 const LAST_TAIL: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
@@ -23,6 +27,10 @@ const MAX_RAW: usize = CHECKPOINT_BYTES as usize;
 
 /// Bytes from which on what inflates is DEFLATE: a byte or two may look like it by chance.
 const ENOUGH: u64 = 4;
+
+/// Compressed bytes of a message whose distances are looked at, where less than the
+/// largest window was agreed: this is done beside the codec, and slower.
+const MAX_LOOKED: usize = 64 << 10;
 
 /// Why a message could not be inflated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +62,15 @@ pub(super) struct Inflater {
     takeover: bool,
     /// The handshake was not captured: that it is DEFLATE at all is a guess.
     guess: bool,
+    /// Base-2 logarithm of the agreed window; 0 where it is the largest there is.
+    bits: u8,
+    /// The beginning of the current message as it was sent, where distances are looked at.
+    looked: Vec<u8>,
+    /// The last bytes of the current message, where they are the beginning of
+    /// [`LEFT_OFF`]; not fed yet.
+    pending: Vec<u8>,
+    /// The current message ended with all of that.
+    kept_tail: bool,
     codec: Option<Box<Decompress>>,
     /// The last output before the current message, at least [`WINDOW`] bytes of it
     /// where so much is known.
@@ -125,6 +142,28 @@ impl Inflater {
         Self { takeover: true, guess: true, partial: true, ..Self::default() }
     }
 
+    /// The same, with a window of so many bits.
+    #[must_use]
+    pub(super) const fn limited(mut self, bits: u8) -> Self {
+        self.bits = if bits < 15 { bits } else { 0 };
+        self
+    }
+
+    /// How far back the message refers, and how far it may, where that is too far; asked
+    /// at its end.
+    pub(super) fn too_far(&mut self) -> Option<(u32, u32)> {
+        let looked = std::mem::take(&mut self.looked);
+        let window = 1_u32.checked_shl(self.bits.into())?;
+        let far = if looked.is_empty() { 0 } else { farthest(&looked) };
+        (far > window).then_some((far, window))
+    }
+
+    /// Whether the sender should have left off the last bytes of the message that just
+    /// ended.
+    pub(super) const fn has_kept_tail(&self) -> bool {
+        self.kept_tail
+    }
+
     /// Keeps from now on what it takes to open messages again.
     pub(super) fn keep(&mut self) {
         if self.keeper.is_none() && self.ahead.is_none() {
@@ -150,6 +189,7 @@ impl Inflater {
     /// looks at it then.
     pub(super) fn begin(&mut self, later: bool) {
         self.messages += 1;
+        self.looked.clear();
         if let Some(known) = self.ahead.as_ref().and_then(|a| a.before(self.messages)) {
             self.window = Vec::new();
             self.asleep = Some(known.window);
@@ -175,6 +215,8 @@ impl Inflater {
         self.open = true;
         self.after_final = false;
         self.fed = 0;
+        self.pending.clear();
+        self.kept_tail = false;
         self.stale = !std::mem::take(&mut self.resumes);
         self.fresh.clear();
     }
@@ -184,6 +226,10 @@ impl Inflater {
     /// # Errors
     /// Why it does not go on; the window is then unknown (see [`Inflater::lose`]).
     pub(super) fn feed(&mut self, data: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
+        if self.bits > 0 {
+            let room = MAX_LOOKED.saturating_sub(self.looked.len());
+            self.looked.extend(data.iter().take(room));
+        }
         if let Some(raw) = &mut self.current {
             raw.extend_from_slice(data);
             if raw.len() <= MAX_INFLATED_BYTES {
@@ -214,13 +260,34 @@ impl Inflater {
             self.start();
             // Where it fails, it failed as well when it was first read, and left
             // nothing known.
-            let _ = self.take(&message, &mut |_| {}).and_then(|()| self.close());
+            let _ = self.take(&message, &mut |_| {}).and_then(|()| self.close(&mut |_| {}));
         }
     }
 
     fn take(&mut self, data: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         self.fed += data.len() as u64;
-        self.run(data, each).map_err(|why| self.fail(why))
+        // What may be the end that should have been left off waits for more.
+        let before = self.pending.len();
+        let mut last: Vec<u8> = self.pending.clone();
+        last.extend_from_slice(
+            data.get(data.len().saturating_sub(LEFT_OFF.len())..).unwrap_or(data),
+        );
+        let kept = (1..=LEFT_OFF.len().min(last.len()))
+            .rev()
+            .filter_map(|n| LEFT_OFF.get(..n))
+            .find(|begin| last.ends_with(begin))
+            .map_or(0, <[u8]>::len);
+        let kept_here = kept.min(data.len());
+        let pending = std::mem::take(&mut self.pending);
+        let early = pending.get(..before.saturating_sub(kept - kept_here)).unwrap_or_default();
+        let body = data.get(..data.len().saturating_sub(kept_here)).unwrap_or_default();
+        for part in [early, body] {
+            if !part.is_empty() {
+                self.run(part, each).map_err(|why| self.fail(why))?;
+            }
+        }
+        self.pending = LEFT_OFF.get(..kept).unwrap_or_default().to_vec();
+        Ok(())
     }
 
     /// It does not go on. Damage and a reference to what is missing look the same.
@@ -252,11 +319,18 @@ impl Inflater {
             return Ok(());
         }
         self.current(each)?;
-        self.close()
+        self.close(each)
     }
 
-    fn close(&mut self) -> Result<(), Failure> {
+    fn close(&mut self, each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         self.open = false;
+        let pending = std::mem::take(&mut self.pending);
+        if pending == LEFT_OFF {
+            // It comes with the tail.
+            self.kept_tail = true;
+        } else if !pending.is_empty() {
+            self.run(&pending, each).map_err(|why| self.fail(why))?;
+        }
         // RFC 7692 §7.2.3.4: a final block may end the message, and a tail behind
         // it would be the beginning of another block. Nor does a tail belong
         // behind nothing at all, which some send for an empty message.
@@ -335,6 +409,8 @@ impl Inflater {
         Some(Self {
             takeover: self.takeover,
             guess: self.guess,
+            bits: self.bits,
+            looked: self.looked.clone(),
             asleep: Some(self.asleep.clone().unwrap_or_else(packed)),
             partial: self.partial,
             messages: self.messages,
@@ -356,6 +432,7 @@ impl Inflater {
         codec
             + self.window.capacity()
             + self.fresh.capacity()
+            + self.looked.capacity()
             + self.asleep.as_ref().map_or(0, |p| p.memory())
             + self.later.iter().map(Vec::capacity).sum::<usize>()
             + self.current.as_ref().map_or(0, Vec::capacity)

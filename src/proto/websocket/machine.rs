@@ -3,17 +3,17 @@
 use super::content::Content;
 use super::fields::{GAP_LENGTH, UNSYNCHRONISED as FIELD_UNSYNCHRONISED, opcode_name};
 use super::findings::{
-    BEGINNING_MISSING, CLIENT_UNMASKED, CONTROL_TOO_LONG, FRAGMENTED_CONTROL, FRAME_AFTER_CLOSE,
-    GAP, INTERLEAVED_MESSAGE, LENGTH_NOT_MINIMAL, LENGTH_TOP_BIT, ORPHAN_CONTINUATION,
-    RESERVED_OPCODE, RSV_WITHOUT_EXTENSION, RSV1_MISPLACED, SERVER_MASKED, TRUNCATED,
-    UNFINISHED_MESSAGE, UNSYNCHRONISED,
+    BAD_STATUS, BEGINNING_MISSING, CLIENT_UNMASKED, CONTROL_TOO_LONG, FRAGMENTED_CONTROL,
+    FRAME_AFTER_CLOSE, GAP, INTERLEAVED_MESSAGE, LENGTH_NOT_MINIMAL, LENGTH_TOP_BIT,
+    ORPHAN_CONTINUATION, RESERVED_OPCODE, RSV_WITHOUT_EXTENSION, RSV1_MISPLACED, SERVER_MASKED,
+    TRUNCATED, UNFINISHED_MESSAGE, UNSYNCHRONISED,
 };
 use super::frame::{OpenFrame, Role, keep};
 use super::handshake::{Extensions, Handshake};
 use super::inflate::Inflater;
 use super::mask::unmask;
 use super::message::{Coding, OpenMessage};
-use super::resync::{Compression, Habits, Looked, Search, Style};
+use super::resync::{Compression, Habits, Judged, Looked, Search, Style, Trial};
 use super::session::{Session, fault_of};
 use super::wire::{self, FrameHead, RSV1_BIT, opcode};
 use crate::base::{BufferId, Moment, PieceSource, Side, Span};
@@ -39,6 +39,9 @@ struct WebSocket {
     server: Half,
     scratch: Vec<u8>,
     content: Content,
+    /// The status by which the server declined; there is no session then, unless frames
+    /// follow all the same.
+    declined: Option<Box<str>>,
 }
 
 /// One direction.
@@ -54,6 +57,8 @@ struct Half {
     habits: Habits,
     /// Where the next frame begins is not known: it is looked for.
     search: Option<Search>,
+    /// What was found is judged further: it is given up where it turns out to be wrong.
+    trial: Option<Trial>,
     /// Something of it has been seen: a byte, or a hole.
     begun: bool,
     /// A message may be open whose beginning was not captured.
@@ -80,6 +85,7 @@ impl WebSocket {
             server: Half::new(Side::Server),
             scratch: Vec::new(),
             content: Content::default(),
+            declined: None,
         }
     }
 
@@ -101,17 +107,30 @@ impl WebSocket {
     /// within the connection, and may begin within a frame.
     fn joined(&mut self, side: Side) {
         let unseen = self.handshake.is_unseen();
+        let asked = self.handshake.is_asked();
         let half = self.half(side).0;
-        if !std::mem::replace(&mut half.begun, true) && unseen {
+        let first = !std::mem::replace(&mut half.begun, true);
+        if first && !unseen && !asked && side == Side::Client {
+            // The answer was seen alone: frames may have gone the way of the request.
+            half.trial = Some(Trial::default());
+        }
+        if first && unseen {
             half.search = Some(Search::joined());
             half.inferred = true;
             half.maybe_open = true;
         }
     }
 
+    /// There are frames: if the server declined them, that is told.
+    fn answered_otherwise(&mut self, out: &mut dyn Out) {
+        if let Some(status) = self.declined.take() {
+            out.finding(Finding::new(&BAD_STATUS).with(status));
+        }
+    }
+
     /// Tells the session, once, where it is over.
     fn settle(&mut self, out: &mut dyn Out) {
-        if self.session.is_over() {
+        if self.declined.is_none() && self.session.is_over() {
             self.session.emit(&self.handshake, out);
         }
     }
@@ -122,6 +141,7 @@ impl Machine for WebSocket {
         match input {
             Input::Bytes(chunk) => {
                 self.joined(chunk.side);
+                self.answered_otherwise(out);
                 let (half, mut shared) = self.half(chunk.side);
                 return half.bytes(chunk, &mut shared, out);
             }
@@ -136,12 +156,13 @@ impl Machine for WebSocket {
                 match head.side {
                     Side::Client => self.handshake.request(&head, found),
                     Side::Server => {
-                        self.handshake.response(&head, found);
+                        self.declined = self.handshake.response(&head, found);
                         if let Extensions::Agreed { deflate: Some(d), .. } =
                             self.handshake.extensions
                         {
                             for side in Side::BOTH {
-                                let mut inflater = Inflater::new(d.takeover(side));
+                                let mut inflater =
+                                    Inflater::new(d.takeover(side)).limited(d.window_bits(side));
                                 if out.reopens() {
                                     inflater.keep();
                                 }
@@ -153,6 +174,9 @@ impl Machine for WebSocket {
                 }
                 if let Some(spec) = fault {
                     self.session.fault(head.side, spec, head.ready);
+                }
+                if self.client.begun || self.server.begun {
+                    self.answered_otherwise(out);
                 }
             }
             Input::Gap { side, offset, len } => {
@@ -196,6 +220,7 @@ impl Machine for WebSocket {
             server: self.server.fork()?,
             scratch: Vec::new(),
             content: self.content.clone(),
+            declined: self.declined.clone(),
         }))
     }
 
@@ -221,6 +246,7 @@ impl Half {
             inflater: None,
             habits: Habits::default(),
             search: None,
+            trial: None,
             begun: false,
             maybe_open: false,
             inferred: false,
@@ -241,6 +267,7 @@ impl Half {
             inflater,
             habits: self.habits,
             search: self.search,
+            trial: self.trial,
             begun: self.begun,
             maybe_open: self.maybe_open,
             inferred: self.inferred,
@@ -259,14 +286,15 @@ impl Half {
             return Progress::nothing(0);
         }
         let mut rest = chunk.data;
-        if self.search.is_some() {
-            match self.search(chunk, shared, out) {
-                Ok(n) => rest = rest.get(n..).unwrap_or_default(),
-                Err(progress) => return progress,
-            }
-        }
         loop {
-            let took = chunk.data.len() - rest.len();
+            let mut took = chunk.data.len() - rest.len();
+            if self.search.is_some() {
+                match self.search(chunk, took, shared, out) {
+                    Ok(n) => took = n,
+                    Err(progress) => return progress,
+                }
+                rest = chunk.data.get(took..).unwrap_or_default();
+            }
             let at = chunk.offset.saturating_add(took as u64);
             if self.frame.is_some() {
                 let n = self.payload(rest, at, shared, out);
@@ -278,6 +306,19 @@ impl Half {
             }
             if rest.is_empty() {
                 return Progress::took(took);
+            }
+            if let Some(mut trial) = self.trial {
+                let open = (!self.maybe_open).then_some(self.open);
+                let judged = trial.judge(rest, chunk.last, &self.style(shared.extensions), open);
+                match judged {
+                    Judged::Need(more) => return Progress::need(took, more),
+                    Judged::Fits => self.trial = Some(trial),
+                    Judged::Trusted => self.trial = None,
+                    Judged::Refuted => {
+                        self.refuted(shared, out);
+                        continue;
+                    }
+                }
             }
             match wire::head(In::new(rest, BufferId(0), 0, &NoSink)) {
                 Ok((i, head)) => {
@@ -566,12 +607,40 @@ impl Half {
         }
         self.flush(&GAP, shared, out);
         self.search = Some(Search::behind_hole());
+        self.trial = None;
         self.inferred = true;
         self.maybe_open = true;
         if let Some(i) = &mut self.inflater {
             i.lose();
         }
         self.tell_hole(len, out);
+    }
+
+    /// What was taken for frames is none, or not from here on: a head that may not be
+    /// sent, or one whose payload says that it is none.
+    fn refuted(&mut self, shared: &mut Shared<'_>, out: &mut dyn Out) {
+        self.flush(&GAP, shared, out);
+        self.search = Some(Search::refuted());
+        self.trial = None;
+        self.maybe_open = true;
+        if let Some(i) = &mut self.inflater {
+            i.lose();
+        }
+    }
+
+    /// How its frames must look.
+    fn style(&self, extensions: Extensions) -> Style {
+        Style {
+            masked: self.side == Side::Client,
+            compression: match extensions {
+                Extensions::Agreed { deflate: None, .. } => Compression::No,
+                Extensions::Agreed { deflate: Some(d), .. } if !d.takeover(self.side) => {
+                    Compression::Alone
+                }
+                _ => Compression::Maybe,
+            },
+            habits: self.habits,
+        }
     }
 
     /// A hole that is not in one frame alone is told by itself.
@@ -594,27 +663,18 @@ impl Half {
         out.emit(d);
     }
 
-    /// Looks for the next frame; gives the bytes before it, which are told, or why
-    /// it does not go on.
+    /// Looks for the next frame behind the first `took` bytes; gives where it is, what
+    /// is before it is told, or why it does not go on.
     fn search(
         &mut self,
         chunk: Chunk<'_>,
+        mut took: usize,
         shared: &mut Shared<'_>,
         out: &mut dyn Out,
     ) -> Result<usize, Progress> {
-        let Some(mut search) = self.search.take() else { return Ok(0) };
-        let style = Style {
-            masked: self.side == Side::Client,
-            compression: match shared.extensions {
-                Extensions::Agreed { deflate: None, .. } => Compression::No,
-                Extensions::Agreed { deflate: Some(d), .. } if !d.takeover(self.side) => {
-                    Compression::Alone
-                }
-                _ => Compression::Maybe,
-            },
-            habits: self.habits,
-        };
-        let mut took = 0;
+        let Some(mut search) = self.search.take() else { return Ok(took) };
+        let style = self.style(shared.extensions);
+        let opening = search.is_opening();
         loop {
             let data = chunk.data.get(took..).unwrap_or_default();
             let at = chunk.offset.saturating_add(took as u64);
@@ -623,6 +683,8 @@ impl Half {
                 Looked::Found(n) => {
                     self.tell_skipped(data.get(..n).unwrap_or_default(), at, out);
                     shared.session.begin(out.moment(self.side, at));
+                    // Nothing but frames can be where the first of all is.
+                    self.trial = (!opening || n > 0).then(Trial::default);
                     return Ok(took + n);
                 }
                 Looked::Skip(n) => {

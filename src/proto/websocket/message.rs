@@ -5,8 +5,8 @@ use super::fields::{
     CLOSE, COMPRESSED_LENGTH, COMPRESSION_RATIO, FRAMES, MESSAGE_LENGTH, OPCODE, PAYLOAD,
 };
 use super::findings::{
-    BAD_CLOSE_CODE, BAD_UTF8, CLOSE_ONE_BYTE, CONTEXT_LOST, EXTENSIONS_UNKNOWN, INFLATE_ERROR,
-    INFLATE_LIMIT, MARKUP, MESSAGE_OVER_LIMIT, UNASSIGNED_CLOSE_CODE,
+    BAD_CLOSE_CODE, BAD_UTF8, CLOSE_ONE_BYTE, CONTEXT_LOST, INFLATE_ERROR, INFLATE_LIMIT, MARKUP,
+    MESSAGE_OVER_LIMIT, TAIL_NOT_REMOVED, UNASSIGNED_CLOSE_CODE, WINDOW_EXCEEDED,
 };
 use super::frame::{MAX_HEAD, keep};
 use super::inflate::{Failure, Inflater};
@@ -48,6 +48,8 @@ pub(super) struct OpenMessage {
     pub(super) holed: bool,
     /// Where it lies was inferred.
     pub(super) inferred: bool,
+    /// How it is compressed is not known: the session tells of it, once for all such.
+    unknown: bool,
     pub(super) findings: Vec<Finding>,
     frames: u64,
     masked: bool,
@@ -88,6 +90,8 @@ pub(super) struct Told<'a> {
     /// The first violation of it.
     pub(super) fault: Option<&'static FindingSpec>,
     pub(super) watch: &'a Watch,
+    /// It was not inflated, since the handshake that says how was not captured.
+    pub(super) undecoded: bool,
     /// Bytes before inflation, where it was inflated.
     pub(super) compressed: Option<u64>,
     /// Code and reason of a close message.
@@ -207,12 +211,12 @@ impl OpenMessage {
         out.inflated(inflater.made());
         if let Err(why) = result {
             // How much came out before depends on how the bytes were cut.
-            self.findings.push(Finding::new(match why {
-                Failure::Corrupt => &INFLATE_ERROR,
-                Failure::Limit => &INFLATE_LIMIT,
-                Failure::Lost => &CONTEXT_LOST,
-                Failure::Unknown => &EXTENSIONS_UNKNOWN,
-            }));
+            match why {
+                Failure::Corrupt => self.findings.push(Finding::new(&INFLATE_ERROR)),
+                Failure::Limit => self.findings.push(Finding::new(&INFLATE_LIMIT)),
+                Failure::Lost => self.findings.push(Finding::new(&CONTEXT_LOST)),
+                Failure::Unknown => self.unknown = true,
+            }
             self.give_up();
         }
     }
@@ -242,7 +246,20 @@ impl OpenMessage {
             // What decoders remember of the session depends on all that they were asked.
             let asked = self.interest != Interest::Shown;
             let looked = asked || out.look(Level::Message) != Look::Later;
-            self.inflate(out.payload_cap(), out, i, |i, each| i.finish(looked, each));
+            let too_far = i.too_far();
+            let mut kept_tail = false;
+            self.inflate(out.payload_cap(), out, i, |i, each| {
+                let done = i.finish(looked, each);
+                kept_tail = done.is_ok() && i.has_kept_tail();
+                done
+            });
+            if let Some((far, window)) = too_far {
+                let text = format!("{far} bytes, in a window of {window}");
+                self.findings.push(Finding::new(&WINDOW_EXCEEDED).with(text));
+            }
+            if kept_tail {
+                self.findings.push(Finding::new(&TAIL_NOT_REMOVED));
+            }
         }
     }
 
@@ -313,6 +330,7 @@ impl OpenMessage {
         told(Told {
             length,
             compressed,
+            undecoded: self.unknown,
             complete,
             control: if self.opcode & 0x8 != 0 { &self.joined } else { &[] },
             fault: fault_of(&self.findings),
@@ -431,7 +449,10 @@ impl OpenMessage {
         );
         tree.add(&MESSAGE_LENGTH, None, Value::U64(self.length()));
         if self.coding != Coding::Plain {
-            tree.add(&COMPRESSED_LENGTH, None, Value::U64(self.carried));
+            let id = tree.add(&COMPRESSED_LENGTH, None, Value::U64(self.carried));
+            if let Some(n) = tree.get_mut(id).filter(|_| self.unknown) {
+                n.note = Some("not inflated: the handshake was not captured".into());
+            }
         }
         if self.coding == Coding::Deflated && self.carried > 0 {
             // To three decimals: more would be noise. Lengths are far below 2^53.

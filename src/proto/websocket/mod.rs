@@ -5,6 +5,7 @@ use crate::proto::Protocol;
 pub mod close;
 mod content;
 mod credentials;
+mod distance;
 pub mod fields;
 pub mod findings;
 mod frame;
@@ -38,7 +39,7 @@ pub static PROTOCOL: Protocol = Protocol {
     findings: FINDINGS,
     probe: Some(joined::probe),
     claims: None,
-    glimpse: None,
+    glimpse: Some(joined::glimpse),
     datagram: None,
     tokens: &["websocket"],
     start: Some(machine::start),

@@ -44,6 +44,27 @@ const ALIGNED: f32 = 6.0;
 const LOOK: usize = 64;
 /// Compressed bytes of a message that are inflated for judging it.
 const TRIAL: usize = 16 << 10;
+/// Bytes of them that are inflated at a time.
+const TRIAL_STEP: usize = 64;
+/// Bytes that come of it before that is given up.
+const TRIAL_OUTPUT: usize = 64 << 10;
+/// Compressed bytes that are inflated in one look, for each byte that is looked at:
+/// heads may stand so close that every byte belongs to thousands of messages.
+const TRIALS: usize = 2;
+
+/// Bits for a text that is none (RFC 6455 §8.1).
+const NOT_UTF8: f32 = -16.0;
+/// Bits below which a frame behind the first ones that were believed refutes them.
+const REFUTED: f32 = -8.0;
+/// Bits that a frame loses behind another one with such a key.
+const AGAIN: f32 = 3.0;
+/// Bits that frames behind the first ones must be worth, until they are believed
+/// whatever comes: then what breaks a rule is the peer's doing.
+const TRUSTED: f32 = 40.0;
+/// Frames of a chain that are compared with those that come later.
+const STAMPS: usize = 32;
+/// Bytes of two masking keys that are alike in what repeats itself under one key.
+const ALIKE: usize = 2;
 
 /// A chain that cannot be.
 const NEVER: f32 = f32::NEG_INFINITY;
@@ -72,11 +93,16 @@ const FIRSTS: [(u8, f32); 13] = [
 pub(super) struct Habits {
     counts: [u32; FIRSTS.len()],
     total: u32,
+    /// The key of the last frame, and whether it was that of the one before.
+    key: Option<[u8; 4]>,
+    same_key: bool,
 }
 
 impl Habits {
     /// A head was seen.
     pub(super) fn saw(&mut self, head: &FrameHead) {
+        self.same_key = head.key.is_some() && head.key == self.key;
+        self.key = head.key;
         let first = u8::from(head.fin) << 7 | head.rsv << 4 | head.opcode;
         if let Some(at) = FIRSTS.iter().position(|(b, _)| *b == first)
             && let Some(n) = self.counts.get_mut(at)
@@ -133,6 +159,107 @@ impl Piece<'_> {
     fn aligned(&self) -> f32 {
         let n = self.fronts.len().max(1);
         (self.data.len() as f32 / n as f32).max(1.0).log2().min(ALIGNED)
+    }
+}
+
+/// What frames behind a hole are worth, from the first that was believed on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Trial {
+    begun: bool,
+    bits: f32,
+    last: Option<Stamp>,
+}
+
+/// What came of judging the next frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// So many more bytes are needed.
+    Need(usize),
+    /// It may stand there, and all of them are to be judged further.
+    Fits,
+    /// It may stand there, and so may whatever comes.
+    Trusted,
+    /// It may not, and so what was believed was wrong.
+    Refuted,
+}
+
+impl Trial {
+    /// Judges the frame at the front of `data`; `open` where it is known whether a
+    /// message is.
+    pub(super) fn judge(
+        &mut self,
+        data: &[u8],
+        last: bool,
+        style: &Style,
+        open: Option<bool>,
+    ) -> Judged {
+        let (rest, head) = match wire::head(In::new(data, BufferId(0), 0, &NoSink)) {
+            Ok((rest, head)) => (rest.data().len(), head),
+            Err(nom::Err::Incomplete(nom::Needed::Size(n))) if !last => {
+                return Judged::Need(n.get());
+            }
+            Err(_) => return Judged::Fits,
+        };
+        let len = usize::try_from(head.length).unwrap_or(usize::MAX);
+        let judged = if head.rsv != 0 && head.fin && len <= TRIAL { TRIAL } else { 2 * LOOK };
+        let judged = len.min(judged);
+        if rest < judged && !last {
+            return Judged::Need(judged - rest);
+        }
+        // No more than that: what is said must not depend on how the bytes come.
+        let data = data.get(..data.len() - rest + judged.min(rest)).unwrap_or(data);
+        let piece = Piece { data, last: false, fronts: &[] };
+        let (bits, turn, stamp) = match look(piece, 0, 0.0, style, &mut usize::MAX.clone()) {
+            Place::Nothing => return Judged::Refuted,
+            Place::Open(bits, turn) => (bits, turn, None),
+            Place::Frame(bits, turn, _, stamp) => (bits, turn, Some(stamp)),
+        };
+        let stamp = stamp.or_else(|| Some(Stamp::of(&head, &[])));
+        let again = !style.habits.same_key
+            && stamp.zip(self.last).is_some_and(|(a, b)| a.key.is_some() && a.is_like(&b));
+        self.last = stamp;
+        let bits = if again { bits.min(0.0) - AGAIN } else { bits };
+        // The first was believed for what comes behind it.
+        let later = std::mem::replace(&mut self.begun, true);
+        if later && bits < REFUTED || open.is_some_and(|open| turn.apply(open).is_none()) {
+            return Judged::Refuted;
+        }
+        self.bits += bits;
+        if self.bits < REFUTED {
+            return Judged::Refuted;
+        }
+        if self.bits >= TRUSTED { Judged::Trusted } else { Judged::Fits }
+    }
+}
+
+/// By what a frame is known again that comes by in every turn of something that
+/// repeats itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    head: [u8; 2],
+    key: Option<[u8; 4]>,
+    body: [u8; 8],
+}
+
+impl Stamp {
+    fn of(head: &FrameHead, body: &[u8]) -> Self {
+        let first = u8::from(head.fin) << 7 | head.rsv << 4 | head.opcode;
+        let mut s = Self { head: [first, head.length7], key: head.key, body: [0; 8] };
+        for (to, from) in s.body.iter_mut().zip(body) {
+            *to = *from;
+        }
+        s
+    }
+
+    /// Keys are chosen at random for every frame (RFC 6455 §5.3); without them frames
+    /// are alike if they begin so.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self.key, other.key) {
+            // A client that masks with nothing does so always.
+            (Some(a), Some(_)) if a == [0; 4] => false,
+            (Some(a), Some(b)) => a.iter().zip(&b).filter(|(a, b)| a == b).count() >= ALIKE,
+            _ => self == other,
+        }
     }
 }
 
@@ -201,6 +328,16 @@ impl Search {
     fn opened(&mut self, piece: Piece<'_>, found: usize) -> usize {
         let opening = std::mem::take(&mut self.opening) && self.front && found > 0;
         if opening && chains(piece, found) { 0 } else { found }
+    }
+
+    /// Where what was believed behind a hole was refuted.
+    pub(super) const fn refuted() -> Self {
+        Self { looked: 0, front: false, joined: false, opening: false }
+    }
+
+    /// Whether the next frame is the first of all.
+    pub(super) const fn is_opening(&self) -> bool {
+        self.opening
     }
 
     /// Looks at what there is.
@@ -274,8 +411,8 @@ enum Place {
     Nothing,
     /// A head, or the beginning of one, whose frame ends behind the piece.
     Open(f32, Turn),
-    /// A frame, what speaks for it, and where it ends.
-    Frame(f32, Turn, usize),
+    /// A frame, what speaks for it, where it ends, and by what it is known again.
+    Frame(f32, Turn, usize, Stamp),
 }
 
 /// What a frame does to the data message of its direction.
@@ -323,6 +460,7 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
         }
     }
     let aligned = piece.aligned();
+    let mut trials = n.saturating_mul(TRIALS).saturating_add(TRIAL);
     let mut fronts = piece.fronts.iter().rev().copied().peekable();
     for at in (0..n).rev() {
         while fronts.peek().is_some_and(|f| *f > at) {
@@ -330,12 +468,12 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
         }
         // The very first is counted by itself.
         let bonus = if at > 0 && fronts.peek() == Some(&at) { aligned } else { 0.0 };
-        let place = look(piece, at, bonus, style);
+        let place = look(piece, at, bonus, style, &mut trials);
         for open in [false, true] {
             let value = match place {
                 Place::Nothing => NEVER,
                 Place::Open(bits, turn) => turn.apply(open).map_or(NEVER, |_| bits),
-                Place::Frame(bits, turn, end) => turn
+                Place::Frame(bits, turn, end, _) => turn
                     .apply(open)
                     .map_or(NEVER, |o| bits + score.get(state(end, o)).copied().unwrap_or(NEVER)),
             };
@@ -363,7 +501,7 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
         return NONE;
     }
     let next = |at: usize, open: bool| match places.get(at) {
-        Some(Place::Frame(_, turn, end)) => Some((*end, turn.apply(open)?)),
+        Some(Place::Frame(_, turn, end, _)) => Some((*end, turn.apply(open)?)),
         _ => None,
     };
     // The frames of the best chain.
@@ -374,6 +512,23 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
         chain.push(to.0);
         now = to;
     }
+    // What comes again and again counts once: it may be the payload that repeats itself.
+    let mut stamps: Vec<Stamp> = Vec::new();
+    let mut again = 0.0;
+    for at in &chain {
+        let Some(Place::Frame(bits, _, _, stamp)) = places.get(*at) else { continue };
+        let known = if style.masked {
+            !style.habits.same_key
+        } else {
+            piece.fronts.binary_search(at).is_err()
+        };
+        if known && stamps.iter().any(|s| s.is_like(stamp)) {
+            again += bits.max(0.0);
+        } else if stamps.len() < STAMPS {
+            stamps.push(*stamp);
+        }
+    }
+    let bits = bits - again;
     if bits < CERTAIN {
         return Chain { at: None, start, bits, frames };
     }
@@ -387,7 +542,7 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
     let mut from = start;
     for at in (0..n).rev() {
         let there = match (joins.get(at), places.get(at)) {
-            (Some(&usize::MAX), Some(Place::Frame(_, _, end))) => joins.get(*end).copied(),
+            (Some(&usize::MAX), Some(Place::Frame(_, _, end, _))) => joins.get(*end).copied(),
             _ => None,
         };
         if let (Some(j), Some(there)) = (joins.get_mut(at), there) {
@@ -419,7 +574,7 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
 }
 
 /// What stands at a place.
-fn look(piece: Piece<'_>, at: usize, bonus: f32, style: &Style) -> Place {
+fn look(piece: Piece<'_>, at: usize, bonus: f32, style: &Style, trials: &mut usize) -> Place {
     let data = piece.data.get(at..).unwrap_or_default();
     let [first, ..] = *data else { return Place::Nothing };
     let Some(mut bits) = style.habits.bits(first) else { return Place::Nothing };
@@ -467,10 +622,10 @@ fn look(piece: Piece<'_>, at: usize, bonus: f32, style: &Style) -> Place {
     let body = rest.get(..len).unwrap_or(rest);
     // Nothing comes behind it.
     let last = piece.last && whole && len == rest.len();
-    bits += content(&head, body, whole, last, style);
+    bits += content(&head, body, (whole, last), style, trials);
     let end = piece.data.len() - rest.len() + len.min(rest.len());
     if whole {
-        Place::Frame(bits, turn, end)
+        Place::Frame(bits, turn, end, Stamp::of(&head, body))
     } else {
         // Cut by what comes next.
         Place::Open(if piece.last { bits - 6.0 } else { bits }, turn)
@@ -478,7 +633,13 @@ fn look(piece: Piece<'_>, at: usize, bonus: f32, style: &Style) -> Place {
 }
 
 /// Bits in favour of a payload.
-fn content(head: &FrameHead, body: &[u8], whole: bool, last: bool, style: &Style) -> f32 {
+fn content(
+    head: &FrameHead,
+    body: &[u8],
+    (whole, last): (bool, bool),
+    style: &Style,
+    trials: &mut usize,
+) -> f32 {
     let shown = |most: usize| {
         let sent = body.get(..most).unwrap_or(body);
         let mut plain = Vec::new();
@@ -497,16 +658,18 @@ fn content(head: &FrameHead, body: &[u8], whole: bool, last: bool, style: &Style
             if !head.fin || !whole || body.len() > TRIAL {
                 return 0.0;
             }
+            let Some(left) = trials.checked_sub(body.len()) else { return 0.0 };
+            *trials = left;
             match inflates(&shown(TRIAL)) {
-                true => (body.len() as f32 * 2.0).min(40.0),
-                false if style.compression == Compression::Alone => -8.0,
-                false => 0.0,
+                Some(true) => (body.len() as f32 * 2.0).min(40.0),
+                Some(false) if style.compression == Compression::Alone => -8.0,
+                _ => 0.0,
             }
         }
         opcode::TEXT => {
             let plain = shown(LOOK);
             let cut = plain.len() < body.len() || !whole || !head.fin;
-            judged(&plain, cut).unwrap_or(-6.0)
+            judged(&plain, cut).unwrap_or(NOT_UTF8)
         }
         opcode::BINARY if style.masked => {
             let plain = shown(LOOK);
@@ -514,6 +677,29 @@ fn content(head: &FrameHead, body: &[u8], whole: bool, last: bool, style: &Style
                 // Text, though nothing says so.
                 Some(bits) if bits > 12.0 => (bits / 2.0).min(16.0),
                 _ => 0.0,
+            }
+        }
+        // Of a message of text or of bytes, and from the middle of a character on.
+        opcode::CONTINUATION => {
+            let plain = shown(LOOK);
+            let inner = plain.iter().take(3).take_while(|b| **b & 0xc0 == 0x80).count();
+            let begun = plain.get(inner..).unwrap_or_default();
+            match judged(begun, true) {
+                Some(bits) if bits > 0.0 => bits,
+                _ => 0.0,
+            }
+        }
+        // Programs send few bytes, or a short text.
+        opcode::PING | opcode::PONG if head.length > 0 => {
+            let plain = shown(LOOK);
+            let said = text(&plain, !whole || plain.len() < body.len());
+            match (said, head.length) {
+                (Some(bits), _) if bits > 0.0 => {
+                    bits.min(10.0) - if head.length > 64 { 4.0 } else { 0.0 }
+                }
+                (_, ..=8) => 0.0,
+                (_, ..=32) => -4.0,
+                _ => -9.0,
             }
         }
         opcode::CLOSE => {
@@ -557,11 +743,21 @@ fn text(data: &[u8], cut: bool) -> Option<f32> {
     }))
 }
 
-/// Whether it is a whole compressed message that refers to nothing before it.
-fn inflates(data: &[u8]) -> bool {
+/// Whether it is a whole compressed message that refers to nothing before it; `None`
+/// where that would be much.
+fn inflates(data: &[u8]) -> Option<bool> {
     let mut i = Inflater::new(false);
     i.begin(false);
-    i.feed(data, &mut |_| {}).and_then(|()| i.finish(true, &mut |_| {})).is_ok()
+    let mut made = 0_usize;
+    for part in data.chunks(TRIAL_STEP) {
+        if i.feed(part, &mut |b| made = made.saturating_add(b.len())).is_err() {
+            return Some(false);
+        }
+        if made > TRIAL_OUTPUT {
+            return None;
+        }
+    }
+    Some(i.finish(true, &mut |_| {}).is_ok())
 }
 
 #[cfg(test)]
@@ -582,7 +778,10 @@ mod tests {
     }
 
     fn masked(first: u8, body: &[u8]) -> Vec<u8> {
-        let key = [0x37, 0xfa, 0x21, 0x3d];
+        masked_by([0x37, 0xfa, 0x21, 0x3d], first, body)
+    }
+
+    fn masked_by(key: [u8; 4], first: u8, body: &[u8]) -> Vec<u8> {
         let mut b = Vec::new();
         unmask(key, 0, body, &mut b);
         [&[first, 0x80 | body.len() as u8], &key[..], &b].concat()
@@ -620,7 +819,7 @@ mod tests {
             })
             .collect();
         let text = masked(0x81, b"64 KiB");
-        let close = masked(0x88, b"\x03\xe8bye");
+        let close = masked_by([0x9c, 0x10, 0x4e, 0xb2], 0x88, b"\x03\xe8bye");
         let data = [&rest[..], &text, &close].concat();
         let (a, b) = (rest.len(), rest.len() + text.len());
         let found = |fronts: &[usize]| {
@@ -648,6 +847,71 @@ mod tests {
         // What ends within a segment is no frame by that alone.
         assert_eq!(look(Search::behind_handshake(), &data, &[0]), Looked::Found(7));
         assert_eq!(look(Search::behind_handshake(), &odd[..6], &[0]), Looked::Skip(6));
+    }
+
+    #[test]
+    fn what_repeats_itself_counts_once() {
+        let key = [0x5b, 0x89, 0x84, 0x11];
+        // Zeros under a key that reads like the head of a ping.
+        let mut zeros = Vec::new();
+        unmask(key, 1, &[0; 600], &mut zeros);
+        assert_eq!(zeros[..2], [0x89, 0x84]);
+        assert_eq!(at(&zeros, true, false), None);
+        assert_eq!(at(&zeros, true, true), None);
+        // Pings that are some, each under its own.
+        let mut pings = Vec::new();
+        for i in 0..12_u8 {
+            pings.extend(masked_by([i.wrapping_mul(57), !i, i << 3, 200 - i], 0x89, b"ping"));
+        }
+        assert_eq!(at(&pings, true, false), Some(0));
+    }
+
+    #[test]
+    fn the_rest_of_a_head_is_none() {
+        // 450 bytes of the middle of a text, so that its length reads as a head.
+        let body = b"the middle of a long text, word for word. ".repeat(11);
+        let (body, key) = (&body[..450], [0x37, 0xfa, 0x21, 0x3d]);
+        let mut sent = Vec::new();
+        unmask(key, 0, body, &mut sent);
+        let data = [&[0x00, 0xfe, 0x01, 0xc2], &key[..], &sent].concat();
+        for n in [64, 128, 256, data.len()] {
+            let found = at(&data[..n], true, false);
+            assert!(matches!(found, None | Some(0)), "{n}: {found:?}");
+        }
+        let end = masked_by([9, 8, 7, 6], 0x80, b"and its end, which is short.");
+        assert_eq!(at(&[data, end].concat(), true, true), Some(0));
+    }
+
+    #[test]
+    fn what_breaks_a_rule_refutes_what_was_believed() {
+        let judge = |t: &mut Trial, data: &[u8]| t.judge(data, true, &style(true), Some(false));
+        let first = masked(0x82, &[1, 2, 3]);
+        for bad in [
+            masked_by([1, 2, 3, 4], 0x83, b"reserved"),
+            masked_by([1, 2, 3, 4], 0xa2, b"RSV2"),
+            masked_by([1, 2, 3, 4], 0x80, b"of nothing"),
+            masked_by([1, 2, 3, 4], 0x09, b"part"),
+            frame(0x82, b"not masked"),
+            masked_by([1, 2, 3, 4], 0x81, &[0xff; 40]),
+        ] {
+            let mut t = Trial::default();
+            assert_eq!(judge(&mut t, &first), Judged::Fits);
+            assert_eq!(judge(&mut t, &bad), Judged::Refuted, "{bad:x?}");
+            // Where enough has come, it is the peer's doing.
+            let text = masked_by([5, 6, 7, 8], 0x81, b"{\"a text\": \"that is one\", \"b\": 1}");
+            assert_eq!(judge(&mut Trial::default(), &text), Judged::Trusted);
+        }
+    }
+
+    #[test]
+    fn heads_that_stand_close_are_not_all_inflated() {
+        let mut trials = 100;
+        let head = FrameHead { fin: true, rsv: 0b100, opcode: 1, ..FrameHead::default() };
+        let body = [0x62; 60];
+        for left in [40, 40] {
+            content(&head, &body, (true, false), &style(false), &mut trials);
+            assert_eq!(trials, left);
+        }
     }
 
     #[test]

@@ -7,12 +7,13 @@ use super::fields::{
     SESSION_REASON, SUBPROTOCOL, UNANSWERED_PINGS, URI, VERDICT,
 };
 use super::findings::{
-    CROSS_SITE, MESSAGE_RATE, NO_HEARTBEAT, REPEATED_MASKING_KEY, STREAM_WITHOUT_CLOSE,
-    UNANSWERED_PING, ZERO_MASKING_KEY,
+    CROSS_SITE, EXTENSIONS_UNKNOWN, MESSAGE_RATE, NO_HEARTBEAT, REPEATED_MASKING_KEY,
+    STREAM_WITHOUT_CLOSE, UNANSWERED_PING, ZERO_MASKING_KEY,
 };
 use super::habits::{Keys, Pings, Rate, RoundTrips, Silence};
 use super::handshake::Handshake;
 use super::message::Told;
+use super::summary::bytes;
 use super::verdict::{self, PONG_WAIT, Verdict};
 use super::watch::Watch;
 use super::wire::{FrameHead, opcode};
@@ -55,20 +56,46 @@ pub(super) struct Sent {
     /// The end of its last frame, and of its last data frame.
     pub(super) last: Option<Moment>,
     pub(super) last_data: Option<Moment>,
-    /// The longest message, as its frames announce it, and where.
-    pub(super) largest: Option<(u64, Moment)>,
+    /// The longest message, as its frames announce it.
+    pub(super) largest: Option<Largest>,
     /// Bytes of the data message that is open, as its frames announce them.
     announced: u64,
     /// Its first violation, and where.
     pub(super) fault: Option<(&'static FindingSpec, Moment)>,
+    /// It broke a rule behind the handshake: its peer must fail the connection, and has
+    /// not shown yet that it does not.
+    failed: bool,
+    /// The longest time between two of its frames, in nanoseconds.
+    pub(super) quiet: u64,
     /// Its pings without a pong.
     pub(super) waiting: Pings,
     /// Its last bytes were not captured.
     pub(super) lost: bool,
+    /// Some of its bytes were not.
+    holed: bool,
     /// It ended in the middle of a frame.
     pub(super) cut: bool,
     keys: Keys,
     rate: Rate,
+}
+
+/// The longest message of one end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Largest {
+    /// Its bytes; inflated, where that is known.
+    pub(super) len: u64,
+    /// Its bytes in the frames: compressed, where it was.
+    pub(super) carried: u64,
+    /// Where it was seen to be so long.
+    pub(super) at: Moment,
+}
+
+impl Largest {
+    /// `6050 bytes, 3404 as sent`
+    pub(super) fn size(self) -> String {
+        let size = bytes(self.len);
+        if self.len == self.carried { size } else { format!("{size}, {} as sent", self.carried) }
+    }
 }
 
 /// How one direction ended.
@@ -88,10 +115,27 @@ pub(super) struct Closing {
     pub(super) by: Side,
     /// 1005 where it had no code.
     pub(super) code: u16,
+    /// It had one: 1005 as well, which must not be sent.
+    pub(super) stated: bool,
     reason: Box<str>,
     pub(super) at: Moment,
     /// The code of the peer's own close frame.
     pub(super) reply: Option<u16>,
+    /// Its reason.
+    reply_reason: Box<str>,
+}
+
+impl Closing {
+    /// `1009 (message too big) "frame with 3404 bytes"`
+    pub(super) fn told(&self) -> String {
+        close::told(self.code, &self.reason)
+    }
+
+    /// The same of the peer's own, where that has another code.
+    pub(super) fn other_reply(&self) -> Option<String> {
+        let code = self.reply.filter(|r| *r != self.code)?;
+        Some(close::told(code, &self.reply_reason))
+    }
 }
 
 /// The tally of a session.
@@ -100,14 +144,18 @@ pub(super) struct Session {
     start: Option<Moment>,
     sent: [Sent; 2],
     closing: Option<Closing>,
-    /// The end of the last frame before the first close frame.
-    before_close: Option<Moment>,
+    /// The end of the last frame before the first close frame, and the longest silence
+    /// before that.
+    before_close: Option<(Moment, u64)>,
     /// Bytes of all compressed messages: as sent, and inflated.
     compressed: [u64; 2],
     /// Who ended its direction first.
     first_end: Option<(Side, Ending, Moment)>,
     trips: RoundTrips,
     silence: Silence,
+    /// Compressed messages of which the missing handshake would say how: how many, and the ends
+    /// of the first and the last.
+    unknown: Option<(u64, Moment, Moment)>,
     /// 10, 11 or 20.
     version: u8,
     handshake_bytes: u64,
@@ -178,6 +226,9 @@ impl Session {
         let s = self.sent_mut(side);
         s.seen = true;
         s.lost = false;
+        if let Some(last) = s.last {
+            s.quiet = s.quiet.max(start.time.since(last.time));
+        }
         if let (Side::Client, Some(key)) = (side, head.key) {
             s.keys.frame(key, start);
         }
@@ -185,12 +236,12 @@ impl Session {
             let before = if head.opcode == opcode::CONTINUATION { s.announced } else { 0 };
             s.announced = before.saturating_add(head.length);
             s.last_data = Some(start);
-            if s.largest.is_none_or(|(n, _)| s.announced > n) {
-                s.largest = Some((s.announced, start));
+            if s.largest.is_none_or(|l| s.announced > l.len) {
+                s.largest = Some(Largest { len: s.announced, carried: s.announced, at: start });
             }
         }
         if head.opcode == opcode::CLOSE && self.before_close.is_none() {
-            self.before_close = self.silence.last();
+            self.before_close = self.silence.last().map(|m| (m, self.silence.longest));
         }
         self.silence.broken(start, start);
     }
@@ -209,7 +260,7 @@ impl Session {
         s.last = Some(end);
         s.cut = !whole;
         s.lost &= !whole;
-        s.blame(fault_of(findings), end);
+        s.break_rule(fault_of(findings), end);
         self.silence.broken(end, end);
     }
 
@@ -217,6 +268,7 @@ impl Session {
     pub(super) fn gap(&mut self, side: Side) {
         let s = self.sent_mut(side);
         s.lost = true;
+        s.holed = true;
         // A pong may have been among them.
         self.sent_mut(side.peer()).waiting.forget();
     }
@@ -229,18 +281,20 @@ impl Session {
     /// A message, whole or cut off.
     pub(super) fn message(&mut self, side: Side, opcode: u8, told: &Told<'_>, end: Moment) {
         let s = self.sent_mut(side);
-        s.blame(told.fault, end);
+        s.break_rule(told.fault, end);
         match opcode {
             opcode::PING => {
                 s.pings += 1;
-                // Who broke a rule is hardly answered.
-                if told.complete && s.fault.is_none() {
-                    s.waiting.sent(told.control, end);
+                if told.complete {
+                    // Who broke a rule is hardly answered.
+                    s.waiting.sent(told.control, s.failed, end);
                 }
             }
             opcode::PONG => {
                 s.pongs += 1;
-                if let Some(ns) = self.sent_mut(side.peer()).waiting.answered(told.control, end) {
+                let peer = self.sent_mut(side.peer());
+                if let Some((ns, doubtful)) = peer.waiting.answered(told.control, end) {
+                    peer.failed &= !doubtful;
                     self.trips.add(ns);
                 }
             }
@@ -248,13 +302,19 @@ impl Session {
                 s.messages += 1;
                 s.bytes = s.bytes.saturating_add(told.length);
                 s.rate.message(end);
-                if s.largest.is_none_or(|(n, _)| told.length > n) {
-                    s.largest = Some((told.length, end));
+                // Where both are the same, it is known since its first frame.
+                if s.largest.is_none_or(|l| told.length > l.len) {
+                    let carried = told.compressed.unwrap_or(told.length);
+                    s.largest = Some(Largest { len: told.length, carried, at: end });
                 }
                 self.credentials.in_first_message |= told.watch.has_credentials();
                 self.digest(side, told, end);
             }
             _ => {}
+        }
+        if told.undecoded {
+            let (n, first, _) = self.unknown.unwrap_or((0, end, end));
+            self.unknown = Some((n.saturating_add(1), first, end));
         }
         if let Some((code, reason)) = told.close {
             self.close(side, code, reason, end);
@@ -280,14 +340,18 @@ impl Session {
 
     fn close(&mut self, side: Side, code: Option<u16>, reason: &[u8], at: Moment) {
         self.sent_mut(side).close.get_or_insert(at);
+        let stated = code.is_some();
         let code = code.unwrap_or(NO_STATUS);
+        let reason = || String::from_utf8_lossy(reason.get(..123).unwrap_or(reason)).into();
         match &mut self.closing {
             None => {
-                let reason = String::from_utf8_lossy(reason.get(..123).unwrap_or(reason)).into();
-                self.closing = Some(Closing { by: side, code, reason, at, reply: None });
+                let (reply, reply_reason) = (None, Box::default());
+                let reason = reason();
+                let by = side;
+                self.closing = Some(Closing { by, code, stated, reason, at, reply, reply_reason });
             }
-            Some(c) if c.by != side => {
-                c.reply.get_or_insert(code);
+            Some(c) if c.by != side && c.reply.is_none() => {
+                (c.reply, c.reply_reason) = (Some(code), reason());
             }
             Some(_) => {}
         }
@@ -365,7 +429,7 @@ impl Session {
         &self.silence
     }
 
-    pub(super) const fn before_close(&self) -> Option<Moment> {
+    pub(super) const fn before_close(&self) -> Option<(Moment, u64)> {
         self.before_close
     }
 
@@ -427,6 +491,13 @@ impl Session {
     /// What is wrong with the session as a whole.
     fn findings(&self, verdict: &Verdict, end: Moment, found: &mut Vec<Finding>) {
         found.extend(verdict.finding());
+        if let Some((n, first, last)) = self.unknown {
+            let word = if n == 1 { "message" } else { "messages" };
+            let mut proof = vec![first.packet];
+            proof.extend(Some(last.packet).filter(|p| *p != first.packet));
+            let f = Finding::new(&EXTENSIONS_UNKNOWN).with(format!("{n} {word}"));
+            found.push(f.proved_by(proof));
+        }
         for side in Side::BOTH {
             let s = self.sent(side);
             found.extend(self.unanswered(side, verdict, end));
@@ -438,8 +509,8 @@ impl Session {
                 let text = format!("{} messages of the {side}, more than {limit}", s.rate.most);
                 found.push(Finding::new(&MESSAGE_RATE).with(text).proved_by([s.rate.at]));
             }
-            if let Some(packets) = s.keys.repeated_in {
-                let text = format!("in {} frames", s.keys.repeated);
+            if let Some((n, packets)) = s.keys.repeats() {
+                let text = format!("in {n} frames");
                 found.push(Finding::new(&REPEATED_MASKING_KEY).with(text).proved_by(packets));
             }
             if let Some(packet) = s.keys.zero_in {
@@ -493,6 +564,9 @@ impl Session {
             key: hs.key,
             forwarded_for: hs.forwarded_for.clone(),
             digests: std::mem::take(&mut self.digests),
+            holes: [client.holed, server.holed],
+            // Where frames begin may be a guess otherwise.
+            masks: if hs.is_unseen() { Vec::new() } else { client.keys.first.clone() },
         }
     }
 
@@ -504,6 +578,8 @@ impl Session {
                 tree.add(spec, None, Value::Text(v.into()));
             }
         };
+        // What most look for comes first.
+        text(&mut tree, &VERDICT, Some(&verdict.text));
         text(&mut tree, &URI, hs.uri.as_deref());
         text(&mut tree, &HOST, hs.host.as_deref());
         text(&mut tree, &SUBPROTOCOL, hs.subprotocol.as_deref());
@@ -539,10 +615,8 @@ impl Session {
             None => verdict::code_without_close(verdict),
         };
         if let Some(code) = code {
-            let id = tree.add(&SESSION_CODE, None, Value::U64(u64::from(code)));
-            if let (Some(n), Some(name)) = (tree.get_mut(id), close::name(u64::from(code))) {
-                n.note = Some(name.into());
-            }
+            // Views write its name beside it.
+            tree.add(&SESSION_CODE, None, Value::U64(u64::from(code)));
         }
         if let Some(c) = self.closing.as_ref().filter(|c| !c.reason.is_empty()) {
             tree.add(&SESSION_REASON, None, Value::Text(c.reason.clone()));
@@ -551,7 +625,6 @@ impl Session {
         text(&mut tree, &CLOSED_BY, by.map(Side::name));
         text(&mut tree, &ENDED, Some(how));
         text(&mut tree, &CAUSE, Some(verdict.cause));
-        text(&mut tree, &VERDICT, Some(&verdict.text));
         for p in &verdict.proof {
             tree.add(&PROOF, None, Value::U64(p.0));
         }
@@ -580,10 +653,7 @@ impl Session {
         s.push_str(&format!("{} {word} up, {} down, ", client.messages, server.messages));
         match (&self.closing, by) {
             (Some(c), _) => {
-                let code = c.code;
-                let name =
-                    close::name(u64::from(code)).map_or(String::new(), |n| format!(" ({n})"));
-                s.push_str(&format!("closed by {} {code}{name}", c.by));
+                s.push_str(&format!("closed by {} {}", c.by, c.told()));
                 if how != "close handshake" {
                     s.push_str(&format!(", {how}"));
                 }
@@ -598,8 +668,12 @@ impl Session {
                 }
             }
         }
-        s.push_str(" after ");
-        s.push_str(&human(ns));
+        // How long it was is not known where its beginning is missing.
+        s.push_str(&if hs.is_unseen() {
+            format!(", {} seen, its beginning was not captured", human(ns))
+        } else {
+            format!(" after {}", human(ns))
+        });
         if !verdict.why.is_empty() {
             s.push_str(": ");
             s.push_str(&verdict.why);
@@ -610,7 +684,7 @@ impl Session {
     /// Memory held beside itself, in bytes.
     pub(super) fn memory(&self) -> usize {
         self.digests.capacity() * size_of::<Digest>()
-            + self.sent.iter().map(|s| s.waiting.memory()).sum::<usize>()
+            + self.sent.iter().map(|s| s.waiting.memory() + s.keys.memory()).sum::<usize>()
             + self.origin.as_ref().map_or(0, |o| o.len())
             + self.host.as_ref().map_or(0, |o| o.len())
     }
@@ -621,6 +695,12 @@ impl Sent {
         if let Some(spec) = fault {
             self.fault.get_or_insert((spec, at));
         }
+    }
+
+    /// The same, of a frame or a message.
+    fn break_rule(&mut self, fault: Option<&'static FindingSpec>, at: Moment) {
+        self.failed |= fault.is_some();
+        self.blame(fault, at);
     }
 }
 

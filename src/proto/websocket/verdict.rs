@@ -4,10 +4,8 @@
 //! stands in the packets before: a violation, a message that was too large, a ping
 //! without a pong, a silence as long as somebody's timeout.
 
-use super::close;
 use super::findings::{ABNORMAL_CLOSURE, CLOSED_ON_ERROR};
 use super::session::{ABNORMAL, Ending, NO_STATUS, Sent, Session};
-use super::summary::bytes;
 use crate::base::time::human;
 use crate::base::{Moment, PacketId, Side};
 use crate::finding::{Finding, FindingSpec};
@@ -77,20 +75,17 @@ pub(super) fn judge(s: &Session) -> Verdict {
 fn closed(s: &Session) -> Verdict {
     let Some(c) = s.closing() else { return Verdict::default() };
     let (by, peer) = (c.by, c.by.peer());
-    let name = close::name(u64::from(c.code)).map_or(String::new(), |n| format!(" ({n})"));
     let mut v = Verdict { cause: "close", ..Verdict::default() };
     v.text = match c.code {
-        NO_STATUS => format!("the {by} closed first, without a code"),
-        code => format!("the {by} closed first with {code}{name}"),
+        NO_STATUS if !c.stated => format!("the {by} closed first, without a code"),
+        _ => format!("the {by} closed first with {}", c.told()),
     };
     let reply = s.sent(peer).close;
     match reply {
         Some(_) => {
             v.text.push_str(&format!(", the {peer} answered"));
-            if let Some(code) = c.reply.filter(|r| *r != c.code) {
-                let name =
-                    close::name(u64::from(code)).map_or(String::new(), |n| format!(" ({n})"));
-                v.text.push_str(&format!(" with {code}{name}"));
+            if let Some(other) = c.other_reply() {
+                v.text.push_str(&format!(" with {other}"));
             }
         }
         None if s.sent(peer).lost => {}
@@ -120,10 +115,10 @@ fn closed(s: &Session) -> Verdict {
                 v.prove(&[at.packet]);
             }
         }
-        (1009, _, Some((len, at))) => {
+        (1009, _, Some(largest)) => {
             v.cause = "message too big";
-            v.why = format!("the {peer}'s message of {}", bytes(len));
-            v.prove(&[at.packet]);
+            v.why = format!("the {peer}'s message of {}", largest.size());
+            v.prove(&[largest.at.packet]);
         }
         _ => {
             if let Some((waited, at)) = unanswered(s, by, c.at).filter(|(ns, _)| *ns >= PONG_WAIT) {
@@ -132,7 +127,9 @@ fn closed(s: &Session) -> Verdict {
                 if on_error || c.code >= 3000 {
                     v.cause = "unanswered ping";
                 }
-            } else if let Some((last, secs)) = round_silence(s.before_close(), c.at) {
+            } else if let Some((last, secs)) =
+                s.before_close().and_then(|(last, longest)| round_silence(last, c.at, longest))
+            {
                 v.why = format!("{secs} s of silence before it");
                 v.prove(&[last.packet]);
             }
@@ -165,19 +162,21 @@ fn aborted(s: &Session, by: Side, how: Ending, at: Moment) -> Verdict {
         v.cause = "protocol error";
         v.why = format!("the {peer}'s {} before ({})", spec.code, spec.reference);
         v.prove(&[fault.packet]);
-    } else if let Some((len, big)) = theirs
+    } else if let Some(big) = theirs
         .largest
-        .filter(|(n, m)| *n > SMALL_LIMIT && is_last(theirs, *m) && quiet(*m))
-        .filter(|(_, m)| since(theirs.last.unwrap_or(*m)) <= REACTION)
+        .filter(|l| l.len > SMALL_LIMIT && is_last(theirs, l.at) && quiet(l.at))
+        .filter(|l| since(theirs.last.unwrap_or(l.at)) <= REACTION)
     {
         v.cause = "message too big";
-        v.why = format!("the {peer} was sending a message of {}: likely over a limit", bytes(len));
-        v.prove(&[big.packet]);
+        v.why = format!("the {peer} was sending a message of {}: likely over a limit", big.size());
+        v.prove(&[big.at.packet]);
     } else if let Some((waited, ping)) = unanswered(s, by, at) {
         v.cause = "unanswered ping";
         v.why = format!("no pong for {} to the {by}'s ping", human(waited));
         v.prove(&[ping.packet]);
-    } else if let Some((last, secs)) = round_silence(s.silence().last(), at) {
+    } else if let Some((last, secs)) =
+        s.silence().last().and_then(|last| round_silence(last, at, s.silence().longest))
+    {
         v.cause = "idle timeout";
         v.why = format!("{secs} s of silence, likely an idle timeout of a proxy");
         v.prove(&[last.packet]);
@@ -185,10 +184,10 @@ fn aborted(s: &Session, by: Side, how: Ending, at: Moment) -> Verdict {
         v.cause = "unanswered ping";
         v.why = format!("no pong for {} to the {peer}'s ping", human(waited));
         v.prove(&[ping.packet]);
-    } else if let Some((side, last, secs)) = Side::BOTH
-        .into_iter()
-        .find_map(|side| round_silence(s.sent(side).last, at).map(|(m, n)| (side, m, n)))
-    {
+    } else if let Some((side, last, secs)) = Side::BOTH.into_iter().find_map(|side| {
+        let sent = s.sent(side);
+        round_silence(sent.last?, at, sent.quiet).map(|(m, n)| (side, m, n))
+    }) {
         v.cause = "idle timeout";
         v.why =
             format!("{secs} s after the {side}'s last frame, likely an idle timeout of a proxy");
@@ -218,12 +217,13 @@ fn unanswered(s: &Session, by: Side, at: Moment) -> Option<(u64, Moment)> {
     Some((at.time.since(ping.at.time), ping.at))
 }
 
-/// The timeout that a silence from `last` to `at` comes to, in seconds.
-fn round_silence(last: Option<Moment>, at: Moment) -> Option<(Moment, u64)> {
-    let last = last?;
+/// The timeout that a silence from `last` to `at` comes to, in seconds. It is none where
+/// an earlier silence, the longest of which is given, came as close to it and was
+/// survived.
+fn round_silence(last: Moment, at: Moment, survived: u64) -> Option<(Moment, u64)> {
     let ns = at.time.since(last.time);
     let secs = TIMEOUTS.into_iter().find(|t| ns.abs_diff(t * SECOND) <= TOLERANCE)?;
-    Some((last, secs))
+    (survived.saturating_add(TOLERANCE) < secs * SECOND).then_some((last, secs))
 }
 
 /// What the code of a session is where there was no close frame.

@@ -1,7 +1,7 @@
 //! What is looked for in the payload of a message as it comes: a hash by which it is
 //! known again, and markup that a page would run.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr2, memchr3};
 
 /// Bytes that a hash is made of at most: two messages of one length that differ only
 /// behind these are rare, and a byte costs a nanosecond.
@@ -48,12 +48,17 @@ const TAG: usize = 256;
 /// Elements that run what they hold or name.
 const ELEMENTS: [&[u8]; 4] = [b"script", b"iframe", b"object", b"embed"];
 
+/// How `<` and `>` begin where JSON writes them so: `\u003c`, `\u003E`.
+const ESCAPE: &[u8] = b"\\u003";
+
 /// Looks for markup that runs: `<script`, `<img src=x onerror=…>`, `javascript:` in a tag.
 #[derive(Clone, Debug, Default)]
 struct Markup {
     /// What follows `<`, in lower case, while a tag is open.
     tag: Vec<u8>,
     open: bool,
+    /// Bytes of [`ESCAPE`] that have just gone by.
+    escape: usize,
     /// Bytes gone by.
     passed: u64,
     /// Where the open tag begins.
@@ -64,27 +69,68 @@ struct Markup {
 impl Markup {
     fn push(&mut self, mut data: &[u8]) {
         while self.found.is_none() && !data.is_empty() {
-            let place = if self.open { memchr2(b'<', b'>', data) } else { memchr(b'<', data) };
+            if self.escape > 0 {
+                data = self.escaped(data);
+                continue;
+            }
+            let place = match self.open {
+                true => memchr3(b'<', b'>', b'\\', data),
+                false => memchr2(b'<', b'\\', data),
+            };
             let (part, rest) =
                 data.split_at_checked(place.unwrap_or(data.len())).unwrap_or((data, &[]));
-            if self.open {
-                let room = TAG.saturating_sub(self.tag.len());
-                self.tag.extend(part.iter().take(room).map(u8::to_ascii_lowercase));
-                // All that is looked at is there: what more comes changes nothing.
-                if self.tag.len() >= TAG || place.is_some() {
-                    self.judge();
-                }
-            }
+            self.text(part);
             self.passed = self.passed.saturating_add(part.len() as u64);
             let Some((b, rest)) = rest.split_first() else { return };
-            if *b == b'<' {
-                self.open = true;
-                self.at = self.passed;
-                self.tag.clear();
+            match b {
+                b'\\' => self.escape = 1,
+                b'<' => self.begin(self.passed),
+                _ => self.judge(),
             }
             self.passed = self.passed.saturating_add(1);
             data = rest;
         }
+    }
+
+    /// Takes the byte behind the beginning of an escape, if that is part of it.
+    fn escaped<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
+        let Some((b, rest)) = data.split_first() else { return data };
+        let known = self.escape;
+        let seen = ESCAPE.get(..known).unwrap_or_default();
+        self.escape = 0;
+        match (ESCAPE.get(known), b) {
+            (Some(e), b) if e == b => self.escape = known + 1,
+            // A backslash that is escaped itself.
+            (Some(_), b'\\') if known == 1 => self.text(b"\\\\"),
+            (None, b'c' | b'C') => self.begin(self.passed.saturating_sub(known as u64)),
+            (None, b'e' | b'E') => self.judge(),
+            _ => {
+                self.text(seen);
+                return data;
+            }
+        }
+        self.passed = self.passed.saturating_add(1);
+        rest
+    }
+
+    /// Bytes that are neither end of a tag.
+    fn text(&mut self, part: &[u8]) {
+        if self.open {
+            let room = TAG.saturating_sub(self.tag.len());
+            self.tag.extend(part.iter().take(room).map(u8::to_ascii_lowercase));
+            // All that is looked at is there: what more comes changes nothing.
+            if self.tag.len() >= TAG {
+                self.judge();
+            }
+        }
+    }
+
+    /// A tag begins at `at`; one that is open ends there.
+    fn begin(&mut self, at: u64) {
+        self.judge();
+        self.open = true;
+        self.at = at;
+        self.tag.clear();
     }
 
     /// The tag is whole, or as much of it as is looked at.
@@ -104,39 +150,16 @@ fn runs(tag: &[u8]) -> bool {
     let (name, rest) = tag.split_at_checked(end).unwrap_or((tag, &[]));
     // A backslash and a quote end an attribute's name where the markup stands in JSON.
     ELEMENTS.contains(&name)
+        // What scripts of the page are loaded from.
+        || name == b"base" && memchr::memmem::find(rest, b"href").is_some()
         || memchr::memmem::find(rest, b"javascript:").is_some()
-        || handler(rest)
+        || rest.first().is_some_and(|b| b.is_ascii_whitespace() || matches!(b, b'/' | b'\\'))
+            && handler(rest)
 }
 
-/// How the names of event handlers go on behind `on`.
-const HANDLERS: [&[u8]; 26] = [
-    b"error",
-    b"load",
-    b"unload",
-    b"click",
-    b"dblclick",
-    b"mouse",
-    b"key",
-    b"focus",
-    b"blur",
-    b"toggle",
-    b"submit",
-    b"change",
-    b"input",
-    b"begin",
-    b"end",
-    b"repeat",
-    b"animation",
-    b"transition",
-    b"pointer",
-    b"touch",
-    b"drag",
-    b"wheel",
-    b"scroll",
-    b"paste",
-    b"play",
-    b"start",
-];
+/// How words go on behind `on` that are no event handlers. Of these there are ever more, so
+/// that whatever else begins so counts as one.
+const WORDS: [&[u8]; 9] = [b"e", b"ce", b"ly", b"to", b"set", b"line", b"going", b"ward", b"wards"];
 
 /// Whether the attributes have an event handler: a space, `on`, a name, `=`.
 fn handler(rest: &[u8]) -> bool {
@@ -149,8 +172,9 @@ fn handler(rest: &[u8]) -> bool {
         let after = rest.get(i.saturating_add(2)..).unwrap_or_default();
         let letters = after.iter().take_while(|b| b.is_ascii_alphabetic()).count();
         let equals = after.get(letters..).unwrap_or_default().trim_ascii_start().first();
-        let known = HANDLERS.iter().any(|h| after.starts_with(h));
-        if begins && known && equals == Some(&b'=') {
+        let name = after.get(..letters).unwrap_or_default();
+        let handles = !name.is_empty() && !WORDS.contains(&name);
+        if begins && handles && equals == Some(&b'=') {
             return true;
         }
         at = i.saturating_add(2);
@@ -269,6 +293,13 @@ mod tests {
             ("<svg/onload=f()>", 0),
             ("<a href=\"javascript:f()\">", 0),
             ("1 < 2 <iframe src=x", 6),
+            ("<body onpageshow=f()>", 0),
+            ("<video oncanplay=f()>", 0),
+            ("<a onauxclick = f()>", 0),
+            ("<base href=//x/>", 0),
+            (r#"{"t":"\u003cscript\u003ef()"}"#, 6),
+            (r#"{"t":"\u003Cimg src=x onerror=f()\u003E"}"#, 6),
+            (r#"{"t":"\n\u0031 <b \u003cscript"#, 18),
         ] {
             assert_eq!(found(text), Some(at), "{text}");
         }
@@ -279,6 +310,11 @@ mod tests {
             "if (x<y) onwards = 2",
             "<scripted>",
             "script onerror=",
+            "<item one=\"1\" online=\"yes\" only=1 once = 2>",
+            "<base target=x>",
+            r#"{"t":"\\u003cscript>"}"#,
+            r#"{"t":"\u003bscript>"}"#,
+            r#"{"t":"<b \u003e onload=f()"}"#,
             "</script>",
             "",
         ] {

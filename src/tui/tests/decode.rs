@@ -187,3 +187,31 @@ fn a_schema_from_reflection_is_used_for_what_came_before() {
     assert!(b.app.lines.is_empty() && b.app.shown.is_none());
     assert_eq!(list(&mut b), lines);
 }
+
+#[test]
+fn what_is_in_force_is_marked_and_selected() {
+    let mut b = Bench::open("ws-tungstenite", 100, 30);
+    b.press(&[KeyCode::Char('d')]);
+    let chosen = |b: &Bench| {
+        let all: Vec<String> = (0..30).map(|y| b.line(y)).filter(|l| l.contains("│•")).collect();
+        assert_eq!(all.len(), 1, "{}", b.screen());
+        all.into_iter().next().unwrap()
+    };
+    assert!(
+        chosen(&b).contains("what its bytes look like: http1, http, websocket"),
+        "{}",
+        b.screen()
+    );
+    let found = crate::engine::DecodeAs::Found;
+    let at = crate::engine::DecodeAs::all().position(|d| d == found);
+    assert_eq!(b.app.overlay, at.map(crate::tui::app::Overlay::Decode));
+    b.press(&[KeyCode::Esc]);
+    // A rule from the command line, and what was chosen since.
+    b.app.decode_rules = vec!["conversation==1,opaque".parse().unwrap()];
+    b.press(&[KeyCode::Char('d')]);
+    assert!(chosen(&b).contains("opaque"), "{}", b.screen());
+    b.press(&[KeyCode::Esc]);
+    choose(&mut b, "http2");
+    b.press(&[KeyCode::Char('d')]);
+    assert!(chosen(&b).contains("http2"), "{}", b.screen());
+}

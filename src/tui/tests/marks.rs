@@ -18,7 +18,7 @@ fn the_bytes_of_a_field_are_marked() {
     b.field("Masking key");
     let marked = b.marked();
     assert_eq!(marked, "b3 e6 87 c0", "{}", b.screen());
-    assert!(b.screen().contains("bytes 2–5 of TCP stream · packet 8 bytes "), "{}", b.screen());
+    assert!(b.screen().contains("bytes 2–5 of the frame · packet 8 bytes "), "{}", b.screen());
     assert!(b.screen().contains("(exact)"), "{}", b.screen());
     // A bit field marks its byte, and says which bits.
     b.field("Opcode");

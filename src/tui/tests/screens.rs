@@ -45,11 +45,25 @@ fn packets() {
 
 #[test]
 fn help_names_every_key() {
-    let mut b = Bench::open("ws-tungstenite", 80, 30);
+    let mut b = Bench::open("ws-tungstenite", 80, 50);
     b.press(&[KeyCode::Char('?')]);
     insta::assert_snapshot!(b.screen());
+    // All of it can be read on 80 columns.
+    assert!(b.screen().lines().take(46).all(|l| !l.contains("…│")), "{}", b.screen());
     b.press(&[KeyCode::Esc]);
     assert!(!b.screen().contains("Help"));
+}
+
+#[test]
+fn help_that_does_not_fit_says_that_it_goes_on() {
+    let mut b = Bench::open("ws-tungstenite", 80, 24);
+    b.press(&[KeyCode::Char('?')]);
+    assert!(b.line(0).contains("Help, lines 1–22 of 45, ↓ for more"), "{}", b.screen());
+    b.press(&[KeyCode::PageDown]);
+    assert!(b.line(0).contains("Help, lines 13–34 of 45, ↑↓ for more"), "{}", b.screen());
+    b.press(&[KeyCode::End]);
+    assert!(b.line(0).contains("Help, lines 24–45 of 45, ↑ for more"), "{}", b.screen());
+    assert!(b.screen().contains("the connection"), "{}", b.screen());
 }
 
 #[test]
@@ -57,7 +71,7 @@ fn findings_lead_to_their_events() {
     let mut b = Bench::open("grpc-tonic", 100, 30);
     b.press(&[KeyCode::Char('f')]);
     insta::assert_snapshot!(b.screen());
-    b.press(&[KeyCode::Down, KeyCode::Down, KeyCode::Down, KeyCode::Enter]);
+    b.press(&[KeyCode::Down, KeyCode::Down, KeyCode::Enter]);
     assert!(b.summary().contains("ABORTED"), "{}", b.screen());
     // The finding stands above the fields, and the status line says what it means.
     b.press(&[KeyCode::Tab, KeyCode::Home]);

@@ -233,3 +233,130 @@ fn other_levels_keep_to_what_is_selected() {
     b.press(&[KeyCode::Char('v')]);
     assert_eq!(b.app.selected, Some(Item::Row(RowId(26))));
 }
+
+/// Numbers of segments are counted from the beginning of the connection, as `print` does.
+#[test]
+fn packets_read_as_they_are_printed() {
+    use crate::capture::{OpenOptions, Polled, open};
+    use crate::engine::{ConversationInfo, Engine, EventSink, FindingEvent, Options};
+    use crate::event::Event;
+
+    /// Lines of packets, without what the engine makes of a segment, which stands behind.
+    #[derive(Default)]
+    struct Lines(Vec<String>);
+    impl EventSink for Lines {
+        fn event(&mut self, event: Event, _: Option<&ConversationInfo>) {
+            if event.draft.level == Level::Packet {
+                let line = event.draft.detail.unwrap().summary;
+                self.0.push(line.split(", length").next().unwrap().to_owned());
+            }
+        }
+        fn finding(&mut self, _: FindingEvent, _: Option<&ConversationInfo>) {}
+    }
+    for name in ["ws-tungstenite", "ws-ipv6", "h2-curl", "grpc-tonic", "ws-abnormal"] {
+        let mut lines = Lines::default();
+        let mut engine = Engine::new(Options::default().wanting(&[Level::Packet]));
+        let mut source = open(&fixture(name), OpenOptions::default()).unwrap();
+        while let Polled::Batch(batch) = source.poll().unwrap() {
+            engine.batch(&batch, &mut lines);
+        }
+        engine.finish(&mut lines);
+        let mut b = Bench::open(name, 100, 40);
+        b.press(&[KeyCode::Char('3'), KeyCode::Char('4'), KeyCode::Char('1'), KeyCode::Home]);
+        assert_eq!(b.app.rows.len(), lines.0.len(), "{name}");
+        for printed in &lines.0 {
+            assert_eq!(b.summary().split(", length").next(), Some(printed.as_str()), "{name}");
+            b.press(&[KeyCode::Down]);
+        }
+        assert!(lines.0.iter().any(|l| l.contains("seq 1:") || l.contains("seq 0,")), "{name}");
+    }
+}
+
+#[test]
+fn a_search_says_what_hidden_levels_have() {
+    let mut b = Bench::open("ws-close-codes", 100, 30);
+    b.type_in("34");
+    b.type_in("4");
+    assert_eq!(b.app.rows.filter(), Filter::of(&[Level::Exchange]));
+    let before = b.app.selected;
+    b.type_in("/kind == close");
+    b.press(&[KeyCode::Enter]);
+    let screen = b.screen();
+    assert!(screen.contains("\"kind == close\": none shown, 24 hidden; n shows them"), "{screen}");
+    assert_eq!(b.app.selected, before);
+    b.type_in("n");
+    assert_ne!(b.app.selected, before);
+    let frames = b.app.rows.filter();
+    assert!(frames.has(Level::Frame) || frames.has(Level::Message), "{}", frames.describe());
+    // Where no level has it, that is all there is to say.
+    b.type_in("/no such text");
+    b.press(&[KeyCode::Enter]);
+    assert!(b.screen().contains("\"no such text\" was not found"), "{}", b.screen());
+    assert!(!b.screen().contains("hidden"), "{}", b.screen());
+}
+
+#[test]
+fn findings_are_listed_by_their_severity() {
+    let mut b = Bench::open("grpc-tonic", 100, 30);
+    b.press(&[KeyCode::Char('f'), KeyCode::Home]);
+    let marks = |b: &Bench| -> String {
+        let of = |y| {
+            b.line(y).trim_start_matches([' ', '│']).chars().next().filter(|c| "✗!i".contains(*c))
+        };
+        (0..30).filter_map(of).collect()
+    };
+    let all = marks(&b);
+    let rank = |c: char| "✗!i".chars().position(|x| x == c);
+    assert!(all.len() > 3 && all.chars().is_sorted_by_key(rank), "{all}\n{}", b.screen());
+    assert!(b.screen().contains("Findings, 1 of "), "{}", b.screen());
+    b.press(&[KeyCode::End]);
+    let n = b.app.index.read().unwrap().findings().len();
+    assert!(b.screen().contains(&format!("Findings, {n} of {n}")), "{}", b.screen());
+}
+
+/// All of it, on the smallest usual screen: among the fields, and in the list of findings.
+#[test]
+fn a_verdict_can_be_read_on_a_small_screen() {
+    let mut b = Bench::open("ws-close-codes", 80, 24);
+    b.press(&[KeyCode::Char('3')]);
+    b.go("1007");
+    b.field("Verdict");
+    let field = |b: &Bench| {
+        let area = b.app.panes.tree;
+        let lines = (area.y + 1..area.bottom()).map(|y| {
+            b.line(y).chars().take(usize::from(area.width)).collect::<String>().trim().to_owned()
+        });
+        lines.collect::<Vec<_>>().join(" ")
+    };
+    let s = b.app.current().unwrap();
+    let verdict = match &s.detail.tree.find("websocket.verdict").unwrap().value {
+        crate::field::Value::Text(t) => t.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(verdict.len() > 80, "{verdict}");
+    assert!(field(&b).contains(&verdict), "{verdict}\n{}", b.screen());
+    // A click below goes where it points to.
+    let area = b.app.panes.tree;
+    b.click(2, area.bottom() - 1);
+    assert!(b.app.tree.at > 0);
+    b.click(2, area.y + 1);
+    b.press(&[KeyCode::Char('f')]);
+    let popup: Vec<String> =
+        (0..24).map(|y| b.line(y).trim_matches(['│', ' ']).to_owned()).collect();
+    assert!(popup.join(" ").contains(&verdict), "{verdict}\n{}", b.screen());
+}
+
+#[test]
+fn a_capture_that_is_cut_says_so() {
+    let path = std::env::temp_dir().join(format!("framescope-cut-{}", std::process::id()));
+    let whole = std::fs::read(fixture("ws-tungstenite")).unwrap();
+    std::fs::write(&path, whole.get(..whole.len() - 7).unwrap()).unwrap();
+    let mut b = Bench::of(&path, 80, 24);
+    let last = b.app.index.read().unwrap().last_packet();
+    let told = format!("the capture is cut short: it ends behind packet {last}");
+    assert!(b.screen().contains(told.split_at(40).0), "{}", b.screen());
+    b.press(&[KeyCode::Down]);
+    assert!(b.screen().contains("cut short, "), "{}", b.screen());
+    std::fs::remove_file(&path).unwrap();
+    assert!(!Bench::open("ws-tungstenite", 80, 24).screen().contains("cut short"));
+}

@@ -140,6 +140,102 @@ fn sessions_that_say_the_same_are_no_pair() {
 }
 
 #[test]
+fn two_servers_that_send_the_same_are_no_proxy() {
+    let none = |a: Session, b: Session, why: &str| assert_eq!(run(&[], &[a, b]), [], "{why}");
+    // Quotes, which one server sends a moment later than the other.
+    let far = ["192.0.2.8:6000", "10.0.0.2:8080"];
+    let quotes = |by: i64| -> Vec<_> {
+        let each = ["1.01", "1.02", "1.03", "1.04"].into_iter().enumerate();
+        each.map(|(n, q)| (Server, q, n as u64, 100 + n as i64 * 100 + by)).collect()
+    };
+    none(session(FRONT, 40, &quotes(3)), session(far, 50, &quotes(0)), "quotes");
+    // The same with what was asked for.
+    let asked = |by: i64, wire| [vec![(Client, "subscribe", wire, 60 + by)], quotes(-by)].concat();
+    none(session(FRONT, 40, &asked(0, 1)), session(far, 50, &asked(3, 2)), "quotes, asked for");
+    // Unless a proxy says whose they are.
+    let mut back = session(far, 50, &asked(3, 2));
+    back.facts.forwarded_for = Some("192.0.2.7".into());
+    assert_eq!(run(&[], &[session(FRONT, 40, &asked(0, 1)), back]).len(), 2);
+    // On one computer the place says nothing.
+    let here = |port: u16| -> [&'static str; 2] {
+        if port == 1 {
+            ["127.0.0.1:5000", "127.0.0.1:80"]
+        } else {
+            ["127.0.0.1:6000", "127.0.0.1:8080"]
+        }
+    };
+    none(session(here(1), 40, &quotes(3)), session(here(2), 50, &quotes(0)), "all on loopback");
+    let found = run(&[], &[session(here(1), 40, &asked(0, 1)), session(here(2), 50, &asked(3, 2))]);
+    assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn proxies_in_a_chain_are_paired_two_by_two() {
+    let last = ["10.0.0.2:7000", "10.0.0.3:9000"];
+    let words = |key: u64, order: [usize; 3]| {
+        let legs = [(FRONT, 40, 100, 0), (BACK, 50, 200, 2), (last, 55, 300, 5)];
+        let all: Vec<_> = order
+            .into_iter()
+            .map(|n| {
+                let (ends, from, wire, late) = legs[n];
+                let mut s = session(ends, from, &talk(wire, late));
+                s.facts.key = key;
+                s
+            })
+            .collect();
+        let mut pairs: Vec<_> = run(&[], &all)
+            .into_iter()
+            .map(|(n, text)| {
+                let other = text.split_once("conversation ").unwrap().1.split(',').next().unwrap();
+                let other: usize = other.parse().unwrap();
+                let to = text.contains("to the server");
+                (order[n as usize - 1], to, order[other - 1])
+            })
+            .collect();
+        pairs.sort();
+        pairs
+    };
+    let want = [(0, true, 1), (1, false, 0), (1, true, 2), (2, false, 1)];
+    for order in [[0, 1, 2], [2, 1, 0], [0, 2, 1], [1, 0, 2]] {
+        assert_eq!(words(0, order), want, "{order:?}");
+        assert_eq!(words(7, order), want, "{order:?}, by the key");
+    }
+}
+
+#[test]
+fn a_message_that_one_leg_lacks_undoes_no_pair() {
+    let long = |wire: u64, late: i64| -> Vec<_> {
+        let texts = ["a", "b", "c", "d", "e", "f"].into_iter().enumerate();
+        texts.map(|(n, t)| (Client, t, wire, 100 + n as i64 * 10 + late)).collect()
+    };
+    let pair = |gone: &[usize], holes: [bool; 2]| {
+        let mut says = long(900, 2);
+        let mut n = 0;
+        says.retain(|_| {
+            n += 1;
+            !gone.contains(&(n - 1))
+        });
+        let mut back = session(BACK, 50, &says);
+        back.facts.holes = holes;
+        run(&[], &[session(FRONT, 40, &long(100, 0)), back])
+    };
+    for gone in [&[2][..], &[0], &[1, 2], &[5], &[0, 4]] {
+        let found = pair(gone, [true, false]);
+        assert_eq!(found.len(), 2, "{gone:?}");
+    }
+    let found = pair(&[1, 2], [true, false]);
+    let tail = "adds 2 ms (4 messages compared, 2 captured on one leg only)";
+    assert!(found[0].1.ends_with(tail), "{found:?}");
+    assert_eq!(pair(&[2], [false, true]), [], "nothing of that side was lost");
+    assert_eq!(pair(&[0, 1, 2, 4], [true, false]), [], "too much is missing");
+    // The other leg may lack one as well.
+    let mut front = session(FRONT, 40, &long(100, 0)[1..]);
+    front.facts.holes = [true, false];
+    let found = run(&[], &[front, session(BACK, 50, &long(900, 2))]);
+    assert_eq!(found.len(), 2);
+}
+
+#[test]
 fn a_strong_identity_needs_no_messages() {
     let mut front = session(FRONT, 40, &[(Client, "ping", 1, 100)]);
     let mut back = session(BACK, 50, &[(Client, "ping", 1, 101)]);

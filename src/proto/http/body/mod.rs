@@ -4,7 +4,7 @@ use crate::base::{Buffer, PieceSource, Side, Span};
 use crate::event::{Detail, Payload};
 use crate::field::Value;
 use crate::finding::Finding;
-use crate::proto::http::{fields as f, findings as g};
+use crate::proto::http::{fields as f, findings as g, text};
 use crate::proto::{Out, PayloadHint, Trace};
 
 mod magic;
@@ -46,6 +46,10 @@ impl Body<'_> {
         wire.bytes = self.kept;
         let wire = d.origins.add(wire);
         let span = Span::bytes(wire, 0, len);
+        let coded = self.codings.names();
+        if !coded.is_empty() {
+            d.summary.push_str(&format!(" {}", text::short(&coded)));
+        }
         if let Codings::Unknown(name) = self.codings {
             findings.push(Finding::new(&g::UNKNOWN_CODING).with(name.as_str()));
         }
@@ -59,6 +63,8 @@ impl Body<'_> {
                 let raw = d.tree.add(&f::ENCODED_DATA, Some(span), Value::None);
                 // A part of a body, or what a limit of ours left of one, ends early.
                 let short = !self.whole || self.partial || u64::from(kept_len) < self.length;
+                let end = if short || i.failure.is_some() { " of it" } else { "" };
+                d.summary.push_str(&format!(", {} inflated{end}", i.total));
                 if let Some(failure) = i.failure {
                     if let Some(n) = d.tree.get_mut(raw) {
                         let note = format!("stopped after {} bytes: {failure}", i.total);
@@ -82,7 +88,11 @@ impl Body<'_> {
         let cut = (bytes.len() as u64) < total || u64::from(kept_len) < self.length;
         d.truncated = cut.then_some(total);
         d.payload = Payload::Bytes(Vec::new());
-        if !cut && self.whole && !self.partial && !self.media_type.is_empty() {
+        let before = d.summary.len();
+        // A body of gRPC is messages with prefixes. It comes here where an answer that is no
+        // gRPC was captured before its request.
+        let framed = self.media_type.starts_with("application/grpc");
+        if !cut && self.whole && !self.partial && !framed && !self.media_type.is_empty() {
             let hint = PayloadHint {
                 media_type: self.media_type,
                 path: self.path,
@@ -98,9 +108,9 @@ impl Body<'_> {
                 "application/x-www-form-urlencoded" if !cut => {
                     parts::form(&bytes, buffer, &mut d.tree, findings);
                 }
-                m if m.starts_with("multipart/") && self.whole && !cut => {
-                    let kind = self.content_type;
-                    parts::multipart(&bytes, kind, buffer, &mut d.tree, findings);
+                m if m.starts_with("multipart/") => {
+                    let (kind, cut) = (self.content_type, cut || !self.whole);
+                    parts::multipart(&bytes, kind, cut, buffer, &mut d.tree, findings);
                 }
                 _ => {}
             }
@@ -110,6 +120,14 @@ impl Body<'_> {
                 d.tree.add(&f::BODY_FORMAT, Some(span), Value::Text(name.into()));
                 d.summary.push_str(&format!(", {name}"));
             }
+        }
+        // A decoder that knew what it is has said more.
+        let is_read = matches!(self.codings, Codings::Known(_)) && text::is_text(self.media_type);
+        if d.summary.len() == before
+            && is_read
+            && let Some(begins) = text::preview(&bytes, total)
+        {
+            d.summary.push_str(&format!(": {begins}"));
         }
         if d.payload == Payload::Bytes(Vec::new()) {
             d.payload = Payload::Bytes(bytes);
@@ -121,6 +139,7 @@ impl Body<'_> {
 pub(super) fn fault(failure: &Failure) -> Finding {
     let spec = match failure {
         Failure::Limit(_) => &g::INFLATE_LIMIT,
+        Failure::Padding(_) => &g::CODING_PADDING,
         _ => &g::BAD_CODING,
     };
     Finding::new(spec).with(failure.to_string())

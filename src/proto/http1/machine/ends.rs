@@ -35,7 +35,7 @@ impl Http1 {
                 _ => None,
             };
             if let Some(cause) = gone {
-                self.done(key, Side::Server, cause, out);
+                self.unanswered(key, cause, out);
             }
         }
     }
@@ -97,6 +97,16 @@ impl Http1 {
     pub(super) fn server_is_off(&mut self, cause: EndCause, out: &mut dyn Out) {
         let waiting: Vec<u64> = self.open.iter().filter(|o| !o.done[1]).map(|o| o.key).collect();
         for key in waiting {
+            self.unanswered(key, cause, out);
+        }
+    }
+
+    /// No answer to this one will come, or none was captured.
+    fn unanswered(&mut self, key: u64, cause: EndCause, out: &mut dyn Out) {
+        let [_, server] = &self.halves;
+        if server.gone {
+            self.answer_missed(key, cause, out);
+        } else {
             self.done(key, Side::Server, cause, out);
         }
     }
@@ -114,6 +124,10 @@ impl Http1 {
         if half.ended.is_some() {
             return;
         }
+        if let Some(len) = half.hole.take() {
+            self.answer_lost(len, out);
+        }
+        let half = self.half(side);
         half.ended = Some(cause);
         let (state, key, passed) = (half.state, half.key, half.passed);
         half.state = State::Off;
@@ -143,7 +157,11 @@ impl Http1 {
                     self.cut(side, cause, out);
                 }
             }
-            State::Head | State::Held | State::Tunnel | State::Off => {}
+            State::LostChunk => {
+                let cause = if cause == EndCause::Finished { EndCause::Cut } else { cause };
+                self.cut(side, cause, out);
+            }
+            State::Head | State::Held | State::Tunnel | State::Lost | State::Off => {}
         }
         if let Some(t) = self.tunnel {
             out.tell(t, Input::End { side, cause });
@@ -169,46 +187,6 @@ impl Http1 {
         for h in &mut self.halves {
             h.state = State::Off;
             h.ended = Some(EndCause::Finished);
-        }
-    }
-
-    pub(super) fn gap(&mut self, side: Side, len: u64, out: &mut dyn Out) {
-        if side == Side::Server && self.answer_lost(len, out) {
-            return;
-        }
-        let asks = side == Side::Client && self.state(side) == State::Head && self.open.is_empty();
-        let half = self.half(side);
-        let known = match half.state {
-            State::Body(left) | State::ChunkData(left) => len <= left,
-            State::Close | State::Tunnel => true,
-            State::Off => return,
-            _ => false,
-        };
-        let (key, offset) = (half.key, half.passed);
-        if matches!(
-            half.state,
-            State::Body(_)
-                | State::ChunkData(_)
-                | State::Close
-                | State::Tunnel
-                | State::ChunkLine
-                | State::ChunkEnd
-        ) {
-            let len = match half.state {
-                State::Body(left) | State::ChunkData(left) => len.min(left),
-                State::ChunkLine | State::ChunkEnd => 0,
-                _ => len,
-            };
-            half.passed = half.passed.saturating_add(len);
-            out.tell(key, Input::Gap { side, offset, len });
-        }
-        if known {
-            self.advance(side, len, out);
-        } else {
-            self.fail(side, &g::GAP, Some(format!("{len} bytes")), out);
-            if asks {
-                self.half(side).lost = Some(len);
-            }
         }
     }
 }

@@ -32,6 +32,10 @@ impl Http1 {
             Side::Client => matches!(looks, Looks::Request(_) | Looks::Empty),
             Side::Server => matches!(looks, Looks::Response(_) | Looks::Empty),
         };
+        if !right && c.offset == 0 && out.path().joined {
+            self.join(c.side);
+            return Step::Go(0);
+        }
         if !right {
             let shown = c.data.get(..32).unwrap_or(c.data).escape_ascii().to_string();
             return self.fail(c.side, &g::BAD_START_LINE, Some(shown), out);
@@ -86,7 +90,9 @@ impl Http1 {
                 let (spec, detail) = if section.len > 0 {
                     (&g::HEAD_TOO_LARGE, Some(format!("more than {MAX_HEADER_FIELDS} fields")))
                 } else if c.last && !data.contains(&b'\n') {
-                    (&g::HEAD_CUT, None)
+                    out.finding(Finding::new(&g::HEAD_CUT).with(c.side.name()));
+                    self.lose(c.side, false, out);
+                    return Step::Stop(c.data.len(), Want::More(1));
                 } else {
                     (&g::BAD_START_LINE, None)
                 };
@@ -140,11 +146,12 @@ impl Http1 {
             Framing::Unknown
         };
         odd.0.drain(..).for_each(|f| out.finding(f));
+        self.pipelines |= self.is_pipelined(&seen, out);
         let key = self.new_key();
         out.open(Child { key, stream: None, carries: Carries::Exchange });
         self.offer = if method == Method::Connect {
             Some((key, Offer::Connect))
-        } else if version >= 11 && self.headers.get("upgrade").is_some_and(|v| !v.is_empty()) {
+        } else if self.headers.get("upgrade").is_some_and(|v| !v.is_empty()) {
             let kept = Kept {
                 headers: self.headers.clone(),
                 detail: detail.clone(),
@@ -175,7 +182,7 @@ impl Http1 {
         if !section.whole {
             out.finding(Finding::new(&g::HEAD_CUT).with("request"));
             self.cut(Side::Client, EndCause::CaptureEnded, out);
-            self.half(Side::Client).state = State::Off;
+            self.lose(Side::Client, false, out);
             return;
         }
         self.begin_body(Side::Client, framing, out);
@@ -214,6 +221,7 @@ impl Http1 {
         // (RFC 9110 §9.3.6), where anything else would say what it is, or how long.
         let opens = self.half(Side::Client).lost.is_some()
             && (200..300).contains(&code)
+            && !bodiless
             && stated == Framing::Close
             && self.headers.get("content-type").is_none()
             && self.headers.get("transfer-encoding").is_none();
@@ -228,8 +236,7 @@ impl Http1 {
         if !section.whole {
             out.finding(Finding::new(&g::HEAD_CUT).with("response"));
             self.cut(Side::Server, EndCause::CaptureEnded, out);
-            self.half(Side::Server).state = State::Off;
-            self.server_is_off(EndCause::CaptureEnded, out);
+            self.lose(Side::Server, false, out);
             return;
         }
         if interim {
@@ -254,7 +261,19 @@ impl Http1 {
         if let Some(o) = self.exchange(key) {
             o.answered = true;
         }
-        if self.take_offer(key).is_some() {
+        if let Some(offer) = self.take_offer(key) {
+            if let Offer::Upgrade(request) = offer {
+                let told = Kept {
+                    headers: std::mem::take(&mut self.headers),
+                    detail,
+                    version,
+                    start: seen.start,
+                    ready: seen.ready,
+                    wire_len: section.len as u64,
+                };
+                self.decline(&request, &told, out);
+                self.headers = told.headers;
+            }
             let [client, _] = &mut self.halves;
             if client.state == State::Held {
                 client.state = State::Head;
@@ -294,14 +313,24 @@ impl Http1 {
     pub(super) fn awaited(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Awaited {
         let start = out.moment(Side::Server, c.offset);
         if let Some(o) = self.open.iter().find(|o| !o.done[1]) {
-            return if o.start.time.since(start.time) > MAX_EARLY_RESPONSE_NS {
+            let early = o.start.time.since(start.time) > MAX_EARLY_RESPONSE_NS;
+            return if early || self.strict && o.start.packet > start.packet {
                 Awaited::Nobody
             } else {
                 Awaited::Request(o.key)
             };
         }
         let [client, _] = &self.halves;
-        let can_come = client.ended.is_none() && client.state != State::Off;
+        // Behind a hole of the client, its next request tells which answers are older;
+        // but not where what stands behind it waits for the answer itself.
+        let behind = out.path().waits.get(Side::Client.index()) == Some(&true);
+        let off = match client.state {
+            State::Off => true,
+            State::Lost => client.stuck,
+            State::LostChunk => !behind,
+            _ => false,
+        };
+        let can_come = client.ended.is_none() && !off;
         if can_come && !self.alone {
             if !c.last {
                 return Awaited::Peer;

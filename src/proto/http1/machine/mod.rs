@@ -14,6 +14,7 @@ use crate::proto::{Chunk, EndCause, Head, Headers, Input, Machine, Out, Progress
 mod bodies;
 mod ends;
 mod heads;
+mod lost;
 mod switch;
 
 /// Where one direction is.
@@ -37,6 +38,11 @@ enum State {
     Held,
     /// Another protocol's: passed on.
     Tunnel,
+    /// Behind missing bytes: the next message is looked for.
+    Lost,
+    /// Behind missing bytes of a chunked body: its next chunk is looked for, or the
+    /// next message.
+    LostChunk,
     /// Not followed any further.
     Off,
 }
@@ -60,6 +66,13 @@ struct Half {
     /// So many bytes went missing where a request should be, and no answer to it
     /// has come: 101 would say that what follows is another protocol's.
     lost: Option<u64>,
+    /// So many bytes went missing where the answer to an `Upgrade` should be; what
+    /// comes behind them says whether it was that.
+    hole: Option<u64>,
+    /// Bytes went missing, and behind them nothing has been found yet.
+    gone: bool,
+    /// What came behind them waits for the peer.
+    stuck: bool,
 }
 
 impl Half {
@@ -74,6 +87,9 @@ impl Half {
             blank: false,
             closing: false,
             lost: None,
+            hole: None,
+            gone: false,
+            stuck: false,
         }
     }
 }
@@ -137,6 +153,12 @@ pub struct Http1 {
     /// The server was waited for or heard without a client: one direction alone
     /// was captured, so far.
     alone: bool,
+    /// The client sends requests before it has the answers to those before: how many
+    /// went missing with the bytes of a hole cannot be known.
+    pipelines: bool,
+    /// A request may have gone missing: what was captured before the next one does not
+    /// answer it.
+    strict: bool,
     /// Used for every section.
     headers: Headers,
 }
@@ -184,6 +206,8 @@ impl Http1 {
             tunnel: None,
             connect: false,
             alone: false,
+            pipelines: false,
+            strict: false,
             headers: Headers::new(),
         }
     }
@@ -263,6 +287,7 @@ impl Http1 {
             State::Trailers => self.trailers(c, out),
             State::Held if c.last => self.decide_alone(c, out),
             State::Held => Step::Stop(0, Want::Peer),
+            State::Lost | State::LostChunk => self.seek(c, out),
             State::Off => Step::Stop(0, Want::Nothing),
         }
     }

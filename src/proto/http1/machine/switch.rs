@@ -40,7 +40,12 @@ impl Http1 {
         let [client, server] = &mut self.halves;
         for h in [&mut *server, &mut *client] {
             // A request's body goes on as it began: `finish` switches behind it.
-            if matches!(h.state, State::Head | State::Held) || h.lost.is_some() {
+            let lost = h.state == State::Lost;
+            if lost && upgrade && h.lost.is_none() {
+                // How much, nobody knows: what was looked through is not counted.
+                h.lost = Some(0);
+            }
+            if lost || matches!(h.state, State::Head | State::Held) || h.lost.is_some() {
                 h.state = State::Tunnel;
                 h.key = child;
                 h.passed = 0;
@@ -59,11 +64,27 @@ impl Http1 {
         }
     }
 
+    /// The server declines: the protocol that was asked for hears both heads, for what is
+    /// wrong with them, and nothing else. But not h2c, which is mostly ignored.
+    pub(super) fn decline(&mut self, request: &Kept, response: &Kept, out: &mut dyn Out) {
+        let Some(token) = token(&request.headers).filter(|t| !t.starts_with("h2")) else { return };
+        let key = self.new_key();
+        if !out.open(Child { key, stream: None, carries: Carries::Named(&token) }) {
+            return;
+        }
+        request.tell(key, Side::Client, out);
+        response.tell(key, Side::Server, out);
+        for side in Side::BOTH {
+            out.tell(key, Input::End { side, cause: EndCause::Finished });
+        }
+        out.close(key);
+    }
+
     /// The answer to a request for another protocol went missing. What was asked for
     /// is taken for granted, but h2c: that is asked for by the way, and mostly ignored.
     pub(super) fn answer_lost(&mut self, len: u64, out: &mut dyn Out) -> bool {
         let [client, server] = &self.halves;
-        if server.state != State::Head {
+        if !matches!(server.state, State::Head | State::Lost) {
             return false;
         }
         let child = if let Some(t) = self.tunnel {
@@ -100,11 +121,14 @@ impl Http1 {
         }
         server.state = State::Tunnel;
         server.key = child;
+        server.gone = false;
         server.passed = if within { len } else { 0 };
         if let Some(cause) = client.ended {
             out.tell(child, Input::End { side: Side::Client, cause });
         }
-        out.finding(Finding::new(&g::GAP).with(format!("server: {len} bytes, the answer")));
+        if len > 0 {
+            out.finding(Finding::new(&g::GAP).with(format!("server: {len} bytes, the answer")));
+        }
         if within {
             out.tell(child, Input::Gap { side: Side::Server, offset: 0, len });
         }
@@ -153,6 +177,11 @@ impl Http1 {
         let [client, _] = &mut self.halves;
         if matches!(look(c.data), Looks::Request(true)) {
             client.state = State::Head;
+            return Step::Go(0);
+        }
+        let [client, server] = &mut self.halves;
+        if let Some(len) = server.hole.take() {
+            self.answer_lost(len, out);
             return Step::Go(0);
         }
         let key = client.key;

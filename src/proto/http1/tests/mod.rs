@@ -7,6 +7,7 @@ use crate::proto::harness::{Recorder, Told};
 use crate::proto::http1::Http1;
 
 mod heads;
+mod holes;
 mod hostile;
 mod odd;
 
@@ -331,8 +332,15 @@ fn an_upgrade_that_is_declined_goes_on_as_http() {
             "< 200",
             "< \"no\"",
             "< end",
-            "closed", //
-            "2 exchange",
+            "closed",
+            // Hears both heads, and nothing else.
+            "2 websocket",
+            "> GET /ws",
+            "< 200",
+            "> end",
+            "< end",
+            "closed",
+            "3 exchange",
             "> GET /a",
             "> end",
             "< 200",

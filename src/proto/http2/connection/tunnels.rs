@@ -189,7 +189,11 @@ impl Connection {
                         out.tell(key, Input::Head(*head));
                     }
                 } else {
-                    // What the client sent too early was for nobody.
+                    // What the client sent too early was for nobody. The protocol that was
+                    // asked for hears both heads, for what is wrong with them.
+                    if t.protocol.is_some() {
+                        t.open(id, out);
+                    }
                     if t.open {
                         if t.protocol.is_some() {
                             out.tell(key, Input::Head(*head));

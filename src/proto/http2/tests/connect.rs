@@ -153,7 +153,10 @@ fn a_refusal_leaves_the_stream_to_http() {
     turns.push((Client, data(1, END_STREAM, b"")));
     let r = talks(&turns);
     assert_eq!(r.codes(), ["http2.connect-refused"]);
-    assert!(!r.children.contains_key(&(1 | TUNNEL)));
+    // The other protocol hears the heads alone.
+    let tunnel = &r.children[&(1 | TUNNEL)].2;
+    assert!(tunnel.iter().all(|t| !matches!(t, Told::Bytes(..))));
+    assert_eq!(tunnel.last(), Some(&Told::Closed));
     let told = &r.children[&1].2;
     assert!(told.contains(&Told::Bytes(Server, b"no".to_vec())));
     assert_eq!(told.last(), Some(&Told::Closed));

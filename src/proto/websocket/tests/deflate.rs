@@ -88,6 +88,65 @@ fn a_final_block_without_more_ends_the_message() {
 }
 
 #[test]
+fn a_tail_that_was_not_left_off_is_told_and_does_no_harm() {
+    let r = run(
+        TAKEOVER,
+        &[
+            Bytes(S, hex("c1 0b f2 48 cd c9 c9 07 00 00 00 ff ff")),
+            Bytes(S, hex("c1 05 f2 00 11 00 00")),
+            // Empty; in two frames; and once more without it.
+            Bytes(S, hex("c1 05 00 00 00 ff ff")),
+            Bytes(S, hex("41 09 f2 48 cd c9 c9 07 00 00 00 80 02 ff ff")),
+            Bytes(S, hex("c1 07 f2 48 cd c9 c9 07 00")),
+        ],
+    );
+    assert_eq!(lines(&r, Level::Message)[..2], ["Hello"; 2]);
+    assert_eq!(lines(&r, Level::Message)[3..], ["Hello"; 2]);
+    assert_eq!(r.codes(), ["websocket.tail-not-removed"; 3]);
+}
+
+#[test]
+fn a_window_larger_than_agreed_is_told() {
+    let word = b"a word that comes again and again";
+    let mut x = 7_u32;
+    let mut between = |len: usize| -> Vec<u8> {
+        (0..len)
+            .map(|_| {
+                x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (x >> 24) as u8 | 0x80
+            })
+            .collect()
+    };
+    for (gap, found) in [(300, false), (600, true)] {
+        let text = [&word[..], &between(gap), word].concat();
+        let limit = "permessage-deflate; server_max_window_bits=9";
+        let sent = Sender::new(true).message(&text);
+        let r = run(limit, &[Bytes(S, down(0xc2, &sent))]);
+        let want: &[&str] = if found { &["websocket.window-exceeded"] } else { &[] };
+        assert_eq!(r.codes(), want, "{gap}");
+        assert_eq!(payload(&r, Level::Message, 0), text);
+        // Of the other end nothing was asked.
+        let r = run(limit, &[Bytes(C, up(0xc2, &sent))]);
+        assert_eq!(r.codes(), [""; 0]);
+        // Nor where nobody looks does it go unseen.
+        let mut r = Recorder::new();
+        r.wants = |_| false;
+        let mut m = start();
+        shake(&mut r, &mut *m, limit);
+        act(&mut r, &mut *m, &[Bytes(S, down(0xc2, &sent))], 1460);
+        assert_eq!(r.codes(), want, "{gap}, unseen");
+    }
+    // Across messages, which one codec of the sender's makes.
+    let mut sender = Sender::new(true);
+    let acts: Vec<Act> = [word.to_vec(), between(600), word.to_vec()]
+        .iter()
+        .map(|t| Bytes(S, down(0xc2, &sender.message(t))))
+        .collect();
+    let r = run("permessage-deflate; server_max_window_bits=9", &acts);
+    assert_eq!(r.codes(), ["websocket.window-exceeded"]);
+}
+
+#[test]
 fn empty_messages_compressed_or_not() {
     let r = run(
         TAKEOVER,
@@ -292,16 +351,27 @@ fn without_the_answer_what_inflates_by_itself_is_inflated() {
     sender.message(b"a message of some length");
     let second = sender.message(b"a message of some length, and again");
     r.bytes(&mut *m, S, &down(0xc1, &second), 3);
+    r.bytes(&mut *m, S, &down(0xc1, &second), 3);
     r.bytes(&mut *m, S, &hex("c1 07 f2 48 cd c9 c9 07 00"), 3);
     r.bytes(&mut *m, S, &down(0x81, b"plain"), 3);
     // The window of the second is known, and the third refers to it.
     r.bytes(&mut *m, S, &hex("c1 05 f2 00 11 00 00"), 3);
     r.end(&mut *m, S, EndCause::CaptureEnded);
-    assert_eq!(r.codes(), ["websocket.extensions-unknown"]);
+    let line = lines(&r, Level::Message)[0];
+    assert!(line.starts_with("not inflated, "), "{line}");
+    // Told once, of the session, however many messages there are of the kind.
+    r.end(&mut *m, C, EndCause::CaptureEnded);
+    let told: Vec<_> = r
+        .events
+        .iter()
+        .flat_map(|e| e.findings.iter().map(move |f| (e.kind, f.spec.code, f.detail.as_deref())))
+        .collect();
+    assert_eq!(told, [("session", "websocket.extensions-unknown", Some("2 messages"))]);
     assert_eq!(payload(&r, Level::Message, 0), second);
-    assert_eq!(payload(&r, Level::Message, 1), b"Hello");
-    assert_eq!(payload(&r, Level::Message, 2), b"plain");
-    assert_eq!(payload(&r, Level::Message, 3), b"Hello");
+    assert_eq!(payload(&r, Level::Message, 1), second);
+    assert_eq!(payload(&r, Level::Message, 2), b"Hello");
+    assert_eq!(payload(&r, Level::Message, 3), b"plain");
+    assert_eq!(payload(&r, Level::Message, 4), b"Hello");
     assert!(r.events.iter().all(|e| e.inferred));
 }
 

@@ -50,7 +50,7 @@ fn a_close_handshake() {
     assert_eq!((e.kind, e.sender, e.length, e.complete), ("session", None, 11, true));
     assert_eq!(
         e.detail.as_ref().unwrap().summary,
-        "/chat: 1 message up, 2 down, closed by client 1000 (normal closure) after 11 µs"
+        "/chat: 1 message up, 2 down, closed by client 1000 (normal closure) \"done\" after 11 µs"
     );
     assert_eq!(text(&r, "websocket.uri").as_deref(), Some("/chat"));
     assert_eq!(text(&r, "websocket.host").as_deref(), Some("example.com"));
@@ -70,6 +70,49 @@ fn a_close_handshake() {
     ] {
         assert_eq!(number(&r, name), Some(n), "{name}");
     }
+}
+
+#[test]
+fn what_the_peer_gave_as_the_reason_is_told() {
+    let code = |n: u16, why: &str| [&n.to_be_bytes()[..], why.as_bytes()].concat();
+    let kicked = "{\"4000\" kicked}";
+    let acts = [
+        Bytes(S, down(0x88, &code(4000, kicked))),
+        Bytes(C, up(0x88, &code(1002, "no such code"))),
+        End(C, EndCause::Finished),
+        End(S, EndCause::Finished),
+    ];
+    let r = once("", &acts);
+    let line = &session(&r).detail.as_ref().unwrap().summary;
+    assert!(line.contains("closed by server 4000 (private) \"{\"4000\" kicked}\""), "{line}");
+    let verdict = "the server closed first with 4000 (private) \"{\"4000\" kicked}\", the client \
+                   answered with 1002 (protocol error) \"no such code\"";
+    assert_eq!(text(&r, "websocket.verdict").as_deref(), Some(verdict));
+    let found = session(&r).findings.iter().find(|f| f.spec.code == "websocket.closed-on-error");
+    assert_eq!(found.and_then(|f| f.detail.as_deref()), Some(verdict));
+}
+
+/// Limits are on what was sent, or on what it inflates to: both are told.
+#[test]
+fn a_compressed_message_that_was_too_big_has_both_sizes() {
+    let close = [&1009_u16.to_be_bytes()[..], b"frame exceeds limit of 3 bytes"].concat();
+    let mut sent = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut sent, &[b'a'; 120]).unwrap();
+    let sent = sent.finish().unwrap();
+    let acts = [
+        Bytes(C, up(0xc1, &sent)),
+        Bytes(S, down(0x88, &close)),
+        Bytes(C, up(0x88, &close)),
+        End(C, EndCause::Finished),
+        End(S, EndCause::Finished),
+    ];
+    let r = once("permessage-deflate; client_no_context_takeover", &acts);
+    let verdict = format!(
+        "the server closed first with 1009 (message too big) \"frame exceeds limit of 3 bytes\", \
+         the client answered: the client's message of 120 bytes, {} as sent",
+        sent.len()
+    );
+    assert_eq!(text(&r, "websocket.verdict"), Some(verdict));
 }
 
 #[test]
