@@ -159,7 +159,7 @@ impl Out for NodeOut<'_> {
     fn pass_opened(&mut self, key: u64, side: Side, record: Range<u64>, at: u64, data: &[u8]) {
         let map = &self.maps[side.index()];
         let Some(node) = self.children.get_mut(&key) else {
-            self.lost(side, data);
+            self.lost(side, at, data);
             return;
         };
         let tail = node.tail(side);
