@@ -66,6 +66,39 @@ pub enum Payload {
     },
 }
 
+/// Characters of a payload in a line.
+const LINE_CHARS: usize = 160;
+
+impl Payload {
+    /// `GetUserRequest {id: 42}`, `~{1: 42, 2: "Alice"}`, text, or its length in bytes.
+    #[must_use]
+    pub fn line(&self, length: u64) -> String {
+        match self {
+            Self::Protobuf { type_name: Some(name), value } => {
+                let short = name.rsplit('.').next().unwrap_or(name);
+                format!("{short} {}", value.line(LINE_CHARS))
+            }
+            Self::Protobuf { type_name: None, value } => {
+                format!("~{}", value.wire_line(LINE_CHARS))
+            }
+            Self::Bytes(b) => match std::str::from_utf8(b) {
+                Ok(t)
+                    if !t.is_empty()
+                        && !t.chars().any(|c| c.is_control() && !c.is_whitespace()) =>
+                {
+                    let mut line: String = t.chars().take(LINE_CHARS).collect();
+                    if line.len() < t.len() {
+                        line.push('…');
+                    }
+                    line
+                }
+                _ => format!("{length} bytes"),
+            },
+            Self::None => format!("{length} bytes"),
+        }
+    }
+}
+
 /// What is built only when somebody looks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Detail {

@@ -53,7 +53,7 @@ fn decoders() -> Arc<Vec<Box<dyn PayloadDecoder>>> {
         .get_or_init(|| {
             let protos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/proto");
             let schema = framescope::schema::load(&[protos], &[], &[]).expect("they are ours");
-            Arc::new(vec![Box::new(Decoder { schema })])
+            Arc::new(vec![Box::new(Decoder { schema, learnt: None })])
         })
         .clone()
 }

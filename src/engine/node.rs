@@ -467,21 +467,13 @@ impl Node {
     /// A head of an exchange that nobody has claimed: whose it is, or `true`
     /// where the body must tell, and the head is kept until then.
     fn await_body(&mut self, head: &Head<'_>, shared: &mut Shared) -> bool {
-        // A request that comes first is all that there is to know.
         let first = matches!(&self.state, State::Waiting(kept) if kept.is_empty());
-        if first && head.side == Side::Client {
-            let claims = |p: &&&Protocol| p.claims.is_some_and(|f| f(head));
-            if let Some(p) = shared.registry.iter().find(claims) {
-                self.claimed(p, shared);
-                return false;
-            }
-        }
         for p in shared.registry {
             if p.claims.is_some_and(|f| f(head)) {
                 self.claimed(p, shared);
                 return false;
             }
-            match p.glimpse.map_or(Verdict::No, |f| f(&Glimpse::Head(head))) {
+            match p.glimpse.map_or(Verdict::No, |f| f(&Glimpse::Head(head, first))) {
                 Verdict::Yes { .. } => {
                     self.claimed(p, shared);
                     return false;

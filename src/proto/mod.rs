@@ -551,8 +551,8 @@ pub enum Verdict {
 /// Asked of those that did not claim it: `More` waits for more of the exchange.
 #[derive(Clone, Copy, Debug)]
 pub enum Glimpse<'a> {
-    /// A head; fields of it may be unknown.
-    Head(&'a Head<'a>),
+    /// A head; fields of it may be unknown. Whether nothing came before it.
+    Head(&'a Head<'a>, bool),
     /// The first bytes of one direction's body that were captured.
     Body {
         /// The bytes.

@@ -166,6 +166,8 @@ pub fn gist(event: &Event, info: &ConversationInfo) -> Value {
                 && k != "tcp.connection.packets"
                 && !k.ends_with("proof_packets")
                 && k != "http2.ack.to_packet"
+                && k != "http.time"
+                && k != "grpc.why"
         });
     }
     // Times stand in the summaries of exchanges, too.

@@ -13,9 +13,6 @@ use crate::proto::connect::wire::{self, ENVELOPE_LEN};
 use crate::proto::connect::{fields, findings};
 use crate::proto::{Out, PayloadHint};
 
-/// Characters of a message in its summary.
-const SUMMARY_CHARS: usize = 160;
-
 /// Where the bytes of a message lie that is not a body: the buffers before it, its own,
 /// and its first moment.
 pub(super) type Elsewhere = (Origins, Buffer, Moment);
@@ -160,7 +157,7 @@ impl Call {
         if let Some(detail) = &mut detail {
             detail.summary = match &verdict {
                 Some(v) => v.clone(),
-                None => summary(detail, length),
+                None => detail.payload.line(length),
             };
             if inflated.is_some() {
                 detail.summary.push_str(&format!(" ({encoding}, {} → {length} bytes)", p.got));
@@ -324,29 +321,5 @@ impl Call {
     fn codec(&self, side: Side) -> &str {
         let of = |s: Side| self.sides.get(s.index()).and_then(|d| d.codec.as_ref());
         of(side).or_else(|| of(side.peer())).map_or("", |c| &c.name)
-    }
-}
-
-/// `GetUserRequest {id: 42}`, `~{1: 42, 2: "Alice"}`, text, or a length.
-fn summary(detail: &Detail, length: u64) -> String {
-    match &detail.payload {
-        Payload::Protobuf { type_name: Some(name), value } => {
-            let short = name.rsplit('.').next().unwrap_or(name);
-            format!("{short} {}", value.line(SUMMARY_CHARS))
-        }
-        Payload::Protobuf { type_name: None, value } => {
-            format!("~{}", value.wire_line(SUMMARY_CHARS))
-        }
-        Payload::Bytes(b) => match std::str::from_utf8(b) {
-            Ok(t) if !t.is_empty() && !t.chars().any(|c| c.is_control() && !c.is_whitespace()) => {
-                let mut line: String = t.chars().take(SUMMARY_CHARS).collect();
-                if line.len() < t.len() {
-                    line.push('…');
-                }
-                line
-            }
-            _ => format!("{length} bytes"),
-        },
-        Payload::None => format!("{length} bytes"),
     }
 }

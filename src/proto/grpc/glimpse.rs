@@ -17,7 +17,7 @@ const YES: Verdict = Verdict::Yes { client: None };
 /// See [`Glimpse`].
 pub(super) fn glimpse(g: &Glimpse<'_>) -> Verdict {
     match g {
-        Glimpse::Head(head) => by_head(head),
+        Glimpse::Head(head, _) => by_head(head),
         Glimpse::Body { data, last, begun } => match by_body(data, *last) {
             Verdict::No if !begun => match resync::find(data, true, *last) {
                 Next::At(_) => YES,

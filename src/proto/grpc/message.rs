@@ -17,9 +17,6 @@ const JSON_BYTES: &str = "protobuf.json_bytes";
 /// What libraries receive unless told otherwise: 4 MiB, decompressed.
 const DEFAULT_RECEIVE_LIMIT: u64 = 4 << 20;
 
-/// Characters of a message in its summary.
-const SUMMARY_CHARS: usize = 160;
-
 impl Call {
     /// Emits the message in the making. `data` is what was kept of it; `cut` is
     /// the reason where it ends before its length.
@@ -174,7 +171,7 @@ impl Call {
             }
         }
         if let Some(detail) = &mut detail {
-            detail.summary = summary(detail, length);
+            detail.summary = detail.payload.line(length);
             if let Some(e) = &with {
                 detail.summary.push_str(&format!(" ({}, {} → {length} bytes)", e.name(), m.got));
             }
@@ -295,29 +292,5 @@ impl Call {
             detail,
             ..Draft::new(Level::Message, "grpc", "message", start, ready)
         });
-    }
-}
-
-/// `GetUserRequest {id: 42}`, `~{1: 42, 2: "Alice"}`, text, or a length.
-fn summary(detail: &Detail, length: u64) -> String {
-    match &detail.payload {
-        Payload::Protobuf { type_name: Some(name), value } => {
-            let short = name.rsplit('.').next().unwrap_or(name);
-            format!("{short} {}", value.line(SUMMARY_CHARS))
-        }
-        Payload::Protobuf { type_name: None, value } => {
-            format!("~{}", value.wire_line(SUMMARY_CHARS))
-        }
-        Payload::Bytes(b) => match std::str::from_utf8(b) {
-            Ok(t) if !t.is_empty() && !t.chars().any(|c| c.is_control() && !c.is_whitespace()) => {
-                let mut line: String = t.chars().take(SUMMARY_CHARS).collect();
-                if line.len() < t.len() {
-                    line.push('…');
-                }
-                line
-            }
-            _ => format!("{length} bytes"),
-        },
-        Payload::None => format!("{length} bytes"),
     }
 }

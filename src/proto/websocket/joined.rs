@@ -59,7 +59,7 @@ pub(super) fn probe(p: &Probe<'_>) -> Verdict {
 /// or never, or no head at all.
 pub(super) fn glimpse(g: &Glimpse<'_>) -> Verdict {
     match g {
-        Glimpse::Head(head) => by_head(head),
+        Glimpse::Head(head, first) => by_head(head, *first),
         Glimpse::Body { data, last, begun } => by_body(data, *last, *begun),
         Glimpse::Trailers(_) => Verdict::No,
     }
@@ -67,7 +67,7 @@ pub(super) fn glimpse(g: &Glimpse<'_>) -> Verdict {
 
 /// A request says so; a response to one that was not captured may be one to it, where it
 /// does not say what else its body is.
-fn by_head(head: &Head<'_>) -> Verdict {
+fn by_head(head: &Head<'_>, first: bool) -> Verdict {
     let is = |name: &str, value: &[u8]| {
         head.headers.iter().any(|(n, v, f)| f.known && n == name.as_bytes() && v == value)
     };
@@ -80,6 +80,8 @@ fn by_head(head: &Head<'_>) -> Verdict {
     }
     let yes = Verdict::Yes { client: None };
     match head.side {
+        // A request that comes first is HTTP's, which opens the session behind the answer.
+        Side::Client if first => Verdict::No,
         Side::Client if is(":method", b"CONNECT") && is(":protocol", b"websocket") => yes,
         Side::Server if !is(":status", b"200") => Verdict::No,
         Side::Server if names("sec-websocket-") => yes,

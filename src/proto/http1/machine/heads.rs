@@ -320,13 +320,15 @@ impl Http1 {
                 Awaited::Request(o.key)
             };
         }
-        let [client, _] = &self.halves;
+        let [client, _] = &mut self.halves;
         // Behind a hole of the client, its next request tells which answers are older;
-        // but not where what stands behind it waits for the answer itself.
+        // but not where what stands behind it waits for the answer itself, or the answer
+        // may be one behind which there is no HTTP.
+        let framed = is_framed(c.data);
         let behind = out.path().waits.get(Side::Client.index()) == Some(&true);
         let off = match client.state {
             State::Off => true,
-            State::Lost => client.stuck,
+            State::Lost => client.stuck || client.lost.is_some() && !framed,
             State::LostChunk => !behind,
             _ => false,
         };
@@ -336,6 +338,10 @@ impl Http1 {
                 return Awaited::Peer;
             }
             self.alone = true;
+        }
+        if framed && client.state == State::Lost {
+            // The lost request's, and it agrees to nothing.
+            (client.stuck, client.lost) = (false, None);
         }
         Awaited::Nobody
     }
@@ -357,6 +363,25 @@ impl Http1 {
         });
         self.half(Side::Server).key = key;
     }
+}
+
+/// Whether the answer at the front of the bytes has an end that can be told, as one does not
+/// have behind which the connection is a tunnel's (RFC 9110 §9.3.6) or another protocol's.
+fn is_framed(data: &[u8]) -> bool {
+    let agrees = match data.get(9..12) {
+        Some(b"101") => true,
+        Some(b"204" | b"205") => false,
+        Some(code) => code.first() == Some(&b'2'),
+        None => true,
+    };
+    if !agrees {
+        return true;
+    }
+    let Some(end) = memchr::memmem::find(data, b"\r\n\r\n") else { return false };
+    let head = data.get(..end).unwrap_or_default().to_ascii_lowercase();
+    ["\r\ncontent-length:", "\r\ntransfer-encoding:"]
+        .iter()
+        .any(|name| memchr::memmem::find(&head, name.as_bytes()).is_some())
 }
 
 /// Which exchange a response belongs to.
