@@ -30,8 +30,13 @@ fn captures() -> Vec<(String, Vec<Owned>)> {
     let ours = |name: &str| ["grpc", "h2-", "http2"].iter().any(|p| name.starts_with(p));
     all.filter(|(name, _)| ours(name) && !web(name))
         .map(|(name, path)| (name, packets(&path)))
-        .filter(|(_, p)| p.len() > 1)
+        .filter(|(_, p)| p.len() > 1 && is_clear(p))
         .collect()
+}
+
+/// What is missing of encrypted connections is another matter (`tests/tls.rs`).
+fn is_clear(packets: &[Owned]) -> bool {
+    run(packets, options(&NUMBERED)).events.iter().all(|(e, _)| e.draft.protocol != "tls")
 }
 
 /// Messages that are in the capture and are not shown: what is still to be done.
