@@ -15,6 +15,7 @@ macro_rules! findings {
 
 findings! {
     NO_SECRET note "tls.no-secret" "RFC 8446 §7" "No secret of this connection is known, so that what it carries stays closed: log the peer's keys, and give the file with --keylog.";
+    KEY_LOG_FULL warning "tls.key-log-full" "framescope" "The key log has more secrets than are kept, so that the one of this connection may be among those that were passed over: cut it to what belongs to the capture.";
     WRONG_SECRET warning "tls.wrong-secret" "RFC 8446 §5.2" "There is a secret for this connection, and its records do not verify with it: it is another connection's, or damaged.";
     NOT_VERIFIED error "tls.record-not-verified" "RFC 8446 §5.2" "A record does not verify, although those before it did: it was changed, or records before it are missing.";
     SEQUENCE_FOUND note "tls.sequence-found" "RFC 8446 §5.3" "Records are missing; by trying sequence numbers the next one was found, and its tag proves it.";

@@ -184,6 +184,7 @@ impl Tls {
 
     fn bytes(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Progress {
         let mut took = 0;
+        let undecided = self.session.early_taken.is_none();
         loop {
             let data = c.data.get(took..).unwrap_or_default();
             if data.is_empty() {
@@ -198,6 +199,10 @@ impl Tls {
                 self.record(&rest, out)
             };
             match step {
+                // Early data of the client waits for this, and comes before what follows.
+                Step::Took(n) if undecided && self.session.early_taken.is_some() => {
+                    return Progress::need(took + n, 1);
+                }
                 Step::Took(n) => took += n,
                 Step::Need(n) => return Progress::need(took, n),
                 Step::Peer => return Progress::peer(took),
