@@ -12,7 +12,7 @@ use framescope::engine::ConversationInfo;
 use framescope::event::{Event, Level};
 use generated::{Coding, Dice, Packing, Session, Sort};
 use serde_json::Value;
-use support::{Owned, Segment, as_json, corpus, fixtures, options, packets, run, segments};
+use support::{Owned, Segment, as_json, closed, corpus, fixtures, options, packets, run, segments};
 
 /// Captures of WebSocket, by name.
 fn captures() -> Vec<(String, PathBuf)> {
@@ -226,11 +226,11 @@ fn nothing_else_is_taken_for_it() {
             two
         };
         let whole: BTreeSet<_> =
-            run(&all, options(&[])).ended.iter().filter(|c| is(c)).map(ends).collect();
+            run(&all, closed()).ended.iter().filter(|c| is(c)).map(ends).collect();
         let step = all.len().div_ceil(60).max(1);
         for n in (1..all.len()).step_by(step) {
             runs += 1;
-            for c in run(&all[n..], options(&[])).ended {
+            for c in run(&all[n..], closed()).ended {
                 if is(&c) && !whole.contains(&ends(&c)) {
                     *claimed.entry(name.clone()).or_default() += 1;
                 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, RwLock};
 
 use framescope::base::ConversationId;
 use framescope::capture::{Batch, CaptureError, OpenOptions, PacketStore, Polled, Source, open};
-use framescope::engine::{DecodeAs, Options};
+use framescope::engine::DecodeAs;
 use framescope::index::{Index, Progress, Reader, Redecode, Reloader, RowId, Step};
 
 struct Read {
@@ -20,7 +20,7 @@ fn read(path: &Path) -> Read {
     let index = Arc::new(RwLock::new(Index::new()));
     let source = open(path, OpenOptions { reload: true }).unwrap();
     let store = source.store().unwrap();
-    let mut reader = Reader::new(source, Options::default(), Arc::clone(&index));
+    let mut reader = Reader::new(source, support::options(&[]), Arc::clone(&index));
     while reader.step().unwrap() != Progress::Ended {}
     Read { index, store }
 }
@@ -34,7 +34,7 @@ impl Read {
             c.rows.iter().map(|r| RowId(*r)).collect()
         };
         let (index, store) = (Arc::clone(&self.index), Arc::clone(&self.store));
-        let mut reloader = Reloader::new(index, store, Options::default());
+        let mut reloader = Reloader::new(index, store, support::options(&[]));
         let opened = reloader.open_all(&ids);
         assert_eq!(opened.len(), ids.len(), "each can be opened");
         let index = self.index.read().unwrap();
@@ -77,7 +77,7 @@ impl Read {
     fn again(&self, conversation: usize, read: DecodeAs) {
         let id = ConversationId(u32::try_from(conversation).unwrap() + 1);
         let mut redecode = Redecode::new(id, read);
-        while redecode.step(&self.index, &self.store, &Options::default()) != Step::Done {}
+        while redecode.step(&self.index, &self.store, &support::options(&[])) != Step::Done {}
         assert_eq!(self.index.read().unwrap().read_as(id), Some(read));
     }
 }
@@ -176,7 +176,7 @@ fn what_is_read_again_goes_on_while_the_capture_does() {
                 let index = Arc::new(RwLock::new(Index::new()));
                 let live = Read { index: Arc::clone(&index), store };
                 let mut reader =
-                    Reader::new(Box::new(source), Options::default(), Arc::clone(&index));
+                    Reader::new(Box::new(source), support::options(&[]), Arc::clone(&index));
                 let mut steps = 0;
                 while reader.step().unwrap() != Progress::Ended {
                     steps += 1;

@@ -341,3 +341,23 @@ pub const MAX_FILTER_DEPTH: usize = 64;
 /// Bytes of packets that `print -x` keeps so that it can show where an event's
 /// bytes lie: what spans more is rare, and a pass must not grow with its file.
 pub const RECENT_BYTES: usize = 64 << 20;
+
+/// Secrets of a key log that are kept: a browser writes some hundred thousand in a year,
+/// and a million take about 200 MiB.
+pub const MAX_KEYLOG_SECRETS: usize = 1 << 20;
+/// Bytes of one secret that are believed: TLS has at most 48, and other protocols 64.
+pub const MAX_SECRET_BYTES: usize = 256;
+
+/// Bytes of one TLS handshake message that are put together: chains of certificates have
+/// some tens of KiB, and libraries refuse more than 64 KiB to 256 KiB.
+pub const MAX_HANDSHAKE_BYTES: usize = 1 << 20;
+/// Sequence numbers that are tried for a TLS record behind a hole, or in a capture that
+/// began in the middle: 16,384 full records are 256 MiB.
+pub const MAX_SEQUENCE_TRIALS: u64 = 1 << 14;
+/// Bytes that such trials may go over, in all for one hole: some tenths of a second.
+pub const MAX_TRIAL_BYTES: u64 = 256 << 20;
+/// Bytes that trials may go over for one connection whose hellos were not captured: there
+/// may be many such, and each secret of a key log is tried.
+pub const MAX_ORPHAN_TRIAL_BYTES: u64 = 64 << 20;
+/// Sessions of a key log that are tried for a connection whose hello was not captured.
+pub const MAX_TRIAL_SESSIONS: usize = 256;

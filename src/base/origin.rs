@@ -106,6 +106,13 @@ impl Origins {
         self.buffers.get_mut(usize::from(id.0))
     }
 
+    /// Gives buffers of one label another.
+    pub fn relabel(&mut self, from: &str, to: &'static str) {
+        for b in self.buffers.iter_mut().filter(|b| b.label == from) {
+            b.label = to;
+        }
+    }
+
     /// All buffers in order.
     #[must_use]
     pub fn buffers(&self) -> &[Buffer] {

@@ -19,6 +19,7 @@ mod packet;
 mod pcap;
 mod pcapng;
 mod reader;
+mod secrets;
 mod store;
 mod stream;
 #[cfg(test)]
@@ -26,6 +27,9 @@ mod tests;
 pub mod write;
 
 pub use build::ByteOrder;
-pub use packet::{Batch, CaptureError, LinkType, Packet, PacketMeta, Polled, Secrets, Source};
+pub use packet::{
+    Batch, CaptureError, LinkType, Packet, PacketMeta, Polled, Secrets, Source, TLS_KEY_LOG,
+};
 pub use reader::{OpenOptions, open, open_all, open_bytes, open_reader};
+pub use secrets::secrets_of;
 pub use store::PacketStore;

@@ -55,13 +55,23 @@ pub struct Batch {
     pub secrets: Vec<Secrets>,
 }
 
+/// The format of secrets that is a TLS key log (draft-ietf-opsawg-pcapng §4.7).
+pub const TLS_KEY_LOG: u32 = 0x544c_534b;
+
 /// A Decryption Secrets Block of pcapng, kept for whoever decrypts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secrets {
-    /// Format: 0x544c534b is a TLS key log.
+    /// Format: [`TLS_KEY_LOG`] for one.
     pub kind: u32,
     /// The block's data.
     pub data: Arc<[u8]>,
+}
+
+/// Without the secrets.
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({:#x}, {} bytes)", self.kind, self.data.len())
+    }
 }
 
 impl Batch {

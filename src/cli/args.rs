@@ -143,6 +143,11 @@ pub(super) struct Common {
     /// counts. For what was joined behind its handshake.
     #[arg(short = 'd', long, value_name = "RULE")]
     pub(super) decode_as: Vec<String>,
+    /// Secrets of TLS sessions: a key log, as SSLKEYLOGFILE has it written; that variable is
+    /// read too. It is followed while it grows. Secrets in the capture itself need no
+    /// option. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub(super) keylog: Vec<PathBuf>,
     /// Memory for the state of open connections: 256M unless told otherwise. Beyond
     /// it the oldest is let go, with a finding. Takes K, M and G.
     #[arg(long, value_name = "SIZE", value_parser = size, default_value_t = DEFAULT_STATE_BYTES, hide_default_value = true)]

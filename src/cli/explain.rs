@@ -211,6 +211,7 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
         Target::Packet(_) => &Level::ALL[..1],
         Target::Event(_) => &Level::ALL[1..4],
     });
+    pass::prepare(one, &options);
     let mut source = open_all(one, OpenOptions::default())?;
     let mut engine = Engine::new(options);
     let mut finder =

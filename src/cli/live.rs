@@ -111,6 +111,8 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
     if browser.is_none() {
         options.stop = interrupt::watch_for(GRACE, 0).flag();
     }
+    // Secrets come with the packets.
+    ready.options.secrets.expect_more();
     let source = live::open(options)?;
     let tally = source.tally();
     let source: Box<dyn Source> = Box::new(source);

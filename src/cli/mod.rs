@@ -10,6 +10,7 @@ mod choose;
 mod explain;
 mod hex;
 mod interrupt;
+mod keylog;
 mod learn;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod live;
@@ -167,6 +168,7 @@ fn browse(
         ));
     }
     let options = pass::options(common, true)?;
+    pass::prepare(paths, &options);
     (browser.files)(paths, common.filter.clone(), options).map_err(Failure::Input)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! One pass over captures, for commands that print when all is read.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::cli::Failure;
 use crate::cli::args::Common;
 use crate::cli::interrupt::{self, Interrupted};
 use crate::cli::progress::Progress;
-use crate::cli::schema;
 use crate::cli::told::Told;
+use crate::cli::{keylog, schema};
 use crate::engine::{Engine, EventSink, Options};
 use crate::proto::protobuf::Learnt;
 
@@ -81,7 +81,16 @@ pub(super) fn options(common: &Common, infers: bool) -> Result<Options, Failure>
 pub(super) fn learning(common: &Common, infers: bool) -> Result<(Options, Arc<Learnt>), Failure> {
     let options = common.options().map_err(Failure::Input)?;
     let (decoders, learnt) = schema::decoders(&common.schema, infers, &options.decode_as)?;
-    Ok((Options { decoders, ..options }, learnt))
+    Ok((Options { decoders, secrets: keylog::secrets(common)?, ..options }, learnt))
+}
+
+/// Secrets that files bring are known before their packets are read; where packets come
+/// while they are captured, secrets may come with them.
+pub(super) fn prepare<P: AsRef<Path>>(captures: &[P], options: &Options) {
+    keylog::add_of_captures(&options.secrets, captures);
+    if captures.iter().any(|c| c.as_ref() == Path::new("-")) {
+        options.secrets.expect_more();
+    }
 }
 
 /// How long after Ctrl-C a pass may take to say what it has counted. Then the status
@@ -158,6 +167,7 @@ pub(super) fn over<S: EventSink>(
     sink: &mut S,
     mut each: impl FnMut(&Batch, &mut S),
 ) -> Result<Ended, Failure> {
+    prepare(captures, &options);
     let mut source = Ahead::open(captures, common)?;
     let mut engine = Engine::new(options);
     let mut progress = Progress::new(true);

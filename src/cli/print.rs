@@ -137,6 +137,7 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
         ));
     }
     let mut ready = ready(args)?;
+    pass::prepare(&captures, &ready.options);
     let interrupted = interrupt::watch();
     ready.options = match args.level() {
         // Types show in messages, and in calls: frames are the same without.

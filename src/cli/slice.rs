@@ -6,9 +6,10 @@ use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::capture::write::{PcapNgWriter, PcapVariant, PcapWriter};
-use crate::capture::{ByteOrder, LinkType, Packet, PacketMeta, Secrets};
+use crate::capture::{ByteOrder, LinkType, Packet, PacketMeta, Secrets, TLS_KEY_LOG};
 use crate::cli::args::Common;
 use crate::cli::{Failure, choose, learn, pass};
 use crate::event::Level;
@@ -28,9 +29,9 @@ Where nothing is picked the output is a capture without packets, which standard 
 exit status is 0 all the same.
 
 The output is pcapng with times to the nanosecond; under a name that ends in .pcap it is pcap,
-also to the nanosecond, which holds packets of one link type and no secrets. Decryption secrets
-in the input are passed on, all of them; without any, none are written. The input is read twice, so it cannot be
-standard input.
+also to the nanosecond, which holds packets of one link type and no secrets. In pcapng, secrets
+by which TLS sessions of what is kept were decrypted, of the input or of --keylog, are put in,
+and no others: the slice opens anywhere. The input is read twice, so it cannot be standard input.
 
 Examples:
   framescope slice a.pcap -w bad.pcapng -Y 'grpc.status_code != 0'
@@ -164,8 +165,9 @@ fn protocol(text: &str) -> Result<String, String> {
 struct Written {
     packets: u64,
     all: u64,
-    secrets: u64,
-    /// Blocks of secrets for which pcap has no place.
+    /// TLS sessions whose secrets were put in.
+    sessions: u64,
+    /// TLS sessions whose secrets were not: pcap has no place for them.
     left_out: u64,
     failure: Option<std::io::Error>,
 }
@@ -199,7 +201,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         options = learn::first(&captures, &args.common, options, &interrupted);
     }
     let mut plan = Planner::new(selection);
-    if !everything {
+    let secrets = Arc::clone(&options.secrets);
+    pass::prepare(&captures, &options);
+    // Which secrets are of use shows when the packets are read, too.
+    if !everything || secrets.version() > 0 {
         let ended = pass::over(
             &captures,
             &args.common,
@@ -216,6 +221,17 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut written = Written::default();
     let mut out = Writer::new(BufWriter::new(target.open()?), target.is_pcap())
         .map_err(|e| target.failed(e))?;
+    // Secrets stand before the packets that need them.
+    let sessions = plan.sessions();
+    if !sessions.is_empty() {
+        let data = secrets.lines(&sessions).into_bytes().into();
+        let put = out.secrets(&Secrets { kind: TLS_KEY_LOG, data });
+        match put {
+            Ok(true) => written.sessions = sessions.len() as u64,
+            _ => written.left_out = sessions.len() as u64,
+        }
+        written.note(put.map(drop));
+    }
     let ended = {
         let out = std::cell::RefCell::new(&mut out);
         let state = std::cell::RefCell::new(&mut written);
@@ -228,12 +244,6 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         pass::over(&captures, &args.common, options, &interrupted, &mut cutter, |batch, _| {
             let mut w = state.borrow_mut();
             w.all += batch.len() as u64;
-            for s in &batch.secrets {
-                let written = out.borrow_mut().secrets(s);
-                w.secrets += u64::from(matches!(written, Ok(true)));
-                w.left_out += u64::from(matches!(written, Ok(false)));
-                w.note(written.map(drop));
-            }
         })?
     };
     let finished = match written.failure.take() {
@@ -273,15 +283,13 @@ fn summary(
         }
         text.push_str(&counted(conversations, "conversation"));
     }
-    if w.secrets > 0 {
-        let all = counted(w.secrets, "block");
-        text.push_str(&format!(", and {all} of decryption secrets: all of the input's"));
+    if w.sessions > 0 {
+        let all = counted(w.sessions, "TLS session");
+        text.push_str(&format!(", with the secrets of {all}"));
     }
     if w.left_out > 0 {
-        let all = counted(w.left_out, "block");
-        text.push_str(&format!(
-            ", without {all} of decryption secrets: pcap has no place for them"
-        ));
+        let all = counted(w.left_out, "TLS session");
+        text.push_str(&format!(", without the secrets of {all}: pcap has no place for them"));
     }
     if interrupted {
         text.push_str(" (interrupted)");

@@ -15,6 +15,7 @@ use crate::finding::Finding;
 use crate::flow::findings::DATA_AFTER_RESET;
 use crate::flow::{Deliver, Dir, Flow, Note, RunOrigin, SegmentNotes, Transport};
 use crate::link::{PayloadOrigin, TcpSegment, UdpDatagram};
+use crate::proto::secrets::ClientRandom;
 use crate::proto::{Abort, EndCause, Path};
 
 /// What is known of a conversation besides its bytes.
@@ -32,6 +33,8 @@ pub struct ConversationInfo {
     pub roles_known: bool,
     /// Protocols found on it so far, from below.
     pub protocols: Vec<&'static str>,
+    /// Encrypted sessions on it whose secrets were of use, by the client's random.
+    pub secrets: Vec<ClientRandom>,
     /// Its first packet.
     pub first: Moment,
     /// Its latest packet.
@@ -77,6 +80,7 @@ impl ConversationInfo {
             ends: if birth.a_is_client { [a, b] } else { [b, a] },
             roles_known: birth.known,
             protocols: Vec::new(),
+            secrets: Vec::new(),
             first,
             last: first,
             packets: 0,
@@ -300,6 +304,7 @@ impl Stack {
         shared.path = self.info.path;
         shared.roles_known = self.info.roles_known;
         shared.protocols = std::mem::take(&mut self.info.protocols);
+        shared.used_secrets = std::mem::take(&mut self.info.secrets);
         let before = shared.inflated;
         let stream_before: u64 = shared.ledger.stream.iter().sum();
         let mut to = ToNode {
@@ -321,6 +326,7 @@ impl Stack {
         self.info.roles_known = shared.roles_known;
         self.info.ledger = shared.ledger;
         self.info.protocols = std::mem::take(&mut shared.protocols);
+        self.info.secrets = std::mem::take(&mut shared.used_secrets);
         let stream_now: u64 = shared.ledger.stream.iter().sum();
         self.since_checkpoint += stream_now - stream_before + (shared.inflated - before);
         if std::mem::take(&mut shared.marked) {

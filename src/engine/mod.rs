@@ -25,13 +25,13 @@ use std::sync::Arc;
 
 use crate::base::limits::{DEFAULT_STATE_BYTES, PAYLOAD_BYTES};
 use crate::base::{ConversationId, EventId, Moment, PacketId, Side};
-use crate::capture::{Batch, Packet};
+use crate::capture::{Batch, Packet, TLS_KEY_LOG};
 use crate::event::{Draft, Event, Level};
 use crate::finding::Finding;
 use crate::flow::{Flow, FlowTable, Found as Place, Released, SegmentNotes, SlotId, Why};
 use crate::link::{Content, Decoded, Decoder, Endpoints, PayloadOrigin, TcpFlags};
 use crate::proto::protobuf::Learnt;
-use crate::proto::{EndCause, PayloadDecoder, Protocol, REGISTRY};
+use crate::proto::{EndCause, PayloadDecoder, Protocol, REGISTRY, Secrets};
 
 pub use conversation::{Birth, ConversationInfo};
 pub use decode_as::{DecodeAs, Rule};
@@ -71,6 +71,8 @@ pub struct Options {
     /// Which conversations begin with a protocol that is told rather than found;
     /// the last rule that fits counts.
     pub decode_as: Vec<Rule>,
+    /// Secrets of encrypted sessions; those in the capture itself are added to them.
+    pub secrets: Arc<Secrets>,
     /// Learns from the messages of calls what their schemas are: one reading of the
     /// capture does, and no replay.
     pub learn: Option<Arc<Learnt>>,
@@ -86,6 +88,7 @@ impl Default for Options {
             registry: REGISTRY,
             checkpoints: false,
             decode_as: Vec::new(),
+            secrets: Arc::default(),
             learn: None,
         }
     }
@@ -214,6 +217,11 @@ impl Engine {
 
     /// Works on a batch.
     pub fn batch(&mut self, batch: &Batch, sink: &mut dyn EventSink) {
+        for s in &batch.secrets {
+            if s.kind == TLS_KEY_LOG {
+                self.options.secrets.add(&s.data);
+            }
+        }
         let mut odd = batch.findings.iter().peekable();
         for p in batch.packets() {
             while let Some((_, f)) = odd.next_if(|(at, _)| *at <= p.meta.id) {

@@ -77,6 +77,8 @@ pub(super) struct Node {
     depth: usize,
     /// Its bytes are the parent's, byte for byte, so that they count in the ledger.
     counted: bool,
+    /// Its bytes, or those of a stream that it stands on, were encrypted.
+    decrypted: bool,
     lanes: [Lane; 2],
     maps: [StreamMap; 2],
     opaque: Option<Box<OpaqueRun>>,
@@ -97,6 +99,7 @@ impl Node {
             stream,
             depth,
             counted: true,
+            decrypted: false,
             lanes: Default::default(),
             maps: Default::default(),
             opaque: None,
@@ -179,6 +182,15 @@ impl Node {
         }
     }
 
+    /// The machine has stopped between bytes of `side`: what they decided is the peer's to
+    /// know before it hears the rest, as where each comes in a packet of its own.
+    fn wake_between(&mut self, side: Side, shared: &mut Shared) {
+        let peer = side.peer();
+        if self.lanes[peer.index()].waits.take().is_some() {
+            self.pump(peer, false, shared);
+        }
+    }
+
     /// Feeds bytes that lie behind everything taken, without copying them.
     fn feed_slice(&mut self, side: Side, mut data: &[u8], shared: &mut Shared) {
         let i = side.index();
@@ -194,6 +206,7 @@ impl Node {
             if data.is_empty() || p.took == 0 {
                 break;
             }
+            self.wake_between(side, shared);
         }
         if data.is_empty() {
             return;
@@ -253,6 +266,9 @@ impl Node {
                 forced = full;
                 break;
             }
+            if from < held.len() && self.lanes[i].waits.is_none() {
+                self.wake_between(side, shared);
+            }
         }
         held.drain(..from.min(held.len()));
         self.lanes[i].held = held;
@@ -311,6 +327,7 @@ impl Node {
             stream: self.stream,
             depth: self.depth,
             counted: self.counted,
+            decrypted: self.decrypted,
             name: self.protocol.map_or("tcp", |p| p.name),
         };
         machine.feed(input, &mut out)
@@ -707,6 +724,7 @@ impl Node {
             stream: self.stream,
             depth: self.depth,
             counted: self.counted,
+            decrypted: self.decrypted,
             lanes: self.lanes.clone(),
             maps: self.maps.clone(),
             opaque: self.opaque.clone(),

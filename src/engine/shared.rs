@@ -7,7 +7,8 @@ use crate::engine::Options;
 use crate::event::{Draft, Event, Level};
 use crate::finding::Finding;
 use crate::proto::protobuf::Learnt;
-use crate::proto::{Abort, Look, Path, PayloadDecoder, Protocol};
+use crate::proto::secrets::ClientRandom;
+use crate::proto::{Abort, Look, Path, PayloadDecoder, Protocol, Secrets};
 
 /// Bytes of one conversation, by what became of them; pairs by side.
 ///
@@ -119,6 +120,9 @@ pub(super) struct Shared {
     pub one_way: bool,
     /// Protocols found on the current conversation so far, in order.
     pub protocols: Vec<&'static str>,
+    /// Sessions of the current conversation whose secrets were of use.
+    pub used_secrets: Vec<ClientRandom>,
+    pub secrets: Arc<Secrets>,
     pub conversation: Option<ConversationId>,
     /// Copies are made, from which events are opened again.
     pub reopens: bool,
@@ -156,6 +160,8 @@ impl Shared {
             roles_known: false,
             one_way: false,
             protocols: Vec::new(),
+            used_secrets: Vec::new(),
+            secrets: Arc::clone(&options.secrets),
             conversation: None,
             reopens: options.checkpoints,
             marked: false,

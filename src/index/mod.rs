@@ -11,6 +11,7 @@ mod chunks;
 mod durations;
 pub mod filter;
 mod follow;
+mod late;
 mod reader;
 mod redecode;
 mod reload;

@@ -24,6 +24,7 @@ use crate::engine::{ConversationInfo, EventSink, FindingEvent};
 use crate::event::{Event, Level};
 use crate::flow::Transport;
 use crate::index::filter::Filter;
+use crate::proto::secrets::ClientRandom;
 
 /// What is picked; several picks add up, none is everything.
 #[derive(Clone, Debug, Default)]
@@ -82,6 +83,8 @@ pub struct Planner {
     alone: Vec<PacketId>,
     now: PacketId,
     events: u64,
+    /// Encrypted sessions whose secrets were of use.
+    sessions: Vec<(ConversationId, ClientRandom)>,
 }
 
 impl Planner {
@@ -95,7 +98,16 @@ impl Planner {
             alone: Vec::new(),
             now: PacketId(0),
             events: 0,
+            sessions: Vec::new(),
         }
+    }
+
+    /// Encrypted sessions of which anything is kept, and whose secrets were of use.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<ClientRandom> {
+        let everything = self.selection.is_everything();
+        let kept = self.sessions.iter().filter(|(c, _)| everything || self.needs.contains_key(c));
+        kept.map(|(_, random)| *random).collect()
     }
 
     /// The second pass over what the first has found, handing packets to `keep`.
@@ -160,6 +172,10 @@ impl EventSink for Planner {
     }
 
     fn finding(&mut self, _: FindingEvent, _: Option<&ConversationInfo>) {}
+
+    fn ended(&mut self, conversation: &ConversationInfo) {
+        self.sessions.extend(conversation.secrets.iter().map(|s| (conversation.id, *s)));
+    }
 
     fn packet(
         &mut self,

@@ -38,6 +38,8 @@ pub(crate) struct Recorder {
     pub abort: Abort,
     /// What `Out::path` says.
     pub path: Path,
+    /// What opens encrypted sessions.
+    pub secrets: crate::proto::Secrets,
     maps: [StreamMap; 2],
     now: Moment,
     held: [Vec<u8>; 2],
@@ -59,6 +61,7 @@ impl Recorder {
             wants: |_| true,
             payload_cap: 1 << 20,
             decoder: None,
+            secrets: crate::proto::Secrets::default(),
             abort: Abort::Stream,
             path: Path::default(),
             maps: Default::default(),
@@ -298,6 +301,10 @@ impl Out for Recorder {
 
     fn pass_made(&mut self, key: u64, side: Side, source: Range<u64>, data: &[u8], _exact: bool) {
         self.pass(key, side, source.start, data);
+    }
+
+    fn secrets(&self) -> &crate::proto::Secrets {
+        &self.secrets
     }
 
     fn tell(&mut self, key: u64, input: Input<'_>) {

@@ -32,12 +32,15 @@ pub mod http2;
 pub mod payload;
 pub mod protobuf;
 pub mod proxy;
+pub mod secrets;
 pub mod sse;
+pub mod tls;
 pub(crate) mod trace;
 pub mod websocket;
 
 pub use headers::{HeaderField, Headers};
 pub use registry::{REGISTRY, decode, decoders, decoders_learning, decoders_with, protocol};
+pub use secrets::Secrets;
 
 mod registry;
 
@@ -306,6 +309,21 @@ pub trait Out {
     /// Passes on bytes that were made from `source` of this stream: decrypted
     /// (`exact`: byte for byte) or inflated (as a whole).
     fn pass_made(&mut self, key: u64, side: Side, source: Range<u64>, data: &[u8], exact: bool);
+
+    /// Passes on bytes that came of opening an encrypted record, byte for byte: `record`
+    /// is the whole of it in this stream, and the first of `data` lay sealed at `at`.
+    /// They could be had when the whole record had been captured, not before.
+    fn pass_opened(&mut self, key: u64, side: Side, _record: Range<u64>, at: u64, data: &[u8]) {
+        self.pass_made(key, side, at..at.saturating_add(data.len() as u64), data, true);
+    }
+
+    /// Secrets of encrypted sessions.
+    fn secrets(&self) -> &Secrets {
+        Secrets::none()
+    }
+
+    /// Says that a session's secrets were of use: those that `slice` keeps.
+    fn used_secrets(&mut self, _whose: &secrets::ClientRandom) {}
 
     /// Passes anything but bytes on to a child.
     fn tell(&mut self, key: u64, input: Input<'_>);

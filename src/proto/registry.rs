@@ -4,13 +4,16 @@ use crate::base::BufferId;
 use crate::event::Detail;
 use crate::finding::Finding;
 use crate::proto::{PayloadDecoder, PayloadHint, Protocol};
-use crate::proto::{connect, grpc, http, http1, http2, payload, protobuf, proxy, sse, websocket};
+use crate::proto::{
+    connect, grpc, http, http1, http2, payload, protobuf, proxy, sse, tls, websocket,
+};
 
 /// All protocols, in the order in which they are asked.
 ///
 /// `http` comes last: it takes every exchange that nobody else claims.
 pub static REGISTRY: &[&Protocol] = &[
     &proxy::PROTOCOL,
+    &tls::PROTOCOL,
     &http1::PROTOCOL,
     &http2::PROTOCOL,
     &websocket::PROTOCOL,

@@ -31,20 +31,22 @@ mod tree;
 mod values;
 mod worker;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crossterm::event::Event as Input;
 
+use crate::base::ConversationId;
 use crate::capture::bpf::{self, Filtered};
 use crate::capture::{CaptureError, OpenOptions, PacketStore, Source, open_all, open_bytes};
-use crate::engine::Options;
+use crate::engine::{DecodeAs, Options};
 use crate::index::{Index, Progress, Reader, Reloader};
 use app::{Action, App};
 use opener::Opener;
@@ -227,8 +229,20 @@ fn show(
         app.follow();
     }
     let desk = Arc::new(Desk::default());
-    let mut shown =
-        Shown { app, sender, desk, told, options, store: None, urgent: false, known: 0 };
+    let now = Instant::now();
+    let looked = Looked { at: now, version: options.secrets.version(), until: now };
+    let mut shown = Shown {
+        app,
+        sender,
+        desk,
+        told,
+        options,
+        store: None,
+        urgent: false,
+        unlocked: VecDeque::new(),
+        looked,
+        known: 0,
+    };
     let started = opened.map_or(Ok(()), |store| shown.start_worker(store));
     let result = started.map_err(TuiError::Io).and_then(|()| shown.run(&mut screen, &messages));
     // Threads that still read hold the store, and die with the process. Before the
@@ -353,9 +367,28 @@ struct Shown {
     store: Option<Arc<PacketStore>>,
     /// Something was asked for that needs no opening.
     urgent: bool,
+    /// Conversations whose secrets came late, to be read again one after another.
+    unlocked: VecDeque<ConversationId>,
+    looked: Looked,
     /// Schema files that the capture had told when lines were last opened.
     known: u64,
 }
+
+/// When it was last looked whether secrets have come.
+struct Looked {
+    at: Instant,
+    /// Which there were.
+    version: u64,
+    /// Until then findings may still come of packets that were read before.
+    until: Instant,
+}
+
+/// How long packets that were read may take to be in the index.
+const ON_THE_WAY: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether secrets have come: a key log is a file, and one look
+/// is one question to the system.
+const LOOK: Duration = Duration::from_millis(250);
 
 impl Shown {
     fn start_worker(&mut self, store: Arc<PacketStore>) -> io::Result<()> {
@@ -402,7 +435,13 @@ impl Shown {
                 self.desk.lay(wishes.clone());
                 laid = wishes;
             }
-            let wait = if changed == Changed::Not { FOREVER } else { ANSWER / 2 };
+            if self.look_for_secrets() {
+                changed = changed.max(Changed::Little);
+            }
+            let mut wait = if changed == Changed::Not { FOREVER } else { ANSWER / 2 };
+            if self.options.secrets.is_watched() {
+                wait = wait.min(LOOK);
+            }
             let mut next = match messages.recv_timeout(wait) {
                 Ok(m) => Some(m),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -418,6 +457,39 @@ impl Shown {
                 next = messages.try_recv().ok();
             }
         }
+    }
+
+    /// Whether secrets have come: what they open is read again from its beginning.
+    fn look_for_secrets(&mut self) -> bool {
+        let secrets = &self.options.secrets;
+        let now = Instant::now();
+        if now - self.looked.at >= LOOK {
+            // The engine looks, too, and secrets come with packets: the number tells.
+            secrets.look();
+            let version = secrets.version();
+            if self.looked.version != version {
+                self.looked.until = now + ON_THE_WAY;
+            }
+            (self.looked.at, self.looked.version) = (now, version);
+            if now <= self.looked.until {
+                let index = self.app.index.read().unwrap_or_else(PoisonError::into_inner);
+                for c in index.unlocked_by(secrets) {
+                    if !self.unlocked.contains(&c) {
+                        self.unlocked.push_back(c);
+                    }
+                }
+            }
+        }
+        if self.app.decoding.is_some() || self.store.is_none() {
+            return false;
+        }
+        let Some(c) = self.unlocked.pop_front() else { return false };
+        let read = {
+            let index = self.app.index.read().unwrap_or_else(PoisonError::into_inner);
+            index.read_as(c)
+        };
+        self.app.decode_as(c, read.unwrap_or(DecodeAs::Found));
+        true
     }
 
     /// Takes a message; `None` ends.

@@ -180,23 +180,181 @@ fn websocket_compressed_by_the_server_only() {
     assert_eq!(all, expected);
 }
 
-/// Without keys TLS is opaque, and every byte of it is counted.
+/// The keys of a capture, beside the corpus.
+fn keys(name: &str) -> Option<String> {
+    let folder = std::env::var_os("FRAMESCOPE_CORPUS")?;
+    let path = PathBuf::from(folder).join("wireshark/keys").join(name);
+    assert!(path.exists(), "{} is not there", path.display());
+    Some(path.to_str()?.to_owned())
+}
+
+/// Events of a level, decrypted with a key log.
+fn opened(path: &std::path::Path, log: &str, level: &str) -> Vec<Value> {
+    print(path, &["--full", "--format", "json", "--level", level, "--keylog", log])
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect()
+}
+
+/// `GET /first → 200` of each exchange of HTTP.
+fn exchanges(events: &[Value]) -> Vec<(String, Value)> {
+    of(events, "http", "exchange")
+        .iter()
+        .map(|e| {
+            let f = &e["fields"];
+            (
+                f["http.request.uri"].as_str().unwrap_or("-").to_owned(),
+                f["http.response.code"].clone(),
+            )
+        })
+        .collect()
+}
+
+/// The bodies of all responses.
+fn bodies(events: &[Value]) -> Vec<Vec<u8>> {
+    of(events, "http", "response").iter().map(|e| bytes(e)).collect()
+}
+
+fn holds(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|w| w == needle)
+}
+
+/// Without its key TLS shows its records, every byte of them, and what is missing.
 #[test]
-fn without_keys_tls_is_opaque() {
-    for (name, up, down) in [
-        ("http2_follow_multistream.pcapng", 3261, 217_905),
-        ("http2-brotli.pcapng", 975, 2521),
-        ("http2-data-reassembly.pcap", 939, 77_514),
-    ] {
+fn without_keys_tls_stays_closed() {
+    let path = capture!("http2-data-reassembly.pcap");
+    let all = events(&path, "exchange");
+    let fields = &of(&all, "tcp", "connection")[0]["fields"];
+    assert_eq!(fields["tcp.connection.client_bytes"], 939);
+    assert_eq!(fields["tcp.connection.server_bytes"], 77_514);
+    assert_eq!(fields["tcp.connection.opaque_bytes"], 0);
+    let session = of(&all, "tls", "session")[0];
+    assert!(session["fields"]["tls.unopened_records"].as_u64().unwrap() > 4);
+    let found = events(&path, "finding");
+    assert!(found.iter().any(|f| f["code"] == "tls.no-secret"), "{found:?}");
+    assert!(of(&all, "http", "exchange").is_empty());
+}
+
+#[test]
+fn tls12_http2_with_a_key_log() {
+    let path = capture!("http2-data-reassembly.pcap");
+    let Some(log) = keys("http2-data-reassembly.keys") else { return };
+    let frames = opened(&path, &log, "frame");
+    assert_eq!(of(&frames, "http2", "data").iter().filter(|f| f["sender"] == "server").count(), 6);
+    let all = opened(&path, &log, "message");
+    let body = &bodies(&all)[0];
+    assert!(holds(body, b"PNG") && holds(body, b"END"));
+}
+
+#[test]
+fn tls12_http2_with_its_own_secrets() {
+    let path = capture!("http2_follow_multistream.pcapng");
+    let frames = events(&path, "frame");
+    let of_http2 = |f: &&Value| f["protocol"] == "http2" && f["kind"] != "preface";
+    assert_eq!(frames.iter().filter(of_http2).count(), 130);
+    let path = capture!("http2-brotli.pcapng");
+    let all = events(&path, "message");
+    let response = of(&all, "http", "response")[0];
+    assert!(response["payload"]["text"].as_str().is_some_and(|t| !t.is_empty()), "{response}");
+}
+
+#[test]
+fn tls12_chacha20_of_seven_suites() {
+    let path = capture!("tls12-chacha20poly1305.pcap");
+    let Some(log) = keys("tls12-chacha20poly1305.keys") else { return };
+    let sessions: Vec<String> = of(&opened(&path, &log, "exchange"), "tls", "session")
+        .iter()
+        .map(|e| text(&e["summary"]).split(", ").nth(2).unwrap().to_owned())
+        .collect();
+    assert_eq!(sessions.len(), 7);
+    let all = opened(&path, &log, "message");
+    for (n, body) in bodies(&all).iter().enumerate() {
+        assert!(holds(body, b"Cipher is "), "{n}: {}", sessions[n]);
+    }
+    assert_eq!(bodies(&all).len(), 7);
+    let found = opened(&path, &log, "finding");
+    assert!(!found.iter().any(|f| f["code"] == "tls.malformed"), "{found:?}");
+}
+
+#[test]
+fn tls12_secrets_blocks() {
+    let path = capture!("tls12-dsb.pcapng");
+    let all = events(&path, "exchange");
+    assert_eq!(exchanges(&all), [("/".to_owned(), json!(200)), ("/".to_owned(), json!(200))]);
+    let names: Vec<&Value> =
+        of(&all, "tls", "session").iter().map(|e| &e["fields"]["tls.server_name"]).collect();
+    assert_eq!(names, ["example.com", "example.net"]);
+}
+
+#[test]
+fn tls13_with_early_data() {
+    let path = capture!("tls13-rfc8446.pcap");
+    let Some(log) = keys("tls13-rfc8446.keys") else { return };
+    let all = opened(&path, &log, "exchange");
+    let paths: Vec<String> = exchanges(&all).into_iter().map(|(p, _)| p).collect();
+    assert_eq!(paths, ["/first", "/early", "/second"]);
+    let Some(log) = keys("tls13-rfc8446-noearly.keys") else { return };
+    let all = opened(&path, &log, "exchange");
+    let paths: Vec<String> = exchanges(&all).into_iter().map(|(p, _)| p).collect();
+    assert_eq!(paths, ["/first", "-", "/second"]);
+    let closed: u64 = of(&all, "tls", "session")
+        .iter()
+        .filter_map(|e| e["fields"]["tls.unopened_records"].as_u64())
+        .sum();
+    assert_eq!(closed, 2, "the early request, and the end of early data");
+}
+
+#[test]
+fn tls13_of_draft_20() {
+    let path = capture!("tls13-20-chacha20poly1305.pcap");
+    let Some(log) = keys("tls13-20-chacha20poly1305.keys") else { return };
+    let all = opened(&path, &log, "exchange");
+    assert_eq!(exchanges(&all).len(), 2);
+    assert!(of(&all, "tls", "session").iter().all(|e| e["fields"]["tls.version"] == 0x7f14));
+}
+
+#[test]
+fn tls10_cbc() {
+    let path = capture!("dhe1.pcapng.gz");
+    let Some(log) = keys("dhe1_keylog.dat") else { return };
+    let all = opened(&path, &log, "message");
+    let requests = of(&all, "http", "request");
+    assert_eq!(requests.len(), 1);
+    assert!(text(&requests[0]["summary"]).starts_with("GET /test HTTP/1.0"), "{}", requests[0]);
+}
+
+#[test]
+fn handshakes_in_many_records() {
+    let path = capture!("tls-fragmented-handshakes.pcap.gz");
+    let all = events(&path, "message");
+    let hellos = of(&all, "tls", "client_hello");
+    assert_eq!(hellos.len(), 1000);
+    let path = capture!("tls-fragmented-over-tcp-segmented.pcapng.gz");
+    let all = events(&path, "message");
+    let request = of(&all, "http", "request")[0];
+    assert_eq!(request["fields"]["http.host"], "reports.crashlytics.com");
+}
+
+#[test]
+fn tls13_out_of_order() {
+    let path = capture!("challenge01_ooo_stream.pcapng.gz");
+    let all = events(&path, "exchange");
+    let images: Vec<_> = exchanges(&all)
+        .into_iter()
+        .filter(|(p, _)| p.ends_with(".png") || p.ends_with(".jpg"))
+        .collect();
+    assert_eq!(images.len(), 11);
+    assert!(images.iter().all(|(_, status)| *status == json!(200)));
+}
+
+/// A pre-shared key is in no key log: what is in clear is shown, and what is missing said.
+#[test]
+fn pre_shared_keys_stay_closed() {
+    for (name, suite) in [("tls12-aes128ccm.pcap", 0xc0a4), ("tls12-aes256gcm.pcap", 0x00a9)] {
         let Some(path) = capture(name) else { return };
-        assert_eq!(events(&path, "frame"), [] as [Value; 0], "{name}");
         let all = events(&path, "exchange");
-        let connections = of(&all, "tcp", "connection");
-        assert_eq!(connections.len(), 1, "{name}");
-        let fields = &connections[0]["fields"];
-        assert_eq!(fields["tcp.connection.client_bytes"], up, "{name}");
-        assert_eq!(fields["tcp.connection.server_bytes"], down, "{name}");
-        assert_eq!(fields["tcp.connection.opaque_bytes"], up + down, "{name}");
+        assert_eq!(of(&all, "tls", "session")[0]["fields"]["tls.ciphersuite"], suite);
+        assert!(events(&path, "finding").iter().any(|f| f["code"] == "tls.no-secret"));
     }
 }
 
@@ -426,11 +584,10 @@ fn dns_out_of_order() {
 #[test]
 fn one_byte_then_the_same_and_the_rest() {
     let path = capture!("retrans-tls.pcap");
-    let all = events(&path, "message");
-    let opaque = of(&all, "tcp", "opaque")[0];
-    // A record of 16 bytes after a head of 5 (RFC 8446 §5.1).
-    assert_eq!(bytes(opaque)[..5], [23, 3, 3, 0, 16]);
-    assert_eq!(bytes(opaque).len(), 21);
+    let all = events(&path, "frame");
+    let record = of(&all, "tls", "record")[0];
+    assert_eq!(record["fields"]["tls.record.length"], 16);
+    assert_eq!(record["packets"], json!([1, 2]));
     let packets = events(&path, "packet");
     assert_eq!(packets[0]["fields"].get("tcp.analysis.retransmission"), None);
     assert_eq!(packets[1]["fields"]["tcp.analysis.retransmission"], true);

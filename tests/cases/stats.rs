@@ -8,8 +8,7 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use framescope::base::PacketId;
-use framescope::capture::write::PcapNgWriter;
-use framescope::capture::{ByteOrder, LinkType, OpenOptions, Packet, Polled, Secrets, open};
+use framescope::capture::{OpenOptions, Packet, Polled, Secrets, open};
 use framescope::engine::Engine;
 use framescope::event::Level;
 use framescope::index::slice::{Planner, Selection};
@@ -528,25 +527,38 @@ fn what_slice_refuses() {
     assert_eq!(std::fs::read(&copy.0).unwrap(), std::fs::read(root().join(path)).unwrap());
 }
 
-/// Secrets of the input are passed on, before the packets, and that is said.
+/// The secrets that opened what is kept are put in before the packets, and no others;
+/// and the slice opens by them.
 #[test]
-fn secrets_are_passed_on() {
-    let input = Temporary::new("secrets.pcapng");
-    let output = Temporary::new("secrets-out.pcapng");
-    let secrets = Secrets { kind: 0x544c_534b, data: b"CLIENT_RANDOM 00 11\n".as_slice().into() };
-    let mut writer = PcapNgWriter::new(Vec::new(), ByteOrder::Big).unwrap();
-    writer.secrets(&secrets).unwrap();
-    for p in packets(&root().join("fixtures/ws-ipv6/capture.pcap")) {
-        writer.packet(LinkType(p.meta.link.0), p.meta.time, p.meta.original_len, &p.data).unwrap();
-    }
-    std::fs::write(&input.0, writer.finish().unwrap()).unwrap();
-    let out = call(&["slice", input.text(), "-w", output.text(), "--packet", "1-3"]);
-    assert!(stdout(&out).contains("1 block of decryption secrets"), "{}", stdout(&out));
-    let mut source = open(&output.0, OpenOptions::default()).unwrap();
-    let mut found = Vec::new();
-    while let Polled::Batch(b) = source.poll().unwrap() {
-        found.extend(b.secrets.iter().cloned());
-    }
-    assert_eq!(found, [secrets]);
+fn the_secrets_of_what_is_kept_are_put_in() {
+    let output = Temporary::new("kept-out.pcapng");
+    let input = "fixtures/tls13-openssl/capture.pcapng.zst";
+    let secrets_of = |path: &std::path::Path| {
+        let mut source = open(path, OpenOptions::default()).unwrap();
+        let mut found = Vec::new();
+        while let Polled::Batch(b) = source.poll().unwrap() {
+            found.extend(b.secrets.iter().cloned());
+        }
+        found
+    };
+    let lines = |s: &[Secrets]| -> Vec<String> {
+        let text = |s: &Secrets| String::from_utf8(s.data.to_vec()).unwrap();
+        s.iter().flat_map(|s| text(s).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    };
+    let all = lines(&secrets_of(&root().join(input)));
+    let out = call(&["slice", input, "-w", output.text(), "--conversation", "3"]);
+    assert!(stdout(&out).contains("with the secrets of 1 TLS session"), "{}", stdout(&out));
+    let kept = lines(&secrets_of(&output.0));
+    assert_eq!(kept.len(), 4);
+    assert!(kept.iter().all(|l| all.contains(l)));
+    let whole = stdout(&call(&["print", "--format", "tsv", "-e", "summary", input]));
+    let slice = stdout(&call(&["print", "--format", "tsv", "-e", "summary", output.text()]));
+    assert!(slice.lines().count() > 10);
+    assert!(slice.lines().all(|l| whole.lines().any(|w| w == l)), "{slice}");
+    assert!(slice.contains("Hello over TLS"), "{slice}");
+    // What is not decrypted brings no secrets.
+    let out = call(&["slice", input, "-w", output.text(), "--packet", "1-3"]);
+    assert!(!stdout(&out).contains("secrets of"), "{}", stdout(&out));
+    assert_eq!(secrets_of(&output.0).len(), 0);
     assert_eq!(packets(&output.0).len(), 3);
 }

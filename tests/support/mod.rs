@@ -4,14 +4,14 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use framescope::base::{CaptureTime, Moment, PacketId};
 use framescope::capture::{LinkType, OpenOptions, Packet, PacketMeta, Polled, open};
 use framescope::engine::{ConversationInfo, Engine, EventSink, FindingEvent, Options};
 use framescope::event::{Event, Level};
 use framescope::link::{Content, Decoder, TcpFlags};
-use framescope::proto::PayloadDecoder;
+use framescope::proto::{PayloadDecoder, Secrets};
 use framescope::view::json;
 use serde_json::Value;
 
@@ -72,12 +72,21 @@ pub fn packets(path: &Path) -> Vec<Owned> {
     loop {
         match source.poll().unwrap() {
             Polled::Batch(b) => {
+                for s in &b.secrets {
+                    secrets().add(&s.data);
+                }
                 all.extend(b.packets().map(|p| Owned { meta: p.meta, data: p.data.to_vec() }));
             }
             Polled::NothingYet => std::thread::yield_now(),
             Polled::End => return all,
         }
     }
+}
+
+/// The secrets of all captures that were read: a session's name is unique.
+pub fn secrets() -> &'static Arc<Secrets> {
+    static ALL: LazyLock<Arc<Secrets>> = LazyLock::new(Arc::default);
+    &ALL
 }
 
 /// Everything that came out of a run.
@@ -113,7 +122,13 @@ pub const NUMBERED: [Level; 3] = [Level::Frame, Level::Message, Level::Exchange]
 
 /// Decoders as a plain run has them, without a schema.
 pub fn options(levels: &[Level]) -> Options {
-    Options::default().wanting(levels)
+    Options { secrets: Arc::clone(secrets()), ..Options::default() }.wanting(levels)
+}
+
+/// Options by which TLS stays closed: without its hellos, a session is looked for among all
+/// secrets, which takes its time where there are thousands of runs.
+pub fn closed() -> Options {
+    Options::default().wanting(&[])
 }
 
 /// Decoders with the schemas of the fixtures.

@@ -12,7 +12,8 @@ use crate::engine::opaque::OpaqueRun;
 use crate::engine::shared::Shared;
 use crate::event::{Detail, Draft, Level};
 use crate::finding::Finding;
-use crate::proto::{Abort, Carries, Child, Input, Look, Out, Path, PayloadHint};
+use crate::proto::secrets::ClientRandom;
+use crate::proto::{Abort, Carries, Child, Input, Look, Out, Path, PayloadHint, Secrets};
 
 /// What a machine sees of the world.
 pub(super) struct NodeOut<'a> {
@@ -24,6 +25,8 @@ pub(super) struct NodeOut<'a> {
     pub(super) stream: Option<u64>,
     pub(super) depth: usize,
     pub(super) counted: bool,
+    /// Its bytes, or those of a stream that it stands on, were encrypted.
+    pub(super) decrypted: bool,
     pub(super) name: &'static str,
 }
 
@@ -81,6 +84,9 @@ impl Out for NodeOut<'_> {
         if draft.stream.is_none() {
             draft.stream = self.stream;
         }
+        if let Some(detail) = draft.detail.as_mut().filter(|_| self.decrypted) {
+            detail.origins.relabel("TCP stream", "decrypted TCP stream");
+        }
         self.shared.emit(draft);
     }
 
@@ -107,6 +113,7 @@ impl Out for NodeOut<'_> {
         };
         let mut node = Node::new(state, child.stream.or(self.stream), self.depth + 1);
         node.counted = self.counted;
+        node.decrypted = self.decrypted;
         if let Carries::Named(token) = child.carries
             && let Some(p) = self.shared.registry.iter().find(|p| p.tokens.contains(&token))
         {
@@ -147,6 +154,32 @@ impl Out for NodeOut<'_> {
             });
         }
         node.bytes(side, data, self.shared);
+    }
+
+    fn pass_opened(&mut self, key: u64, side: Side, record: Range<u64>, at: u64, data: &[u8]) {
+        let map = &self.maps[side.index()];
+        let Some(node) = self.children.get_mut(&key) else {
+            self.lost(side, at, data);
+            return;
+        };
+        let tail = node.tail(side);
+        let child = node.map(side);
+        if let Some(ready) = map.ready(record.end.saturating_sub(1)) {
+            child.not_before(ready);
+        }
+        map.hand_on(at, at + data.len() as u64, child, tail);
+        node.decrypted = true;
+        node.bytes(side, data, self.shared);
+    }
+
+    fn secrets(&self) -> &Secrets {
+        &self.shared.secrets
+    }
+
+    fn used_secrets(&mut self, whose: &ClientRandom) {
+        if !self.shared.used_secrets.contains(whose) {
+            self.shared.used_secrets.push(*whose);
+        }
     }
 
     fn tell(&mut self, key: u64, input: Input<'_>) {

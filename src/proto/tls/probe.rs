@@ -1,0 +1,113 @@
+//! How TLS is known: by a hello, or by a chain of records where there is none.
+
+use super::wire::{self, Head};
+use crate::base::{BufferId, Side};
+use crate::field::{In, NoSink};
+use crate::proto::{Probe, Verdict};
+
+/// Bytes in which a chain of records is looked for where the beginning was not captured:
+/// a record is at most 16 KiB and some.
+const REACH: usize = Head::MAX + Head::LEN;
+
+/// See the module.
+pub(super) fn probe(p: &Probe<'_>) -> Verdict {
+    let mut more = false;
+    for (side, data) in Side::BOTH.into_iter().zip(p.data) {
+        match hello(data, p.last) {
+            Hello::Client => return Verdict::Yes { client: Some(side) },
+            Hello::Server => return Verdict::Yes { client: Some(side.peer()) },
+            Hello::Alert => return Verdict::Yes { client: None },
+            Hello::Perhaps => more = true,
+            Hello::None => {}
+        }
+    }
+    for data in p.data.into_iter().filter(|d| !d.is_empty()) {
+        // What begins at the beginning begins with a hello; but the peer's may be missing.
+        let reach = if p.beginning { 1 } else { data.len().min(REACH) };
+        match chain(data, reach, p.last) {
+            Verdict::Yes { .. } => return Verdict::Yes { client: None },
+            Verdict::More => more = true,
+            Verdict::No => {}
+        }
+    }
+    if more && !p.last { Verdict::More } else { Verdict::No }
+}
+
+enum Hello {
+    Client,
+    Server,
+    Alert,
+    Perhaps,
+    None,
+}
+
+/// Whether the bytes begin with a hello, or with an alert in clear.
+fn hello(data: &[u8], last: bool) -> Hello {
+    let shape: [fn(u8) -> bool; 6] = [
+        |b| matches!(b, 21 | 22),
+        |b| b == 3,
+        |b| b <= 4,
+        |b| b <= 0x48,
+        |_| true,
+        |b| matches!(b, 1 | 2 | 6),
+    ];
+    if !data.iter().zip(shape).all(|(b, is)| is(*b)) {
+        return Hello::None;
+    }
+    let short = if last || data.is_empty() { Hello::None } else { Hello::Perhaps };
+    match data {
+        [21, _, _, 0, 2, 1 | 2, rest @ ..] => match rest {
+            [] => short,
+            [d, ..] if super::names::alert((*d).into()).is_some() => Hello::Alert,
+            _ => Hello::None,
+        },
+        [21, _, _, a, b, ..] if (*a, *b) != (0, 2) => Hello::None,
+        // The version within is the proof, with the lengths.
+        [22, _, _, a, b, kind, x, y, z, major, ..] => {
+            let record = usize::from(*a) << 8 | usize::from(*b);
+            let message = usize::from(*x) << 16 | usize::from(*y) << 8 | usize::from(*z);
+            let fits = record >= 1 && (38..1 << 17).contains(&message) && matches!(major, 3 | 0x7f);
+            match kind {
+                1 if fits => Hello::Client,
+                2 | 6 if fits => Hello::Server,
+                _ => Hello::None,
+            }
+        }
+        [22, _, _, 0, 0, ..] => Hello::None,
+        // A first record of a few bytes, as some send it to get through.
+        _ => short,
+    }
+}
+
+/// Whether records follow one another, from any of the first `reach` bytes on.
+fn chain(data: &[u8], reach: usize, last: bool) -> Verdict {
+    let head = |data: &[u8]| {
+        let h = wire::head(In::new(data, BufferId(0), 0, &NoSink), false).ok()?.1;
+        Some(h.is_sound() && matches!(h.version, 0x0301..=0x0303) && h.content_type != 24)
+            .filter(|s| *s)?;
+        Some(h)
+    };
+    let mut more = false;
+    for at in 0..reach {
+        let rest = data.get(at..).unwrap_or_default();
+        if !matches!(rest, [20..=23, 3, 1..=3, ..]) {
+            // Waiting keeps others from deciding: only the first bytes are worth it.
+            let begins = matches!(rest, [20..=23] | [20..=23, 3]);
+            more |= at == 0 && !last && rest.len() < 3 && begins;
+            continue;
+        }
+        let Some(first) = head(rest) else {
+            more |= at == 0 && !last && rest.len() < Head::LEN;
+            continue;
+        };
+        let Some(next) = rest.get(first.wire_len()..) else {
+            more |= !last;
+            continue;
+        };
+        if head(next).is_some() || at == 0 && next.is_empty() {
+            return Verdict::Yes { client: None };
+        }
+        more |= !last && next.len() < Head::LEN;
+    }
+    if more { Verdict::More } else { Verdict::No }
+}

@@ -1,0 +1,486 @@
+//! TLS with its secrets: what is inside is what the plain twin says, whatever is wrong with
+//! the keys nothing breaks, and behind a hole records are found again.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use framescope::base::PacketId;
+use framescope::engine::{ConversationInfo, Engine, Options};
+use framescope::event::{Event, Level};
+use framescope::proto::Secrets;
+use framescope::proto::secrets::Label;
+use proptest::prelude::*;
+use serde_json::Value;
+use support::{NUMBERED, Owned, as_json, gist, packets, root, run, secrets};
+
+const TWINS: [&str; 6] =
+    ["tls13-openssl", "tls12-openssl", "tls12-cbc", "tls-old", "tls-node", "tls-rustls"];
+
+fn fixture(name: &str, file: &str) -> PathBuf {
+    root().join("fixtures").join(name).join(file)
+}
+
+fn encrypted(name: &str) -> Vec<Owned> {
+    packets(&fixture(name, "capture.pcapng.zst"))
+}
+
+fn with(secrets: &Arc<Secrets>) -> Options {
+    Options { secrets: Arc::clone(secrets), ..Options::default() }.wanting(&NUMBERED)
+}
+
+/// What an event says of what was sent, on whichever connection.
+fn said(event: &Event, info: &ConversationInfo) -> Value {
+    let mut v = gist(event, info);
+    let o = v.as_object_mut().unwrap();
+    for k in ["conversation", "from", "to"] {
+        o.remove(k);
+    }
+    // How long it took is another thing, too, and so is which window updates of the peer
+    // had come by then.
+    if let Some(fields) = o.get_mut("fields").and_then(Value::as_object_mut) {
+        fields.remove("http.time");
+        fields.remove("grpc.why");
+        fields.retain(|k, _| !k.starts_with("http2.window."));
+    }
+    v
+}
+
+/// Of each conversation, what was said above TCP and TLS, level by level.
+fn inside(packets: &[Owned], options: Options) -> Vec<Vec<Value>> {
+    let mut all: BTreeMap<u32, Vec<Value>> = BTreeMap::new();
+    for (e, info) in &run(packets, options).events {
+        if !["tcp", "tls"].contains(&e.draft.protocol) {
+            all.entry(info.id.0).or_default().push(said(e, info));
+        }
+    }
+    let mut all: Vec<_> = all.into_values().collect();
+    for events in &mut all {
+        // How the two directions interleave is another thing on another connection.
+        events.sort_by_cached_key(|e| {
+            let key = |k: &str| e.get(k).map(Value::to_string).unwrap_or_default();
+            [key("level"), key("sender"), key("stream"), key("protocol")].join(" ")
+        });
+    }
+    all
+}
+
+#[test]
+fn events_are_those_of_the_plain_twin() {
+    for name in TWINS {
+        let sealed = encrypted(name);
+        let plain = packets(&fixture(name, "plain.pcap.zst"));
+        let (a, b) = (inside(&sealed, with(secrets())), inside(&plain, with(secrets())));
+        assert_eq!(a.len(), b.len(), "{name}: conversations");
+        assert!(a.len() >= 8, "{name}: {} conversations", a.len());
+        for (n, (a, b)) in a.iter().zip(&b).enumerate() {
+            for (x, y) in a.iter().zip(b) {
+                assert_eq!(x, y, "{name}: conversation {n}");
+            }
+            assert_eq!(a.len(), b.len(), "{name}: conversation {n}");
+            assert!(a.len() > 10, "{name}: conversation {n} has {} events", a.len());
+        }
+    }
+}
+
+/// The values of a field in all sessions.
+fn sessions(packets: &[Owned], options: Options, field: &str) -> Vec<Value> {
+    let run = run(packets, options);
+    let of = |(e, info): &(Event, ConversationInfo)| {
+        (e.draft.kind == "session" && e.draft.protocol == "tls")
+            .then(|| as_json(e, info)["fields"][field].clone())
+    };
+    run.events.iter().filter_map(of).collect()
+}
+
+#[test]
+fn every_suite_is_there_and_every_record_is_opened() {
+    let mut suites = Vec::new();
+    for name in TWINS {
+        let packets = encrypted(name);
+        suites.extend(sessions(&packets, with(secrets()), "tls.ciphersuite"));
+        let closed = sessions(&packets, with(secrets()), "tls.unopened_records");
+        assert!(closed.iter().all(Value::is_null), "{name}: {closed:?}");
+    }
+    suites.sort_by_key(Value::as_u64);
+    suites.dedup();
+    let numbers: Vec<u64> = suites.iter().filter_map(Value::as_u64).collect();
+    for suite in [
+        0x1301, 0x1302, 0x1303, 0x1304, 0x1305, 0xc009, 0xc00a, 0xc023, 0xc024, 0xc02b, 0xc02c,
+        0xc0ac, 0xc0ad, 0xc0ae, 0xc0af, 0xcca9,
+    ] {
+        assert!(numbers.contains(&suite), "{suite:#06x} of {numbers:x?}");
+    }
+}
+
+/// Without secrets, each connection says which it wants; nothing inside is shown.
+#[test]
+fn without_secrets_each_connection_says_so_once() {
+    let packets = encrypted("tls13-openssl");
+    let run = run(&packets, with(&Arc::default()));
+    let told: Vec<_> =
+        run.findings.iter().filter(|f| f.finding.spec.code == "tls.no-secret").collect();
+    assert_eq!(told.len(), 10);
+    for f in told {
+        let text = f.finding.detail.as_deref().unwrap();
+        for word in
+            ["client random ", "SSLKEYLOGFILE", "--tls-keylog", "KeyLogWriter", "KeyLogFile"]
+        {
+            assert!(text.contains(word), "{text}");
+        }
+    }
+    assert!(run.events.iter().all(|(e, _)| ["tls", "tcp"].contains(&e.draft.protocol)));
+}
+
+/// No output has a byte of a secret in hex, base64, or as it is.
+#[test]
+fn nothing_tells_a_secret() {
+    let packets = encrypted("tls12-openssl");
+    let run = run(&packets, with(secrets()));
+    let mut out = String::new();
+    for (e, info) in &run.events {
+        out.push_str(&as_json(e, info).to_string());
+    }
+    for f in &run.findings {
+        out.push_str(f.finding.detail.as_deref().unwrap_or_default());
+    }
+    out.push_str(&format!("{:?}", secrets()));
+    for random in secrets().randoms() {
+        for line in secrets().lines(&[random]).lines() {
+            let secret = line.rsplit(' ').next().unwrap();
+            assert!(!out.contains(&secret[..24]), "{line}");
+        }
+    }
+}
+
+/// The randoms of the sessions of a capture.
+fn randoms(packets: &[Owned]) -> Vec<[u8; 32]> {
+    let run = run(packets, with(secrets()));
+    let mut all: Vec<_> = run.ended.iter().flat_map(|c| c.secrets.clone()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Wrong secrets of any length open nothing, show nothing, and break nothing.
+    #[test]
+    fn wrong_secrets_open_nothing(
+        wrong in proptest::collection::vec(any::<u8>(), 1..140),
+        fixture in 0..5_usize,
+    ) {
+        let packets = encrypted(TWINS[fixture]);
+        let secrets = Arc::new(Secrets::default());
+        for random in randoms(&packets) {
+            for label in Label::ALL {
+                let line = format!("{} {} {}\n", label.name(), hex(&random), hex(&wrong));
+                secrets.add(line.as_bytes());
+            }
+        }
+        let run = run(&packets, with(&secrets));
+        for (e, _) in &run.events {
+            prop_assert!(["tls", "tcp"].contains(&e.draft.protocol), "{}", e.draft.protocol);
+        }
+        prop_assert!(run.findings.iter().any(|f| f.finding.spec.code == "tls.wrong-secret"));
+    }
+}
+
+/// The packets of one conversation, by the order in which they come.
+fn conversation(packets: &[Owned], n: usize) -> Vec<Owned> {
+    let run = run(packets, with(secrets()));
+    let mut ports: Vec<u16> = Vec::new();
+    for (e, info) in &run.events {
+        if e.draft.protocol == "tls" && !ports.contains(&info.ends[0].port()) {
+            ports.push(info.ends[0].port());
+        }
+    }
+    let port = ports[n].to_be_bytes();
+    // Ethernet and IPv4 without options: the ports lie at 34 and 36.
+    let of = |p: &&Owned| p.data.get(34..36) == Some(&port) || p.data.get(36..38) == Some(&port);
+    packets.iter().filter(of).cloned().collect()
+}
+
+/// Any packet that is lost costs what was in it and no more: what comes behind it is
+/// opened again, and nothing is shown that was not said.
+#[test]
+fn behind_a_hole_records_are_found_again() {
+    for (name, n) in [
+        ("tls13-openssl", 0),
+        ("tls13-openssl", 3),
+        ("tls12-openssl", 0),
+        ("tls12-openssl", 4),
+        ("tls12-cbc", 0),
+        ("tls12-cbc", 2),
+        ("tls-old", 6),
+    ] {
+        let whole = conversation(&encrypted(name), n);
+        let before = inside(&whole, with(secrets()));
+        let texts = |all: &[Vec<Value>]| -> Vec<Value> {
+            let messages =
+                |e: &&Value| e["level"] == "message" && e["complete"] != Value::Bool(false);
+            all.iter().flatten().filter(messages).map(|e| e["payload"].clone()).collect()
+        };
+        let known = texts(&before);
+        let mut opened_behind = 0;
+        let mut tried = 0;
+        // Behind the handshake, each packet with data once.
+        for lost in 12..whole.len() {
+            if whole[lost].data.len() <= 66 {
+                continue;
+            }
+            let mut rest = whole.clone();
+            rest.remove(lost);
+            let after = run(&rest, with(secrets()));
+            tried += 1;
+            let found = after.findings.iter().any(|f| f.finding.spec.code == "tls.sequence-lost");
+            assert!(!found, "{name} {n}: packet {lost}");
+            let all = inside(&rest, with(secrets()));
+            for t in texts(&all) {
+                assert!(known.contains(&t) || t.is_null(), "{name} {n}: packet {lost}: {t}");
+            }
+            let closed = sessions(&rest, with(secrets()), "tls.unopened_records");
+            opened_behind += usize::from(closed.iter().all(Value::is_null));
+        }
+        assert!(tried >= 6, "{name} {n}: {tried}");
+        assert_eq!(opened_behind, tried, "{name} {n}");
+    }
+}
+
+/// Joined behind the handshake: of TLS 1.3 any session of the key log that fits is found.
+#[test]
+fn a_session_is_found_without_its_hellos() {
+    for n in [0, 2, 4] {
+        let whole = conversation(&encrypted("tls13-openssl"), n);
+        // The first seven packets have the handshake of TCP and the two hellos.
+        let joined: Vec<Owned> = whole.iter().skip(14).cloned().collect();
+        let opened = sessions(&joined, with(secrets()), "tls.ciphersuite");
+        assert_eq!(opened.len(), 1, "{n}");
+        assert!(opened[0].as_u64().is_some_and(|s| s >> 8 == 0x13), "{n}: {opened:?}");
+    }
+}
+
+/// Secrets that come while packets do are waited for.
+#[test]
+fn late_secrets_are_waited_for_where_more_is_expected() {
+    let packets = encrypted("tls13-openssl");
+    let all = secrets().lines(&randoms(&packets));
+    let late = Arc::new(Secrets::default());
+    let text = all.clone();
+    let calls = std::sync::atomic::AtomicU32::new(0);
+    late.watch(move |s| {
+        // Each look brings some lines more, as a file does that others write.
+        let n = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) as usize;
+        if let Some(line) = text.lines().nth(n) {
+            s.add(line.as_bytes());
+        }
+    });
+    late.expect_more();
+    let a = inside(&packets, with(&late));
+    let b = inside(&packets, with(secrets()));
+    assert_eq!(a.len(), b.len());
+    for (x, y) in a.iter().zip(&b) {
+        assert_eq!(x, y);
+    }
+}
+
+/// Where a packet was captured twice or the capture is cut anywhere, nothing breaks.
+#[test]
+fn any_cut_is_survived() {
+    for name in ["tls13-openssl", "tls12-cbc", "tls-old"] {
+        let whole = conversation(&encrypted(name), 0);
+        let own = Arc::new(Secrets::default());
+        own.add(secrets().lines(&randoms(&whole)).as_bytes());
+        for cut in (1..whole.len()).step_by(3) {
+            let mut engine = Engine::new(with(&own));
+            let mut sink = support::Run::default();
+            for p in whole.iter().skip(cut) {
+                let packet = framescope::capture::Packet { meta: p.meta, data: &p.data };
+                engine.packet(&packet, &mut sink);
+            }
+            engine.finish(&mut sink);
+            assert!(sink.events.iter().all(|(e, _)| e.draft.end.packet >= PacketId(1)));
+            let levels = sink.events.iter().filter(|(e, _)| e.draft.level == Level::Frame).count();
+            assert!(levels > 0 || whole.len() - cut < 8, "{name}: {cut}");
+        }
+    }
+}
+
+const HANDSHAKES: &str = "tls-handshakes";
+
+/// What was asked on each connection of that fixture, in order, as its script has it.
+const ASKED: [&[&str]; 19] = [
+    &["/retry"],
+    &["/ticket"],
+    &["/resumed"],
+    &["/before"],
+    &["/early", "/after"],
+    &["/after"],
+    &["/old", "/new", "/newer", "/newest"],
+    &["/padded"],
+    &["/known"],
+    &["/stranger", "/known"],
+    &["/full"],
+    &["/resumed"],
+    &["/full"],
+    &["/resumed"],
+    &["/first", "/second", "/third"],
+    &["/first", "/second", "/third"],
+    &["/small"],
+    &["/small"],
+    &["/shared"],
+];
+
+/// All events as JSON, conversation by conversation.
+fn told(packets: &[Owned], secrets: &Arc<Secrets>) -> Vec<Vec<Value>> {
+    let run = run(packets, with(secrets));
+    let mut all: BTreeMap<u32, Vec<Value>> = BTreeMap::new();
+    for (e, info) in &run.events {
+        all.entry(info.id.0).or_default().push(as_json(e, info));
+    }
+    all.into_values().collect()
+}
+
+fn of<'a>(events: &'a [Value], protocol: &str, kind: &str) -> Vec<&'a Value> {
+    events.iter().filter(|e| e["protocol"] == protocol && e["kind"] == kind).collect()
+}
+
+/// What was asked and answered, with what the server wrote.
+fn answered(events: &[Value]) -> Vec<(String, u64)> {
+    let uri = |e: &&Value| {
+        let f = &e["fields"];
+        let uri = f["http.request.uri"].as_str()?;
+        Some((uri.to_owned(), f["http.response.code"].as_u64()?))
+    };
+    of(events, "http", "exchange").iter().filter_map(uri).collect()
+}
+
+#[test]
+fn every_way_a_handshake_can_go() {
+    let all = told(&encrypted(HANDSHAKES), secrets());
+    assert_eq!(all.len(), ASKED.len());
+    for (n, (events, asked)) in all.iter().zip(ASKED).enumerate() {
+        let expected: Vec<_> = asked.iter().map(|p| ((*p).to_owned(), 200)).collect();
+        assert_eq!(answered(events), expected, "{n}");
+        let bodies: Vec<&Value> =
+            of(events, "http", "response").iter().map(|e| &e["payload"]["text"]).collect();
+        let written: Vec<_> = asked.iter().map(|p| Value::from(format!("this is {p}"))).collect();
+        assert_eq!(bodies, written.iter().collect::<Vec<_>>(), "{n}");
+        let session = of(events, "tls", "session")[0];
+        assert!(session["fields"]["tls.unopened_records"].is_null(), "{n}: {session}");
+        let resumed = [2, 4, 11, 13].contains(&n);
+        if n < 14 {
+            assert_eq!(session["fields"]["tls.resumed"], resumed, "{n}");
+        }
+    }
+    let kinds = |n: usize, kind: &str| of(&all[n], "tls", kind).len();
+    assert_eq!(kinds(0, "hello_retry_request"), 1);
+    assert_eq!(kinds(0, "client_hello"), 2);
+    assert_eq!(
+        kinds(6, "key_update"),
+        5,
+        "two that ask, with their answers, and one that does not"
+    );
+    assert_eq!(kinds(8, "certificate"), 2);
+    assert_eq!(kinds(9, "certificate_request"), 2);
+    assert_eq!([kinds(14, "client_hello"), kinds(15, "client_hello")], [3, 3]);
+    // Early data: what the server took is the beginning of what was said, and what it
+    // refused is not.
+    let early = |n: usize| {
+        let f = &of(&all[n], "tls", "session")[0]["fields"];
+        (f["tls.early_data"].as_u64(), f["tls.early_data_accepted"].as_bool())
+    };
+    assert_eq!([early(4), early(5)], [(Some(43), Some(true)), (Some(43), Some(false))]);
+    let refused = |events: &[Value]| {
+        let codes = |e: &&Value| e["findings"].to_string().contains("tls.early-data-refused");
+        events.iter().filter(codes).count()
+    };
+    assert_eq!(all.iter().map(|e| refused(e)).collect::<Vec<_>>()[4..7], [0, 1, 0]);
+    // Each of a padded record's zeros is shown.
+    let padded = of(&all[7], "tls", "record");
+    let zeros =
+        |e: &&&Value| e["fields"].as_object().unwrap().contains_key("tls.record.padding_length");
+    assert!(padded.iter().filter(zeros).count() >= 4, "{padded:?}");
+}
+
+/// The lines that open a capture.
+fn key_log(packets: &[Owned]) -> String {
+    secrets().lines(&randoms(packets))
+}
+
+fn taken(log: &[u8]) -> Arc<Secrets> {
+    let secrets = Arc::new(Secrets::default());
+    secrets.add(log);
+    secrets
+}
+
+/// Hex digits of either case; and the form that names a session by its id.
+#[test]
+fn every_form_of_line_opens() {
+    let packets = encrypted(HANDSHAKES);
+    let log = key_log(&packets);
+    let whole = told(&packets, &taken(log.as_bytes()));
+    let upper: String = log
+        .lines()
+        .map(|l| {
+            let (label, rest) = l.split_once(' ').unwrap();
+            format!("{label} {}\r\n", rest.to_uppercase())
+        })
+        .collect();
+    assert_eq!(told(&packets, &taken(upper.as_bytes())), whole);
+    // The session that is resumed by its id.
+    let (full, resumed) = (&whole[10], &whole[11]);
+    let hello = of(full, "tls", "server_hello")[0];
+    let id = hello["fields"]["tls.handshake.session_id"].as_str().unwrap();
+    assert_eq!(of(resumed, "tls", "server_hello")[0]["fields"]["tls.handshake.session_id"], id);
+    let random = of(full, "tls", "client_hello")[0]["fields"]["tls.handshake.random"].clone();
+    let line = log.lines().find(|l| l.contains(random.as_str().unwrap())).unwrap();
+    let master = line.rsplit(' ').next().unwrap();
+    let by_id = format!("RSA Session-ID:{} Master-Key:{}\n", id.to_uppercase(), master);
+    let only = told(&packets, &taken(by_id.as_bytes()));
+    for n in [10, 11] {
+        assert_eq!(answered(&only[n]), answered(&whole[n]), "{n}");
+    }
+    assert_eq!(only.iter().map(|e| answered(e).len()).sum::<usize>(), 2, "and no other one");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// A key log that was cut, changed, shuffled or blown up opens what its good lines open,
+    /// shows nothing wrong, and breaks nothing.
+    #[test]
+    fn a_damaged_key_log_shows_nothing_wrong(
+        damage in proptest::collection::vec((0..6_u8, any::<u16>(), any::<u8>()), 1..40),
+    ) {
+        let packets = encrypted(HANDSHAKES);
+        let mut log = key_log(&packets).into_bytes();
+        for (kind, at, byte) in damage {
+            let at = usize::from(at) % log.len().max(1);
+            match kind {
+                0 => log[at] = byte,
+                1 => log.truncate(log.len().max(40) - usize::from(byte).min(log.len() / 4)),
+                2 => log.insert(at, byte),
+                3 => { log.remove(at); }
+                4 => log.splice(at..at, vec![byte; 70_000]).for_each(drop),
+                _ => log[at] = b'\n',
+            }
+            if log.is_empty() { break }
+        }
+        let all = told(&packets, &taken(&log));
+        for (events, asked) in all.iter().zip(ASKED) {
+            for e in of(events, "http", "request") {
+                let uri = e["fields"]["http.request.uri"].as_str().unwrap();
+                prop_assert!(asked.contains(&uri), "{uri}");
+            }
+        }
+        prop_assert_eq!(all.len(), ASKED.len());
+    }
+}
