@@ -484,3 +484,22 @@ proptest! {
         prop_assert_eq!(all.len(), ASKED.len());
     }
 }
+
+/// Who says hello of its own accord is told its own way of logging keys.
+#[test]
+fn the_recipe_is_that_of_the_peer_at_hand() {
+    let packets = packets(&fixture("tls-no-keys", "capture.pcap.zst"));
+    let run = run(&packets, with(&Arc::default()));
+    let told: Vec<_> = run
+        .findings
+        .iter()
+        .filter(|f| f.finding.spec.code == "tls.no-secret")
+        .map(|f| f.finding.detail.as_deref().unwrap())
+        .collect();
+    let expected = ["environment of curl", "environment of curl", "node --tls-keylog", "C core"];
+    assert_eq!(told.len(), expected.len());
+    for (text, recipe) in told.iter().zip(expected) {
+        assert!(text.contains(recipe) && text.contains("client random "), "{text}");
+        assert!(!text.contains("KeyLogWriter"), "{text}");
+    }
+}
