@@ -503,3 +503,22 @@ fn the_recipe_is_that_of_the_peer_at_hand() {
         assert!(!text.contains("KeyLogWriter"), "{text}");
     }
 }
+
+/// DTLS of each kind of suite: what was said is in the records.
+#[test]
+fn datagrams_are_opened() {
+    let all = told(&encrypted("dtls"), secrets());
+    assert_eq!(all.len(), 4);
+    for events in &all {
+        let said: Vec<&Value> = of(events, "dtls", "record")
+            .into_iter()
+            .filter(|r| r["fields"]["dtls.record.content_type"] == 23)
+            .map(|r| &r["payload"]["base64"])
+            .collect();
+        // At frame level payloads are always base64: `hello over DTLS`, `and hello to you`.
+        assert_eq!(said, ["aGVsbG8gb3ZlciBEVExTCg==", "YW5kIGhlbGxvIHRvIHlvdQo="]);
+    }
+    let closed = run(&encrypted("dtls"), with(&Arc::default()));
+    let codes: Vec<_> = closed.findings.iter().map(|f| f.finding.spec.code).collect();
+    assert_eq!(codes, ["tls.no-secret"; 4]);
+}
