@@ -599,3 +599,39 @@ fn a_key_reads_a_conversation_as_something_else() {
     s.sees("websocket text");
     s.quit();
 }
+
+/// A session whose keys come while it is on the screen is read again from its beginning.
+#[test]
+fn keys_that_come_late_open_what_is_there() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let sealed = fixtures.join("tls13-openssl/capture.pcapng.zst");
+    let folder = std::env::temp_dir().join(format!("framescope-late-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    // pcap has no place for secrets.
+    let bare = folder.join("bare.pcap");
+    let sliced = std::process::Command::new(env!("CARGO_BIN_EXE_framescope"))
+        .args(["slice", "--whole", "--conversation", "1"])
+        .arg(&sealed)
+        .arg("-w")
+        .arg(&bare)
+        .output()
+        .unwrap();
+    assert!(sliced.status.success(), "{sliced:?}");
+    let log = folder.join("keys");
+    std::fs::write(&log, "").unwrap();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
+    command.arg("--keylog");
+    command.arg(&log);
+    command.arg(&bare);
+    let mut s = Session::run(120, 30, command);
+    s.sees("client_hello");
+    assert!(!s.look(|screen| screen.contents().contains("encrypted_extensions")));
+    let secrets = framescope::capture::secrets_of(&sealed);
+    let text: Vec<u8> = secrets.iter().flat_map(|s| s.data.to_vec()).collect();
+    std::fs::write(&log, text).unwrap();
+    s.sees("encrypted_extensions");
+    s.press("G");
+    s.sees("websocket");
+    s.quit();
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -484,3 +484,41 @@ proptest! {
         prop_assert_eq!(all.len(), ASKED.len());
     }
 }
+
+/// Who says hello of its own accord is told its own way of logging keys.
+#[test]
+fn the_recipe_is_that_of_the_peer_at_hand() {
+    let packets = packets(&fixture("tls-no-keys", "capture.pcap.zst"));
+    let run = run(&packets, with(&Arc::default()));
+    let told: Vec<_> = run
+        .findings
+        .iter()
+        .filter(|f| f.finding.spec.code == "tls.no-secret")
+        .map(|f| f.finding.detail.as_deref().unwrap())
+        .collect();
+    let expected = ["environment of curl", "environment of curl", "node --tls-keylog", "C core"];
+    assert_eq!(told.len(), expected.len());
+    for (text, recipe) in told.iter().zip(expected) {
+        assert!(text.contains(recipe) && text.contains("client random "), "{text}");
+        assert!(!text.contains("KeyLogWriter"), "{text}");
+    }
+}
+
+/// DTLS of each kind of suite: what was said is in the records.
+#[test]
+fn datagrams_are_opened() {
+    let all = told(&encrypted("dtls"), secrets());
+    assert_eq!(all.len(), 4);
+    for events in &all {
+        let said: Vec<&Value> = of(events, "dtls", "record")
+            .into_iter()
+            .filter(|r| r["fields"]["dtls.record.content_type"] == 23)
+            .map(|r| &r["payload"]["base64"])
+            .collect();
+        // At frame level payloads are always base64: `hello over DTLS`, `and hello to you`.
+        assert_eq!(said, ["aGVsbG8gb3ZlciBEVExTCg==", "YW5kIGhlbGxvIHRvIHlvdQo="]);
+    }
+    let closed = run(&encrypted("dtls"), with(&Arc::default()));
+    let codes: Vec<_> = closed.findings.iter().map(|f| f.finding.spec.code).collect();
+    assert_eq!(codes, ["tls.no-secret"; 4]);
+}

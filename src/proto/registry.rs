@@ -14,6 +14,7 @@ use crate::proto::{
 pub static REGISTRY: &[&Protocol] = &[
     &proxy::PROTOCOL,
     &tls::PROTOCOL,
+    &tls::dtls::PROTOCOL,
     &http1::PROTOCOL,
     &http2::PROTOCOL,
     &websocket::PROTOCOL,

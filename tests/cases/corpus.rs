@@ -347,6 +347,20 @@ fn tls13_out_of_order() {
     assert!(images.iter().all(|(_, status)| *status == json!(200)));
 }
 
+/// Its secrets are in the capture; seven records are encrypted.
+#[test]
+fn dtls12_ccm8() {
+    let path = capture!("dtls12-aes128ccm8-dsb.pcapng");
+    let all = events(&path, "frame");
+    let records = of(&all, "dtls", "record");
+    assert_eq!(records.len(), 15);
+    let opened: Vec<_> =
+        records.iter().filter(|r| text(&r["summary"]).ends_with("decrypted")).collect();
+    assert_eq!(opened.len(), 7);
+    assert!(opened.iter().all(|r| r["fields"]["dtls.record.epoch"] == 1));
+    assert!(all.iter().all(|e| e["findings"] == json!([])));
+}
+
 /// A pre-shared key is in no key log: what is in clear is shown, and what is missing said.
 #[test]
 fn pre_shared_keys_stay_closed() {

@@ -200,7 +200,11 @@ impl Tls {
             };
             match step {
                 // Early data of the client waits for this, and comes before what follows.
-                Step::Took(n) if undecided && self.session.early_taken.is_some() => {
+                Step::Took(n)
+                    if undecided
+                        && self.session.early_taken.is_some()
+                        && self.session.offers_early_data() =>
+                {
                     return Progress::need(took + n, 1);
                 }
                 Step::Took(n) => took += n,

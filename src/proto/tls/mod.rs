@@ -6,6 +6,7 @@
 
 #[doc(hidden)]
 pub mod bench_support;
+pub mod dtls;
 pub mod fields;
 pub mod findings;
 pub mod names;

@@ -124,7 +124,7 @@ fn detail(data: &[u8], head: Head, shown: Shown<'_>, mut trace: Trace) -> Detail
 }
 
 /// Nonce, what is sealed, and tag; gives the place of the middle.
-fn sealed(body: In<'_, TreeSink>, (front, back): (usize, usize)) -> Span {
+pub(super) fn sealed(body: In<'_, TreeSink>, (front, back): (usize, usize)) -> Span {
     let len = body.data().len();
     let front = if front + back <= len { front } else { 0 };
     let back = if front + back <= len { back } else { 0 };

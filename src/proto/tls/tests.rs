@@ -244,6 +244,13 @@ fn every_finding_is_raised() {
     out.bytes(&mut m, Client, &c, 1460);
     out.bytes(&mut m, Server, &after(v12([0xc0, 0x2b], 0)), 1460);
     assert_eq!(out.codes(), ["tls.wrong-secret"]);
+    // A key log that is larger than what is kept.
+    let mut out = Recorder::new();
+    out.secrets.fill();
+    let mut m = Tls::default();
+    out.bytes(&mut m, Client, &c, 1460);
+    out.bytes(&mut m, Server, &after(v12([0xc0, 0x2b], 0)), 1460);
+    assert_eq!(out.codes(), ["tls.no-secret", "tls.key-log-full"]);
     // A hole that nothing gets over.
     let records = Records::new(Suite::Aes128Gcm, 3, 100).unwrap().sealed;
     let mut out = Recorder::new();
