@@ -613,15 +613,12 @@ impl Half {
             }
             return;
         }
-        if self.frame.is_none()
-            && self.search.is_none()
-            && let Some(answer) = shared.session.answers(self.side, len)
-        {
+        if self.frame.is_none() && self.search.is_none() && shared.session.answers(self.side, len) {
             // What is open goes on, and the next frame begins right here.
             self.trial = Some(Trial::default());
             self.inferred = true;
             self.data.inferred |= self.open;
-            self.tell_hole(len, Some(answer), out);
+            self.tell_hole(len, true, out);
             return;
         }
         self.flush(&GAP, shared, out);
@@ -633,7 +630,7 @@ impl Half {
         if let Some(i) = &mut self.inflater {
             i.lose();
         }
-        self.tell_hole(len, None, out);
+        self.tell_hole(len, false, out);
     }
 
     /// What was taken for frames is none, or not from here on: a head that may not be
@@ -664,17 +661,16 @@ impl Half {
         }
     }
 
-    /// A hole that is not in one frame alone is told by itself; with the packet of the pong
-    /// that answers it, where it was a ping.
-    fn tell_hole(&self, len: u64, ping: Option<PacketId>, out: &mut dyn Out) {
+    /// A hole that is not in one frame alone is told by itself; `ping`: what was lost
+    /// was one, by the pong that answers it.
+    fn tell_hole(&self, len: u64, ping: bool, out: &mut dyn Out) {
         let now = out.now();
         let mut d = Draft::new(Level::Message, "websocket", "gap", now, now);
         d.sender = Some(self.side);
         d.length = len;
         d.complete = false;
-        let was = if ping.is_some() { ": a ping, by the pong that answers it" } else { "" };
+        let was = if ping { ": a ping, by the pong that answers it" } else { "" };
         let f = Finding::new(&GAP).with(format!("{} between frames{was}", missing(len)));
-        let f = f.proved_by(ping.into_iter().collect::<Vec<_>>());
         d.findings.push(f);
         if out.wants(Level::Message) {
             let mut detail = Detail {
