@@ -22,6 +22,11 @@ pub(super) const SEARCH_BYTES: usize = 128 << 10;
 /// what is found must not depend on how the bytes come.
 pub(super) const FIRST_LOOK: usize = 64;
 
+/// Where the capture begins in a connection that is said to be WebSocket, frames that end
+/// with a packet are believed as they come, within so many bytes: programs write whole
+/// ones, and who watches waits for them.
+const EARLY: usize = 4 << 10;
+
 /// Bits that a chain must be worth beyond the choice among all places at which it
 /// could begin: one wrong chain in 250,000.
 const CERTAIN: f32 = 18.0;
@@ -382,6 +387,14 @@ impl Search {
         style: &Style,
     ) -> Looked {
         let front = self.front;
+        // Whole frames are not kept waiting for others.
+        let early = self.joined && front && !last && data.len() <= EARLY;
+        if early {
+            let piece = Piece { data, last: true, fronts };
+            if find(piece, style, front).at == Some(0) {
+                return Looked::Found(0);
+            }
+        }
         let mut size = (self.looked * 2).max(FIRST_LOOK);
         while size <= data.len() && size <= SEARCH_BYTES {
             let data = data.get(..size).unwrap_or(data);
@@ -399,7 +412,7 @@ impl Search {
             return Looked::Skip(SEARCH_BYTES / 2);
         }
         if !last {
-            return Looked::Need(size.saturating_sub(data.len()));
+            return Looked::Need(if early { 1 } else { size.saturating_sub(data.len()) });
         }
         let piece = Piece { data, last: true, fronts };
         let chain = find(piece, style, front);
@@ -909,6 +922,29 @@ mod tests {
         // What ends within a segment is no frame by that alone.
         assert_eq!(look(Search::behind_handshake(), &data, &[0]), Looked::Found(7));
         assert_eq!(look(Search::behind_handshake(), &odd[..6], &[0]), Looked::Skip(6));
+    }
+
+    #[test]
+    fn the_first_frames_of_what_is_said_to_be_it_do_not_wait() {
+        let look = |search: Search, data: &[u8], masked| {
+            let mut search = search;
+            search.look(data, false, &[0], &style(masked))
+        };
+        let short = frame(0x81, b"msg 1");
+        for (data, is_masked) in [
+            (short.clone(), false),
+            (masked(0x81, b"msg 1"), true),
+            (frame(0x89, b""), false),
+            ([short.clone(), frame(0x82, &[200, 3, 7])].concat(), false),
+        ] {
+            assert_eq!(look(Search::joined(), &data, is_masked), Looked::Found(0), "{data:x?}");
+            // Behind a hole a frame may have been under way.
+            assert!(matches!(look(Search::behind_hole(), &data, is_masked), Looked::Need(_)));
+            // The rest of one, or one that goes on.
+            for part in [&data[1..], &data[..data.len() - 1]] {
+                assert_eq!(look(Search::joined(), part, is_masked), Looked::Need(1), "{part:x?}");
+            }
+        }
     }
 
     #[test]
