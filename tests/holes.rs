@@ -1,6 +1,8 @@
 //! Holes in WebSocket connections: each capture without one of its segments, for
 //! every segment, and without its first packets, for every number of them.
 
+#[path = "holes/events.rs"]
+mod events;
 #[path = "holes/generated.rs"]
 mod generated;
 mod support;

@@ -22,7 +22,7 @@ use crate::base::limits::{
     CLIENT_MESSAGES_A_SECOND, MAX_SESSION_DIGESTS, SERVER_MESSAGES_A_SECOND,
 };
 use crate::base::time::human;
-use crate::base::{Moment, PacketId, Side};
+use crate::base::{Moment, Side};
 use crate::event::{Detail, Draft, Level};
 use crate::facts::{Credentials, Digest, Facts, SessionFacts};
 use crate::field::{FieldSpec, Tree, Value};
@@ -273,15 +273,15 @@ impl Session {
         self.silence.broken(end, end);
     }
 
-    /// The packet of the peer's pong by which `len` missing bytes between two frames of this
-    /// end were a ping: it came behind them, is just so long, and answers no other one.
-    pub(super) fn answers(&self, side: Side, len: u64) -> Option<PacketId> {
-        let stray = self.sent(side.peer()).stray?;
+    /// Whether `len` missing bytes between two frames of this end were a ping, by a pong of
+    /// the peer that came behind them, is just so long, and answers no other one.
+    pub(super) fn answers(&self, side: Side, len: u64) -> bool {
+        let Some(stray) = self.sent(side.peer()).stray else { return false };
         // The payload of a control frame has a length of seven bits.
         let head = if side == Side::Client { 6 } else { 2 };
         let later = self.sent(side).last.is_some_and(|l| l.packet < stray.at.packet);
         let whole = stray.len > 0 && stray.len + head == len;
-        (later && whole).then_some(stray.at.packet)
+        later && whole
     }
 
     /// Bytes of this direction were not captured.

@@ -158,6 +158,7 @@ impl Http1 {
                 }
             }
             State::LostChunk => {
+                self.tell_lost(side, out);
                 let cause = if cause == EndCause::Finished { EndCause::Cut } else { cause };
                 self.cut(side, cause, out);
             }

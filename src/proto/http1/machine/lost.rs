@@ -46,6 +46,7 @@ impl Http1 {
                 return;
             }
         }
+        self.tell_lost(side, out);
         let asks = side == Side::Client && self.state(side) == State::Head && self.open.is_empty();
         let half = self.half(side);
         let chunks = matches!(half.state, State::ChunkLine | State::ChunkData(_) | State::ChunkEnd);
@@ -56,6 +57,16 @@ impl Http1 {
             State::Off => return,
             _ => false,
         };
+        // What ends the data before it may be missing with it.
+        let size_line = match half.state {
+            State::ChunkLine => Some(len),
+            State::ChunkEnd => len.checked_sub(2),
+            State::ChunkData(left) => len.checked_sub(left).and_then(|n| n.checked_sub(2)),
+            _ => None,
+        };
+        let within = matches!(half.state, State::ChunkData(_));
+        let digits = size_line.and_then(|n| n.checked_sub(2)).filter(|n| (1..=6).contains(n));
+        half.digits = digits.and_then(|n| u32::try_from(n).ok());
         let (key, offset) = (half.key, half.passed);
         let missing = match half.state {
             State::Body(left) => Some(len.min(left)),
@@ -65,7 +76,8 @@ impl Http1 {
             _ if chunks => Some(0),
             _ => None,
         };
-        if let Some(len) = missing {
+        half.untold = half.digits.is_some() && !within;
+        if let Some(len) = missing.filter(|_| !half.untold) {
             half.passed = half.passed.saturating_add(len);
             out.tell(key, Input::Gap { side, offset, len });
         }
@@ -143,6 +155,18 @@ impl Http1 {
     /// Looks for the next message, or chunk.
     pub(super) fn seek(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Step {
         let chunks = self.state(c.side) == State::LostChunk;
+        if let Some(digits) = self.half(c.side).digits.filter(|_| chunks) {
+            match behind_size(c.data, digits, c.last) {
+                Sized::Data(n) => {
+                    let half = self.half(c.side);
+                    (half.state, half.digits, half.gone) = (State::ChunkData(n), None, false);
+                    half.untold = false;
+                    return Step::Go(0);
+                }
+                Sized::Perhaps => return Step::Stop(0, Want::More(1)),
+                Sized::No => self.tell_lost(c.side, out),
+            }
+        }
         let place = place(c, chunks, out);
         if c.side == Side::Server && !chunks {
             let hole = self.half(c.side).hole;
@@ -195,6 +219,16 @@ impl Http1 {
                 skip(c, c.data.len(), out);
                 Step::Go(c.data.len())
             }
+        }
+    }
+
+    /// More than the line of a size went missing.
+    pub(super) fn tell_lost(&mut self, side: Side, out: &mut dyn Out) {
+        let half = self.half(side);
+        half.digits = None;
+        if std::mem::take(&mut half.untold) {
+            let (key, offset) = (half.key, half.passed);
+            out.tell(key, Input::Gap { side, offset, len: 0 });
         }
     }
 
@@ -332,6 +366,44 @@ fn chain(data: &[u8], least: usize, last: bool) -> Chain {
     }
 }
 
+/// What stands behind a size that was not captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sized {
+    /// So many bytes of data.
+    Data(u64),
+    Perhaps,
+    No,
+}
+
+/// How long the data at the front is whose size had so many digits: up to a line end
+/// behind which the next chunk stands.
+fn behind_size(data: &[u8], digits: u32, last: bool) -> Sized {
+    let (least, most) = (1_u64 << (4 * (digits - 1)), 1_u64 << (4 * digits));
+    let ends = memchr::memmem::find_iter(data, b"\r\n");
+    let fits = |n: &usize| (least..most).contains(&(*n as u64));
+    let mut perhaps = None;
+    for n in ends.filter(fits) {
+        match chain(data.get(n + 2..).unwrap_or_default(), 1, last) {
+            Chain::Yes => return Sized::Data(n as u64),
+            Chain::Perhaps => {
+                perhaps.get_or_insert(n);
+            }
+            Chain::No => {}
+        }
+    }
+    let more = (data.len() as u64) < most && data.len() < MAX_CHUNK_PROOF_BYTES;
+    match (perhaps, last) {
+        (Some(_), false) => Sized::Perhaps,
+        (None, false) if more => Sized::Perhaps,
+        (Some(n), true) => Sized::Data(n as u64),
+        // Nothing came behind it.
+        (None, true) if fits(&data.len()) && memchr::memmem::find(data, b"\r\n").is_none() => {
+            Sized::Data(data.len() as u64)
+        }
+        _ => Sized::No,
+    }
+}
+
 /// The size at the front of a chunk, and the length of its line; `None` while more of it
 /// is to come.
 ///
@@ -363,7 +435,27 @@ fn chunk_size(data: &[u8]) -> Result<Option<(u64, usize)>, ()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chain, chain};
+    use super::{Chain, Sized, behind_size, chain};
+
+    #[test]
+    fn data_behind_a_lost_size_ends_where_the_next_chunk_begins() {
+        for (data, digits, last, expected) in [
+            (&b"hello\r\n5\r\nworld\r\n"[..], 1, false, Sized::Data(5)),
+            (b"hello\r\n5\r\nwor", 1, false, Sized::Perhaps),
+            (b"hello\r\n5\r\nwor", 1, true, Sized::Data(5)),
+            (b"hello\r\n0\r\n\r\n", 1, false, Sized::Data(5)),
+            (b"a\r\nb\r\n5\r\nworld\r\n", 1, false, Sized::Data(4)),
+            (b"hello", 1, false, Sized::Perhaps),
+            (b"hello", 1, true, Sized::Data(5)),
+            // Another length than the digits say.
+            (b"hello\r\n5\r\nworld\r\n", 2, true, Sized::No),
+            (b"hello, hello, world\r\n5\r\nworld\r\n", 1, false, Sized::No),
+            (b"hello, hello, world\r\n5\r\nworld\r\n", 2, false, Sized::Data(19)),
+        ] {
+            let found = behind_size(data, digits, last);
+            assert_eq!(found, expected, "{:?} {digits} {last}", data.escape_ascii());
+        }
+    }
 
     #[test]
     fn chunks_prove_themselves() {

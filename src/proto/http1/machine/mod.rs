@@ -73,6 +73,10 @@ struct Half {
     gone: bool,
     /// What came behind them waits for the peer.
     stuck: bool,
+    /// Nothing but the line of a chunk's size can be among them: its digits.
+    digits: Option<u32>,
+    /// The child was not told of them: its bytes may be whole.
+    untold: bool,
 }
 
 impl Half {
@@ -90,6 +94,8 @@ impl Half {
             hole: None,
             gone: false,
             stuck: false,
+            digits: None,
+            untold: false,
         }
     }
 }

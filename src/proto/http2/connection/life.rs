@@ -1,18 +1,34 @@
 //! How streams open and end, and with them their children (RFC 9113 §5.1, §6.4, §6.8).
 
 use super::Connection;
-use crate::base::Side;
+use crate::base::{PacketId, Side};
 use crate::finding::Finding;
 use crate::proto::http2::findings;
 use crate::proto::http2::streams::{Stream, initiator};
 use crate::proto::{Abort, Carries, Child, EndCause, Input, Out};
 
+/// Aborts that wait for what the peer sent before them.
+const MAX_LATE: usize = 64;
+
 impl Connection {
     /// RST_STREAM (§6.4): both directions are over.
     pub(super) fn reset_stream(&mut self, side: Side, id: u32, code: u32, out: &mut dyn Out) {
         let joined = self.joined;
+        let behind = out.path().waits.get(side.peer().index()) == Some(&true);
         let Some(s) = self.streams.get(id) else { return };
         let peer = *s.half(side.peer());
+        // What the peer sent before this waits behind missing bytes, and comes first.
+        if behind && !peer.ended && s.reset.is_none() && s.pending.is_none() {
+            if self.late.len() < MAX_LATE {
+                s.pending = Some((side, code));
+                self.late.push((id, side, out.now().packet));
+                return;
+            }
+        } else if s.pending.is_some_and(|(by, _)| by == side)
+            && self.late.iter().any(|(late, ..)| *late == id)
+        {
+            return;
+        }
         if !joined && initiator(id) != side && !peer.head && s.pending.is_none() {
             s.pending = Some((side, code));
             return;
@@ -38,6 +54,19 @@ impl Connection {
         self.account.forget(id);
     }
 
+    /// A frame of `side` was captured at `packet`: the aborts before it that waited for such.
+    pub(super) fn settle_late(&mut self, side: Side, packet: PacketId, out: &mut dyn Out) {
+        while let Some(i) =
+            self.late.iter().position(|(_, by, at)| *by == side.peer() && *at < packet)
+        {
+            let (id, by, _) = self.late.swap_remove(i);
+            let pending = self.streams.get(id).and_then(|s| s.pending.take());
+            if let Some((_, code)) = pending {
+                self.reset_stream(by, id, code, out);
+            }
+        }
+    }
+
     /// The stream is over by `side`, and stays open for a while to what the peer sent.
     pub(super) fn linger(&mut self, id: u32, side: Side, out: &mut dyn Out) {
         if let Some(old) = self.streams.linger(id, side) {
@@ -49,6 +78,7 @@ impl Connection {
 
     /// The aborts that wait for the end that opened the stream.
     pub(super) fn settle_resets(&mut self, out: &mut dyn Out) {
+        self.late.clear();
         for id in self.streams.ids() {
             let pending = self.streams.get(id).and_then(|s| s.pending);
             if let Some((side, code)) = pending {

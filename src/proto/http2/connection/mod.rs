@@ -19,7 +19,7 @@ use self::account::Account;
 use self::again::Again;
 use self::blocks::{Pending, Section};
 use self::tunnels::Tunnels;
-use crate::base::{Moment, Side};
+use crate::base::{Moment, PacketId, Side};
 use crate::event::Detail;
 use crate::finding::{Finding, FindingSpec};
 use crate::proto::http2::codes::{self, frame, settings};
@@ -135,6 +135,9 @@ pub(super) struct Connection {
     /// Frames on streams that their end had not opened, and may have: a capture lacks
     /// bytes, or has the two directions the wrong way round. Decided at the end.
     early: Vec<(u32, Moment)>,
+    /// Aborts of streams, by whom and when, while the peer's bytes before them wait behind
+    /// others that were not captured.
+    late: Vec<(u32, Side, PacketId)>,
     /// Its beginning was not captured.
     joined: bool,
     /// It began as an upgrade from HTTP/1.1, so its beginning was captured.
@@ -428,6 +431,9 @@ impl Connection {
         ready: Moment,
         out: &mut dyn Out,
     ) {
+        if !self.late.is_empty() {
+            self.settle_late(side, ready.packet, out);
+        }
         if let Some(section) = effect.section {
             self.tell_section(side, &section, ready, out);
             self.spare = section.headers;
@@ -487,6 +493,7 @@ impl Connection {
             .sum();
         ends + self.account.memory()
             + self.early.capacity() * size_of::<(u32, Moment)>()
+            + self.late.capacity() * size_of::<(u32, Side, PacketId)>()
             + self.streams.memory()
             + self.tunnels.memory()
             + self.spare.memory()

@@ -293,11 +293,13 @@ impl Writer<'_> {
         if !m.nested_type.is_empty() || !m.enum_type.is_empty() {
             self.gap();
         }
+        // The oneof of the last field, and whether there is one of that number.
         let mut open: Option<i32> = None;
+        let mut is_open = false;
         for (i, f) in m.field.iter().enumerate() {
             let oneof = f.oneof_index.filter(|_| !f.proto3_optional());
             if open != oneof {
-                if open.is_some() {
+                if std::mem::take(&mut is_open) {
                     self.indent -= 1;
                     self.line("}");
                 }
@@ -309,6 +311,7 @@ impl Writer<'_> {
                     let name = self.name(o.name());
                     self.line(&format!("oneof {name} {{"));
                     self.indent += 1;
+                    is_open = true;
                     let whole = nth(whole, "oneof_decl", n);
                     self.options(whole, "google.protobuf.OneofOptions", false);
                 } else if oneof.is_some() {
@@ -320,7 +323,7 @@ impl Writer<'_> {
             let nested = (m.nested_type.as_slice(), whole, path);
             self.field(f, whole_field, full, nested, &child(path, 2, i), oneof.is_some());
         }
-        if open.is_some() {
+        if is_open {
             self.indent -= 1;
             self.line("}");
         }

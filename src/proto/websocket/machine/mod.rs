@@ -1,26 +1,27 @@
 //! The state of one WebSocket connection: frames to messages, both directions.
 
-use super::content::Content;
-use super::fields::{GAP_LENGTH, UNSYNCHRONISED as FIELD_UNSYNCHRONISED, opcode_name};
-use super::findings::{
-    BAD_STATUS, BEGINNING_MISSING, CLIENT_UNMASKED, CONTROL_TOO_LONG, FRAGMENTED_CONTROL,
-    FRAME_AFTER_CLOSE, GAP, INTERLEAVED_MESSAGE, LENGTH_NOT_MINIMAL, LENGTH_TOP_BIT,
-    ORPHAN_CONTINUATION, RESERVED_OPCODE, RSV_WITHOUT_EXTENSION, RSV1_MISPLACED, SERVER_MASKED,
-    TRUNCATED, UNFINISHED_MESSAGE, UNSYNCHRONISED,
-};
-use super::frame::{OpenFrame, Role, keep};
-use super::handshake::{Extensions, Handshake};
-use super::inflate::Inflater;
-use super::mask::unmask;
-use super::message::{Coding, OpenMessage};
-use super::resync::{Compression, Habits, Judged, Looked, Search, Style, Trial};
-use super::session::{Session, fault_of};
-use super::wire::{self, FrameHead, RSV1_BIT, opcode};
-use crate::base::{BufferId, Moment, PacketId, PieceSource, Side, Span};
-use crate::event::{Detail, Draft, Level, Payload};
-use crate::field::{In, NoSink, Value};
+use self::heads::opcode_finding;
+use crate::base::{BufferId, Moment, PacketId, Side};
+use crate::event::Level;
+use crate::field::{In, NoSink};
 use crate::finding::{Finding, FindingSpec};
-use crate::proto::{Chunk, Input, Look, Machine, Out, Progress, Trace, missing};
+use crate::proto::websocket::content::Content;
+use crate::proto::websocket::findings::{
+    BAD_STATUS, BEGINNING_MISSING, INTERLEAVED_MESSAGE, ORPHAN_CONTINUATION, RESERVED_OPCODE,
+    TRUNCATED, UNFINISHED_MESSAGE,
+};
+use crate::proto::websocket::frame::{OpenFrame, Role};
+use crate::proto::websocket::handshake::{Extensions, Handshake};
+use crate::proto::websocket::inflate::Inflater;
+use crate::proto::websocket::mask::unmask;
+use crate::proto::websocket::message::{Coding, OpenMessage};
+use crate::proto::websocket::resync::{Habits, Judged, Search, Trial};
+use crate::proto::websocket::session::{Session, fault_of};
+use crate::proto::websocket::wire::{self, FrameHead, RSV1_BIT, opcode};
+use crate::proto::{Chunk, Input, Look, Machine, Out, Progress};
+
+mod heads;
+mod lost;
 
 /// Bytes unmasked at a time: small enough for the first-level cache.
 const STEP: usize = 8 << 10;
@@ -413,42 +414,6 @@ impl Half {
         self.frame = Some(frame);
     }
 
-    /// What is wrong with a head by itself (RFC 6455 §5.1, §5.2, §5.5).
-    fn judge(&self, h: &FrameHead, shared: &Shared<'_>, findings: &mut Vec<Finding>) {
-        let mask_bit = Span::bit_field(BufferId(0), 1, 0, 1);
-        match (self.side, h.key.is_some()) {
-            (Side::Client, false) => findings.push(Finding::new(&CLIENT_UNMASKED).at(mask_bit)),
-            (Side::Server, true) => findings.push(Finding::new(&SERVER_MASKED).at(mask_bit)),
-            _ => {}
-        }
-        if h.rsv != 0 {
-            judge_rsv(h, shared.extensions, findings);
-        }
-        if h.is_control() && opcode_name(u64::from(h.opcode)) != Some("reserved") {
-            if !h.fin {
-                let fin = Span::bit_field(BufferId(0), 0, 0, 1);
-                findings.push(Finding::new(&FRAGMENTED_CONTROL).at(fin));
-            }
-            if h.length > 125 {
-                let f = Finding::new(&CONTROL_TOO_LONG).with(format!("{} bytes", h.length));
-                findings.push(f.at(length_span(h)));
-            }
-        }
-        if h.is_length_wasteful() {
-            let f = Finding::new(&LENGTH_NOT_MINIMAL);
-            let f = f.with(format!("{} written behind {}", h.length, h.length7));
-            findings.push(f.at(length_span(h)));
-        }
-        if h.length >> 63 != 0 {
-            findings.push(Finding::new(&LENGTH_TOP_BIT).at(length_span(h)));
-        }
-        // The peer discards pings and pongs as well, but they are not forbidden.
-        if shared.session.has_closed(self.side) && !matches!(h.opcode, opcode::PING | opcode::PONG)
-        {
-            findings.push(opcode_finding(&FRAME_AFTER_CLOSE));
-        }
-    }
-
     /// A data message begins (RFC 7692 §7.2.3: RSV1 of the first frame says
     /// whether it is compressed).
     fn begin_message(
@@ -581,188 +546,6 @@ impl Half {
         }
     }
 
-    /// Bytes are missing. Within a payload the next frame is still known.
-    fn gap(&mut self, len: u64, shared: &mut Shared<'_>, out: &mut dyn Out) {
-        if let Some(frame) = &mut self.frame
-            && !frame.head_cut
-            && len > 0
-            && frame.remaining() >= len
-        {
-            frame.passed += len;
-            if !std::mem::replace(&mut frame.holed, true) {
-                frame.findings.push(Finding::new(&GAP));
-            }
-            let message = match frame.role {
-                Role::Data => Some(&mut self.data),
-                Role::Control => Some(&mut self.control),
-                Role::Stray => None,
-            };
-            if let Some(m) = message {
-                if m.coding == Coding::Deflated
-                    && let Some(i) = &mut self.inflater
-                {
-                    i.lose();
-                }
-                if !m.holed {
-                    m.findings.push(Finding::new(&GAP).with(missing(len)));
-                }
-                m.hole();
-            }
-            if frame.remaining() == 0 {
-                self.finish(shared, out);
-            }
-            return;
-        }
-        if self.frame.is_none()
-            && self.search.is_none()
-            && let Some(answer) = shared.session.answers(self.side, len)
-        {
-            // What is open goes on, and the next frame begins right here.
-            self.trial = Some(Trial::default());
-            self.inferred = true;
-            self.data.inferred |= self.open;
-            self.tell_hole(len, Some(answer), out);
-            return;
-        }
-        self.flush(&GAP, shared, out);
-        self.last = None;
-        self.search = Some(Search::behind_hole());
-        self.trial = None;
-        self.inferred = true;
-        self.maybe_open = true;
-        if let Some(i) = &mut self.inflater {
-            i.lose();
-        }
-        self.tell_hole(len, None, out);
-    }
-
-    /// What was taken for frames is none, or not from here on: a head that may not be
-    /// sent, or one whose payload says that it is none.
-    fn refuted(&mut self, shared: &mut Shared<'_>, out: &mut dyn Out) {
-        self.flush(&GAP, shared, out);
-        self.last = None;
-        self.search = Some(Search::refuted());
-        self.trial = None;
-        self.maybe_open = true;
-        if let Some(i) = &mut self.inflater {
-            i.lose();
-        }
-    }
-
-    /// How its frames must look.
-    fn style(&self, extensions: Extensions) -> Style {
-        Style {
-            masked: self.side == Side::Client,
-            compression: match extensions {
-                Extensions::Agreed { deflate: None, .. } => Compression::No,
-                Extensions::Agreed { deflate: Some(d), .. } if !d.takeover(self.side) => {
-                    Compression::Alone
-                }
-                _ => Compression::Maybe,
-            },
-            habits: self.habits,
-        }
-    }
-
-    /// A hole that is not in one frame alone is told by itself; with the packet of the pong
-    /// that answers it, where it was a ping.
-    fn tell_hole(&self, len: u64, ping: Option<PacketId>, out: &mut dyn Out) {
-        let now = out.now();
-        let mut d = Draft::new(Level::Message, "websocket", "gap", now, now);
-        d.sender = Some(self.side);
-        d.length = len;
-        d.complete = false;
-        let was = if ping.is_some() { ": a ping, by the pong that answers it" } else { "" };
-        let f = Finding::new(&GAP).with(format!("{} between frames{was}", missing(len)));
-        let f = f.proved_by(ping.into_iter().collect::<Vec<_>>());
-        d.findings.push(f);
-        if out.wants(Level::Message) {
-            let mut detail = Detail {
-                summary: format!("{} were not captured{was}", missing(len)),
-                ..Detail::default()
-            };
-            detail.tree.add(&GAP_LENGTH, None, Value::U64(len));
-            d.detail = Some(Box::new(detail));
-        }
-        out.emit(d);
-    }
-
-    /// Looks for the next frame behind the first `took` bytes; gives where it is, what
-    /// is before it is told, or why it does not go on.
-    fn search(
-        &mut self,
-        chunk: Chunk<'_>,
-        mut took: usize,
-        shared: &mut Shared<'_>,
-        out: &mut dyn Out,
-    ) -> Result<usize, Progress> {
-        let Some(mut search) = self.search.take() else { return Ok(took) };
-        let style = self.style(shared.extensions);
-        let opening = search.is_opening();
-        loop {
-            let data = chunk.data.get(took..).unwrap_or_default();
-            let at = chunk.offset.saturating_add(took as u64);
-            let fronts = fronts(self.side, at, data.len(), out);
-            match search.look(data, chunk.last, &fronts, &style) {
-                Looked::Found(n) => {
-                    self.tell_skipped(data.get(..n).unwrap_or_default(), at, out);
-                    shared.session.begin(out.moment(self.side, at));
-                    // Nothing but frames can be where the first of all is.
-                    self.trial = (!opening || n > 0).then(Trial::default);
-                    return Ok(took + n);
-                }
-                Looked::Skip(n) => {
-                    self.tell_skipped(data.get(..n).unwrap_or_default(), at, out);
-                    took += n;
-                    if data.len() == n {
-                        self.search = Some(search);
-                        return Err(Progress::took(took));
-                    }
-                }
-                Looked::Need(more) => {
-                    self.search = Some(search);
-                    return Err(Progress::need(took, more));
-                }
-            }
-        }
-    }
-
-    /// Bytes that belong to no frame that is known.
-    fn tell_skipped(&self, data: &[u8], at: u64, out: &mut dyn Out) {
-        if data.is_empty() {
-            return;
-        }
-        let len = data.len() as u64;
-        let end = at.saturating_add(len);
-        let (first, ready) =
-            (out.moment(self.side, at), out.ready(self.side, end.saturating_sub(1)));
-        let mut d = Draft::new(Level::Frame, "websocket", "unknown", first, ready);
-        d.sender = Some(self.side);
-        d.length = len;
-        d.complete = false;
-        d.inferred = true;
-        d.findings.push(Finding::new(&UNSYNCHRONISED).with(format!("{len} bytes")));
-        if out.wants(Level::Frame) {
-            let mut trace = Trace::new(true, "TCP stream");
-            trace.add(out, self.side, at..end);
-            let mut buffer = trace.take().unwrap_or_default();
-            keep(&mut buffer.bytes, data, out.payload_cap());
-            let span = Span::bytes(BufferId(0), 0, buffer.len);
-            let payload = buffer.bytes.clone();
-            let truncated = (payload.len() < data.len()).then_some(len);
-            let mut detail = Detail {
-                summary: format!("{len} bytes of no known frame"),
-                payload: Payload::Bytes(payload),
-                truncated,
-                ..Detail::default()
-            };
-            detail.tree.add(&FIELD_UNSYNCHRONISED, Some(span), Value::None);
-            detail.origins.add(buffer);
-            d.detail = Some(Box::new(detail));
-        }
-        out.emit(d);
-    }
-
     /// No more comes: what is open is told as it is.
     fn flush(&mut self, why: &'static FindingSpec, shared: &mut Shared<'_>, out: &mut dyn Out) {
         let mut end = out.now();
@@ -790,20 +573,6 @@ impl Half {
     }
 }
 
-/// Where the packets begin that brought some bytes, counted from the first of them.
-fn fronts(side: Side, at: u64, len: usize, out: &dyn Out) -> Vec<usize> {
-    let mut fronts = Vec::new();
-    let mut behind = None;
-    out.pieces(side, at..at.saturating_add(len as u64), &mut |p| {
-        let PieceSource::Packet(range) = p.source else { return };
-        if behind != Some(range.packet) {
-            fronts.push(p.start as usize);
-        }
-        behind = Some(range.packet);
-    });
-    fronts
-}
-
 /// Emits a message and counts it.
 fn tell(
     message: &mut OpenMessage,
@@ -822,38 +591,4 @@ fn tell(
             session.inflated(bytes, told.length);
         }
     });
-}
-
-/// Reserved bits that are set (RFC 6455 §5.2, RFC 7692 §6).
-fn judge_rsv(h: &FrameHead, extensions: Extensions, findings: &mut Vec<Finding>) {
-    let place = Span::bit_field(BufferId(0), 0, 1, 3);
-    let stray = match extensions {
-        // RSV1 is told with the message.
-        Extensions::Unknown => h.rsv & !RSV1_BIT,
-        Extensions::Agreed { others: true, .. } => 0,
-        Extensions::Agreed { deflate: None, .. } => h.rsv,
-        Extensions::Agreed { deflate: Some(_), .. } => {
-            let begins = matches!(h.opcode, opcode::TEXT | opcode::BINARY);
-            if h.rsv & RSV1_BIT != 0 && !begins {
-                findings.push(Finding::new(&RSV1_MISPLACED).at(place));
-            }
-            h.rsv & !RSV1_BIT
-        }
-    };
-    if stray != 0 {
-        findings.push(Finding::new(&RSV_WITHOUT_EXTENSION).at(place));
-    }
-}
-
-fn opcode_finding(spec: &'static FindingSpec) -> Finding {
-    Finding::new(spec).at(Span::bit_field(BufferId(0), 0, 4, 4))
-}
-
-/// Where the length is written.
-const fn length_span(h: &FrameHead) -> Span {
-    match h.length7 {
-        126 => Span::bytes(BufferId(0), 2, 2),
-        127 => Span::bytes(BufferId(0), 2, 8),
-        _ => Span::bit_field(BufferId(0), 1, 1, 7),
-    }
 }
