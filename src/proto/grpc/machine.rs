@@ -403,7 +403,7 @@ impl Call {
             asked_in_full: client.has_head,
         });
         path.retransmissions = path.retransmissions.saturating_sub(self.retransmissions);
-        list.extend(verdict.finding(&call::beside(path)));
+        list.extend(verdict.finding(&path.beside()));
         let not_200 = self.http_status.filter(|s| *s != 200);
         // Without any head, not even who is the server is certain.
         let has_head = self.sides.iter().any(|d| d.has_head);
