@@ -6,7 +6,8 @@ mod out;
 use hashbrown::HashMap;
 
 use crate::base::limits::{
-    MAX_PEER_WAIT_BYTES, MAX_PEER_WAIT_NS, MAX_PENDING_BYTES, MAX_PROBE_BYTES,
+    MAX_JOINED_PROBE_BYTES, MAX_PEER_WAIT_BYTES, MAX_PEER_WAIT_NS, MAX_PENDING_BYTES,
+    MAX_PROBE_BYTES,
 };
 use crate::base::{Moment, Side, StreamMap};
 use crate::engine::decode_as::DecodeAs;
@@ -431,6 +432,14 @@ impl Node {
 
     /// Any input but bytes, from the parent.
     fn tell(&mut self, input: Input<'_>, shared: &mut Shared) {
+        if let (State::Opaque, None, Input::Head(head)) = (&self.state, self.protocol, &input) {
+            // What came before was nobody's without it.
+            let claims = |p: &&&Protocol| p.claims.is_some_and(|f| f(head));
+            if let Some(p) = shared.registry.iter().find(claims) {
+                OpaqueRun::flush(&mut self.opaque, shared);
+                self.run(p, shared);
+            }
+        }
         if matches!(self.state, State::Waiting(_)) {
             match &input {
                 Input::Head(head) if self.await_body(head, shared) => return,
@@ -588,7 +597,9 @@ impl Node {
     /// Asks who knows the stream by its first bytes.
     fn probe(&mut self, last: bool, shared: &mut Shared) {
         let some = self.lanes.iter().any(|l| !l.held.is_empty());
-        let full = self.lanes.iter().any(|l| l.held.len() >= MAX_PROBE_BYTES);
+        let joined = self.depth == 0 && !shared.roles_known;
+        let most = if joined { MAX_JOINED_PROBE_BYTES } else { MAX_PROBE_BYTES };
+        let full = self.lanes.iter().any(|l| l.held.len() >= most);
         let probe = Probe {
             data: [self.lanes[0].held.as_slice(), self.lanes[1].held.as_slice()],
             last: last || full,

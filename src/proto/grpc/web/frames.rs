@@ -413,21 +413,27 @@ fn read<'a>(data: &'a [u8], cut: bool, in_place: bool, into: &mut Headers) -> Op
 }
 
 impl Call {
-    /// A whole frame of trailers in a call of which no head that was captured says what it
-    /// is: nothing but gRPC-Web has this flag, and `grpc-status` behind it.
+    /// A whole frame of trailers in a call that began without a head that says what it is.
+    /// Either a later head calls it gRPC-Web, or none was captured: nothing else has this
+    /// flag, and `grpc-status` behind it.
     pub(in crate::proto::grpc) fn web_trailers(
         &self,
         side: Side,
         m: &Current,
         data: &[u8],
     ) -> Option<Headers> {
-        let known = self.sides.iter().any(|d| !d.content_type.is_empty());
-        if m.prefix.flag != 0x80 || side == Side::Client || known || data.len() != m.got as usize {
+        if m.prefix.flag != 0x80 || side == Side::Client || data.len() != m.got as usize {
+            return None;
+        }
+        let told =
+            || self.sides.iter().map(|d| d.content_type.as_bytes()).filter(|t| !t.is_empty());
+        let web = told().any(|t| Form::of(t).is_some());
+        if !web && told().next().is_some() {
             return None;
         }
         let mut headers = Headers::new();
         let bad = read(data, false, true, &mut headers);
-        (bad.is_none() && headers.get("grpc-status").is_some()).then_some(headers)
+        (bad.is_none() && (web || headers.get("grpc-status").is_some())).then_some(headers)
     }
 
     /// What was taken for a message was those.
