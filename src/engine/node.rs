@@ -163,12 +163,18 @@ impl Node {
         }
     }
 
-    /// The peer spoke: who waited for it may go on.
+    /// The peer spoke: who waited for it may go on, and then it may itself, if it waited
+    /// for what has been taken now.
     fn wake_peer(&mut self, side: Side, shared: &mut Shared) {
-        let peer = side.peer();
-        if self.lanes[peer.index()].waits.take().is_some() {
-            self.pump(peer, false, shared);
-            self.finish_end(peer, shared);
+        let mut who = side.peer();
+        while self.lanes[who.index()].waits.take().is_some() {
+            let before = self.lanes[who.index()].at;
+            self.pump(who, false, shared);
+            self.finish_end(who, shared);
+            if self.lanes[who.index()].at == before {
+                break;
+            }
+            who = who.peer();
         }
         let lane = &self.lanes[side.index()];
         if let Some(since) = lane.waits
@@ -435,9 +441,9 @@ impl Node {
         if let (State::Opaque, None, Input::Head(head)) = (&self.state, self.protocol, &input) {
             // What came before was nobody's without it.
             let claims = |p: &&&Protocol| p.claims.is_some_and(|f| f(head));
-            if let Some(p) = shared.registry.iter().find(claims) {
+            if shared.registry.iter().any(|p| claims(&p)) {
                 OpaqueRun::flush(&mut self.opaque, shared);
-                self.run(p, shared);
+                self.state = State::Waiting(Vec::new());
             }
         }
         if matches!(self.state, State::Waiting(_)) {

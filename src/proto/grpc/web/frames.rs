@@ -8,13 +8,13 @@ use crate::finding::Finding;
 use crate::proto::codings::Codings;
 use crate::proto::grpc::encoding::{Inflated, inflate};
 use crate::proto::grpc::machine::Current;
-use crate::proto::grpc::web::Form;
 use crate::proto::grpc::web::coded::{Coded, CodedOut};
 use crate::proto::grpc::web::out::WebOut;
 use crate::proto::grpc::web::text::{self, BYTES, Decoded, GROUP};
+use crate::proto::grpc::web::{Form, by_text};
 use crate::proto::grpc::wire::{self, PREFIX_LEN};
 use crate::proto::grpc::{Call, findings};
-use crate::proto::{Chunk, EndCause, Head, Headers, Input, Machine, Out, Progress, Trace};
+use crate::proto::{Chunk, EndCause, Head, Headers, Input, Machine, Out, Progress, Trace, Verdict};
 
 /// One call.
 #[derive(Debug, Default)]
@@ -35,6 +35,8 @@ struct Lane {
     /// What its content type says; `None` where it says something else.
     form: Option<Form>,
     has_head: bool,
+    /// There was a content type.
+    told: bool,
     /// Bytes of the frame in hand that the call has not been fed.
     left: u64,
     /// Text: bytes decoded before the group that comes next.
@@ -89,6 +91,7 @@ impl Web {
         let first = !lane.has_head && !informational;
         if first {
             lane.has_head = true;
+            lane.told = content_type.is_some();
             lane.form = match content_type {
                 Some(v) => Form::of(v),
                 None => request,
@@ -146,7 +149,25 @@ impl Web {
         coded.used(took);
     }
 
+    /// A content type that was not captured: the bytes tell.
+    fn guess(&mut self, c: &Chunk<'_>) -> Option<Progress> {
+        let other = self.sides.get(c.side.peer().index()).and_then(|l| l.form);
+        let lane = self.lane(c.side);
+        if lane.form.is_some() || lane.told || lane.state != State::Frames {
+            return None;
+        }
+        lane.form = other.or(match by_text(c.data, c.last) {
+            Verdict::More => return Some(Progress::need(0, 1)),
+            Verdict::Yes { .. } => Some(Form::Text),
+            Verdict::No => Some(Form::Binary),
+        });
+        None
+    }
+
     fn bytes(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Progress {
+        if let Some(wait) = self.guess(c) {
+            return wait;
+        }
         let lane = self.lane(c.side);
         match (lane.form, lane.state) {
             // A body of another sort: an error page of a proxy, for one.
