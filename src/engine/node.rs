@@ -326,7 +326,8 @@ impl Node {
     /// `len` bytes of a direction are missing.
     pub(super) fn gap(&mut self, side: Side, len: u64, shared: &mut Shared) {
         let side = self.probe_now(side, true, shared);
-        self.glimpse(side, true, shared);
+        // Behind the hole comes the request of an answer that is kept.
+        self.glimpse(side, !self.is_answer(shared), shared);
         let i = side.index();
         self.pump(side, true, shared);
         OpaqueRun::flush(&mut self.opaque, shared);
@@ -353,7 +354,9 @@ impl Node {
         lane.end = Some(cause);
         let both = self.lanes.iter().all(|l| l.end.is_some());
         let side = self.probe_now(side, both || cause != EndCause::Finished, shared);
-        self.glimpse(side, true, shared);
+        // An answer without a body may come before its request, too.
+        let whole = cause == EndCause::Finished && !both;
+        self.glimpse(side, !(whole && self.is_answer(shared)), shared);
         // An end that came while nobody knew the stream was not told.
         if self.lanes[side.peer().index()].waits.is_none() {
             self.finish_end(side.peer(), shared);
@@ -478,9 +481,21 @@ impl Node {
     /// A head of an exchange that nobody has claimed: whose it is, or `true`
     /// where the body must tell, and the head is kept until then.
     fn await_body(&mut self, head: &Head<'_>, shared: &mut Shared) -> bool {
-        let first = matches!(&self.state, State::Waiting(kept) if kept.is_empty());
+        let State::Waiting(kept) = &mut self.state else { return false };
+        let first = kept.is_empty();
+        if first && head.side == Side::Server && shared.path.waits[Side::Client.index()] {
+            // Its request stands behind missing bytes, and says whose it is.
+            kept.push(KeptHead::of(head));
+            return true;
+        }
+        let answered = kept.iter().any(|k| k.side() == Side::Server);
         for p in shared.registry {
             if p.claims.is_some_and(|f| f(head)) {
+                if answered && head.side == Side::Client {
+                    kept.insert(0, KeptHead::of(head));
+                    self.claimed(p, shared);
+                    return true;
+                }
                 self.claimed(p, shared);
                 return false;
             }
@@ -490,9 +505,7 @@ impl Node {
                     return false;
                 }
                 Verdict::More => {
-                    if let State::Waiting(kept) = &mut self.state {
-                        kept.push(KeptHead::of(head));
-                    }
+                    kept.push(KeptHead::of(head));
                     return true;
                 }
                 Verdict::No => {}
@@ -500,6 +513,13 @@ impl Node {
         }
         self.nobodys(shared);
         false
+    }
+
+    /// Whether an answer is kept whose request stands behind missing bytes.
+    fn is_answer(&self, shared: &Shared) -> bool {
+        let State::Waiting(kept) = &self.state else { return false };
+        let answered = kept.first().is_some_and(|k| k.side() == Side::Server);
+        answered && shared.path.waits[Side::Client.index()]
     }
 
     /// Trailers come before anybody claimed the exchange: with them all is there.
@@ -523,6 +543,14 @@ impl Node {
             data = self.lanes[side.peer().index()].held.as_slice();
         }
         if data.is_empty() && kept.is_empty() {
+            return;
+        }
+        let answer = kept.first().is_some_and(|k| k.side() == Side::Server);
+        if answer
+            && !last
+            && shared.path.waits[Side::Client.index()]
+            && data.len() < MAX_PROBE_BYTES
+        {
             return;
         }
         if !data.is_empty() {

@@ -43,7 +43,8 @@ pub(super) fn find(data: &[u8], first: bool, last: bool) -> Next {
     let full = data.len() >= SOUGHT;
     let decided = full || last;
     let data = data.get(..SOUGHT).unwrap_or(data);
-    for at in 0..data.len() {
+    // Every message begins with a flag.
+    for at in memchr::memchr2_iter(0, 1, data) {
         let rest = data.get(at..).unwrap_or_default();
         let (whole, read) = match message(rest) {
             Is::Other => continue,

@@ -277,6 +277,28 @@ pub(super) fn find(data: &[u8], last: bool) -> Found {
     if last || searched.len() == SEARCHED { Found::Nowhere } else { Found::Undecided }
 }
 
+/// The same where the bytes alone must prove that these are frames: by two headers, the
+/// second where the first says, of DATA of one stream.
+pub(super) fn find_two(data: &[u8], last: bool) -> Found {
+    let searched = data.get(..SEARCHED).unwrap_or(data);
+    let decided = last || searched.len() == SEARCHED;
+    // Every header begins with a zero: no frame is longer than 0x004000.
+    for at in memchr::memchr_iter(0, searched).filter(|at| *at > 0) {
+        let rest = searched.get(at..).unwrap_or_default();
+        let Some(head) = plausible(rest) else { continue };
+        if head.kind != frame::DATA || head.stream > MAX_LONE_STREAM || head.length == 0 {
+            continue;
+        }
+        let next = rest.get(HEAD_LEN + head.length as usize..);
+        match next.and_then(plausible) {
+            Some(n) if n.kind == frame::DATA && n.stream == head.stream => return Found::At(at),
+            _ if !decided && next.is_none_or(begins) => return Found::Undecided,
+            _ => {}
+        }
+    }
+    if decided { Found::Nowhere } else { Found::Undecided }
+}
+
 /// What is known of a connection behind missing bytes of one of its directions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hints {
