@@ -14,7 +14,9 @@ use crate::proto::grpc::web::text::{self, BYTES, Decoded, GROUP};
 use crate::proto::grpc::web::{Form, by_text};
 use crate::proto::grpc::wire::{self, PREFIX_LEN};
 use crate::proto::grpc::{Call, findings};
-use crate::proto::{Chunk, EndCause, Head, Headers, Input, Machine, Out, Progress, Trace, Verdict};
+use crate::proto::{
+    Chunk, EndCause, Head, Headers, Input, Machine, Out, Progress, Trace, Verdict, Want,
+};
 
 /// One call.
 #[derive(Debug, Default)]
@@ -56,6 +58,8 @@ enum State {
     Trailed,
     /// Behind the trailers, and bytes came: it has been said.
     Said,
+    /// Bytes are missing where a frame begins or ends: the call looks for the next one.
+    Sought,
     /// What follows cannot be told apart.
     Lost,
 }
@@ -240,6 +244,12 @@ impl Web {
                     lane.state = State::Said;
                     self.call.found(Finding::new(&findings::WEB_AFTER_TRAILERS), out);
                     return (c.data.len(), 1);
+                }
+                State::Sought => {
+                    let chunk = Chunk { offset, data: rest, ..*c };
+                    let p = self.call.feed(Input::Bytes(chunk), out);
+                    let more = if let Want::More(n) = p.want { n } else { 1 };
+                    return (at + p.took, more);
                 }
                 State::Trailed | State::Said | State::Lost => return (c.data.len(), 1),
             }
@@ -517,12 +527,12 @@ impl Machine for Web {
                 let is_coded = self.coded.get_mut(side.index()).and_then(Option::take).is_some();
                 let lane = self.lane(side);
                 // Where the frame ends is known: the call leaves out the rest of its message.
-                let within = lane.form == Some(Form::Binary) && !is_coded;
-                let len = if within && len > 0 && lane.left >= len {
+                let plain = lane.form == Some(Form::Binary) && !is_coded;
+                let len = if plain && len > 0 && lane.left >= len {
                     lane.left = lane.left.saturating_sub(len);
                     len
                 } else {
-                    lane.state = State::Lost;
+                    lane.state = if plain { State::Sought } else { State::Lost };
                     // What follows is lost as well, however long the hole is.
                     0
                 };
