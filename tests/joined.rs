@@ -90,12 +90,15 @@ struct First {
     /// The packets of the header of each DATA frame that carries it: which stream it is
     /// of stands nowhere else.
     frames: BTreeSet<u64>,
-    /// Over HTTP/1, those of the head that says what the body is.
+    /// Over HTTP/1, those of the head that says what the body is; of base64, those of the
+    /// head that stands before its first group.
     heads: Vec<u64>,
 }
 
 /// What a piece of an event stands for, in a packet.
 type Place = (u64, std::ops::Range<u32>);
+/// What lies in a packet, and the packets of the header of its frame.
+type InFrame = (std::ops::Range<u32>, Vec<u64>);
 
 /// Where the first bytes of an event lie, `len` at most.
 fn places(e: &Event, len: u32) -> Vec<Place> {
@@ -133,19 +136,19 @@ impl Truth {
         };
         // By where they lie, the packets of the headers of frames of DATA; their streams are
         // told by the frames alone.
-        let mut data: HashMap<u64, Vec<(std::ops::Range<u32>, Vec<u64>)>> = HashMap::new();
+        let mut data: HashMap<u64, Vec<InFrame>> = HashMap::new();
         for (e, _) in whole.events.iter().filter(|(e, _)| e.draft.kind == "data") {
             let head: Vec<u64> = places(e, 9).into_iter().map(|(p, _)| p).collect();
             for (p, at) in places(e, u32::MAX) {
                 data.entry(p).or_default().push((at, head.clone()));
             }
         }
-        let mut heads: HashMap<(u64, String), Vec<u64>> = HashMap::new();
+        let mut heads: HashMap<_, Vec<u64>> = HashMap::new();
         for (e, info) in &whole.events {
             let v = as_json(e, info);
             t.headers.entry(place(&v)).or_default().extend(fields(e));
-            let whose = (v["conversation"].as_u64().unwrap(), v["from"].to_string());
-            if matches!(e.draft.kind, "request" | "response") && v["stream"].is_null() {
+            let whose = format!("{} {} {}", v["conversation"], v["from"], v["stream"]);
+            if matches!(e.draft.kind, "request" | "response") {
                 heads.insert(whose.clone(), numbers_of(&v));
             }
             if is_message(e) {
@@ -159,7 +162,8 @@ impl Truth {
                         }
                     }
                 }
-                let heads = match v["stream"].is_null() {
+                let is_text = v["fields"]["grpc.web"] == "text";
+                let heads = match v["stream"].is_null() || is_text {
                     true => heads.get(&whose).cloned().unwrap_or_default(),
                     false => Vec::new(),
                 };
