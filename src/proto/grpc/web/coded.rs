@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::base::limits::MAX_INFLATE_RATIO;
 use crate::base::{Moment, Piece, PieceSource, Side};
 use crate::event::Draft;
 use crate::proto::codings::{Decoder, Failure};
@@ -54,7 +55,7 @@ impl Coded {
             });
         }
         let before = self.data.len();
-        self.decoder.allow(c.data.len());
+        self.decoder.allow(c.data.len(), MAX_INFLATE_RATIO);
         let data = &mut self.data;
         let mut keep = |made: &[u8]| data.extend_from_slice(made);
         let went = self.decoder.feed(c.data, &mut keep);
