@@ -483,14 +483,15 @@ impl Node {
     fn await_body(&mut self, head: &Head<'_>, shared: &mut Shared) -> bool {
         let State::Waiting(kept) = &mut self.state else { return false };
         let first = kept.is_empty();
-        if first && head.side == Side::Server && shared.path.waits[Side::Client.index()] {
-            // Its request stands behind missing bytes, and says whose it is.
-            kept.push(KeptHead::of(head));
-            return true;
-        }
+        // Its request stands behind missing bytes, and says whose it is.
+        let early = first && head.side == Side::Server && shared.path.waits[Side::Client.index()];
         let answered = kept.iter().any(|k| k.side() == Side::Server);
         for p in shared.registry {
             if p.claims.is_some_and(|f| f(head)) {
+                if early {
+                    kept.push(KeptHead::of(head));
+                    return true;
+                }
                 if answered && head.side == Side::Client {
                     kept.insert(0, KeptHead::of(head));
                     self.claimed(p, shared);
