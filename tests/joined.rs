@@ -434,6 +434,10 @@ fn chunking() {
         for n in (1..all.len()).step_by(step) {
             let Some(whole) = segments(&all[n..]) else { continue };
             for (size, most) in CUTS {
+                // HTTP/1 is looked for where packets begin, and here each byte would.
+                if size == 1 && ["grpc-web", "grpc_web"].iter().any(|w| name.starts_with(w)) {
+                    continue;
+                }
                 let whole = prefix(&whole, most);
                 let bytes: usize = whole.iter().map(|s| s.data.len()).sum();
                 if bytes / size > 4000 {

@@ -316,7 +316,9 @@ impl Http1 {
         let behind = out.path().waits.get(Side::Client.index()) == Some(&true);
         if let Some(o) = self.open.iter().find(|o| !o.done[1]) {
             let early = o.start.time.since(start.time) > MAX_EARLY_RESPONSE_NS;
-            return if early || self.strict && o.start.packet > start.packet {
+            // So it is of the first answer of a connection that was joined in the middle.
+            let strict = self.strict || c.offset == 0 && out.path().joined;
+            return if early || strict && o.start.packet > start.packet {
                 Awaited::Nobody
             } else if behind && !o.done[0] && !c.last {
                 // The rest of the request was captured before, and comes now.
