@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use framescope::base::BufferId;
+use framescope::base::{BufferId, Piece, PieceSource};
 use framescope::capture::{OpenOptions, open};
 use framescope::engine::ConversationInfo;
 use framescope::event::{Event, Level};
@@ -24,11 +24,10 @@ const RUNS: usize = 80;
 /// Captures of HTTP/2 in the clear, by name.
 fn captures() -> Vec<(String, Vec<Owned>)> {
     let all = fixtures().into_iter().chain(corpus());
-    // Not gRPC-Web: where its content type was not captured, its trailers are not told
-    // from a message yet, and over HTTP/1 there are no frames to go on with.
-    let web = |name: &str| ["grpc_web", "grpc-web"].iter().any(|w| name.contains(w));
+    // One of them, where a test is looked into.
+    let only = std::env::var("FRAMESCOPE_ONLY").ok();
     let ours = |name: &str| ["grpc", "h2-", "http2"].iter().any(|p| name.starts_with(p));
-    all.filter(|(name, _)| ours(name) && !web(name))
+    all.filter(|(name, _)| ours(name) && only.as_ref().is_none_or(|o| name.contains(o)))
         .map(|(name, path)| (name, packets(&path)))
         .filter(|(_, p)| p.len() > 1 && is_clear(p))
         .collect()
@@ -38,12 +37,6 @@ fn captures() -> Vec<(String, Vec<Owned>)> {
 fn is_clear(packets: &[Owned]) -> bool {
     run(packets, options(&NUMBERED)).events.iter().all(|(e, _)| e.draft.protocol != "tls")
 }
-
-/// Messages that are in the capture and are not shown: what is still to be done.
-const MISSED: [(&str, &str); 2] = [
-    ("grpc-refusals/capture.pcap without 57", "the answer of a proxy comes before its request"),
-    ("grpc_stream_reassembly_sample.pcapng.gz", "one stream, and one frame of DATA a second"),
-];
 
 /// How many first packets to drop: every number, as far as time allows.
 fn numbers(packets: usize) -> impl Iterator<Item = usize> {
@@ -95,13 +88,46 @@ fn is_message(e: &Event) -> bool {
     e.draft.protocol == "grpc" && e.draft.kind == "message" && e.draft.complete
 }
 
+/// A message, and what must have been captured for it to be known.
+struct First {
+    octets: String,
+    packets: Vec<u64>,
+    /// The packets of the header of each DATA frame that carries it: which stream it is
+    /// of stands nowhere else.
+    frames: BTreeSet<u64>,
+    /// Over HTTP/1, those of the head that says what the body is; of base64, those of the
+    /// head that stands before its first group.
+    heads: Vec<u64>,
+}
+
+/// What a piece of an event stands for, in a packet.
+type Place = (u64, std::ops::Range<u32>);
+/// What lies in a packet, and the packets of the header of its frame.
+type InFrame = (std::ops::Range<u32>, Vec<u64>);
+
+/// Where the first bytes of an event lie, `len` at most.
+fn places(e: &Event, len: u32) -> Vec<Place> {
+    let b = e.draft.detail.as_ref().and_then(|d| d.origins.get(BufferId(0)));
+    let pieces = b.map(|b| b.pieces.as_slice()).unwrap_or_default();
+    let of = |p: &Piece| match &p.source {
+        PieceSource::Packet(r) if p.start < len => {
+            Some((r.packet.0, r.start..r.start + r.len.min(len - p.start)))
+        }
+        _ => None,
+    };
+    pieces.iter().filter_map(of).collect()
+}
+
+fn numbers_of(v: &Value) -> Vec<u64> {
+    v["packets"].as_array().unwrap().iter().map(|p| p.as_u64().unwrap()).collect()
+}
+
 /// What the whole capture shows.
 struct Truth {
     /// Header fields by where they lie.
     headers: HashMap<String, BTreeSet<(String, String)>>,
     messages: HashSet<String>,
-    /// Messages with their packets.
-    firsts: Vec<(Vec<u64>, String)>,
+    firsts: Vec<First>,
     errors: BTreeSet<&'static str>,
 }
 
@@ -113,18 +139,45 @@ impl Truth {
             firsts: Vec::new(),
             errors: BTreeSet::new(),
         };
+        // By where they lie, the packets of the headers of frames of DATA; their streams are
+        // told by the frames alone.
+        let mut data: HashMap<u64, Vec<InFrame>> = HashMap::new();
+        for (e, _) in whole.events.iter().filter(|(e, _)| e.draft.kind == "data") {
+            let head: Vec<u64> = places(e, 9).into_iter().map(|(p, _)| p).collect();
+            for (p, at) in places(e, u32::MAX) {
+                data.entry(p).or_default().push((at, head.clone()));
+            }
+        }
+        let mut heads: HashMap<_, Vec<u64>> = HashMap::new();
         for (e, info) in &whole.events {
             let v = as_json(e, info);
             t.headers.entry(place(&v)).or_default().extend(fields(e));
+            let whose = format!("{} {} {}", v["conversation"], v["from"], v["stream"]);
+            if matches!(e.draft.kind, "request" | "response") {
+                heads.insert(whose.clone(), numbers_of(&v));
+            }
             if is_message(e) {
                 t.messages.insert(message(&v));
                 t.messages.insert(octets(e, &v));
-                // Without its head a body of HTTP/1 or of base64 is not known for gRPC-Web.
-                if !v["stream"].is_null() && v["fields"]["grpc.web"] != "text" {
-                    let packets = v["packets"].as_array().unwrap();
-                    let packets = packets.iter().map(|p| p.as_u64().unwrap()).collect();
-                    t.firsts.push((packets, octets(e, &v)));
+                let mut frames = BTreeSet::new();
+                for (p, at) in places(e, u32::MAX) {
+                    for (range, head) in data.get(&p).into_iter().flatten() {
+                        if range.start < at.end && at.start < range.end {
+                            frames.extend(head);
+                        }
+                    }
                 }
+                let is_text = v["fields"]["grpc.web"] == "text";
+                let heads = match v["stream"].is_null() || is_text {
+                    true => heads.get(&whose).cloned().unwrap_or_default(),
+                    false => Vec::new(),
+                };
+                t.firsts.push(First {
+                    octets: octets(e, &v),
+                    packets: numbers_of(&v),
+                    frames,
+                    heads,
+                });
             }
             t.errors.extend(e.draft.findings.iter().map(|f| f.spec.code));
         }
@@ -159,8 +212,9 @@ fn any_one_segment_may_be_missing() {
             for f in &holed.findings {
                 missed(&name, n, &f.finding, &truth.errors);
             }
+            let is_there = |f: &&First| !f.packets.contains(&gone) && !f.heads.contains(&gone);
             let complete: BTreeSet<&String> =
-                truth.firsts.iter().filter(|(p, _)| !p.contains(&gone)).map(|(_, m)| m).collect();
+                truth.firsts.iter().filter(is_there).map(|f| &f.octets).collect();
             for m in &complete {
                 if found.contains(*m) {
                     mine.0 += 1;
@@ -177,8 +231,8 @@ fn any_one_segment_may_be_missing() {
     }
     println!("{runs} runs, {values} header values, {shown} of {there} messages");
     println!("{lost:#?}");
-    assert!(runs > 100 && values > 100 && there > 100);
-    lost.retain(|l| !MISSED.iter().any(|(which, _)| l.starts_with(which)));
+    let all = std::env::var_os("FRAMESCOPE_ONLY").is_none();
+    assert!(!all || runs > 100 && values > 100 && there > 100);
     assert!(lost.is_empty(), "{shown} of {there}: {lost:#?}");
 }
 
@@ -238,11 +292,12 @@ fn nothing_wrong_is_shown() {
                 }
             }
             let from = all[n].meta.id.0;
-            let complete: BTreeSet<&String> = firsts
-                .iter()
-                .filter(|(p, _)| p.iter().all(|p| *p >= from))
-                .map(|(_, m)| m)
-                .collect();
+            let is_there = |f: &&First| {
+                let mut needed = f.packets.iter().chain(&f.frames).chain(&f.heads);
+                needed.all(|p| *p >= from)
+            };
+            let complete: BTreeSet<&String> =
+                firsts.iter().filter(is_there).map(|f| &f.octets).collect();
             for m in &complete {
                 if found.contains(*m) {
                     mine.0 += 1;
@@ -259,9 +314,9 @@ fn nothing_wrong_is_shown() {
     }
     println!("{known} frames of a known sender, {guessed} others");
     println!("{runs} runs, {values} header values, {shown} of {there} messages");
-    assert!(runs > 100 && values > 100 && there > 100);
+    let all = std::env::var_os("FRAMESCOPE_ONLY").is_none();
+    assert!(!all || runs > 100 && values > 100 && there > 100);
     println!("{lost:#?}");
-    lost.retain(|l| !MISSED.iter().any(|(which, _)| l.starts_with(which)));
     assert!(lost.is_empty(), "{shown} of {there}: {lost:#?}");
 }
 
@@ -384,6 +439,10 @@ fn chunking() {
         for n in (1..all.len()).step_by(step) {
             let Some(whole) = segments(&all[n..]) else { continue };
             for (size, most) in CUTS {
+                // HTTP/1 is looked for where packets begin, and here each byte would.
+                if size == 1 && ["grpc-web", "grpc_web"].iter().any(|w| name.starts_with(w)) {
+                    continue;
+                }
                 let whole = prefix(&whole, most);
                 let bytes: usize = whole.iter().map(|s| s.data.len()).sum();
                 if bytes / size > 4000 {

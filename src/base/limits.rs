@@ -88,6 +88,9 @@ pub const MAX_PEER_WAIT_NS: u64 = 10_000_000_000;
 /// Bytes after which probing gives up and calls a stream opaque: two HTTP/2
 /// frames of the default size, of which the second proves the first.
 pub const MAX_PROBE_BYTES: usize = 40 << 10;
+/// The same of a connection whose beginning was not captured: a dozen of them. An upload
+/// of large messages says nothing of who is the client, and its first answer does.
+pub const MAX_JOINED_PROBE_BYTES: usize = 208 << 10;
 
 /// Machines stacked on one connection: TLS, HTTP/2, CONNECT, WebSocket and what
 /// it carries is five.

@@ -1,6 +1,6 @@
 //! Payload decoders as the command line asks for them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use crate::cli::Failure;
 use crate::cli::args::SchemaArgs;
@@ -27,9 +27,27 @@ pub(super) fn decoders(
     let told = read_as.iter().flat_map(|r| r.read.message_types()).map(|n| ("-d", n));
     let types = rules.iter().flat_map(Rule::message_types).map(|n| ("--payload", n));
     for (option, name) in told.chain(types) {
-        if !schema.as_ref().is_some_and(|s| s.has_message(name)) {
-            let what = if schema.is_none() { "; --proto says where it is defined" } else { "" };
-            return Err(Failure::Input(format!("{option}: no message type `{name}`{what}")));
+        match &schema {
+            Some(s) if s.has_message(name) => {}
+            // That these are messages is said all the same: fields are shown by number.
+            None if option == "-d" => {
+                // A capture is read twice where schemas may be learnt from it.
+                static SAID: Once = Once::new();
+                SAID.call_once(|| {
+                    eprintln!(
+                        "framescope: `{}` is shown without names: --proto says where it is defined",
+                        crate::view::clean::clean(name)
+                    );
+                });
+            }
+            None => {
+                return Err(Failure::Input(format!(
+                    "{option}: no message type `{name}`; --proto says where it is defined"
+                )));
+            }
+            Some(_) => {
+                return Err(Failure::Input(format!("{option}: no message type `{name}`")));
+            }
         }
     }
     let learnt = Learnt::new(schema.clone(), infers);

@@ -32,6 +32,11 @@ impl KeptHead {
         }
     }
 
+    /// Who sent it.
+    pub(super) const fn side(&self) -> Side {
+        self.side
+    }
+
     /// Lends it as the head that it was.
     pub(super) fn with<T>(&self, f: impl FnOnce(&Head<'_>) -> T) -> T {
         f(&Head {

@@ -6,7 +6,8 @@ mod out;
 use hashbrown::HashMap;
 
 use crate::base::limits::{
-    MAX_PEER_WAIT_BYTES, MAX_PEER_WAIT_NS, MAX_PENDING_BYTES, MAX_PROBE_BYTES,
+    MAX_JOINED_PROBE_BYTES, MAX_PEER_WAIT_BYTES, MAX_PEER_WAIT_NS, MAX_PENDING_BYTES,
+    MAX_PROBE_BYTES,
 };
 use crate::base::{Moment, Side, StreamMap};
 use crate::engine::decode_as::DecodeAs;
@@ -165,12 +166,18 @@ impl Node {
         }
     }
 
-    /// The peer spoke: who waited for it may go on.
+    /// The peer spoke: who waited for it may go on, and then it may itself, if it waited
+    /// for what has been taken now.
     fn wake_peer(&mut self, side: Side, shared: &mut Shared) {
-        let peer = side.peer();
-        if self.lanes[peer.index()].waits.take().is_some() {
-            self.pump(peer, false, shared);
-            self.finish_end(peer, shared);
+        let mut who = side.peer();
+        while self.lanes[who.index()].waits.take().is_some() {
+            let before = self.lanes[who.index()].at;
+            self.pump(who, false, shared);
+            self.finish_end(who, shared);
+            if self.lanes[who.index()].at == before {
+                break;
+            }
+            who = who.peer();
         }
         let lane = &self.lanes[side.index()];
         if let Some(since) = lane.waits
@@ -336,7 +343,8 @@ impl Node {
     /// `len` bytes of a direction are missing.
     pub(super) fn gap(&mut self, side: Side, len: u64, shared: &mut Shared) {
         let side = self.probe_now(side, true, shared);
-        self.glimpse(side, true, shared);
+        // Behind the hole comes the request of an answer that is kept.
+        self.glimpse(side, !self.is_answer(shared), shared);
         let i = side.index();
         self.pump(side, true, shared);
         OpaqueRun::flush(&mut self.opaque, shared);
@@ -363,7 +371,9 @@ impl Node {
         lane.end = Some(cause);
         let both = self.lanes.iter().all(|l| l.end.is_some());
         let side = self.probe_now(side, both || cause != EndCause::Finished, shared);
-        self.glimpse(side, true, shared);
+        // An answer without a body may come before its request, too.
+        let whole = cause == EndCause::Finished && !both;
+        self.glimpse(side, !(whole && self.is_answer(shared)), shared);
         // An end that came while nobody knew the stream was not told.
         if self.lanes[side.peer().index()].waits.is_none() {
             self.finish_end(side.peer(), shared);
@@ -448,6 +458,14 @@ impl Node {
 
     /// Any input but bytes, from the parent.
     fn tell(&mut self, input: Input<'_>, shared: &mut Shared) {
+        if let (State::Opaque, None, Input::Head(head)) = (&self.state, self.protocol, &input) {
+            // What came before was nobody's without it.
+            let claims = |p: &&&Protocol| p.claims.is_some_and(|f| f(head));
+            if shared.registry.iter().any(|p| claims(&p)) {
+                OpaqueRun::flush(&mut self.opaque, shared);
+                self.state = State::Waiting(Vec::new());
+            }
+        }
         if matches!(self.state, State::Waiting(_)) {
             match &input {
                 Input::Head(head) if self.await_body(head, shared) => return,
@@ -480,9 +498,22 @@ impl Node {
     /// A head of an exchange that nobody has claimed: whose it is, or `true`
     /// where the body must tell, and the head is kept until then.
     fn await_body(&mut self, head: &Head<'_>, shared: &mut Shared) -> bool {
-        let first = matches!(&self.state, State::Waiting(kept) if kept.is_empty());
+        let State::Waiting(kept) = &mut self.state else { return false };
+        let first = kept.is_empty();
+        // Its request stands behind missing bytes, and says whose it is.
+        let early = first && head.side == Side::Server && shared.path.waits[Side::Client.index()];
+        let answered = kept.iter().any(|k| k.side() == Side::Server);
         for p in shared.registry {
             if p.claims.is_some_and(|f| f(head)) {
+                if early {
+                    kept.push(KeptHead::of(head));
+                    return true;
+                }
+                if answered && head.side == Side::Client {
+                    kept.insert(0, KeptHead::of(head));
+                    self.claimed(p, shared);
+                    return true;
+                }
                 self.claimed(p, shared);
                 return false;
             }
@@ -492,9 +523,7 @@ impl Node {
                     return false;
                 }
                 Verdict::More => {
-                    if let State::Waiting(kept) = &mut self.state {
-                        kept.push(KeptHead::of(head));
-                    }
+                    kept.push(KeptHead::of(head));
                     return true;
                 }
                 Verdict::No => {}
@@ -502,6 +531,13 @@ impl Node {
         }
         self.nobodys(shared);
         false
+    }
+
+    /// Whether an answer is kept whose request stands behind missing bytes.
+    fn is_answer(&self, shared: &Shared) -> bool {
+        let State::Waiting(kept) = &self.state else { return false };
+        let answered = kept.first().is_some_and(|k| k.side() == Side::Server);
+        answered && shared.path.waits[Side::Client.index()]
     }
 
     /// Trailers come before anybody claimed the exchange: with them all is there.
@@ -525,6 +561,14 @@ impl Node {
             data = self.lanes[side.peer().index()].held.as_slice();
         }
         if data.is_empty() && kept.is_empty() {
+            return;
+        }
+        let answer = kept.first().is_some_and(|k| k.side() == Side::Server);
+        if answer
+            && !last
+            && shared.path.waits[Side::Client.index()]
+            && data.len() < MAX_PROBE_BYTES
+        {
             return;
         }
         if !data.is_empty() {
@@ -605,7 +649,9 @@ impl Node {
     /// Asks who knows the stream by its first bytes.
     fn probe(&mut self, last: bool, shared: &mut Shared) {
         let some = self.lanes.iter().any(|l| !l.held.is_empty());
-        let full = self.lanes.iter().any(|l| l.held.len() >= MAX_PROBE_BYTES);
+        let joined = self.depth == 0 && !shared.roles_known;
+        let most = if joined { MAX_JOINED_PROBE_BYTES } else { MAX_PROBE_BYTES };
+        let full = self.lanes.iter().any(|l| l.held.len() >= most);
         let probe = Probe {
             data: [self.lanes[0].held.as_slice(), self.lanes[1].held.as_slice()],
             last: last || full,

@@ -15,6 +15,7 @@
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
+use crate::base::time::human;
 use crate::base::{Buffer, BufferId, Moment, Piece, Side};
 use crate::event::{Detail, Draft, Level};
 use crate::field::FieldSpec;
@@ -22,6 +23,7 @@ use crate::finding::{Finding, FindingSpec};
 
 mod codings;
 pub mod connect;
+mod forward;
 pub mod grpc;
 #[cfg(test)]
 pub(crate) mod harness;
@@ -38,6 +40,7 @@ pub mod tls;
 pub(crate) mod trace;
 pub mod websocket;
 
+pub(crate) use forward::forward_out;
 pub use headers::{HeaderField, Headers};
 pub use registry::{REGISTRY, decode, decoders, decoders_learning, decoders_with, protocol};
 pub use secrets::Secrets;
@@ -127,6 +130,21 @@ pub struct Path {
     pub waits: [bool; 2],
     /// No beginning was captured (a SYN): the first bytes may stand anywhere.
     pub joined: bool,
+}
+
+impl Path {
+    /// What is said of a connection beside a verdict: empty where nothing is known.
+    #[must_use]
+    pub fn beside(self) -> String {
+        let again = match self.retransmissions {
+            0 => None,
+            1 => Some("1 retransmission".to_owned()),
+            n => Some(format!("{n} retransmissions")),
+        };
+        let trip = self.round_trip.map(|ns| format!("round trip {}", human(ns)));
+        let both: Vec<String> = trip.into_iter().chain(again).collect();
+        if both.is_empty() { String::new() } else { format!("its connection: {}", both.join(", ")) }
+    }
 }
 
 /// How a direction ended.

@@ -174,6 +174,7 @@ pub fn gist(event: &Event, info: &ConversationInfo) -> Value {
                 && k != "http2.ack.to_packet"
                 && k != "http.time"
                 && k != "grpc.why"
+                && !k.ends_with(".retransmissions")
         });
     }
     // Times stand in the summaries of exchanges, too.

@@ -24,6 +24,8 @@ pub(super) enum Ended {
     Deadline,
     /// The exchange was aborted: HTTP/2 error code, and by whom.
     Reset(u32, &'static str),
+    /// The server had said GOAWAY: the last stream that it acts on, and why.
+    Goaway { last: u32, error: u32 },
     /// The connection went away.
     ConnectionLost,
     /// The capture ended.
@@ -42,6 +44,10 @@ impl Ended {
                 Some(name) => format!("reset {name} by {by}"),
                 None => format!("reset {code} by {by}"),
             },
+            Self::Goaway { last, error } => {
+                let why = fields::error_name(*error).map_or_else(|| error.to_string(), Into::into);
+                format!("GOAWAY {why}, last stream {last}: never processed, safe to retry")
+            }
             Self::ConnectionLost => "connection lost".into(),
             Self::CaptureEnded => "capture ended".into(),
             Self::Evicted => "evicted".into(),
@@ -65,13 +71,25 @@ impl Call {
         if std::mem::replace(&mut self.done, true) {
             return;
         }
+        let mut below = out.path();
+        below.retransmissions = below.retransmissions.saturating_sub(self.retransmissions);
+        let told = |f: Finding, what: String| match (what.is_empty(), below.beside()) {
+            (true, b) if b.is_empty() => f,
+            (true, b) => f.with(b),
+            (false, b) if b.is_empty() => f.with(what),
+            (false, b) => f.with(format!("{what}; {b}")),
+        };
         match &ended {
             Ended::Response => self.settle(),
             Ended::NoResponse if self.sides[1].missed => {}
-            Ended::NoResponse => self.findings.push(Finding::new(&findings::NO_RESPONSE)),
-            Ended::Deadline => self.findings.push(Finding::new(&findings::DEADLINE)),
-            Ended::Reset(..) | Ended::ConnectionLost => {
-                self.findings.push(Finding::new(&findings::RESET).with(ended.text()));
+            Ended::NoResponse => {
+                self.findings.push(told(Finding::new(&findings::NO_RESPONSE), String::new()));
+            }
+            Ended::Deadline => {
+                self.findings.push(told(Finding::new(&findings::DEADLINE), String::new()));
+            }
+            Ended::Reset(..) | Ended::Goaway { .. } | Ended::ConnectionLost => {
+                self.findings.push(told(Finding::new(&findings::RESET), ended.text()));
             }
             Ended::CaptureEnded | Ended::Evicted => {}
         }
@@ -80,8 +98,15 @@ impl Call {
         let bytes = [up.bytes, down.bytes];
         let start = self.start.unwrap_or(out.now());
         let duration = self.last.time.since(start.time);
-        let detail =
-            out.wants(Level::Exchange).then(|| Box::new(self.call_detail(&ended, duration, out)));
+        let verdict = self.verdict(&ended);
+        let detail = out.wants(Level::Exchange).then(|| {
+            let mut d = self.call_detail(&ended, verdict, duration, out);
+            number(&mut d.tree, &fields::ROUND_TRIP, below.round_trip);
+            number(&mut d.tree, &fields::RETRANSMISSIONS, Some(below.retransmissions));
+            number(&mut d.tree, &fields::DURATION, Some(duration));
+            d.tree.close();
+            Box::new(d)
+        });
         let request = self.request.take().unwrap_or_default();
         let status = match &self.outcome {
             Some(o) => o.error.as_ref().map_or(o.bad.is_none().then_some(0), |e| e.number()),
@@ -93,6 +118,8 @@ impl Call {
             status,
             timeout_ns: request.timeout,
             trace_ids: request.trace_ids,
+            verdict,
+            requested: start,
             messages,
             bytes,
             first_response_ns: self.first_response,
@@ -108,7 +135,31 @@ impl Call {
         });
     }
 
-    fn call_detail(&self, ended: &Ended, duration: u64, out: &dyn Out) -> Detail {
+    /// In one or two words, as of gRPC's calls.
+    fn verdict(&self, ended: &Ended) -> &'static str {
+        match ended {
+            Ended::Response => match &self.outcome {
+                Some(o) if o.error.is_none() && o.bad.is_none() => "ok",
+                Some(_) => "error",
+                None => "no response",
+            },
+            Ended::NoResponse => "no response",
+            Ended::Deadline => "deadline",
+            Ended::Reset(8, "client") => "cancelled",
+            Ended::Reset(7, "server") | Ended::Goaway { .. } => "refused",
+            Ended::Reset(..) => "reset",
+            Ended::ConnectionLost => "connection lost",
+            Ended::CaptureEnded | Ended::Evicted => "open",
+        }
+    }
+
+    fn call_detail(
+        &self,
+        ended: &Ended,
+        verdict: &'static str,
+        duration: u64,
+        out: &dyn Out,
+    ) -> Detail {
         let [up, down] = &self.sides;
         let messages = [up.messages, down.messages];
         let seen = if self.is_stream() { observed(messages) } else { "unary" };
@@ -142,8 +193,7 @@ impl Call {
         text(tree, &fields::RESPONSE_ENCODING, response);
         number(tree, &fields::FIRST_RESPONSE, self.first_response);
         text(tree, &fields::ENDED, Some(&ended.text()));
-        number(tree, &fields::DURATION, Some(duration));
-        tree.close();
+        text(tree, &fields::VERDICT, Some(verdict));
         let shown = path.map_or("(path not captured)", |p| p.strip_prefix('/').unwrap_or(p));
         let how = match (ended, &self.outcome) {
             (Ended::Response, Some(o)) => match &o.error {
@@ -153,6 +203,7 @@ impl Call {
             },
             (Ended::Response, None) => "ended without a word".into(),
             (Ended::Reset(8, by), _) => format!("cancelled by {by}"),
+            (Ended::Goaway { .. }, _) => "refused by GOAWAY, never processed".into(),
             (Ended::Deadline, _) => "deadline exceeded, cancelled by client".into(),
             (other, _) => other.text(),
         };

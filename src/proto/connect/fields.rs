@@ -122,7 +122,16 @@ fields! {
         "From the first byte of the request to the end of the first message of the server.");
     /// How it ended.
     ENDED = FieldSpec::new("connect.ended", "Ended by", 0, Kind::Text, OURS,
-        "response, no response, reset with its code and side, deadline, connection lost or capture ended.");
+        "response, no response, reset with its code and side, goaway, deadline, connection lost or capture ended.");
+    /// The verdict.
+    VERDICT = FieldSpec::new("connect.verdict", "Verdict", 0, Kind::Text, OURS,
+        "Why the call ended as it did: ok, error, no response, deadline, cancelled, refused, connection lost, reset or open.");
+    /// The round trip of the connection.
+    ROUND_TRIP = FieldSpec::new("connect.round_trip_ns", "Round trip", 0, Kind::Duration, OURS,
+        "The handshake of the call's connection, from SYN to the acknowledgement of its answer.");
+    /// Segments sent again.
+    RETRANSMISSIONS = FieldSpec::new("connect.retransmissions", "Retransmissions", 0, Kind::Unsigned, OURS,
+        "Segments of the call's connection that were sent again while it lasted, by either end.");
     /// How long it took.
     DURATION = FieldSpec::new("duration_ns", "Duration", 0, Kind::Duration, OURS,
         "From the first byte to the packet that completed it.");

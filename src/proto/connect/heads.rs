@@ -194,7 +194,7 @@ impl Call {
         side.content_type = content_type;
         side.encoding = encoding;
         side.codings = codings;
-        self.saw(head.start, head.ready);
+        self.saw(head.start, head.ready, out);
         let mut kept_path = path.clone();
         kept_path.truncate(kept_path.floor_char_boundary(MAX_FACT_TARGET_BYTES));
         let detail = out.wants(Level::Message).then(|| {
@@ -305,7 +305,7 @@ impl Call {
         side.encoding = encoding;
         side.codings = codings;
         self.status = code;
-        self.saw(head.start, head.ready);
+        self.saw(head.start, head.ready, out);
         let detail = out.wants(Level::Message).then(|| {
             let mut s = Section::new(head);
             s.number(&fields::HTTP_STATUS, code.map(u64::from), ":status");

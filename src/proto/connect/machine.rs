@@ -11,7 +11,7 @@ use crate::proto::connect::call::Ended;
 use crate::proto::connect::error::{CallError, Outcome};
 use crate::proto::connect::wire::{self, ENVELOPE_LEN, Envelope};
 use crate::proto::connect::{Codec, fields, findings};
-use crate::proto::{Chunk, EndCause, Input, Machine, Out, Progress, Trace};
+use crate::proto::{Abort, Chunk, EndCause, Input, Machine, Out, Progress, Trace};
 
 /// Bytes of a message in the making up to which a fork copies them.
 const FORK_BYTES: usize = 64 << 10;
@@ -37,6 +37,8 @@ pub struct Call {
     pub(super) findings: Vec<Finding>,
     /// The event of the call is out.
     pub(super) done: bool,
+    /// Segments of the connection that had been sent again before.
+    pub(super) retransmissions: u64,
 }
 
 /// What the request's head said.
@@ -136,8 +138,11 @@ impl Call {
         self.sides.iter().any(|d| d.codec.as_ref().is_some_and(|c| c.stream))
     }
 
-    pub(super) fn saw(&mut self, start: Moment, ready: Moment) {
-        self.start.get_or_insert(start);
+    pub(super) fn saw(&mut self, start: Moment, ready: Moment, out: &dyn Out) {
+        if self.start.is_none() {
+            self.start = Some(start);
+            self.retransmissions = out.path().retransmissions;
+        }
         self.last = self.last.max(ready);
     }
 
@@ -205,7 +210,7 @@ impl Call {
                     let start = trace.start(ready);
                     let envelope = Some(envelope);
                     d.current = Some(Part { envelope, got: 0, trace, wanted, ready });
-                    self.saw(start, ready);
+                    self.saw(start, ready, out);
                 }
                 Err(_) if c.last => {
                     self.cut_envelope(c.side, offset, rest, out);
@@ -242,7 +247,7 @@ impl Call {
             detail.origins.add(b);
             Box::new(detail)
         });
-        self.saw(start, ready);
+        self.saw(start, ready, out);
         out.emit(Draft {
             sender: Some(side),
             complete: false,
@@ -331,10 +336,14 @@ impl Call {
         // The client's clock ran before its request was on the wire.
         let timeout = self.request.as_ref().and_then(|r| r.timeout);
         let late = timeout.is_some_and(|t| elapsed >= t.saturating_sub((t / 20).min(20_000_000)));
-        let ended = match (code, side) {
+        let ended = match (code, side, out.abort()) {
             _ if answered => Ended::Response,
-            (0 | 8, Side::Client) if late => Ended::Deadline,
-            (0, _) => Ended::ConnectionLost,
+            // What the server had said that it would not act on, and did not.
+            (.., Abort::Goaway { last, error }) if !self.side(Side::Server).has_head => {
+                Ended::Goaway { last, error }
+            }
+            (0 | 8, Side::Client, _) if late => Ended::Deadline,
+            (0, ..) | (.., Abort::Connection) => Ended::ConnectionLost,
             _ => Ended::Reset(code, side.name()),
         };
         self.last = self.last.max(now);

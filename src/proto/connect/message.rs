@@ -166,7 +166,7 @@ impl Call {
         if side == Side::Server && number == 1 && complete && kind == "message" {
             self.first_response = self.start.map(|s| p.ready.time.since(s.time));
         }
-        self.saw(start, p.ready);
+        self.saw(start, p.ready, out);
         out.emit(Draft {
             sender: Some(side),
             length,

@@ -113,6 +113,40 @@ impl World {
     }
 }
 
+/// The connection beside a call, and an abort of the connection or by its GOAWAY.
+#[test]
+fn what_is_known_of_the_connection() {
+    use crate::proto::{Abort, Path};
+    for (abort, code, verdict, ended) in [
+        (Abort::Stream, 7, "refused", "reset REFUSED_STREAM by server"),
+        (Abort::Stream, 2, "reset", "reset INTERNAL_ERROR by server"),
+        (Abort::Connection, 0, "connection lost", "connection lost"),
+        (
+            Abort::Goaway { last: 3, error: 0 },
+            7,
+            "refused",
+            "GOAWAY NO_ERROR, last stream 3: never processed, safe to retry",
+        ),
+    ] {
+        let mut w = World::new();
+        w.r.path = Path { retransmissions: 3, round_trip: Some(1_200_000), ..Path::default() };
+        w.post(JSON, &[]).up(b"{}");
+        w.r.path.retransmissions = 4;
+        w.r.abort = abort;
+        w.r.input(&mut w.m, Input::Reset { side: Side::Server, code });
+        assert_eq!(w.r.codes(), ["connect.reset"]);
+        assert_eq!(w.text("connect.verdict").as_deref(), Some(verdict));
+        assert_eq!(w.text("connect.ended").as_deref(), Some(ended));
+        assert_eq!(w.text("connect.round_trip_ns").as_deref(), Some("1200000"));
+        assert_eq!(w.text("connect.retransmissions").as_deref(), Some("1"));
+        let why = w.call().findings[0].detail.clone().unwrap_or_default();
+        let beside = "; its connection: round trip 1.2 ms, 1 retransmission";
+        assert_eq!(&*why, format!("{ended}{beside}"));
+        let Some(Facts::Call(facts)) = &w.call().facts else { panic!("no facts") };
+        assert_eq!(facts.verdict, verdict);
+    }
+}
+
 #[test]
 fn a_unary_call() {
     let mut w = World::new();

@@ -146,18 +146,6 @@ pub(super) struct Report<'a> {
     pub(super) findings: Vec<Finding>,
 }
 
-/// What is said of a connection beside the verdict: empty where nothing is known.
-pub(super) fn beside(path: Path) -> String {
-    let again = match path.retransmissions {
-        0 => None,
-        1 => Some("1 retransmission".to_owned()),
-        n => Some(format!("{n} retransmissions")),
-    };
-    let trip = path.round_trip.map(|ns| format!("round trip {}", human(ns)));
-    let both: Vec<String> = trip.into_iter().chain(again).collect();
-    if both.is_empty() { String::new() } else { format!("its connection: {}", both.join(", ")) }
-}
-
 /// The pattern that the numbers of messages speak for.
 ///
 /// No message counts as one where that is how such a call fails (an error

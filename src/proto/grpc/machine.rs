@@ -390,6 +390,8 @@ impl Call {
         let [client, server] = &self.sides;
         let messages = [client.messages, server.messages];
         let mut path = out.path();
+        // What waits behind bytes that are missing is missing as well.
+        let holed = server.holed || path.waits.get(Side::Server.index()) == Some(&true);
         let verdict = verdict::judge(&Case {
             ended: &ended,
             status: self.status.as_ref(),
@@ -401,16 +403,16 @@ impl Call {
             asked: self.asked,
             answered: self.answered.filter(|[first, _]| first.packet < end.packet),
             messages,
-            holed: server.holed || path.waits.get(Side::Server.index()) == Some(&true),
+            holed,
             asked_in_part: client.holed || path.waits.get(Side::Client.index()) == Some(&true),
             asked_in_full: client.has_head,
         });
         path.retransmissions = path.retransmissions.saturating_sub(self.retransmissions);
-        list.extend(verdict.finding(|| call::beside(path)));
+        list.extend(verdict.finding(|| path.beside()));
         let not_200 = self.http_status.filter(|s| *s != 200);
-        // Without any head, not even who is the server is certain.
-        let has_head = self.sides.iter().any(|d| d.has_head);
-        if ended == Ended::NoStatus && not_200.is_none() && has_head && !server.holed {
+        // Without what only one side says, not even who is the server is certain.
+        let has_head = self.path().is_some() || self.http_status.is_some();
+        if ended == Ended::NoStatus && not_200.is_none() && has_head && !holed {
             let finding = Finding::new(&findings::MISSING_TRAILERS);
             list.push(finding.proved_by([start.packet, end.packet]));
         }

@@ -11,7 +11,7 @@ use crate::proto::grpc::wire::{self, PREFIX_LEN};
 
 /// Bytes that are searched in one go: a message behind more, or longer, is found only
 /// where it is the first.
-const SOUGHT: usize = 64 << 10;
+const SOUGHT: usize = 256 << 10;
 /// Bytes of a long message that are looked at: many fields, or one that is long.
 const LOOKED_AT: usize = 256;
 
@@ -28,7 +28,7 @@ pub(super) enum Next {
 
 /// What the bytes at one place are.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Is {
+pub(super) enum Is {
     /// No message.
     Other,
     /// A message, of so many bytes with its prefix; whether all of it was read.
@@ -43,7 +43,8 @@ pub(super) fn find(data: &[u8], first: bool, last: bool) -> Next {
     let full = data.len() >= SOUGHT;
     let decided = full || last;
     let data = data.get(..SOUGHT).unwrap_or(data);
-    for at in 0..data.len() {
+    // Every message begins with a flag.
+    for at in memchr::memchr2_iter(0, 1, data) {
         let rest = data.get(at..).unwrap_or_default();
         let (whole, read) = match message(rest) {
             Is::Other => continue,
@@ -88,7 +89,7 @@ pub(super) fn find(data: &[u8], first: bool, last: bool) -> Next {
 }
 
 /// Reads the front of `data` as a message.
-fn message(data: &[u8]) -> Is {
+pub(super) fn message(data: &[u8]) -> Is {
     if data.first().is_some_and(|flag| *flag > 1) || data.get(1).is_some_and(|b| *b > 0) {
         return Is::Other;
     }

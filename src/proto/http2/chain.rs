@@ -21,6 +21,9 @@ const MAX_SETTINGS: u32 = 64 * 6;
 ///
 /// Connections begin with settings, windows and pings.
 const ENOUGH_HEADS: u32 = 12;
+/// Bytes of those headers and their frames, beyond which they are an upload or a download:
+/// its answer is waited for, or its trailers, as long as the probe may wait.
+const BULK: usize = 12 << 10;
 /// The highest stream of a header that stands alone.
 const MAX_LONE_STREAM: u32 = 1 << 20;
 /// Bytes of a direction that are searched for the first frame: two frames of
@@ -155,7 +158,8 @@ pub(super) enum Chain {
 /// Follows the chain from the first byte.
 ///
 /// It is believed once two headers, the second where the first says, tell who
-/// is the client; or there are [`ENOUGH_HEADS`]; or at the end (`last`) with less that is strong.
+/// is the client; or there are [`ENOUGH_HEADS`] of small frames; or at the end (`last`) with less
+/// that is strong.
 /// What is decided is decided by whole frames in order, so that it does not
 /// depend on how the bytes come.
 pub(super) fn follow(data: &[u8], last: bool) -> Chain {
@@ -175,7 +179,8 @@ pub(super) fn follow(data: &[u8], last: bool) -> Chain {
         }
         let Some(head) = plausible(rest) else { return Chain::Broken };
         heads += 1;
-        if heads >= 2 && sender.is_some() || heads >= ENOUGH_HEADS {
+        let many = heads >= ENOUGH_HEADS && at < BULK;
+        if heads >= 2 && sender.is_some() || many {
             return Chain::Frames(sender);
         }
         lone = head.stream <= MAX_LONE_STREAM;
@@ -270,6 +275,28 @@ pub(super) fn find(data: &[u8], last: bool) -> Found {
         }
     }
     if last || searched.len() == SEARCHED { Found::Nowhere } else { Found::Undecided }
+}
+
+/// The same where the bytes alone must prove that these are frames: by two headers, the
+/// second where the first says, of DATA of one stream.
+pub(super) fn find_two(data: &[u8], last: bool) -> Found {
+    let searched = data.get(..SEARCHED).unwrap_or(data);
+    let decided = last || searched.len() == SEARCHED;
+    // Every header begins with a zero: no frame is longer than 0x004000.
+    for at in memchr::memchr_iter(0, searched).filter(|at| *at > 0) {
+        let rest = searched.get(at..).unwrap_or_default();
+        let Some(head) = plausible(rest) else { continue };
+        if head.kind != frame::DATA || head.stream > MAX_LONE_STREAM || head.length == 0 {
+            continue;
+        }
+        let next = rest.get(HEAD_LEN + head.length as usize..);
+        match next.and_then(plausible) {
+            Some(n) if n.kind == frame::DATA && n.stream == head.stream => return Found::At(at),
+            _ if !decided && next.is_none_or(begins) => return Found::Undecided,
+            _ => {}
+        }
+    }
+    if decided { Found::Nowhere } else { Found::Undecided }
 }
 
 /// What is known of a connection behind missing bytes of one of its directions.

@@ -2,7 +2,7 @@
 
 use crate::base::{BufferId, Side};
 use crate::field::{In, NoSink};
-use crate::proto::http2::chain::{self, Chain};
+use crate::proto::http2::chain::{self, Chain, Found};
 use crate::proto::http2::codes::frame;
 use crate::proto::http2::wire::{self, FrameHead, HEAD_LEN, PREFACE};
 use crate::proto::{Probe, Verdict};
@@ -65,6 +65,12 @@ fn joined(p: &Probe<'_>) -> Verdict {
                 client = client.or(here);
             }
             Chain::Undecided => more = true,
+            // The first frame was captured in part: two of its direction prove it.
+            Chain::Broken if !p.beginning => match chain::find_two(data, p.last) {
+                Found::At(_) => found = true,
+                Found::Undecided => more = true,
+                Found::Nowhere => {}
+            },
             Chain::Broken => {}
         }
     }

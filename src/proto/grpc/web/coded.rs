@@ -6,11 +6,10 @@
 use std::ops::Range;
 
 use crate::base::limits::MAX_INFLATE_RATIO;
-use crate::base::{BufferId, Moment, Piece, PieceSource, Side};
-use crate::event::{Detail, Draft, Level};
-use crate::finding::Finding;
+use crate::base::{Moment, Piece, PieceSource, Side};
+use crate::event::Draft;
 use crate::proto::codings::{Decoder, Failure};
-use crate::proto::{Child, Chunk, Input, Look, Out, PayloadHint};
+use crate::proto::{Chunk, Out, forward_out};
 
 /// One direction.
 #[derive(Debug)]
@@ -116,6 +115,8 @@ impl CodedOut<'_> {
 }
 
 impl Out for CodedOut<'_> {
+    forward_out!();
+
     fn moment(&self, side: Side, offset: u64) -> Moment {
         match self.run(side, offset) {
             Some(run) => run.first,
@@ -151,80 +152,7 @@ impl Out for CodedOut<'_> {
         }
     }
 
-    fn wants(&self, level: Level) -> bool {
-        self.inner.wants(level)
-    }
-
-    fn look(&self, level: Level) -> Look {
-        self.inner.look(level)
-    }
-
-    fn reopens(&self) -> bool {
-        self.inner.reopens()
-    }
-
-    fn mark(&mut self) {
-        self.inner.mark();
-    }
-
-    fn payload_cap(&self) -> usize {
-        self.inner.payload_cap()
-    }
-
-    fn now(&self) -> Moment {
-        self.inner.now()
-    }
-
     fn emit(&mut self, draft: Draft) {
         self.inner.emit(draft);
-    }
-
-    fn finding(&mut self, finding: Finding) {
-        self.inner.finding(finding);
-    }
-
-    fn finding_at(&mut self, finding: Finding, at: Moment) {
-        self.inner.finding_at(finding, at);
-    }
-
-    fn inflated(&mut self, bytes: u64) {
-        self.inner.inflated(bytes);
-    }
-
-    fn open(&mut self, child: Child<'_>) -> bool {
-        self.inner.open(child)
-    }
-
-    fn pass(&mut self, key: u64, side: Side, offset: u64, data: &[u8]) {
-        self.inner.pass(key, side, offset, data);
-    }
-
-    fn pass_made(&mut self, key: u64, side: Side, source: Range<u64>, data: &[u8], exact: bool) {
-        self.inner.pass_made(key, side, source, data, exact);
-    }
-
-    fn tell(&mut self, key: u64, input: Input<'_>) {
-        self.inner.tell(key, input);
-    }
-
-    fn close(&mut self, key: u64) {
-        self.inner.close(key);
-    }
-
-    fn decode(
-        &mut self,
-        hint: &PayloadHint<'_>,
-        data: &[u8],
-        detail: Option<(&mut Detail, BufferId)>,
-    ) -> Option<Vec<Finding>> {
-        self.inner.decode(hint, data, detail)
-    }
-
-    fn demands(&self, hint: &PayloadHint<'_>) -> bool {
-        self.inner.demands(hint)
-    }
-
-    fn method_pattern(&self, path: &str) -> Option<&'static str> {
-        self.inner.method_pattern(path)
     }
 }

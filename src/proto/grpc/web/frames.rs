@@ -8,13 +8,15 @@ use crate::finding::Finding;
 use crate::proto::codings::Codings;
 use crate::proto::grpc::encoding::{Inflated, inflate};
 use crate::proto::grpc::machine::Current;
-use crate::proto::grpc::web::Form;
 use crate::proto::grpc::web::coded::{Coded, CodedOut};
 use crate::proto::grpc::web::out::WebOut;
 use crate::proto::grpc::web::text::{self, BYTES, Decoded, GROUP};
+use crate::proto::grpc::web::{Form, by_text};
 use crate::proto::grpc::wire::{self, PREFIX_LEN};
 use crate::proto::grpc::{Call, findings};
-use crate::proto::{Chunk, EndCause, Head, Headers, Input, Machine, Out, Progress, Trace};
+use crate::proto::{
+    Chunk, EndCause, Head, Headers, Input, Machine, Out, Progress, Trace, Verdict, Want,
+};
 
 /// One call.
 #[derive(Debug, Default)]
@@ -35,6 +37,8 @@ struct Lane {
     /// What its content type says; `None` where it says something else.
     form: Option<Form>,
     has_head: bool,
+    /// There was a content type.
+    told: bool,
     /// Bytes of the frame in hand that the call has not been fed.
     left: u64,
     /// Text: bytes decoded before the group that comes next.
@@ -54,6 +58,8 @@ enum State {
     Trailed,
     /// Behind the trailers, and bytes came: it has been said.
     Said,
+    /// Bytes are missing where a frame begins or ends: the call looks for the next one.
+    Sought,
     /// What follows cannot be told apart.
     Lost,
 }
@@ -89,6 +95,7 @@ impl Web {
         let first = !lane.has_head && !informational;
         if first {
             lane.has_head = true;
+            lane.told = content_type.is_some();
             lane.form = match content_type {
                 Some(v) => Form::of(v),
                 None => request,
@@ -146,7 +153,25 @@ impl Web {
         coded.used(took);
     }
 
+    /// A content type that was not captured: the bytes tell.
+    fn guess(&mut self, c: &Chunk<'_>) -> Option<Progress> {
+        let other = self.sides.get(c.side.peer().index()).and_then(|l| l.form);
+        let lane = self.lane(c.side);
+        if lane.form.is_some() || lane.told || lane.state != State::Frames {
+            return None;
+        }
+        lane.form = other.or(match by_text(c.data, c.last) {
+            Verdict::More => return Some(Progress::need(0, 1)),
+            Verdict::Yes { .. } => Some(Form::Text),
+            Verdict::No => Some(Form::Binary),
+        });
+        None
+    }
+
     fn bytes(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Progress {
+        if let Some(wait) = self.guess(c) {
+            return wait;
+        }
         let lane = self.lane(c.side);
         match (lane.form, lane.state) {
             // A body of another sort: an error page of a proxy, for one.
@@ -219,6 +244,12 @@ impl Web {
                     lane.state = State::Said;
                     self.call.found(Finding::new(&findings::WEB_AFTER_TRAILERS), out);
                     return (c.data.len(), 1);
+                }
+                State::Sought => {
+                    let chunk = Chunk { offset, data: rest, ..*c };
+                    let p = self.call.feed(Input::Bytes(chunk), out);
+                    let more = if let Want::More(n) = p.want { n } else { 1 };
+                    return (at + p.took, more);
                 }
                 State::Trailed | State::Said | State::Lost => return (c.data.len(), 1),
             }
@@ -413,21 +444,27 @@ fn read<'a>(data: &'a [u8], cut: bool, in_place: bool, into: &mut Headers) -> Op
 }
 
 impl Call {
-    /// A whole frame of trailers in a call of which no head that was captured says what it
-    /// is: nothing but gRPC-Web has this flag, and `grpc-status` behind it.
+    /// A whole frame of trailers in a call that began without a head that says what it is.
+    /// Either a later head calls it gRPC-Web, or none was captured: nothing else has this
+    /// flag, and `grpc-status` behind it.
     pub(in crate::proto::grpc) fn web_trailers(
         &self,
         side: Side,
         m: &Current,
         data: &[u8],
     ) -> Option<Headers> {
-        let known = self.sides.iter().any(|d| !d.content_type.is_empty());
-        if m.prefix.flag != 0x80 || side == Side::Client || known || data.len() != m.got as usize {
+        if m.prefix.flag != 0x80 || side == Side::Client || data.len() != m.got as usize {
+            return None;
+        }
+        let told =
+            || self.sides.iter().map(|d| d.content_type.as_bytes()).filter(|t| !t.is_empty());
+        let web = told().any(|t| Form::of(t).is_some());
+        if !web && told().next().is_some() {
             return None;
         }
         let mut headers = Headers::new();
         let bad = read(data, false, true, &mut headers);
-        (bad.is_none() && headers.get("grpc-status").is_some()).then_some(headers)
+        (bad.is_none() && (web || headers.get("grpc-status").is_some())).then_some(headers)
     }
 
     /// What was taken for a message was those.
@@ -490,12 +527,12 @@ impl Machine for Web {
                 let is_coded = self.coded.get_mut(side.index()).and_then(Option::take).is_some();
                 let lane = self.lane(side);
                 // Where the frame ends is known: the call leaves out the rest of its message.
-                let within = lane.form == Some(Form::Binary) && !is_coded;
-                let len = if within && len > 0 && lane.left >= len {
+                let plain = lane.form == Some(Form::Binary) && !is_coded;
+                let len = if plain && len > 0 && lane.left >= len {
                     lane.left = lane.left.saturating_sub(len);
                     len
                 } else {
-                    lane.state = State::Lost;
+                    lane.state = if plain { State::Sought } else { State::Lost };
                     // What follows is lost as well, however long the hole is.
                     0
                 };

@@ -18,7 +18,8 @@ mod tests;
 
 pub use frames::Web;
 
-use crate::proto::{Head, Protocol};
+use crate::proto::grpc::resync::{self, Is};
+use crate::proto::{Glimpse, Head, Protocol, Verdict};
 
 /// The registry's line. Fields and findings are in those of `grpc`.
 pub static PROTOCOL: Protocol = Protocol {
@@ -28,7 +29,7 @@ pub static PROTOCOL: Protocol = Protocol {
     findings: &[],
     probe: None,
     claims: Some(claims),
-    glimpse: None,
+    glimpse: Some(glimpse),
     datagram: None,
     tokens: &[],
     start: Some(|| Box::new(Web::new())),
@@ -37,6 +38,33 @@ pub static PROTOCOL: Protocol = Protocol {
 /// Whether an exchange is a gRPC-Web call, by its content type.
 fn claims(head: &Head<'_>) -> bool {
     head.headers.get("content-type").is_some_and(|v| Form::of(v).is_some())
+}
+
+/// Characters of a first message that are looked at where no head says what they are.
+const LOOKED_AT: usize = 400;
+
+/// Where no content type was captured, the binary form is known as gRPC is; the text form
+/// is known here.
+fn glimpse(g: &Glimpse<'_>) -> Verdict {
+    match g {
+        Glimpse::Body { data, last, .. } => by_text(data, *last),
+        Glimpse::Head(..) | Glimpse::Trailers(_) => Verdict::No,
+    }
+}
+
+/// Base64, and a message in it.
+fn by_text(data: &[u8], last: bool) -> Verdict {
+    let text = data.get(..LOOKED_AT).unwrap_or(data);
+    let mut decoded = text::Decoded::default();
+    decoded.decode(text, 0, 0, last);
+    if decoded.bad {
+        return Verdict::No;
+    }
+    match resync::message(&decoded.data) {
+        Is::Message(..) => Verdict::Yes { client: None },
+        Is::Unknown if !last && text.len() < LOOKED_AT => Verdict::More,
+        Is::Unknown | Is::Other => Verdict::No,
+    }
 }
 
 /// How the body carries frames.

@@ -3,13 +3,12 @@
 use std::ops::Range;
 
 use crate::base::{BufferId, Moment, Piece, PieceSource, Side};
-use crate::event::{Detail, Draft, Level};
+use crate::event::{Detail, Draft};
 use crate::field::{Tree, Value};
-use crate::finding::Finding;
 use crate::proto::grpc::fields;
 use crate::proto::grpc::web::Form;
 use crate::proto::grpc::web::text::{self, BYTES, GROUP, Stretch};
-use crate::proto::{Child, Input, Look, Out, PayloadHint};
+use crate::proto::{Out, forward_out};
 
 /// Groups of base64 of one run of bytes whose places are told apart. What lies behind
 /// them is told as a whole: a piece a group is ten times the bytes of the group.
@@ -58,29 +57,7 @@ impl WebOut<'_> {
 }
 
 impl Out for WebOut<'_> {
-    fn wants(&self, level: Level) -> bool {
-        self.inner.wants(level)
-    }
-
-    fn look(&self, level: Level) -> Look {
-        self.inner.look(level)
-    }
-
-    fn reopens(&self) -> bool {
-        self.inner.reopens()
-    }
-
-    fn mark(&mut self) {
-        self.inner.mark();
-    }
-
-    fn payload_cap(&self) -> usize {
-        self.inner.payload_cap()
-    }
-
-    fn now(&self) -> Moment {
-        self.inner.now()
-    }
+    forward_out!();
 
     fn moment(&self, side: Side, offset: u64) -> Moment {
         match self.stretches(side) {
@@ -141,54 +118,5 @@ impl Out for WebOut<'_> {
             draft.detail = Some(detail);
         }
         self.inner.emit(draft);
-    }
-
-    fn finding(&mut self, finding: Finding) {
-        self.inner.finding(finding);
-    }
-
-    fn finding_at(&mut self, finding: Finding, at: Moment) {
-        self.inner.finding_at(finding, at);
-    }
-
-    fn inflated(&mut self, bytes: u64) {
-        self.inner.inflated(bytes);
-    }
-
-    fn open(&mut self, child: Child<'_>) -> bool {
-        self.inner.open(child)
-    }
-
-    fn pass(&mut self, key: u64, side: Side, offset: u64, data: &[u8]) {
-        self.inner.pass(key, side, offset, data);
-    }
-
-    fn pass_made(&mut self, key: u64, side: Side, source: Range<u64>, data: &[u8], exact: bool) {
-        self.inner.pass_made(key, side, source, data, exact);
-    }
-
-    fn tell(&mut self, key: u64, input: Input<'_>) {
-        self.inner.tell(key, input);
-    }
-
-    fn close(&mut self, key: u64) {
-        self.inner.close(key);
-    }
-
-    fn decode(
-        &mut self,
-        hint: &PayloadHint<'_>,
-        data: &[u8],
-        detail: Option<(&mut Detail, BufferId)>,
-    ) -> Option<Vec<Finding>> {
-        self.inner.decode(hint, data, detail)
-    }
-
-    fn demands(&self, hint: &PayloadHint<'_>) -> bool {
-        self.inner.demands(hint)
-    }
-
-    fn method_pattern(&self, path: &str) -> Option<&'static str> {
-        self.inner.method_pattern(path)
     }
 }

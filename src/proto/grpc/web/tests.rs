@@ -124,6 +124,47 @@ fn call(form: Form, size: usize, cuts: &[usize]) -> World {
     w
 }
 
+/// What the connection does is told through both worlds: of text, and of a content coding.
+#[test]
+fn a_connection_is_known_through_it() {
+    use crate::event::Level;
+    use crate::proto::{Abort, Path};
+    for (kind, coding) in [
+        ("application/grpc-web", None),
+        ("application/grpc-web-text", None),
+        ("application/grpc-web", Some("gzip")),
+    ] {
+        let mut w = World::new(1460);
+        w.r.path = Path { retransmissions: 3, round_trip: Some(1_200_000), ..Path::default() };
+        match coding {
+            Some(c) => w.heads_coded(kind, c),
+            None => w.heads(kind, kind),
+        };
+        w.r.path.retransmissions = 5;
+        let down = frame(0x80, b"grpc-status: 14\r\n");
+        let down = match (coding, kind.ends_with("text")) {
+            (Some(_), _) => gzip(&down),
+            (_, true) => STANDARD.encode(down).into_bytes(),
+            _ => down,
+        };
+        w.send(Side::Server, &down).end(Side::Server);
+        let call = w.r.events.iter().find(|e| e.level == Level::Exchange).unwrap();
+        let tree = &call.detail.as_ref().unwrap().tree;
+        assert_eq!(tree.number("grpc.round_trip_ns"), Some(1_200_000));
+        assert_eq!(tree.number("grpc.retransmissions"), Some(2));
+        let why = call.findings[0].detail.clone().unwrap_or_default();
+        assert!(why.ends_with("its connection: round trip 1.2 ms, 2 retransmissions"), "{why}");
+    }
+    let mut w = World::new(1460);
+    let path = (":path", "/user.UserService/GetUser");
+    let kind = ("content-type", "application/grpc-web");
+    w.head(Side::Client, &[(":method", "POST"), path, kind]);
+    w.r.abort = Abort::Goaway { last: 3, error: 0 };
+    w.r.input(&mut w.m, Input::Reset { side: Side::Server, code: 7 });
+    assert_eq!(w.r.codes(), ["grpc.refused"]);
+    assert!(w.summaries()[1].1.contains("refused by GOAWAY, never processed"));
+}
+
 /// Where no head was captured, the flag and the status say that it is gRPC-Web.
 #[test]
 fn trailers_are_known_without_a_head() {

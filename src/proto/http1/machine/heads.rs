@@ -313,10 +313,16 @@ impl Http1 {
     /// Which request the response at the front of the chunk answers.
     pub(super) fn awaited(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Awaited {
         let start = out.moment(Side::Server, c.offset);
+        let behind = out.path().waits.get(Side::Client.index()) == Some(&true);
         if let Some(o) = self.open.iter().find(|o| !o.done[1]) {
             let early = o.start.time.since(start.time) > MAX_EARLY_RESPONSE_NS;
-            return if early || self.strict && o.start.packet > start.packet {
+            // So it is of the first answer of a connection that was joined in the middle.
+            let strict = self.strict || c.offset == 0 && out.path().joined;
+            return if early || strict && o.start.packet > start.packet {
                 Awaited::Nobody
+            } else if behind && !o.done[0] && !c.last {
+                // The rest of the request was captured before, and comes now.
+                Awaited::Peer
             } else {
                 Awaited::Request(o.key)
             };
@@ -326,7 +332,6 @@ impl Http1 {
         // but not where what stands behind it waits for the answer itself, or the answer
         // may be one behind which there is no HTTP.
         let framed = is_framed(c.data);
-        let behind = out.path().waits.get(Side::Client.index()) == Some(&true);
         let off = match client.state {
             State::Off => true,
             State::Lost => client.stuck || client.lost.is_some() && !framed,

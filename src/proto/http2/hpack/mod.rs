@@ -13,3 +13,5 @@ pub(super) use decode::{Decoder, FieldList, Size};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

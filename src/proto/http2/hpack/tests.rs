@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::table::Lookup;
 use super::*;
 use crate::base::BufferId;
 use crate::field::{In, Kind, NoSink, TreeSink};
@@ -70,6 +71,29 @@ fn c2_representations() {
     assert_eq!(d.table().size(), 0);
 }
 
+/// The dynamic table, newest first, and its size.
+fn table(d: &Decoder) -> (Vec<String>, usize) {
+    let text = |b: &[u8]| String::from_utf8(b.to_vec()).unwrap();
+    let mut all = Vec::new();
+    while let Lookup::Found(f) = d.table().get(62 + all.len() as u32) {
+        all.push(format!("{}: {}", text(f.name), text(f.value)));
+    }
+    (all, d.table().size())
+}
+
+/// The table after each of the requests of C.3 and C.4: what is newest stands first, and
+/// what was there before stays behind it.
+fn requests(d: &mut Decoder, blocks: [&str; 3]) {
+    let grown =
+        ["custom-key: custom-value", "cache-control: no-cache", ":authority: www.example.com"];
+    for (n, (b, size)) in blocks.iter().zip([57, 110, 164]).enumerate() {
+        assert_eq!(good(d, b), REQUESTS[n]);
+        let want: Vec<String> = grown[2 - n..].iter().map(|s| (*s).to_owned()).collect();
+        assert_eq!(table(d), (want, size));
+    }
+    assert_eq!(d.table().inserted(), 3);
+}
+
 const REQUESTS: [&[&str]; 3] = [
     &[":method: GET", ":scheme: http", ":path: /", ":authority: www.example.com"],
     &[
@@ -96,10 +120,7 @@ fn c3_requests_without_huffman() {
         "8286 84be 5808 6e6f 2d63 6163 6865",
         "8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65",
     ];
-    for (b, want) in blocks.iter().zip(REQUESTS) {
-        assert_eq!(good(d, b), want);
-    }
-    assert_eq!((d.table().size(), d.table().inserted()), (164, 3));
+    requests(d, blocks);
 }
 
 #[test]
@@ -110,10 +131,7 @@ fn c4_requests_with_huffman() {
         "8286 84be 5886 a8eb 1064 9cbf",
         "8287 85bf 4088 25a8 49e9 5ba9 7d7f 8925 a849 e95b b8e8 b4bf",
     ];
-    for (b, want) in blocks.iter().zip(REQUESTS) {
-        assert_eq!(good(d, b), want);
-    }
-    assert_eq!(d.table().size(), 164);
+    requests(d, blocks);
 }
 
 const COOKIE: &str = "set-cookie: foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1";
@@ -130,21 +148,18 @@ fn responses(blocks: [&str; 3]) {
     let [a, b, c] = blocks;
     let (date, location) =
         ("date: Mon, 21 Oct 2013 20:13:21 GMT", "location: https://www.example.com");
-    assert_eq!(good(d, a), [":status: 302", "cache-control: private", date, location]);
-    assert_eq!(d.table().size(), 222);
-    assert_eq!(good(d, b), [":status: 307", "cache-control: private", date, location]);
-    assert_eq!(d.table().size(), 222);
+    let (private, coding) = ("cache-control: private", "content-encoding: gzip");
+    let holds = |d: &Decoder, want: &[&str], size| {
+        assert_eq!(table(d), (want.iter().map(|s| (*s).to_owned()).collect(), size));
+    };
+    assert_eq!(good(d, a), [":status: 302", private, date, location]);
+    holds(d, &[location, date, private, ":status: 302"], 222);
+    assert_eq!(good(d, b), [":status: 307", private, date, location]);
+    holds(d, &[":status: 307", location, date, private], 222);
     let date = "date: Mon, 21 Oct 2013 20:13:22 GMT";
-    let want = [
-        ":status: 200",
-        "cache-control: private",
-        date,
-        location,
-        "content-encoding: gzip",
-        COOKIE,
-    ];
-    assert_eq!(good(d, c), want);
-    assert_eq!((d.table().size(), d.table().inserted()), (215, 8));
+    assert_eq!(good(d, c), [":status: 200", private, date, location, coding, COOKIE]);
+    holds(d, &[COOKIE, coding, date], 215);
+    assert_eq!(d.table().inserted(), 8);
 }
 
 #[test]
