@@ -13,9 +13,15 @@ pub const MAX_PACKET_BYTES: usize = 1 << 20;
 /// Largest pcapng block that is believed: a secrets block with many keys.
 pub const MAX_BLOCK_BYTES: usize = 16 << 20;
 
-/// Bytes of packets that wait in the kernel while capturing: a reader that is held
-/// up for some tenths of a second on a busy loopback loses nothing.
-pub const LIVE_RING_BYTES: usize = 64 << 20;
+/// Bytes of packets that wait in the kernel while capturing, unless told otherwise
+/// (`--buffer`): a program that stands still for two seconds on a busy loopback (some
+/// 200,000 small packets a second, each with a head of 96 bytes) loses nothing.
+pub const LIVE_RING_BYTES: usize = 128 << 20;
+
+/// Bytes of packets that wait in memory for whoever reads them while capturing: a reader
+/// that stands still, or a pipe that nobody empties, loses nothing before this. What comes
+/// then waits in the kernel, and what that drops is counted.
+pub const LIVE_QUEUE_BYTES: usize = 512 << 20;
 
 /// Interfaces kept of one pcapng section: obsolete packet blocks number them in
 /// 16 bits, and `any` on the largest hosts sees some thousands.

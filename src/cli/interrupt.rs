@@ -13,12 +13,6 @@ const GRACE: Duration = Duration::from_millis(300);
 pub(super) struct Interrupted(Arc<AtomicBool>);
 
 impl Interrupted {
-    /// The flag itself, for those that do not know the command line.
-    #[cfg(all(feature = "live", target_os = "linux"))]
-    pub(super) fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
-    }
-
     pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -48,4 +42,18 @@ pub(super) fn watch_for(grace: Duration, status: i32) -> Interrupted {
         }
     });
     flag
+}
+
+/// Tells `hear` of each SIGINT, SIGTERM and SIGHUP, and how many came before it.
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub(super) fn hear(mut hear: impl FnMut(i32, u32) + Send + 'static) {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else {
+        return;
+    };
+    std::thread::spawn(move || {
+        for (before, signal) in (0..).zip(signals.forever()) {
+            hear(signal, before);
+        }
+    });
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::base::limits::{MAX_KEYLOG_SECRETS, MAX_SECRET_BYTES};
 
@@ -98,6 +98,8 @@ pub struct Secrets {
     full: AtomicBool,
     /// Looks whether more has come.
     refresh: RwLock<Option<Refresh>>,
+    /// Sessions that were opened with what is here, in the order in which they were.
+    used: RwLock<(HashSet<ClientRandom>, Vec<ClientRandom>)>,
 }
 
 type Refresh = Box<dyn Fn(&Secrets) + Send + Sync>;
@@ -190,6 +192,21 @@ impl Secrets {
     #[must_use]
     pub fn randoms(&self) -> Vec<ClientRandom> {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).order.clone()
+    }
+
+    /// A session's secrets were of use.
+    pub fn note_used(&self, whose: &ClientRandom) {
+        let mut used = self.used.write().unwrap_or_else(PoisonError::into_inner);
+        let (known, order) = &mut *used;
+        if order.len() < MAX_KEYLOG_SECRETS && known.insert(*whose) {
+            order.push(*whose);
+        }
+    }
+
+    /// Sessions whose secrets were of use, in whatever conversation.
+    #[must_use]
+    pub fn used(&self) -> Vec<ClientRandom> {
+        self.used.read().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
     /// Takes the lines of a key log: whole lines, of any content. Those that say nothing

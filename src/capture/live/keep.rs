@@ -4,12 +4,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::CaptureTime;
 use crate::capture::store::Spool;
 use crate::capture::write::PcapNgWriter;
-use crate::capture::{ByteOrder, LinkType, PacketStore};
+use crate::capture::{ByteOrder, LinkType, PacketStore, Secrets};
 
 /// Writes pcapng, a batch at a time.
 ///
@@ -21,6 +21,42 @@ pub(super) struct Keep {
     to: To,
     /// Bytes of the file before the batch.
     written: u64,
+    /// Nothing more is written: that failed, or all is over.
+    closed: bool,
+}
+
+/// Adds to what a capture keeps, beside its packets; from any thread.
+#[derive(Clone)]
+pub struct Keeper(Arc<Mutex<Keep>>);
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keeper")
+    }
+}
+
+impl Keeper {
+    pub(super) const fn new(keep: Arc<Mutex<Keep>>) -> Self {
+        Self(keep)
+    }
+
+    /// Writes a decryption secrets block behind the packets that were written so far.
+    ///
+    /// # Errors
+    /// Those of the file. What could not be written before is not tried again.
+    pub fn secrets(&self, secrets: &Secrets) -> io::Result<()> {
+        let mut keep = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if keep.closed {
+            return Ok(());
+        }
+        keep.blocks.secrets(secrets)?;
+        keep.flush()
+    }
+
+    /// Nothing is written from now on: what is being written is written to its end first.
+    pub fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+    }
 }
 
 enum To {
@@ -47,7 +83,7 @@ impl Keep {
 
     fn new(to: To) -> io::Result<Self> {
         let blocks = PcapNgWriter::new(Vec::new(), ByteOrder::default())?;
-        let mut keep = Self { blocks, to, written: 0 };
+        let mut keep = Self { blocks, to, written: 0, closed: false };
         // An empty capture is one as well.
         keep.flush()?;
         Ok(keep)
@@ -66,6 +102,15 @@ impl Keep {
         let behind = data.len().next_multiple_of(4) + 4;
         let at = self.blocks.get_mut().len().saturating_sub(behind);
         Ok(self.written.saturating_add(at as u64))
+    }
+
+    /// Nothing more is to be written.
+    pub(super) const fn close(&mut self) {
+        self.closed = true;
+    }
+
+    pub(super) const fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Writes what was taken.

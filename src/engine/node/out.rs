@@ -179,6 +179,7 @@ impl Out for NodeOut<'_> {
     fn used_secrets(&mut self, whose: &ClientRandom) {
         if !self.shared.used_secrets.contains(whose) {
             self.shared.used_secrets.push(*whose);
+            self.shared.secrets.note_used(whose);
         }
     }
 
