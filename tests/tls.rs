@@ -275,7 +275,7 @@ fn late_secrets_are_waited_for_where_more_is_expected() {
     let late = Arc::new(Secrets::default());
     let text = all.clone();
     let calls = std::sync::atomic::AtomicU32::new(0);
-    late.watch(move |s| {
+    late.watch(move |s, _| {
         // Each look brings some lines more, as a file does that others write.
         let n = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) as usize;
         if let Some(line) = text.lines().nth(n) {

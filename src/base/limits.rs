@@ -91,6 +91,16 @@ pub const MAX_PEER_WAIT_BYTES: usize = 1 << 20;
 /// Nanoseconds of capture time that one direction waits for the other.
 pub const MAX_PEER_WAIT_NS: u64 = 10_000_000_000;
 
+/// Nanoseconds of capture time that a connection waits for secrets while packets are
+/// captured: programs log their keys when they have them, in the handshake, but what brings
+/// the log here may be slow. Until then its events are held back.
+pub const MAX_SECRET_WAIT_NS: u64 = 10_000_000_000;
+/// Bytes of packets that all connections which wait for secrets may keep together. Beyond
+/// it those wait no longer that have most.
+pub const MAX_SECRET_WAIT_BYTES: usize = 128 << 20;
+/// Nanoseconds of capture time between two looks for their secrets.
+pub const SECRET_LOOK_NS: u64 = 20_000_000;
+
 /// Bytes after which probing gives up and calls a stream opaque: two HTTP/2
 /// frames of the default size, of which the second proves the first.
 pub const MAX_PROBE_BYTES: usize = 40 << 10;

@@ -9,6 +9,7 @@ use crate::engine::decode_as::DecodeAs;
 use crate::engine::fields;
 use crate::engine::node::Node;
 use crate::engine::shared::{Ledger, Shared};
+use crate::engine::waiting::Parked;
 use crate::event::{Detail, Draft, Level};
 use crate::field::{Tree, Value};
 use crate::finding::Finding;
@@ -138,6 +139,10 @@ pub(super) struct Stack {
     pub told_end: bool,
     /// Bytes read and inflated since the last checkpoint.
     pub since_checkpoint: u64,
+    /// Packets that wait until secrets have come.
+    pub parked: Option<Parked>,
+    /// It waits for secrets no more.
+    pub impatient: bool,
 }
 
 /// Hands out what has been found so far, where one packet brings very much.
@@ -280,6 +285,8 @@ impl Stack {
             unmeasured: 0,
             told_end: false,
             since_checkpoint: 0,
+            parked: None,
+            impatient: false,
         }
     }
 
@@ -368,6 +375,15 @@ impl Stack {
             self.close(shared, true);
         }
         notes
+    }
+
+    /// What its machines wait with may go on now.
+    pub(super) fn retry(&mut self, shared: &mut Shared, hand_out: HandOut<'_>) {
+        self.with(shared, hand_out, |to| {
+            to.root.retry(to.shared);
+            to.relieve();
+            SegmentNotes::default()
+        });
     }
 
     /// A datagram of it.
@@ -510,6 +526,8 @@ impl Stack {
             unmeasured: 0,
             told_end: false,
             since_checkpoint: 0,
+            parked: None,
+            impatient: self.impatient,
         })
     }
 
@@ -521,7 +539,8 @@ impl Stack {
     /// Counts its memory anew.
     pub(super) fn measure(&mut self, flow: &Flow) -> usize {
         let held = if let Flow::Tcp(t) = flow { t.memory() } else { 0 };
-        self.memory = size_of::<Self>() + held + self.root.memory();
+        let parked = self.parked.as_ref().map_or(0, Parked::memory);
+        self.memory = size_of::<Self>() + held + self.root.memory() + parked;
         self.memory
     }
 

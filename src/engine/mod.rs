@@ -20,6 +20,7 @@ pub mod polling;
 mod replay;
 mod shared;
 pub mod specimen;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -192,6 +193,7 @@ pub struct Engine {
     inflated: u64,
     packets: u64,
     finished: bool,
+    waiting: waiting::Waiting,
 }
 
 impl Engine {
@@ -211,6 +213,7 @@ impl Engine {
             inflated: 0,
             packets: 0,
             finished: false,
+            waiting: waiting::Waiting::default(),
         }
     }
 
@@ -231,6 +234,7 @@ impl Engine {
         for (_, f) in odd {
             self.capture_finding(f, sink);
         }
+        self.look_for_secrets(0, sink);
     }
 
     fn capture_finding(&mut self, finding: &Finding, sink: &mut dyn EventSink) {
@@ -266,6 +270,14 @@ impl Engine {
             (Some(ends), Content::Tcp(s)) => Some((ends, self.flows.tcp(ends, s, now))),
             (Some(ends), Content::Udp(_)) => Some((ends, self.flows.udp(ends, now))),
             _ => None,
+        };
+        let place = match (place, &decoded.content) {
+            (Some((ends, Place::Live { slot, .. })), Content::Tcp(s))
+                if self.makes_room(slot, &decoded.content, sink) =>
+            {
+                Some((ends, self.flows.tcp(ends, s, now)))
+            }
+            (place, _) => place,
         };
         self.let_go(sink);
         match place {
@@ -307,6 +319,10 @@ impl Engine {
         from_a: bool,
         sink: &mut dyn EventSink,
     ) {
+        if self.park(packet, decoded, slot, from_a, sink) {
+            return;
+        }
+        self.be_patient(slot);
         let Some(c) = self.flows.get_mut(slot) else { return };
         let Some(stack) = &mut c.state else { return };
         let next = &mut self.numbering;
@@ -339,6 +355,7 @@ impl Engine {
         self.inflated += std::mem::take(&mut self.shared.inflated);
         let info = &stack.info;
         numbered(&mut self.shared, &mut self.numbering, Some(info), sink);
+        self.waits_now(slot);
         self.after(slot, packet.data.len(), sink);
         self.flows.fed(slot, self.shared.now);
     }
@@ -377,6 +394,7 @@ impl Engine {
             return;
         }
         if self.options.checkpoints
+            && stack.parked.is_none()
             && let Some(checkpoint) = due(stack, &c.flow, self.shared.now.packet)
         {
             sink.checkpoint(checkpoint);
@@ -433,6 +451,7 @@ impl Engine {
             };
             // What the packet being worked on has brought stays apart.
             let found = std::mem::take(&mut self.shared.found);
+            self.go_on_outside(&mut conversation.flow, &mut stack, sink);
             let next = &mut self.numbering;
             let hand_out = &mut |shared: &mut Shared, info: &ConversationInfo| {
                 numbered(shared, next, Some(info), sink);
@@ -461,6 +480,7 @@ impl Engine {
             self.shared.finding(f, "ip");
         }
         self.flush(None, sink);
+        self.wait_no_more(sink);
         self.flows.finish();
         self.let_go(sink);
         self.numbering.finish(sink);

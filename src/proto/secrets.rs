@@ -98,11 +98,21 @@ pub struct Secrets {
     full: AtomicBool,
     /// Looks whether more has come.
     refresh: RwLock<Option<Refresh>>,
+    watched: AtomicBool,
     /// Sessions that were opened with what is here, in the order in which they were.
     used: RwLock<(HashSet<ClientRandom>, Vec<ClientRandom>)>,
 }
 
-type Refresh = Box<dyn Fn(&Secrets) + Send + Sync>;
+type Refresh = Box<dyn Fn(&Secrets, Urgency) + Send + Sync>;
+
+/// How much it matters that all that has come is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// It will be looked again: where that was done a moment ago, it need not be now.
+    Now,
+    /// Once more, before it is too late.
+    Sure,
+}
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,14 +148,15 @@ impl Secrets {
     }
 
     /// `look` adds what has come since it was last called. It must not wait.
-    pub fn watch(&self, look: impl Fn(&Self) + Send + Sync + 'static) {
+    pub fn watch(&self, look: impl Fn(&Self, Urgency) + Send + Sync + 'static) {
         *self.refresh.write().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(look));
+        self.watched.store(true, Ordering::Release);
     }
 
     /// Whether there is anybody who looks for more.
     #[must_use]
     pub fn is_watched(&self) -> bool {
-        self.refresh.read().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.watched.load(Ordering::Acquire)
     }
 
     /// Packets come while secrets do: from now on it is looked for more where a secret is
@@ -156,9 +167,13 @@ impl Secrets {
 
     /// Looks whether more has come; gives whether it has.
     pub fn look(&self) -> bool {
+        self.look_with(Urgency::Sure)
+    }
+
+    fn look_with(&self, urgency: Urgency) -> bool {
         let before = self.version();
         if let Some(look) = &*self.refresh.read().unwrap_or_else(PoisonError::into_inner) {
-            look(self);
+            look(self, urgency);
         }
         self.version() != before
     }
@@ -166,8 +181,13 @@ impl Secrets {
     /// The secret of a session. Where it is missing, it is looked whether more has come.
     #[must_use]
     pub fn get(&self, label: Label, random: &ClientRandom) -> Option<Secret> {
-        self.known(label, random)
-            .or_else(|| if self.grows() && self.look() { self.known(label, random) } else { None })
+        self.known(label, random).or_else(|| {
+            if self.grows() && self.look_with(Urgency::Now) {
+                self.known(label, random)
+            } else {
+                None
+            }
+        })
     }
 
     fn known(&self, label: Label, random: &ClientRandom) -> Option<Secret> {
@@ -371,7 +391,7 @@ mod tests {
     fn what_comes_late_is_looked_for_where_it_is_missed() {
         let s = Secrets::default();
         assert!(s.get(Label::Master, &random()).is_none());
-        s.watch(|s| {
+        s.watch(|s, _| {
             s.add(format!("CLIENT_RANDOM {R} 0102").as_bytes());
         });
         assert!(s.get(Label::Master, &random()).is_none());
