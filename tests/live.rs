@@ -7,6 +7,8 @@
 
 #[path = "live/peers.rs"]
 mod peers;
+#[path = "live/tls.rs"]
+mod tls;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -19,10 +21,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use tls::Way;
+
 /// By then everything must have come about; a test waits no longer than it must.
 const DEADLINE: Duration = Duration::from_secs(100);
 /// Round trips of each pair: two messages each.
-const ROUNDS: usize = 5_000;
+const ROUNDS: usize = 50_000;
+/// So long whoever reads the output stands still, and then the program itself.
+const STILL: Duration = Duration::from_secs(2);
+/// So long keys come behind what they open.
+const LATE: Duration = Duration::from_millis(700);
 /// Set for the test that runs in a namespace.
 const INSIDE: &str = "FRAMESCOPE_TEST_NAMESPACE";
 
@@ -191,36 +199,64 @@ fn complete(all: &BTreeMap<String, u32>) {
     assert_eq!(all.len(), 4 * ROUNDS);
 }
 
-#[test]
-fn twenty_thousand_messages_come_each_once() {
-    alone("twenty_thousand_messages_come_each_once", || {
-        let file = Scratch::new("live");
-        let schema = schema();
-        let arguments = ["--format", "json", "--proto", &schema, "-w", file.text()];
-        let Some((capture, out)) = Capture::start(&arguments) else { return };
-        let reader = std::thread::spawn(move || {
-            BufReader::new(out).lines().map_while(Result::ok).collect::<Vec<String>>()
-        });
-        let begun = Instant::now();
-        let ports = tokio::runtime::Runtime::new()
-            .unwrap()
-            .block_on(async { tokio::time::timeout(DEADLINE, peers::talk(ROUNDS)).await })
-            .expect("the peers are done in time")
-            .unwrap();
-        let talked = begun.elapsed();
-        let last = capture.end();
-        let lines = reader.join().unwrap();
-        println!("live: {} events in {talked:?}; {last}", lines.len());
-        assert!(last.contains("none dropped by the kernel, kept in"), "{last}");
-        complete(&said(lines.into_iter(), ports));
+/// 100,000 messages of each protocol, while whoever reads the output stands still for a
+/// while, and then the program itself.
+fn each_message_comes_once(name: &str, encrypted: bool) {
+    let file = Scratch::new(name);
+    let keys = Scratch::new(&format!("{name}-keys"));
+    let schema = schema();
+    let way = if encrypted { Way::tls(&keys.0, LATE).unwrap() } else { Way::Clear };
+    let mut arguments = vec!["--format", "json", "--proto", &schema, "-w", file.text()];
+    if encrypted {
+        arguments.extend(["--keylog", keys.text()]);
+    }
+    let Some((capture, out)) = Capture::start(&arguments) else { return };
+    let reader = std::thread::spawn(move || {
+        let mut lines = BufReader::new(out).lines().map_while(Result::ok);
+        let mut all: Vec<String> = lines.by_ref().take(1_000).collect();
+        std::thread::sleep(STILL);
+        all.extend(lines);
+        all
+    });
+    let begun = Instant::now();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let peers = runtime
+        .spawn(async move { tokio::time::timeout(DEADLINE, peers::talk(ROUNDS, way)).await });
+    std::thread::sleep(Duration::from_millis(500));
+    capture.signal("-STOP");
+    std::thread::sleep(STILL);
+    capture.signal("-CONT");
+    let ports = runtime.block_on(peers).unwrap().expect("the peers are done in time").unwrap();
+    let talked = begun.elapsed();
+    let last = capture.end();
+    let lines = reader.join().unwrap();
+    let took = begun.elapsed();
+    println!("{name}: {} events of {talked:?} after {took:?}; {last}", lines.len());
+    assert!(last.contains("none dropped by the kernel, kept in"), "{last}");
+    assert_eq!(last.contains("with the secrets of 2 TLS sessions"), encrypted, "{last}");
+    complete(&said(lines.into_iter(), ports));
 
-        // The file has the same.
-        let print = Command::new(env!("CARGO_BIN_EXE_framescope"))
-            .args(["print", "--format", "json", "--proto", &schema, file.text()])
-            .output()
-            .unwrap();
-        assert!(print.status.success());
-        complete(&said(print.stdout.lines().map_while(Result::ok), ports));
+    // The file has the same, and needs no key log. (In clear, others look at it.)
+    if !encrypted {
+        return;
+    }
+    let print = Command::new(env!("CARGO_BIN_EXE_framescope"))
+        .args(["print", "--format", "json", "--proto", &schema, file.text()])
+        .output()
+        .unwrap();
+    assert!(print.status.success());
+    complete(&said(print.stdout.lines().map_while(Result::ok), ports));
+}
+
+#[test]
+fn a_hundred_thousand_messages_come_each_once() {
+    alone("a_hundred_thousand_messages_come_each_once", || each_message_comes_once("live", false));
+}
+
+#[test]
+fn a_hundred_thousand_encrypted_messages_come_each_once() {
+    alone("a_hundred_thousand_encrypted_messages_come_each_once", || {
+        each_message_comes_once("live-tls", true);
     });
 }
 

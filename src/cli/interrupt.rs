@@ -1,18 +1,29 @@
 //! Ctrl-C: end with what there is.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How long the main loop has to notice before the process ends without it:
 /// it may be blocked on a pipe that says nothing, with all its output written.
 const GRACE: Duration = Duration::from_millis(300);
 
-/// Whether Ctrl-C was pressed.
+/// Whether Ctrl-C was pressed, and whether the main loop gets on with its work.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Interrupted(Arc<AtomicBool>);
+pub(super) struct Interrupted(Arc<AtomicBool>, Arc<AtomicU64>);
 
 impl Interrupted {
+    /// The main loop gets on.
+    pub(super) fn beat(&self) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it has.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    pub(super) fn beats(&self) -> u64 {
+        self.1.load(Ordering::Relaxed)
+    }
+
     pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -41,6 +41,7 @@ struct Printer {
     out: std::io::StdoutLock<'static>,
     failed: Option<std::io::Error>,
     begun: bool,
+    interrupted: Interrupted,
 }
 
 impl Printer {
@@ -81,6 +82,7 @@ impl Printer {
 
 impl EventSink for Printer {
     fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+        self.interrupted.beat();
         if event.draft.level != self.level || self.is_done() {
             if self.level == Level::Finding && (self.filter.is_some() || self.columns.is_some()) {
                 self.last = Some(event);
@@ -249,6 +251,7 @@ pub(super) fn stream(
         out: std::io::stdout().lock(),
         failed: None,
         begun: false,
+        interrupted: interrupted.clone(),
     };
     if let (Some(columns), false) = (&mut printer.columns, args.chosen.no_header) {
         columns.header(&mut printer.text);
@@ -261,6 +264,7 @@ pub(super) fn stream(
     while !printer.is_done() && !interrupted.is_set() {
         match source.poll() {
             Ok(Polled::Batch(batch)) => {
+                interrupted.beat();
                 packets += batch.len() as u64;
                 came = Instant::now();
                 told.batch(&batch);

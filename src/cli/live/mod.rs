@@ -187,13 +187,15 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
         (browser.live)(source, name, ready.options).map_err(Failure::Input)
     } else {
         // In the terminal Ctrl-C is a key.
-        let heard = Heard { stop, tally: Arc::clone(&tally), write: args.write.clone() };
+        let at_work = interrupt::Interrupted::default();
+        let (tally, write) = (Arc::clone(&tally), args.write.clone());
+        let heard = Heard { stop, at_work: at_work.clone(), tally, write };
         heard.begin(command.as_ref().map(Running::signal));
         if command.is_none() {
             eprintln!("listening on {}; Ctrl-C ends", clean(&name));
         }
         // The source ends when it is told to stop, with the last packets handed out.
-        print::stream(&as_print, ready, source, &interrupt::Interrupted::default()).map(drop)
+        print::stream(&as_print, ready, source, &at_work).map(drop)
     };
     let status = command.as_ref().map_or(0, Running::end);
     let kept = kept.map(Kept::end);
@@ -225,6 +227,7 @@ fn not_begun(words: &[OsString], e: &std::io::Error) -> ExitCode {
 /// What is done when a signal comes.
 struct Heard {
     stop: Arc<AtomicBool>,
+    at_work: interrupt::Interrupted,
     tally: Arc<Tally>,
     write: Option<PathBuf>,
 }
@@ -233,7 +236,7 @@ impl Heard {
     /// The first ends the capture, or is handed on to the command, with which the capture
     /// ends; the second ends all at once.
     fn begin(self, hand_on: Option<impl Fn(i32) -> bool + Send + 'static>) {
-        let Self { stop, tally, write } = self;
+        let Self { stop, at_work, tally, write } = self;
         interrupt::hear(move |signal, before| {
             if before == 0 && hand_on.as_ref().is_some_and(|h| h(signal)) {
                 return;
@@ -243,9 +246,9 @@ impl Heard {
                     h(signal_hook::consts::SIGTERM);
                 }
                 stop.store(true, Ordering::Relaxed);
-                let (tally, write) = (Arc::clone(&tally), write.clone());
+                let (tally, write, at_work) = (Arc::clone(&tally), write.clone(), at_work.clone());
                 std::thread::spawn(move || {
-                    stalled(&tally);
+                    stalled(&at_work);
                     leave(&tally, write.as_deref());
                 });
             } else {
@@ -255,13 +258,13 @@ impl Heard {
     }
 }
 
-/// Comes back when nobody has taken a packet for a while.
-fn stalled(tally: &Tally) {
-    let mut last = (tally.handed(), Instant::now());
+/// Comes back when printing has not got on for a while: nobody reads what is written.
+fn stalled(at_work: &interrupt::Interrupted) {
+    let mut last = (at_work.beats(), Instant::now());
     while last.1.elapsed() < GRACE {
         std::thread::sleep(GRACE / 50);
-        if tally.handed() != last.0 {
-            last = (tally.handed(), Instant::now());
+        if at_work.beats() != last.0 {
+            last = (at_work.beats(), Instant::now());
         }
     }
 }
