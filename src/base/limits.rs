@@ -18,6 +18,9 @@ pub const MAX_BLOCK_BYTES: usize = 16 << 20;
 /// 200,000 small packets a second, each with a head of 96 bytes) loses nothing.
 pub const LIVE_RING_BYTES: usize = 128 << 20;
 
+/// Ends of connections whose processes are remembered while capturing: some 200 bytes each.
+pub const MAX_SOCKETS: usize = 1 << 15;
+
 /// Bytes of packets that wait in memory for whoever reads them while capturing: a reader
 /// that stands still, or a pipe that nobody empties, loses nothing before this. What comes
 /// then waits in the kernel, and what that drops is counted.

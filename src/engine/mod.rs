@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use crate::base::limits::{DEFAULT_STATE_BYTES, PAYLOAD_BYTES};
 use crate::base::{ConversationId, EventId, Moment, PacketId, Side};
-use crate::capture::{Batch, Packet, TLS_KEY_LOG};
+use crate::capture::{Batch, Packet, Processes, TLS_KEY_LOG};
 use crate::event::{Draft, Event, Level};
 use crate::finding::Finding;
 use crate::flow::{Flow, FlowTable, Found as Place, Released, SegmentNotes, SlotId, Why};
@@ -77,6 +77,8 @@ pub struct Options {
     /// Learns from the messages of calls what their schemas are: one reading of the
     /// capture does, and no replay.
     pub learn: Option<Arc<Learnt>>,
+    /// Whose the ends of connections are, where that is known while they are captured.
+    pub processes: Option<Arc<Processes>>,
 }
 
 impl Default for Options {
@@ -91,6 +93,7 @@ impl Default for Options {
             decode_as: Vec::new(),
             secrets: Arc::default(),
             learn: None,
+            processes: None,
         }
     }
 }
@@ -325,6 +328,9 @@ impl Engine {
         self.be_patient(slot);
         let Some(c) = self.flows.get_mut(slot) else { return };
         let Some(stack) = &mut c.state else { return };
+        if let Some(known) = &self.options.processes {
+            stack.info.ask_whose(known);
+        }
         let next = &mut self.numbering;
         let hand_out = &mut |shared: &mut Shared, info: &ConversationInfo| {
             numbered(shared, next, Some(info), sink);

@@ -170,6 +170,9 @@ impl Engine {
         let Some(stack) = self.flows.get_mut(slot).and_then(|c| c.state.as_mut()) else {
             return false;
         };
+        if let Some(known) = &self.options.processes {
+            stack.info.ask_whose(known);
+        }
         let id = stack.info.id;
         let Some(parked) = &mut stack.parked else { return false };
         let bytes = packet.data.len() + EACH;

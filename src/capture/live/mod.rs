@@ -10,6 +10,7 @@ mod keep;
 pub mod namespace;
 mod ring;
 mod shape;
+mod sockets;
 mod taker;
 
 use std::fmt::Write as _;
@@ -26,8 +27,9 @@ use self::keep::Keep;
 use self::namespace::{Namespace, within};
 use self::ring::{Head, Ring};
 use self::shape::Shape;
+use self::sockets::Sockets;
 use self::taker::Taker;
-use super::{Batch, CaptureError, PacketStore, Polled, Source};
+use super::{Batch, CaptureError, PacketStore, Polled, Processes, Source};
 use crate::base::limits::LIVE_RING_BYTES;
 
 pub use self::keep::Keeper;
@@ -69,6 +71,8 @@ pub struct LiveOptions {
     pub stop: Arc<AtomicBool>,
     /// What the capture comes to.
     pub tally: Arc<Tally>,
+    /// Where it is told whose the ends of connections are.
+    pub processes: Option<Arc<Processes>>,
 }
 
 /// What a capture has come to; may be looked at from anywhere, at any time.
@@ -111,6 +115,7 @@ pub struct Live {
     /// Nobody takes batches any more.
     left: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    _sockets: Option<Sockets>,
 }
 
 /// Begins to capture: packets that come after this has returned are in it.
@@ -143,6 +148,8 @@ pub fn open(options: LiveOptions) -> Result<Live, CaptureError> {
     let tally = Arc::clone(&options.tally);
     let (sender, batches) = channel();
     let (queued, left) = (Arc::default(), Arc::default());
+    let watch = |p: &Arc<Processes>| Sockets::watch(options.namespace.clone(), Arc::clone(p));
+    let sockets = options.processes.as_ref().map(watch);
     let taker = Taker::new(name.clone(), (ring, shape), options, keep.clone());
     let thread = {
         let (queued, left) = (Arc::clone(&queued), Arc::clone(&left));
@@ -150,7 +157,17 @@ pub fn open(options: LiveOptions) -> Result<Live, CaptureError> {
         std::thread::Builder::new().name("capture".to_owned()).spawn(work)
     };
     let thread = thread.map_err(|e| failed(format!("no thread can be begun: {e}")))?;
-    Ok(Live { name, store, keep, tally, batches, queued, left, thread: Some(thread) })
+    Ok(Live {
+        name,
+        store,
+        keep,
+        tally,
+        batches,
+        queued,
+        left,
+        thread: Some(thread),
+        _sockets: sockets,
+    })
 }
 
 /// Opens the interface of that name; `None` where there is none.

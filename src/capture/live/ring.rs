@@ -314,6 +314,60 @@ fn socket(head: Head) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// A socket that receives the first segments of TCP connections, of all interfaces, from
+/// their IP header on, as they come. In classic BPF:
+///
+/// ```text
+///  0 ldb [0]   1 and 0xf0    2 jeq 0x40 → 4      3 jeq 0x60 → 9, else no
+///  4 ldb [9]   5 jeq TCP     6 ldxb 4*([0]&0xf)  7 ldb [x+13]   8 ja → 12
+///  9 ldb [6]  10 jeq TCP    11 ldb [53]         12 jset SYN → yes, else no
+/// ```
+pub(super) fn beginnings() -> io::Result<OwnedFd> {
+    const LOAD: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
+    const LOAD_X: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_IND;
+    const HEAD: u32 = libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH;
+    const AND: u32 = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
+    const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    const JUMP: u32 = libc::BPF_JMP | libc::BPF_JA;
+    const BITS: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
+    const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+    let step = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+    let mut steps = [
+        step(LOAD, 0, 0, 0),
+        step(AND, 0, 0, 0xf0),
+        step(EQUAL, 1, 0, 0x40),
+        step(EQUAL, 5, 10, 0x60),
+        step(LOAD, 0, 0, 9),
+        step(EQUAL, 0, 8, 6),
+        step(HEAD, 0, 0, 0),
+        step(LOAD_X, 0, 0, 13),
+        step(JUMP, 0, 0, 3),
+        step(LOAD, 0, 0, 6),
+        step(EQUAL, 0, 3, 6),
+        step(LOAD, 0, 0, 53),
+        step(BITS, 0, 1, 2),
+        step(RETURN, 0, 0, 128),
+        step(RETURN, 0, 0, 0),
+    ];
+    let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+    let socket = socket(Head::Cooked)?;
+    set_at(&socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
+    bind(&socket, 0, libc::ETH_P_ALL as u16)?;
+    Ok(socket)
+}
+
+/// A socket by which the system is asked for single sockets (sock_diag(7)).
+pub(super) fn diagnosis() -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
+    // SAFETY: takes numbers alone.
+    let fd = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_SOCK_DIAG) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a descriptor that was just opened and that nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 fn link_address(interface: u32, protocol: u16) -> sockaddr_ll {
     sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,

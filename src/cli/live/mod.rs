@@ -143,7 +143,7 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
         logging = Some((folder, l));
     }
     // Before anything is captured: what is wrong with a filter or a schema is told at once.
-    let ready = print::ready(&as_print)?;
+    let mut ready = print::ready(&as_print)?;
     let mut name = args.interface();
     if let Some(f) = &filter {
         name = format!("{name}, {}", f.text());
@@ -159,8 +159,10 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
         duration: args.duration,
         write: args.write.clone(),
         reload: browser.is_some(),
+        processes: Some(Arc::default()),
         ..LiveOptions::default()
     };
+    ready.options.processes.clone_from(&options.processes);
     let (stop, tally) = (Arc::clone(&options.stop), Arc::clone(&options.tally));
     // Secrets come with the packets.
     ready.options.secrets.expect_more();
