@@ -8,7 +8,7 @@ use crate::capture::Process;
 use crate::field;
 use crate::tui::app::{App, Pane, scroll};
 use crate::tui::canvas::{Canvas, Parts, folded};
-use crate::tui::opener::Shown;
+use crate::tui::opener::{GONE, Shown};
 use crate::tui::theme::mark;
 use crate::tui::values;
 use crate::view::clean::clean;
@@ -173,7 +173,11 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer) {
     let Some(s) = app.current() else {
         c.title("Fields", theme.title(focused), theme.quiet());
         if app.selected.is_some() && app.unreadable == app.selected {
-            c.text(1, 1, "The capture cannot be read again at this place.", theme.notice());
+            let text = match app.let_go {
+                true => format!("Not to be opened: {GONE}."),
+                false => "The capture cannot be read again at this place.".to_owned(),
+            };
+            c.text(1, 1, &text, theme.notice());
         }
         return;
     };

@@ -67,6 +67,8 @@ pub struct LiveOptions {
     /// Whether packets will be read again ([`Source::store`]): from the file of
     /// `write`, or a temporary one.
     pub reload: bool,
+    /// Bytes that the temporary copy may have: the oldest packets go.
+    pub most_kept: Option<usize>,
     /// Set by others to end the capture: what came before is still handed out.
     pub stop: Arc<AtomicBool>,
     /// What the capture comes to.
@@ -139,7 +141,7 @@ pub fn open(options: LiveOptions) -> Result<Live, CaptureError> {
             CaptureError { name, what: format!("cannot be written: {e}") }
         })?),
         (None, Some(store)) => Some(
-            Keep::spool(store)
+            Keep::spool(store, options.most_kept)
                 .map_err(|e| failed(format!("no temporary copy can be made: {e}")))?,
         ),
         (None, None) => None,

@@ -254,8 +254,8 @@ fn take(
         file: 0,
         offset: 0,
     };
-    let kept = keep.map_or(Ok(0), |k| k.packet(shape.link, time, original_len, data));
-    meta.offset = *kept.as_ref().unwrap_or(&0);
+    let kept = keep.map_or(Ok((0, 0)), |k| k.packet(shape.link, time, original_len, data));
+    (meta.file, meta.offset) = *kept.as_ref().unwrap_or(&(0, 0));
     taken.packets.push((meta, at as u32));
     kept.map(drop)
 }

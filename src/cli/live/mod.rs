@@ -83,7 +83,12 @@ pub(super) struct Live {
     /// Takes K, M and G.
     #[arg(short = 'B', long, value_name = "SIZE", value_parser = size)]
     buffer: Option<usize>,
-    /// Keep the packets in this file, as pcapng. What is in it can be read at any time,
+    /// Bound the temporary copy that events are opened from in the terminal: of the oldest
+    /// packets only the lines stay, which say so. Takes K, M and G.
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "write")]
+    ring: Option<usize>,
+    /// Keep the packets in this file, as pcapng, with the secrets that opened TLS sessions in
+    /// it, and no others. What is in it can be read at any time,
     /// even if this program is killed.
     #[arg(short, long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -159,6 +164,7 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
         duration: args.duration,
         write: args.write.clone(),
         reload: browser.is_some(),
+        most_kept: args.ring,
         processes: Some(Arc::default()),
         ..LiveOptions::default()
     };
@@ -282,7 +288,7 @@ fn filter(expression: &[String], option: Option<Filter>) -> Result<Option<Filter
     match (expression.is_empty(), option) {
         (true, filter) => Ok(filter),
         (false, None) => {
-            let filter = bpf::compile(&expression.join(" "));
+            let filter = bpf::compile_all(&expression.join(" "));
             filter
                 .map(Some)
                 .map_err(|e| Failure::Argument("the capture filter cannot be read", e.to_string()))
