@@ -442,7 +442,7 @@ fn a_loopback_packet_comes_once() {
 #[test]
 fn what_the_kernel_drops_is_counted() {
     alone("what_the_kernel_drops_is_counted", || {
-        let arguments = ["--format", "json", "-l", "finding"];
+        let arguments = ["--format", "json", "-l", "finding", "--buffer", "32M"];
         let Some((capture, out)) = Capture::start(&arguments) else { return };
         let lines = follow(out);
         capture.signal("-STOP");

@@ -110,13 +110,14 @@ impl Engine {
     /// Before a packet of a conversation with state: whether its machines may wait for
     /// secrets.
     pub(super) fn be_patient(&mut self, slot: SlotId) {
-        let stack = self.flows.get_mut(slot).and_then(|c| c.state.as_ref());
-        let impatient = stack.is_none_or(|s| s.impatient);
         self.shared.awaits_secrets = false;
         // Packets are shown as they come.
-        self.shared.patient = !impatient
-            && self.options.secrets.grows()
-            && !self.shared.wants(crate::event::Level::Packet);
+        self.shared.patient =
+            self.options.secrets.grows() && !self.shared.wants(crate::event::Level::Packet);
+        if self.shared.patient {
+            let stack = self.flows.get(slot).and_then(|c| c.state.as_ref());
+            self.shared.patient = stack.is_some_and(|s| !s.impatient);
+        }
     }
 
     /// After it: keeps what comes next, where they do wait.
@@ -157,7 +158,9 @@ impl Engine {
         from_a: bool,
         sink: &mut dyn EventSink,
     ) -> bool {
-        if !self.flows.get(slot).is_some_and(|c| is_parked(c.state.as_deref())) {
+        if self.waiting.all.is_empty()
+            || !self.flows.get(slot).is_some_and(|c| is_parked(c.state.as_deref()))
+        {
             return false;
         }
         // What was put together of fragments is here now, and cannot be had again.

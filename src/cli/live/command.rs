@@ -140,7 +140,34 @@ pub(super) struct Running {
     state: Arc<State>,
     log: Option<PathBuf>,
     name: String,
-    _folder: Folder,
+    folder: Folder,
+}
+
+/// A hold on a command from elsewhere.
+pub(super) struct Hold {
+    state: Arc<State>,
+    folder: PathBuf,
+}
+
+impl Hold {
+    /// Hands a signal on to it; gives whether it still runs.
+    pub(super) fn signal(&self, signal: i32) -> bool {
+        if self.state.status().is_some() {
+            return false;
+        }
+        // A terminal tells all that run in its foreground, by itself.
+        if signal != signal_hook::consts::SIGINT || !is_in_foreground() {
+            self.state.send(signal_of(signal));
+        }
+        self.state.until(LONG_PATIENCE);
+        true
+    }
+
+    /// The program ends without it: it is told to end, and its keys are removed.
+    pub(super) fn let_go(&self) {
+        self.state.send(Signal::TERM);
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
 }
 
 struct State {
@@ -195,23 +222,12 @@ impl Running {
             stop.store(true, Ordering::Relaxed);
         });
         let name = program.to_string_lossy().into_owned();
-        Ok(Self { state, log, name, _folder: folder })
+        Ok(Self { state, log, name, folder })
     }
 
-    /// Hands a signal on to it; gives whether it still runs.
-    pub(super) fn signal(&self) -> impl Fn(i32) -> bool + Send + 'static {
-        let state = Arc::clone(&self.state);
-        move |signal| {
-            if state.status().is_some() {
-                return false;
-            }
-            // A terminal tells all that run in its foreground, by itself.
-            if signal != signal_hook::consts::SIGINT || !is_in_foreground() {
-                state.send(signal_of(signal));
-            }
-            state.until(LONG_PATIENCE);
-            true
-        }
+    /// For those who hear signals.
+    pub(super) fn hold(&self) -> Hold {
+        Hold { state: Arc::clone(&self.state), folder: self.folder.0.clone() }
     }
 
     /// Ends it, where it still runs, and gives its exit status as a shell does.

@@ -6,13 +6,13 @@ mod list;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use self::command::{Folder, Logging, Output, Running};
+use self::command::{Folder, Hold, Logging, Output, Running};
 use self::kept::Kept;
 
 use crate::capture::Source;
@@ -33,8 +33,21 @@ On a terminal this opens the list of events, which follows the newest until you 
 back to the end and follows again. Elsewhere, or with --format, --level, --time, -Y, -e or -x, it
 prints as `framescope print` does, each event as soon as its last packet has come.
 
-Each packet of the loopback is shown once, and whole. What the kernel had to drop is counted,
-and is the finding capture.kernel-drops.
+Each packet of the loopback is shown once, and whole. A reader that is slow holds nobody up:
+packets wait in memory, then in the kernel (--buffer); what that had to drop is counted, and is
+the finding capture.kernel-drops.
+
+COMMAND is run with SSLKEYLOGFILE and, for Node, NODE_OPTIONS=--tls-keylog naming a file that
+nobody else may read and that is gone in the end (a file that SSLKEYLOGFILE names already is
+used instead, and stays). That is read by curl, Python, browsers, and programs that stand on
+rustls or OpenSSL where they log keys at all; Go and Java programs must be told by themselves.
+What COMMAND writes goes to standard error; in the terminal it is shown when you leave.
+Signals are handed on to it. When it has ended, and the last packets have come, the capture
+ends, too; where the capture ends first, COMMAND is told to end (SIGTERM).
+
+Where a key log is followed and the keys of a connection are late, its events wait for them, in
+order and whole, up to 10 seconds; then it is shown as it is, encrypted. (In the terminal it is
+read again whenever they come.)
 
 Capturing takes a right that programs do not have by themselves: use sudo, or give it to this
 program once and for all:
@@ -47,11 +60,17 @@ Examples:
   framescope live -i eth0 -w day.pcapng        an interface; and keep the packets
   framescope live --format json | jq .summary  messages as JSON
   framescope live -l exchange --duration 10    calls and sessions of ten seconds
+  framescope live -- curl https://127.0.0.1:8443/
+                                               a program, decrypted
+  framescope live -w out.pcapng -- node app.js the same, kept with its secrets
+  framescope live -Y 'process.name == \"node\"'  whose traffic, by program
+  sudo framescope live --netns blue -i any     within a network namespace
   ssh host sudo tcpdump -i any -U -w - | framescope -
                                                another machine's packets
 
-Exit status: 0 done, also after Ctrl-C; 2 the command line is at fault, or capturing is not
-possible.";
+Exit status: 0 done, also after Ctrl-C; with COMMAND its own (128 and the number of a signal
+that ended it; 126 where it cannot be run, 127 where there is none); 2 the command line is at
+fault, or capturing is not possible.";
 
 /// `live`.
 #[derive(Debug, clap::Args)]
@@ -173,6 +192,14 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
     // Secrets come with the packets.
     ready.options.secrets.expect_more();
     let secrets = Arc::clone(&ready.options.secrets);
+    // In the terminal Ctrl-C is a key. Else it is heard from here on: a command that was begun
+    // is told.
+    let (at_work, hold) = (interrupt::Interrupted::default(), Arc::new(OnceLock::new()));
+    if browser.is_none() {
+        let (stop, at_work, hold) = (Arc::clone(&stop), at_work.clone(), Arc::clone(&hold));
+        let (tally, write) = (Arc::clone(&tally), args.write.clone());
+        Heard { stop, at_work, hold, tally, write }.begin();
+    }
     let source = live::open(options)?;
     let kept = args.write.is_some().then(|| source.keeper()).flatten();
     let kept = kept.map(|k| Kept::begin(k, secrets));
@@ -180,9 +207,12 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
         None => None,
         Some((folder, l)) => {
             let output = if browser.is_some() { Output::Later } else { Output::Beside };
-            let (words, there, stop) = (&args.command, namespace.as_ref(), Arc::clone(&stop));
+            let (words, there) = (&args.command, namespace.as_ref());
             match Running::begin(words, &l, folder, output, there, stop) {
-                Ok(running) => Some(running),
+                Ok(running) => {
+                    let _ = hold.set(running.hold());
+                    Some(running)
+                }
                 Err(e) => return Ok(not_begun(words, &e)),
             }
         }
@@ -194,11 +224,6 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
         }
         (browser.live)(source, name, ready.options).map_err(Failure::Input)
     } else {
-        // In the terminal Ctrl-C is a key.
-        let at_work = interrupt::Interrupted::default();
-        let (tally, write) = (Arc::clone(&tally), args.write.clone());
-        let heard = Heard { stop, at_work: at_work.clone(), tally, write };
-        heard.begin(command.as_ref().map(Running::signal));
         if command.is_none() {
             eprintln!("listening on {}; Ctrl-C ends", clean(&name));
         }
@@ -233,36 +258,48 @@ fn not_begun(words: &[OsString], e: &std::io::Error) -> ExitCode {
 }
 
 /// What is done when a signal comes.
+#[derive(Clone)]
 struct Heard {
     stop: Arc<AtomicBool>,
     at_work: interrupt::Interrupted,
+    /// The command, once it runs.
+    hold: Arc<OnceLock<Hold>>,
     tally: Arc<Tally>,
     write: Option<PathBuf>,
 }
 
 impl Heard {
     /// The first ends the capture, or is handed on to the command, with which the capture
-    /// ends; the second ends all at once.
-    fn begin(self, hand_on: Option<impl Fn(i32) -> bool + Send + 'static>) {
-        let Self { stop, at_work, tally, write } = self;
+    /// ends; the one after that ends all at once.
+    fn begin(self) {
+        let mut stopped = false;
         interrupt::hear(move |signal, before| {
-            if before == 0 && hand_on.as_ref().is_some_and(|h| h(signal)) {
+            let hold = self.hold.get();
+            if before == 0 && hold.is_some_and(|h| h.signal(signal)) {
                 return;
             }
-            if before == 0 || hand_on.is_some() && before == 1 {
-                if let Some(h) = &hand_on {
-                    h(signal_hook::consts::SIGTERM);
-                }
-                stop.store(true, Ordering::Relaxed);
-                let (tally, write, at_work) = (Arc::clone(&tally), write.clone(), at_work.clone());
-                std::thread::spawn(move || {
-                    stalled(&at_work);
-                    leave(&tally, write.as_deref());
-                });
-            } else {
-                leave(&tally, write.as_deref());
+            if std::mem::replace(&mut stopped, true) {
+                self.leave();
             }
+            if let Some(h) = hold {
+                h.signal(signal_hook::consts::SIGTERM);
+            }
+            self.stop.store(true, Ordering::Relaxed);
+            let watch = self.clone();
+            std::thread::spawn(move || {
+                stalled(&watch.at_work);
+                watch.leave();
+            });
         });
+    }
+
+    /// Ends at once, and says what that costs.
+    fn leave(&self) -> ! {
+        if let Some(h) = self.hold.get() {
+            h.let_go();
+        }
+        let _ = writeln!(std::io::stderr(), "{}", account(&self.tally, self.write.as_deref()));
+        std::process::exit(0);
     }
 }
 
@@ -275,12 +312,6 @@ fn stalled(at_work: &interrupt::Interrupted) {
             last = (at_work.beats(), Instant::now());
         }
     }
-}
-
-/// Ends at once, and says what that costs.
-fn leave(tally: &Tally, write: Option<&Path>) {
-    let _ = writeln!(std::io::stderr(), "{}", account(tally, write));
-    std::process::exit(0);
 }
 
 /// The filter that the rest of the command line asks for, or `-f`.
