@@ -25,9 +25,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tls::Way;
 
 /// By then everything must have come about; a test waits no longer than it must.
-const DEADLINE: Duration = Duration::from_secs(100);
-/// Round trips of each pair: two messages each.
+const DEADLINE: Duration = Duration::from_secs(300);
+/// Round trips of each pair: two messages each. `FRAMESCOPE_ROUNDS` sets another number.
 const ROUNDS: usize = 50_000;
+
+fn rounds() -> usize {
+    std::env::var("FRAMESCOPE_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS)
+}
 /// So long whoever reads the output stands still, and then the program itself.
 const STILL: Duration = Duration::from_secs(2);
 /// So long keys come behind what they open.
@@ -191,13 +195,13 @@ fn complete(all: &BTreeMap<String, u32>) {
     assert!(all.values().all(|n| *n == 1), "some came twice");
     for who in ["websocket", "grpc"] {
         for way in ["asks", "answers"] {
-            for n in 0..ROUNDS {
+            for n in 0..rounds() {
                 let text = peers::text(who, way, n);
                 assert!(all.contains_key(text.trim_end_matches('.')), "{who} {way} {n} is lost");
             }
         }
     }
-    assert_eq!(all.len(), 4 * ROUNDS);
+    assert_eq!(all.len(), 4 * rounds());
 }
 
 /// 100,000 messages of each protocol, while whoever reads the output stands still for a
@@ -222,7 +226,7 @@ fn each_message_comes_once(name: &str, encrypted: bool) {
     let begun = Instant::now();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let peers = runtime
-        .spawn(async move { tokio::time::timeout(DEADLINE, peers::talk(ROUNDS, way)).await });
+        .spawn(async move { tokio::time::timeout(DEADLINE, peers::talk(rounds(), way)).await });
     std::thread::sleep(Duration::from_millis(500));
     capture.signal("-STOP");
     std::thread::sleep(STILL);

@@ -360,7 +360,10 @@ impl Engine {
         sink.packet(packet, Some(stack.info.id), &with);
         self.inflated += std::mem::take(&mut self.shared.inflated);
         let info = &stack.info;
-        numbered(&mut self.shared, &mut self.numbering, Some(info), sink);
+        // What a packet brings is put in order when it has been worked on as a whole.
+        if !self.shared.awaits_secrets {
+            numbered(&mut self.shared, &mut self.numbering, Some(info), sink);
+        }
         self.waits_now(slot);
         self.after(slot, packet.data.len(), sink);
         self.flows.fed(slot, self.shared.now);

@@ -14,7 +14,7 @@ use crate::base::limits::{MAX_SECRET_WAIT_BYTES, MAX_SECRET_WAIT_NS, SECRET_LOOK
 use crate::base::{CaptureTime, ConversationId, Moment};
 use crate::capture::{Packet, PacketMeta};
 use crate::engine::conversation::{ConversationInfo, Stack};
-use crate::engine::shared::Shared;
+use crate::engine::shared::{Found, Shared};
 use crate::engine::{Engine, EventSink, Numbering, due, numbered};
 use crate::flow::{Flow, SlotId};
 use crate::link::{Content, Decoded, Decoder, PayloadOrigin, TcpFlags};
@@ -30,6 +30,8 @@ pub(super) struct Parked {
     version: u64,
     packets: VecDeque<Held>,
     bytes: usize,
+    /// What the packet has brought up to there.
+    found: Found,
 }
 
 struct Held {
@@ -69,14 +71,15 @@ impl Again<'_> {
         self.shared.patient = patient;
         self.shared.awaits_secrets = false;
         self.shared.now = parked.at;
+        self.shared.found = std::mem::take(&mut parked.found);
         let numbering = &mut *self.numbering;
         let hand_out = &mut |shared: &mut Shared, info: &ConversationInfo| {
             numbered(shared, numbering, Some(info), sink);
         };
         stack.retry(self.shared, hand_out);
-        numbered(self.shared, self.numbering, Some(&stack.info), sink);
         let mut decoder = Decoder::new();
         while !std::mem::take(&mut self.shared.awaits_secrets) {
+            numbered(self.shared, self.numbering, Some(&stack.info), sink);
             let Some(held) = parked.packets.pop_front() else {
                 self.shared.now = now;
                 return;
@@ -92,16 +95,17 @@ impl Again<'_> {
                 };
                 stack.segment(flow, held.from_a, s, self.shared, hand_out);
             }
-            numbered(self.shared, self.numbering, Some(&stack.info), sink);
             parked.at = at;
-            if self.checkpoints
-                && !self.shared.awaits_secrets
-                && let Some(checkpoint) = due(stack, flow, meta.id)
-            {
-                sink.checkpoint(checkpoint);
+            // Behind what the packet has brought.
+            if self.checkpoints && !self.shared.awaits_secrets {
+                numbered(self.shared, self.numbering, Some(&stack.info), sink);
+                if let Some(checkpoint) = due(stack, flow, meta.id) {
+                    sink.checkpoint(checkpoint);
+                }
             }
         }
         self.shared.now = now;
+        parked.found = std::mem::take(&mut self.shared.found);
         stack.parked = Some(parked);
     }
 }
@@ -127,7 +131,9 @@ impl Engine {
         }
         let Some(stack) = self.flows.get_mut(slot).and_then(|c| c.state.as_mut()) else { return };
         let (at, version) = (self.shared.now, self.options.secrets.version());
-        stack.parked = Some(Parked { at, version, packets: VecDeque::new(), bytes: 0 });
+        let found = std::mem::take(&mut self.shared.found);
+        let packets = VecDeque::new();
+        stack.parked = Some(Parked { at, version, packets, bytes: 0, found });
         self.waiting.all.push((slot, stack.info.id));
     }
 
@@ -261,6 +267,8 @@ impl Engine {
 
     /// Works on what a conversation has kept.
     fn go_on(&mut self, slot: SlotId, patient: bool, sink: &mut dyn EventSink) {
+        // What the packet being worked on has brought stays apart.
+        let apart = std::mem::take(&mut self.shared.found);
         let Some(c) = self.flows.get_mut(slot) else { return };
         let Some(stack) = &mut c.state else { return };
         let mut again = Again {
@@ -269,6 +277,7 @@ impl Engine {
             checkpoints: self.options.checkpoints,
         };
         again.run(&mut c.flow, stack, patient, sink);
+        self.shared.found = apart;
         self.inflated += std::mem::take(&mut self.shared.inflated);
         self.after(slot, 0, sink);
         self.flows.fed(slot, self.shared.now);
