@@ -2,7 +2,8 @@
 //! `cargo bench --bench ratios`. Ratios hold on another machine; rates are of this one.
 //!
 //! Each side runs in many short rounds, both in turn, and its fastest round counts: the one
-//! in which the machine did nothing else. Exit status 1 where an aim is missed.
+//! in which the machine did nothing else. Exit status 1 where an aim is missed. With a group
+//! (`websocket`, `hpack`, `tls`) behind `--`, that one alone.
 
 mod common;
 
@@ -12,7 +13,7 @@ use std::time::Instant;
 
 use common::{Conversation, Silent};
 use framescope::proto::http2::bench_support::{HeaderBlocks, huffman_decode, huffman_encode};
-use framescope::proto::tls::bench_support::Records;
+use framescope::proto::tls::bench_support::{Records, Suite};
 use framescope::proto::websocket::mask::unmask;
 
 /// How long to measure: rounds, and how much to do in each.
@@ -39,13 +40,25 @@ fn main() -> ExitCode {
         (true, true) => Effort { rounds: 100, scale: 5 },
         (true, false) => Effort { rounds: 1000, scale: 5 },
     };
-    let mut rows = vec![unmasking(effort)];
-    rows.extend([1 << 10, 10 << 10].map(|len| inflating(effort, len, Some(1.3))));
-    // Here a head and two events weigh more than inflating: told, and not held.
-    rows.push(inflating(effort, 64, None));
-    rows.extend([indexed(effort), huffman(effort)]);
-    // A record of the full length, and one as a message of a chat has.
-    rows.extend([16_000, 1400].map(|len| decrypting(effort, len, Some(1.5))));
+    // `cargo bench --bench ratios -- tls`: that group alone.
+    let only = args.iter().skip(1).find(|a| !a.starts_with('-'));
+    let is = |group: &str| only.is_none_or(|o| o == group);
+    let mut rows = Vec::new();
+    if is("websocket") {
+        rows.push(unmasking(effort));
+        rows.extend([1 << 10, 10 << 10].map(|len| inflating(effort, len, Some(1.3))));
+        // Here a head and two events weigh more than inflating: told, and not held.
+        rows.push(inflating(effort, 64, None));
+    }
+    if is("hpack") {
+        rows.extend([indexed(effort), huffman(effort)]);
+    }
+    if is("tls") {
+        // A record of the full length, and one as a message of a chat has.
+        for suite in [Suite::Aes128Gcm, Suite::Aes256Gcm, Suite::ChaCha20, Suite::Aes128CbcSha] {
+            rows.extend([16_000, 1400].map(|len| decrypting(effort, suite, len, Some(1.5))));
+        }
+    }
     let all_met = rows.iter().all(|r| r.met);
     println!("| measured | aim | figure | |\n| --- | --- | --- | --- |");
     for r in rows {
@@ -126,15 +139,15 @@ fn inflating(effort: Effort, len: usize, limit: Option<f64>) -> Row {
 
 /// Records of TLS through the machine (heads, keys, events, handing on), and through the
 /// cipher library alone.
-fn decrypting(effort: Effort, len: usize, limit: Option<f64>) -> Row {
+fn decrypting(effort: Effort, suite: Suite, len: usize, limit: Option<f64>) -> Row {
     let count = (effort.scale * 200_000 / (len as u64 + 200)).max(8);
-    let mut records = Records::new(count, len).expect("a length that a record can have");
-    let again = Records::new(count, len).expect("a length that a record can have");
+    let mut records = Records::new(suite, count, len).expect("a length that a record can have");
+    let again = Records::new(suite, count, len).expect("a length that a record can have");
     let all = count * len as u64;
     assert_eq!((again.machine(64 << 10, &mut Silent::default()), records.alone()), (all, all));
     let ratio =
         ratio(effort, || again.machine(64 << 10, &mut Silent::default()), || records.alone());
-    let what = format!("TLS 1.3 records of {len} B in AES-128-GCM, beside the cipher alone");
+    let what = format!("TLS records of {len} B in {}, beside the cipher alone", suite.name());
     held(what, limit, ratio)
 }
 

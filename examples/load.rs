@@ -315,9 +315,14 @@ fn main() -> ExitCode {
         r.open(c);
         if matches!(kind, "grpc" | "calls") {
             let mut hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-            hello.extend(http2(4, 0, 0, &[]));
+            // Both open the window of the connection as far as it goes.
+            let mut settings = http2(4, 0, 0, &[]);
+            settings.extend(http2(8, 0, 0, &0x7fff_0000_u32.to_be_bytes()));
+            hello.extend(&settings);
             r.send(c, 0, &hello);
-            r.send(c, 1, &http2(4, 0, 0, &[]));
+            settings.extend(http2(4, 1, 0, &[]));
+            r.send(c, 1, &settings);
+            r.send(c, 0, &http2(4, 1, 0, &[]));
             continue;
         }
         let extension = if kind == "deflate" {

@@ -10,6 +10,7 @@
 //! Whatever comes from the wire is cut to a limit before it is kept here.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::base::{Moment, PacketId};
 
@@ -23,7 +24,7 @@ pub enum Facts {
     /// A WebSocket session.
     Session(Box<SessionFacts>),
     /// A gRPC call.
-    Call(Box<CallFacts>),
+    Call(Arc<CallFacts>),
     /// What a PROXY header says of its connection.
     Origin(Box<OriginFacts>),
 }
@@ -56,6 +57,9 @@ pub struct HttpFacts {
     /// The response is JSON whose lists are empty, beside times and the like: an answer
     /// that brings nothing.
     pub empty_list: bool,
+    /// The same as `body_hash`, of JSON that states the time beside other things, without
+    /// that time.
+    pub timeless: Option<u64>,
 }
 
 /// A stream of server-sent events.
@@ -176,7 +180,7 @@ pub struct Digest {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CallFacts {
     /// `/pkg.Service/Method`; empty where it was not captured.
-    pub path: Box<str>,
+    pub path: Arc<str>,
     /// `grpc-status`.
     pub status: Option<u64>,
     /// `grpc-timeout` in nanoseconds.

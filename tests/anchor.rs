@@ -51,8 +51,7 @@ fn anchor() {
     assert!(tally.compared > 80_000, "only {} values were compared", tally.compared);
 }
 
-/// The same over the captures of the corpus. Without keys TLS is opaque to ours, so
-/// tshark must not use those that lie in the captures.
+/// The same over the captures of the corpus.
 #[test]
 fn anchor_of_the_corpus() {
     let small = |p: &Path| std::fs::metadata(p).is_ok_and(|m| m.len() < 300_000);
@@ -60,8 +59,7 @@ fn anchor_of_the_corpus() {
     if all.is_empty() {
         return;
     }
-    let more = ["--disable-protocol", "tls"];
-    let Some((tally, mut wrong)) = compare(&all, "corpus.txt", &more) else { return };
+    let Some((tally, mut wrong)) = compare(&all, "corpus.txt", &[]) else { return };
     // Names are counted over the fixtures.
     wrong.retain(|w| !w.starts_with("one-sided.txt"));
     finish(&tally, wrong);
@@ -255,18 +253,27 @@ fn ours(path: &Path, level: &str) -> Vec<Value> {
 
 /// What tshark must be told: the servers' ports with what is spoken there. `http2`
 /// where a connection begins with the preface, `http` where it gets there by an upgrade.
-fn ports(frames: &[Value], messages: &[Value]) -> Vec<(u16, &'static str)> {
+fn ports(frames: &[Value], messages: &[Value]) -> Vec<(u16, &'static str, bool)> {
     let mut ports = BTreeMap::new();
     let upgrades: BTreeSet<u64> = messages
         .iter()
         .filter(|m| m["fields"].get("http.upgrade").is_some())
         .filter_map(|m| m["conversation"].as_u64())
         .collect();
+    let encrypted: BTreeSet<u64> = frames
+        .iter()
+        .filter(|f| f["protocol"] == "tls")
+        .filter_map(|f| f["conversation"].as_u64())
+        .collect();
+    let mut within = BTreeSet::new();
     for e in messages.iter().chain(frames).filter(|e| e["sender"] == "client") {
         let to = e["to"].as_str().unwrap_or_default();
         let Some(port) = to.rsplit(':').next().and_then(|p| p.parse::<u16>().ok()) else {
             continue;
         };
+        if e["conversation"].as_u64().is_some_and(|c| encrypted.contains(&c)) {
+            within.insert(port);
+        }
         let http2 = e["protocol"] == "http2" || !e["stream"].is_null();
         let upgraded = e["conversation"].as_u64().is_some_and(|c| upgrades.contains(&c));
         match (e["protocol"].as_str(), http2 && !upgraded) {
@@ -279,7 +286,7 @@ fn ports(frames: &[Value], messages: &[Value]) -> Vec<(u16, &'static str)> {
             _ => {}
         }
     }
-    ports.into_iter().collect()
+    ports.into_iter().map(|(p, name)| (p, name, within.contains(&p))).collect()
 }
 
 fn our_rows(events: &[Value], protocol: &str) -> Rows<Value> {

@@ -12,7 +12,7 @@ use framescope::engine::ConversationInfo;
 use framescope::event::{Event, Level};
 use generated::{Coding, Dice, Packing, Session, Sort};
 use serde_json::Value;
-use support::{Owned, Segment, as_json, corpus, fixtures, options, packets, run, segments};
+use support::{Owned, Segment, as_json, closed, corpus, fixtures, options, packets, run, segments};
 
 /// Captures of WebSocket, by name.
 fn captures() -> Vec<(String, PathBuf)> {
@@ -120,7 +120,7 @@ fn sent_again(parts: &[Segment], gone: usize) -> bool {
 
 #[test]
 fn any_one_segment() {
-    let (mut runs, mut intact, mut optional, mut between) = (0, 0, 0, 0);
+    let (mut runs, mut intact, mut optional) = (0, 0, 0);
     let mut missed: BTreeMap<String, usize> = BTreeMap::new();
     for (name, path) in captures() {
         let all = packets(&path);
@@ -153,11 +153,6 @@ fn any_one_segment() {
                     continue;
                 }
                 let mine = mine(m);
-                // Between two fragments: what was lost may have been another one.
-                if mine && m.packets.first() < Some(&number) && m.packets.last() > Some(&number) {
-                    between += 1;
-                    continue;
-                }
                 let behind = m.packets.last() > Some(&number);
                 // A frame went missing, so that the window may have: a compressed message
                 // of the same length in its place would have changed what references to
@@ -174,22 +169,10 @@ fn any_one_segment() {
             runs += 1;
         }
     }
-    println!(
-        "{runs} runs, {intact} intact messages, {optional} may lack their window, {between} a fragment"
-    );
+    println!("{runs} runs, {intact} intact messages, {optional} may lack their window");
     assert!(runs > 200, "only {runs} runs");
-    let (over_http2, direct): (Vec<_>, Vec<_>) =
-        missed.keys().partition(|m| m.starts_with("ws-h2"));
-    assert!(direct.is_empty(), "{} of {intact} are not shown: {direct:#?}", direct.len());
-    println!("{} are not shown of those over HTTP/2", over_http2.len());
-    // There a hole may take a head that says that a stream is WebSocket's, or hold what
-    // was sent up behind an abort of the other end.
-    assert!(over_http2.len() <= OVER_HTTP2, "{over_http2:#?}");
+    assert!(missed.is_empty(), "{} of {intact} are not shown: {missed:#?}", missed.len());
 }
-
-/// The most intact messages of WebSocket over HTTP/2 that are not shown: the holes of
-/// HTTP/2 itself.
-const OVER_HTTP2: usize = 6;
 
 #[test]
 fn joined_at_any_packet() {
@@ -243,11 +226,11 @@ fn nothing_else_is_taken_for_it() {
             two
         };
         let whole: BTreeSet<_> =
-            run(&all, options(&[])).ended.iter().filter(|c| is(c)).map(ends).collect();
+            run(&all, closed()).ended.iter().filter(|c| is(c)).map(ends).collect();
         let step = all.len().div_ceil(60).max(1);
         for n in (1..all.len()).step_by(step) {
             runs += 1;
-            for c in run(&all[n..], options(&[])).ended {
+            for c in run(&all[n..], closed()).ended {
                 if is(&c) && !whole.contains(&ends(&c)) {
                     *claimed.entry(name.clone()).or_default() += 1;
                 }
@@ -267,6 +250,7 @@ fn any_one_segment_of_what_dice_sent() {
     let sessions = asked.unwrap_or(SESSIONS);
     let (mut runs, mut intact) = (0, 0);
     let (mut missed, mut wrong) = (Vec::new(), Vec::new());
+    let mut undecided: BTreeMap<&str, usize> = BTreeMap::new();
     for coding in [Coding::Plain, Coding::Alone, Coding::Takeover] {
         for packing in [Packing::Frames, Packing::Coalesced, Packing::Cut] {
             let mut mine = (0, 0, 0);
@@ -280,8 +264,11 @@ fn any_one_segment_of_what_dice_sent() {
                     let o = session.without(gone);
                     let what = format!("{coding:?} {packing:?} {seed} without {gone}");
                     mine.0 += o.intact;
-                    mine.1 += o.missed.len();
+                    mine.1 += o.missed.len() + o.undecided.len();
                     mine.2 += o.wrong.len();
+                    for why in o.undecided {
+                        *undecided.entry(why).or_default() += 1;
+                    }
                     missed.extend(o.missed.into_iter().map(|m| format!("{what}, {m}")));
                     wrong.extend(o.wrong.into_iter().map(|m| format!("{what}, {m}")));
                     runs += 1;
@@ -297,15 +284,18 @@ fn any_one_segment_of_what_dice_sent() {
     println!("{runs} runs, {intact} intact, {} missed, {} wrong", missed.len(), wrong.len());
     let show = |list: &[String]| list.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
     println!("missed:\n{}\nwrong:\n{}", show(&missed), show(&wrong));
+    println!("undecided: {undecided:#?}");
     assert!(wrong.is_empty(), "{} are wrong", wrong.len());
-    assert!(missed.len() * PER_MISSED <= intact, "{} of {intact} are missed", missed.len());
+    assert!(missed.is_empty(), "{} of {intact} are missed", missed.len());
+    let undecided: usize = undecided.values().sum();
+    assert!(undecided * PER_UNDECIDED <= intact, "{undecided} of {intact} are undecided");
 }
 
 /// Sessions of each coding and packing.
 const SESSIONS: u64 = 10;
-/// Of so many messages that came whole behind or before a hole, at most one is missed: a
-/// short frame can look like what may come in the middle of another one.
-const PER_MISSED: usize = 450;
+/// Of so many messages that came whole behind or before a hole, at most one cannot be told
+/// from what may come in the middle of another one: see [`generated::undecided`].
+const PER_UNDECIDED: usize = 700;
 
 /// Large frames of a client without the segment in which one begins, and so with the rest
 /// of its payload under a key that nobody knows: nothing in it is a frame.

@@ -395,3 +395,194 @@ fn any_cut_is_survived() {
         }
     }
 }
+
+const HANDSHAKES: &str = "tls-handshakes";
+
+/// What was asked on each connection of that fixture, in order, as its script has it.
+const ASKED: [&[&str]; 19] = [
+    &["/retry"],
+    &["/ticket"],
+    &["/resumed"],
+    &["/before"],
+    &["/early", "/after"],
+    &["/after"],
+    &["/old", "/new", "/newer", "/newest"],
+    &["/padded"],
+    &["/known"],
+    &["/stranger", "/known"],
+    &["/full"],
+    &["/resumed"],
+    &["/full"],
+    &["/resumed"],
+    &["/first", "/second", "/third"],
+    &["/first", "/second", "/third"],
+    &["/small"],
+    &["/small"],
+    &["/shared"],
+];
+
+/// All events as JSON, conversation by conversation.
+fn told(packets: &[Owned], secrets: &Arc<Secrets>) -> Vec<Vec<Value>> {
+    let run = run(packets, with(secrets));
+    let mut all: BTreeMap<u32, Vec<Value>> = BTreeMap::new();
+    for (e, info) in &run.events {
+        all.entry(info.id.0).or_default().push(as_json(e, info));
+    }
+    all.into_values().collect()
+}
+
+fn of<'a>(events: &'a [Value], protocol: &str, kind: &str) -> Vec<&'a Value> {
+    events.iter().filter(|e| e["protocol"] == protocol && e["kind"] == kind).collect()
+}
+
+/// What was asked and answered, with what the server wrote.
+fn answered(events: &[Value]) -> Vec<(String, u64)> {
+    let uri = |e: &&Value| {
+        let f = &e["fields"];
+        let uri = f["http.request.uri"].as_str()?;
+        Some((uri.to_owned(), f["http.response.code"].as_u64()?))
+    };
+    of(events, "http", "exchange").iter().filter_map(uri).collect()
+}
+
+#[test]
+fn every_way_a_handshake_can_go() {
+    let all = told(&encrypted(HANDSHAKES), secrets());
+    assert_eq!(all.len(), ASKED.len());
+    for (n, (events, asked)) in all.iter().zip(ASKED).enumerate() {
+        let expected: Vec<_> = asked.iter().map(|p| ((*p).to_owned(), 200)).collect();
+        assert_eq!(answered(events), expected, "{n}");
+        let bodies: Vec<&Value> =
+            of(events, "http", "response").iter().map(|e| &e["payload"]["text"]).collect();
+        let written: Vec<_> = asked.iter().map(|p| Value::from(format!("this is {p}"))).collect();
+        assert_eq!(bodies, written.iter().collect::<Vec<_>>(), "{n}");
+        let session = of(events, "tls", "session")[0];
+        assert!(session["fields"]["tls.unopened_records"].is_null(), "{n}: {session}");
+        let resumed = [2, 4, 11, 13].contains(&n);
+        if n < 14 {
+            assert_eq!(session["fields"]["tls.resumed"], resumed, "{n}");
+        }
+    }
+    let kinds = |n: usize, kind: &str| of(&all[n], "tls", kind).len();
+    assert_eq!(kinds(0, "hello_retry_request"), 1);
+    assert_eq!(kinds(0, "client_hello"), 2);
+    assert_eq!(
+        kinds(6, "key_update"),
+        5,
+        "two that ask, with their answers, and one that does not"
+    );
+    assert_eq!(kinds(8, "certificate"), 2);
+    assert_eq!(kinds(9, "certificate_request"), 2);
+    assert_eq!([kinds(14, "client_hello"), kinds(15, "client_hello")], [3, 3]);
+    // Early data: what the server took is the beginning of what was said, and what it
+    // refused is not.
+    let early = |n: usize| {
+        let f = &of(&all[n], "tls", "session")[0]["fields"];
+        (f["tls.early_data"].as_u64(), f["tls.early_data_accepted"].as_bool())
+    };
+    assert_eq!([early(4), early(5)], [(Some(43), Some(true)), (Some(43), Some(false))]);
+    let refused = |events: &[Value]| {
+        let codes = |e: &&Value| e["findings"].to_string().contains("tls.early-data-refused");
+        events.iter().filter(codes).count()
+    };
+    assert_eq!(all.iter().map(|e| refused(e)).collect::<Vec<_>>()[4..7], [0, 1, 0]);
+    // Each of a padded record's zeros is shown.
+    let padded = of(&all[7], "tls", "record");
+    let zeros =
+        |e: &&&Value| e["fields"].as_object().unwrap().contains_key("tls.record.padding_length");
+    assert!(padded.iter().filter(zeros).count() >= 4, "{padded:?}");
+}
+
+/// The lines that open a capture.
+fn key_log(packets: &[Owned]) -> String {
+    secrets().lines(&randoms(packets))
+}
+
+fn taken(log: &[u8]) -> Arc<Secrets> {
+    let secrets = Arc::new(Secrets::default());
+    secrets.add(log);
+    secrets
+}
+
+/// Hex digits of either case; and the form that names a session by its id.
+#[test]
+fn every_form_of_line_opens() {
+    let packets = encrypted(HANDSHAKES);
+    let log = key_log(&packets);
+    let whole = told(&packets, &taken(log.as_bytes()));
+    let upper: String = log
+        .lines()
+        .map(|l| {
+            let (label, rest) = l.split_once(' ').unwrap();
+            format!("{label} {}\r\n", rest.to_uppercase())
+        })
+        .collect();
+    assert_eq!(told(&packets, &taken(upper.as_bytes())), whole);
+    // The session that is resumed by its id.
+    let (full, resumed) = (&whole[10], &whole[11]);
+    let hello = of(full, "tls", "server_hello")[0];
+    let id = hello["fields"]["tls.handshake.session_id"].as_str().unwrap();
+    assert_eq!(of(resumed, "tls", "server_hello")[0]["fields"]["tls.handshake.session_id"], id);
+    let random = of(full, "tls", "client_hello")[0]["fields"]["tls.handshake.random"].clone();
+    let line = log.lines().find(|l| l.contains(random.as_str().unwrap())).unwrap();
+    let master = line.rsplit(' ').next().unwrap();
+    let by_id = format!("RSA Session-ID:{} Master-Key:{}\n", id.to_uppercase(), master);
+    let only = told(&packets, &taken(by_id.as_bytes()));
+    for n in [10, 11] {
+        assert_eq!(answered(&only[n]), answered(&whole[n]), "{n}");
+    }
+    assert_eq!(only.iter().map(|e| answered(e).len()).sum::<usize>(), 2, "and no other one");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// A key log that was cut, changed, shuffled or blown up opens what its good lines open,
+    /// shows nothing wrong, and breaks nothing.
+    #[test]
+    fn a_damaged_key_log_shows_nothing_wrong(
+        damage in proptest::collection::vec((0..6_u8, any::<u16>(), any::<u8>()), 1..40),
+    ) {
+        let packets = encrypted(HANDSHAKES);
+        let mut log = key_log(&packets).into_bytes();
+        for (kind, at, byte) in damage {
+            let at = usize::from(at) % log.len().max(1);
+            match kind {
+                0 => log[at] = byte,
+                1 => log.truncate(log.len().max(40) - usize::from(byte).min(log.len() / 4)),
+                2 => log.insert(at, byte),
+                3 => { log.remove(at); }
+                4 => log.splice(at..at, vec![byte; 70_000]).for_each(drop),
+                _ => log[at] = b'\n',
+            }
+            if log.is_empty() { break }
+        }
+        let all = told(&packets, &taken(&log));
+        for (events, asked) in all.iter().zip(ASKED) {
+            for e in of(events, "http", "request") {
+                let uri = e["fields"]["http.request.uri"].as_str().unwrap();
+                prop_assert!(asked.contains(&uri), "{uri}");
+            }
+        }
+        prop_assert_eq!(all.len(), ASKED.len());
+    }
+}
+
+/// Who says hello of its own accord is told its own way of logging keys.
+#[test]
+fn the_recipe_is_that_of_the_peer_at_hand() {
+    let packets = packets(&fixture("tls-no-keys", "capture.pcap.zst"));
+    let run = run(&packets, with(&Arc::default()));
+    let told: Vec<_> = run
+        .findings
+        .iter()
+        .filter(|f| f.finding.spec.code == "tls.no-secret")
+        .map(|f| f.finding.detail.as_deref().unwrap())
+        .collect();
+    let expected = ["environment of curl", "environment of curl", "node --tls-keylog", "C core"];
+    assert_eq!(told.len(), expected.len());
+    for (text, recipe) in told.iter().zip(expected) {
+        assert!(text.contains(recipe) && text.contains("client random "), "{text}");
+        assert!(!text.contains("KeyLogWriter"), "{text}");
+    }
+}

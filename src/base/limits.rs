@@ -147,6 +147,9 @@ pub const MAX_CONTENT_CODINGS: usize = 4;
 /// [`MAX_INFLATED_BYTES`]: DEFLATE cannot give more than 1032 (RFC 1951), and what gives
 /// more is a bomb.
 pub const MAX_INFLATE_RATIO: u64 = 1032;
+/// The same of a body that is read for what is wrong with it, and not as a stream without
+/// an end: what is text comes to twenty times its bytes, a bomb to a thousand times.
+pub const MAX_BODY_RATIO: u64 = 32;
 /// Window of a zstd body (RFC 9659 §3).
 pub const MAX_HTTP_ZSTD_WINDOW: u64 = 8 << 20;
 /// Compressed bytes of a zstd body that are held: its decoder gives nothing back before

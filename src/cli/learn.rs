@@ -58,9 +58,9 @@ pub(super) fn first(
     }
     // Whatever cannot be read will be told by the reading itself. Calls without any sign, in
     // connections whose beginning is missing, teach what they teach on the way.
-    // What is encrypted has no signs: where there are secrets, there may be calls.
+    // So may what a key log opens.
     if options.secrets.version() == 0
-        && !mentions_grpc(captures, common, interrupted).unwrap_or(false)
+        && !may_have_calls(captures, common.filter.clone(), interrupted).unwrap_or(false)
     {
         return options;
     }
@@ -69,17 +69,20 @@ pub(super) fn first(
     Options { learn: None, ..options }
 }
 
-/// Looks for the signs of gRPC in the packets, without decoding any.
-fn mentions_grpc(
+/// Looks for the signs of gRPC in the packets, without decoding any, and for secrets.
+fn may_have_calls(
     captures: &[PathBuf],
-    common: &Common,
+    filter: Option<bpf::Filter>,
     interrupted: &Interrupted,
 ) -> Result<bool, Failure> {
     let finders = SIGNS.map(Finder::new);
     let source = open_all(captures, OpenOptions::default())?;
-    let mut source = Filtered::wrap(source, common.filter.clone());
-    let found =
-        |batch: &Batch| batch.packets().any(|p| finders.iter().any(|f| f.find(p.data).is_some()));
+    let mut source = Filtered::wrap(source, filter);
+    // What is encrypted has no signs: a capture that brings secrets may have calls.
+    let found = |batch: &Batch| {
+        !batch.secrets.is_empty()
+            || batch.packets().any(|p| finders.iter().any(|f| f.find(p.data).is_some()))
+    };
     while !interrupted.is_set() {
         match source.poll()? {
             Polled::Batch(batch) if found(&batch) => return Ok(true),
@@ -299,4 +302,27 @@ fn place(dir: &Path, name: &str) -> Result<PathBuf, Failure> {
         path.as_mut_os_string().push(".proto");
     }
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was encrypted has no sign of calls: its secrets are one.
+    #[test]
+    fn a_first_pass_is_made_where_there_may_be_calls() {
+        for (capture, expected) in [
+            ("tls13-openssl/capture.pcapng.zst", true),
+            ("tls13-openssl/plain.pcap.zst", true),
+            ("ws-websockets/capture.pcap", false),
+            ("ws-close-codes/capture.pcapng", false),
+        ] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(capture);
+            assert_eq!(
+                may_have_calls(&[path], None, &Interrupted::default()).unwrap(),
+                expected,
+                "{capture}"
+            );
+        }
+    }
 }

@@ -106,22 +106,23 @@ pub(super) fn interrupts() -> Interrupted {
     interrupt::watch_for(GRACE, 2)
 }
 
-/// Where batches come from.
-enum Feed {
-    /// Files, which never keep anybody waiting.
-    Direct(Box<dyn Source>),
-    /// Standard input, read by a thread: a read of a pipe cannot be interrupted.
-    Apart(Receiver<Result<Polled, CaptureError>>),
+/// A source that a thread reads ahead of the engine: a read of a pipe cannot be interrupted,
+/// and that of a file costs the time of another processor.
+pub(super) struct Ahead {
+    batches: Receiver<Read>,
+    progress: Option<(u64, u64)>,
 }
 
-impl Feed {
-    fn open(captures: &[PathBuf], common: &Common) -> Result<Self, CaptureError> {
+/// What was read, and how far that is.
+type Read = (Result<Polled, CaptureError>, Option<(u64, u64)>);
+
+impl Ahead {
+    /// Reads captures. Nobody learns where their packets lie: `store` of the source stays
+    /// with it.
+    pub(super) fn open(captures: &[PathBuf], common: &Common) -> Result<Self, CaptureError> {
         let source = open_all(captures, OpenOptions::default())?;
         let mut source = Filtered::wrap(source, common.filter.clone());
-        if !captures.iter().any(|c| c == Path::new("-")) {
-            return Ok(Self::Direct(source));
-        }
-        let (sender, receiver) = sync_channel(AHEAD);
+        let (sender, batches) = sync_channel(AHEAD);
         std::thread::spawn(move || {
             loop {
                 let polled = source.poll();
@@ -130,30 +131,29 @@ impl Feed {
                     continue;
                 }
                 let last = !matches!(polled, Ok(Polled::Batch(_)));
-                if sender.send(polled).is_err() || last {
+                if sender.send((polled, source.progress())).is_err() || last {
                     return;
                 }
             }
         });
-        Ok(Self::Apart(receiver))
+        Ok(Self { batches, progress: None })
     }
+}
 
+impl Source for Ahead {
     fn poll(&mut self) -> Result<Polled, CaptureError> {
-        match self {
-            Self::Direct(source) => source.poll(),
-            Self::Apart(batches) => match batches.recv_timeout(TICK) {
-                Ok(polled) => polled,
-                Err(RecvTimeoutError::Timeout) => Ok(Polled::NothingYet),
-                Err(RecvTimeoutError::Disconnected) => Ok(Polled::End),
-            },
+        match self.batches.recv_timeout(TICK) {
+            Ok((polled, progress)) => {
+                self.progress = progress;
+                polled
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(Polled::NothingYet),
+            Err(RecvTimeoutError::Disconnected) => Ok(Polled::End),
         }
     }
 
     fn progress(&self) -> Option<(u64, u64)> {
-        match self {
-            Self::Direct(source) => source.progress(),
-            Self::Apart(_) => None,
-        }
+        self.progress
     }
 }
 
@@ -168,7 +168,7 @@ pub(super) fn over<S: EventSink>(
     mut each: impl FnMut(&Batch, &mut S),
 ) -> Result<Ended, Failure> {
     prepare(captures, &options);
-    let mut source = Feed::open(captures, common)?;
+    let mut source = Ahead::open(captures, common)?;
     let mut engine = Engine::new(options);
     let mut progress = Progress::new(true);
     let mut read = false;
@@ -185,7 +185,7 @@ pub(super) fn over<S: EventSink>(
                 engine.batch(&batch, &mut told.beside(sink));
                 progress.show(source.progress());
             }
-            Ok(Polled::NothingYet) => std::thread::sleep(Duration::from_millis(1)),
+            Ok(Polled::NothingYet) => {}
             Ok(Polled::End) => break Ended::Done(Told::default()),
             // Of what could not be read at all, nothing was found out either.
             Err(e) if !read => return Err(e.into()),

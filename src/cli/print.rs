@@ -142,11 +142,14 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
     let mut ready = ready(args)?;
     pass::prepare(&captures, &ready.options);
     let interrupted = interrupt::watch();
-    ready.options = learn::first(&captures, &args.common, ready.options, &interrupted);
+    ready.options = match args.level() {
+        // Types show in messages, and in calls: frames are the same without.
+        Level::Packet | Level::Frame => Options { learn: None, ..ready.options },
+        _ => learn::first(&captures, &args.common, ready.options, &interrupted),
+    };
     let (filter, options) = (ready.filter.clone(), ready.options.clone());
-    let source = open_all(&captures, OpenOptions::default())?;
-    let source = Filtered::wrap(source, args.common.filter.clone());
-    let printed = stream(args, ready, source, &interrupted)?;
+    let source = pass::Ahead::open(&captures, &args.common)?;
+    let printed = stream(args, ready, Box::new(source), &interrupted)?;
     if let (Some(filter), Printed { passed: 0, whole: true, packets: 1.. }) = (filter, printed) {
         nothing_passed(args, &captures, filter, options, &interrupted);
     }

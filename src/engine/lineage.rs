@@ -7,6 +7,7 @@
 //! the host that it comes from.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::base::limits::MAX_WAITING_CALLS;
 use crate::base::{ConversationId, EventId, Moment};
@@ -36,7 +37,7 @@ pub struct Call {
     /// It came to an end.
     pub complete: bool,
     /// What it says of itself.
-    pub facts: CallFacts,
+    pub facts: Arc<CallFacts>,
 }
 
 /// How a call is known to be part of another.
@@ -87,7 +88,7 @@ impl Call {
             start: event.draft.start,
             end: event.draft.end,
             complete: event.draft.complete,
-            facts: (**facts).clone(),
+            facts: Arc::clone(facts),
         })
     }
 
@@ -129,7 +130,7 @@ impl Call {
     }
 
     /// One request, one answer.
-    const fn is_single(&self) -> bool {
+    fn is_single(&self) -> bool {
         let [up, down] = self.facts.messages;
         up <= 1 && down <= 1
     }
@@ -304,13 +305,13 @@ mod tests {
             start: at(start),
             end: at(end),
             complete: true,
-            facts: CallFacts {
+            facts: Arc::new(CallFacts {
                 path: "/a.B/C".into(),
                 timeout_ns: timeout,
                 verdict: "ok",
                 messages: [1, 1],
                 ..CallFacts::default()
-            },
+            }),
         }
     }
 
@@ -332,7 +333,7 @@ mod tests {
         let mut calls = chain();
         assert_eq!(tree(&calls), [Some((1, "time", false)), Some((2, "time", false)), None]);
         for (i, c) in calls.iter_mut().enumerate() {
-            c.facts.trace_ids = vec![id("traceparent", "4bf9", &i.to_string())];
+            Arc::make_mut(&mut c.facts).trace_ids = vec![id("traceparent", "4bf9", &i.to_string())];
         }
         let by = |i| Some((i, "traceparent", true));
         assert_eq!(tree(&calls), [by(1), by(2), None]);
@@ -347,7 +348,7 @@ mod tests {
         let likely = |i| Some((i, "traceparent", false));
         assert_eq!(tree(&calls), [likely(1), likely(2), None]);
         // Another trace.
-        calls[0].facts.trace_ids[0].id = "0000".into();
+        Arc::make_mut(&mut calls[0].facts).trace_ids[0].id = "0000".into();
         assert_eq!(tree(&calls)[0], None);
     }
 
@@ -355,9 +356,10 @@ mod tests {
     fn a_span_that_is_named_decides() {
         let mut calls = chain();
         for (i, c) in calls.iter_mut().enumerate() {
-            c.facts.trace_ids = vec![id("x-b3-traceid", "4bf9", &i.to_string())];
+            Arc::make_mut(&mut c.facts).trace_ids =
+                vec![id("x-b3-traceid", "4bf9", &i.to_string())];
         }
-        calls[0].facts.trace_ids[0].parent = Some("2".into());
+        Arc::make_mut(&mut calls[0].facts).trace_ids[0].parent = Some("2".into());
         assert_eq!(tree(&calls)[0], Some((2, "x-b3-traceid", true)));
     }
 
@@ -368,12 +370,12 @@ mod tests {
         assert_eq!(tree(&two), [None, None]);
         let mut traced = two.clone();
         for c in &mut traced {
-            c.facts.trace_ids = vec![id("x-request-id", "r", "")];
+            Arc::make_mut(&mut c.facts).trace_ids = vec![id("x-request-id", "r", "")];
         }
         assert_eq!(tree(&traced), [None, None]);
         // The same span, on one host.
         for c in &mut traced {
-            c.facts.trace_ids = vec![id("traceparent", "4bf9", "7")];
+            Arc::make_mut(&mut c.facts).trace_ids = vec![id("traceparent", "4bf9", "7")];
             c.ends[0].set_ip([10, 0, 0, 2].into());
         }
         assert_eq!(tree(&traced), [None, None]);
@@ -383,7 +385,7 @@ mod tests {
         assert_eq!(tree(&three)[2], None);
         // A subscription is open all day.
         let mut stream = call(1, 2, [1, 100], None);
-        stream.facts.messages = [1, 7];
+        Arc::make_mut(&mut stream.facts).messages = [1, 7];
         assert_eq!(tree(&[stream, call(2, 3, [20, 50], None)]), [None, None]);
     }
 
@@ -395,13 +397,13 @@ mod tests {
             (calls[0].is_extended(&p), calls[0].has_lost_deadline(&p))
         };
         assert_eq!(of(&calls), (false, false));
-        calls[0].facts.timeout_ns = Some(4 * S + S / 100);
+        Arc::make_mut(&mut calls[0].facts).timeout_ns = Some(4 * S + S / 100);
         assert_eq!(of(&calls), (false, false), "rounded up");
-        calls[0].facts.timeout_ns = Some(6 * S);
+        Arc::make_mut(&mut calls[0].facts).timeout_ns = Some(6 * S);
         assert_eq!(of(&calls), (true, false));
-        calls[0].facts.timeout_ns = None;
+        Arc::make_mut(&mut calls[0].facts).timeout_ns = None;
         assert_eq!(of(&calls), (false, true));
-        calls[1].facts.timeout_ns = None;
+        Arc::make_mut(&mut calls[1].facts).timeout_ns = None;
         assert_eq!(of(&calls), (false, false));
     }
 
@@ -409,8 +411,8 @@ mod tests {
     fn attempts_follow_one_another() {
         let attempt = |n: Option<u32>, span, verdict| {
             let mut c = call(1, 2, span, None);
-            c.facts.previous_attempts = n;
-            c.facts.verdict = verdict;
+            Arc::make_mut(&mut c.facts).previous_attempts = n;
+            Arc::make_mut(&mut c.facts).verdict = verdict;
             c
         };
         let mut calls = vec![
@@ -422,9 +424,9 @@ mod tests {
         // Two that fit prove neither; one that went well is not tried again.
         calls.push(attempt(None, [2, 6], "status"));
         assert_eq!(retries(&calls)[1], None);
-        calls[3].facts.verdict = "ok";
+        Arc::make_mut(&mut calls[3].facts).verdict = "ok";
         assert_eq!(retries(&calls)[1], Some(0));
-        calls[1].facts.path = "/other".into();
+        Arc::make_mut(&mut calls[1].facts).path = "/other".into();
         assert_eq!(retries(&calls)[1], None);
     }
 }

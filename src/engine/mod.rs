@@ -184,7 +184,8 @@ impl Checkpoint {
 /// From packets to events.
 pub struct Engine {
     options: Options,
-    decoder: Decoder,
+    /// Taken out while it lends what it has put together.
+    decoder: Option<Box<Decoder>>,
     flows: FlowTable<Option<Box<Stack>>>,
     shared: Shared,
     numbering: Numbering,
@@ -207,7 +208,7 @@ impl Engine {
         shared.learn = options.learn.clone();
         Self {
             options,
-            decoder: Decoder::new(),
+            decoder: Some(Box::default()),
             flows: FlowTable::new(),
             shared,
             numbering: Numbering::across(),
@@ -250,17 +251,15 @@ impl Engine {
         let now = Moment { packet: packet.meta.id, time: packet.meta.time };
         self.shared.now = now;
         self.packets += 1;
-        // The decoder lends its buffer of a reassembled datagram: taken out for
-        // the time of the call.
-        let mut decoder = std::mem::take(&mut self.decoder);
+        let mut decoder = self.decoder.take().unwrap_or_default();
         let decoded =
             decoder.decode(packet.meta.link.0, packet.data, packet.meta.original_len, now);
         self.decoded(packet, &decoded, sink);
         drop(decoded);
-        self.decoder = decoder;
-        for (_, f) in self.decoder.take_lost() {
+        for (_, f) in decoder.take_lost() {
             self.shared.finding(f, "ip");
         }
+        self.decoder = Some(decoder);
         self.flush(None, sink);
     }
 
@@ -484,8 +483,9 @@ impl Engine {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
-        self.decoder.finish();
-        for (_, f) in self.decoder.take_lost() {
+        let mut decoder = self.decoder.take().unwrap_or_default();
+        decoder.finish();
+        for (_, f) in decoder.take_lost() {
             self.shared.finding(f, "ip");
         }
         self.flush(None, sink);
@@ -617,10 +617,22 @@ fn numbered(
             ),
         }
     }
-    for drafts in &mut found.events {
-        for draft in drafts.drain(..) {
+    let conversation = info.map(|i| i.id);
+    for events in &mut found.events {
+        // Numbered where they lie: a copy of each costs more than all the rest.
+        for event in events.iter_mut() {
+            event.id = EventId(numbering.next_event);
+            event.conversation = conversation;
             numbering.next_event += 1;
-            numbering.hand_out(EventId(numbering.next_event - 1), draft, info, sink);
+        }
+        for event in events.drain(..) {
+            numbering.look(&event, info);
+            if event.draft.findings.is_empty() {
+                sink.event(event, info);
+            } else {
+                hand_out(event, info, sink);
+            }
+            numbering.tell(sink);
         }
     }
     shared.found = found;

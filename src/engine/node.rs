@@ -182,6 +182,15 @@ impl Node {
         }
     }
 
+    /// The machine has stopped between bytes of `side`: what they decided is the peer's to
+    /// know before it hears the rest, as where each comes in a packet of its own.
+    fn wake_between(&mut self, side: Side, shared: &mut Shared) {
+        let peer = side.peer();
+        if self.lanes[peer.index()].waits.take().is_some() {
+            self.pump(peer, false, shared);
+        }
+    }
+
     /// Feeds bytes that lie behind everything taken, without copying them.
     fn feed_slice(&mut self, side: Side, mut data: &[u8], shared: &mut Shared) {
         let i = side.index();
@@ -197,6 +206,7 @@ impl Node {
             if data.is_empty() || p.took == 0 {
                 break;
             }
+            self.wake_between(side, shared);
         }
         if data.is_empty() {
             return;
@@ -255,6 +265,9 @@ impl Node {
             if p.took == 0 {
                 forced = full;
                 break;
+            }
+            if from < held.len() && self.lanes[i].waits.is_none() {
+                self.wake_between(side, shared);
             }
         }
         held.drain(..from.min(held.len()));

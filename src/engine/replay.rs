@@ -163,7 +163,9 @@ fn take(shared: &mut Shared, info: &ConversationInfo, each: &mut dyn FnMut(Event
         First::Packet(d) => Some(*d),
         First::Finding { .. } => None,
     });
-    for draft in packets.chain(shared.found.events.iter_mut().flat_map(|e| e.drain(..))) {
+    for draft in
+        packets.chain(shared.found.events.iter_mut().flat_map(|e| e.drain(..)).map(|e| e.draft))
+    {
         each(Event { id: EventId(0), conversation: Some(info.id), draft });
     }
 }

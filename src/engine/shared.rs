@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::base::{ConversationId, Moment, Side};
+use crate::base::{ConversationId, EventId, Moment, Side};
 use crate::engine::Options;
-use crate::event::{Draft, Level};
+use crate::event::{Draft, Event, Level};
 use crate::finding::Finding;
 use crate::proto::protobuf::Learnt;
 use crate::proto::secrets::ClientRandom;
@@ -66,8 +66,8 @@ impl Ledger {
 pub(super) struct Found {
     /// The packet itself, and what is wrong with no event in particular.
     pub first: Vec<First>,
-    /// Frames, messages, exchanges.
-    pub events: [Vec<Draft>; 3],
+    /// Frames, messages, exchanges: without a number yet.
+    pub events: [Vec<Event>; 3],
 }
 
 /// What comes before all frames.
@@ -81,14 +81,18 @@ impl Found {
         self.first.is_empty() && self.events.iter().all(Vec::is_empty)
     }
 
+    #[inline]
     fn push(&mut self, draft: Draft) {
         let [frames, messages, exchanges] = &mut self.events;
-        match draft.level {
-            Level::Frame => frames.push(draft),
-            Level::Message => messages.push(draft),
-            Level::Exchange => exchanges.push(draft),
-            Level::Packet | Level::Finding => self.first.push(First::Packet(Box::new(draft))),
-        }
+        let list = match draft.level {
+            Level::Frame => frames,
+            Level::Message => messages,
+            Level::Exchange => exchanges,
+            Level::Packet | Level::Finding => {
+                return self.first.push(First::Packet(Box::new(draft)));
+            }
+        };
+        list.push(Event { id: EventId(0), conversation: None, draft });
     }
 }
 

@@ -8,8 +8,7 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use crate::base::limits::{
-    MAX_CONTENT_CODINGS, MAX_HTTP_ZSTD_BYTES, MAX_HTTP_ZSTD_WINDOW, MAX_INFLATE_RATIO,
-    MAX_INFLATED_BYTES,
+    MAX_CONTENT_CODINGS, MAX_HTTP_ZSTD_BYTES, MAX_HTTP_ZSTD_WINDOW, MAX_INFLATED_BYTES,
 };
 
 use crate::proto::Headers;
@@ -178,9 +177,19 @@ impl Decoder {
         Self { stages, budget: Budget { made: 0, most: MAX_INFLATED_BYTES as u64 } }
     }
 
-    /// The same for a body without an end: what may come out grows with what goes in.
-    pub(in crate::proto) fn allow(&mut self, coded: usize) {
-        let more = (coded as u64).saturating_mul(MAX_INFLATE_RATIO);
+    /// The same where nobody waits for what comes out before the body has ended.
+    pub(in crate::proto) fn patient(mut self) -> Self {
+        for s in &mut self.stages {
+            if let Stage::Zstd(z) = s {
+                z.patient = true;
+            }
+        }
+        self
+    }
+
+    /// For a long body, or one without an end: what may come out grows with what goes in.
+    pub(in crate::proto) fn allow(&mut self, coded: usize, ratio: u64) {
+        let more = (coded as u64).saturating_mul(ratio);
         self.budget.most = self.budget.most.saturating_add(more);
     }
 
@@ -464,6 +473,8 @@ struct Zstd {
     made: u64,
     /// Bytes that came out in all attempts.
     work: u64,
+    /// Nothing is attempted before the frame's end.
+    patient: bool,
 }
 
 /// How far the frame in hand goes.
@@ -491,6 +502,7 @@ impl Zstd {
                     *self = Self {
                         held: std::mem::take(&mut self.held),
                         work: self.work,
+                        patient: self.patient,
                         ..Self::default()
                     };
                 }
@@ -500,6 +512,7 @@ impl Zstd {
                 Reach::Blocks(n) => {
                     let more = n.saturating_sub(self.undone);
                     let enough = match self.work {
+                        _ if self.patient => false,
                         0..ZSTD_FREE_WORK => more > 0,
                         ZSTD_FREE_WORK..ZSTD_MOST_WORK => more > n / 16,
                         _ => more > n / 2,

@@ -20,10 +20,22 @@ pub struct HeaderField {
 }
 
 /// Header or trailer fields. Names are as on the wire; look-ups fold ASCII case.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub struct Headers {
     data: Vec<u8>,
     fields: Vec<HeaderField>,
+}
+
+impl Clone for Headers {
+    fn clone(&self) -> Self {
+        Self { data: self.data.clone(), fields: self.fields.clone() }
+    }
+
+    /// Into the memory that there is.
+    fn clone_from(&mut self, other: &Self) {
+        self.data.clone_from(&other.data);
+        self.fields.clone_from(&other.fields);
+    }
 }
 
 impl Headers {
@@ -96,8 +108,13 @@ impl Headers {
     /// Nearly all names differ in length: those are not looked at.
     fn is_named(&self, field: &HeaderField, name: &[u8]) -> bool {
         let (start, end) = field.name;
-        end.wrapping_sub(start) as usize == name.len()
-            && self.slice(field.name).eq_ignore_ascii_case(name)
+        if end.wrapping_sub(start) as usize != name.len() {
+            return false;
+        }
+        // And nearly all others in their last letter.
+        let own = self.slice(field.name);
+        own.last().map(|b| b | 0x20) == name.last().map(|b| b | 0x20)
+            && (own == name || own.eq_ignore_ascii_case(name))
     }
 
     /// The value of the first field of this name, if it is UTF-8.

@@ -147,6 +147,12 @@ impl Secrets {
         self.full.load(Ordering::Acquire)
     }
 
+    /// As if it had.
+    #[cfg(test)]
+    pub(crate) fn fill(&self) {
+        self.full.store(true, Ordering::Release);
+    }
+
     /// `look` adds what has come since it was last called. It must not wait.
     pub fn watch(&self, look: impl Fn(&Self, Urgency) + Send + Sync + 'static) {
         *self.refresh.write().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(look));

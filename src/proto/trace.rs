@@ -8,12 +8,22 @@ use crate::proto::headers::binary;
 /// Characters that are kept of an `x-request-id`: a UUID has 36.
 const MAX_ID: usize = 128;
 
+/// Lengths of the names that are looked for: most others differ in theirs.
+const NAME_LENGTHS: [usize; 6] = [
+    "b3".len(),
+    "traceparent".len(),
+    "x-b3-traceid".len(),
+    "x-b3-parentspanid".len(),
+    "grpc-trace-bin".len(),
+    "x-b3-spanid".len(),
+];
+
 /// The ids of a request.
 pub(crate) fn ids(headers: &Headers) -> Vec<TraceId> {
     let mut ids = Vec::new();
     let (mut b3_span, mut b3_parent) = (None, None);
     for (name, value, field) in headers.iter() {
-        if !field.known {
+        if !field.known || !NAME_LENGTHS.contains(&name.len()) {
             continue;
         }
         // Binary as it is may end with what looks like white space.

@@ -28,12 +28,17 @@ pub(crate) fn is_installed() -> bool {
 }
 
 /// What tshark says about a capture. `ports` are told with `-d`, since it does not
-/// look for HTTP on odd ports; `more` are further arguments.
-pub(crate) fn read(path: &Path, ports: &[(u16, &str)], more: &[&str]) -> Vec<Packet> {
+/// look for HTTP on odd ports, in clear or within TLS; `more` are further arguments.
+pub(crate) fn read(path: &Path, ports: &[(u16, &str, bool)], more: &[&str]) -> Vec<Packet> {
     let mut command = Command::new("tshark");
     command.args(["-n", "-T", "pdml", "-o", "tcp.reassemble_out_of_order:TRUE", "-r"]).arg(path);
-    for (port, protocol) in ports {
-        command.arg("-d").arg(format!("tcp.port=={port},{protocol}"));
+    for (port, protocol, encrypted) in ports {
+        let below = if *encrypted { "tls" } else { protocol };
+        command.arg("-d").arg(format!("tcp.port=={port},{below}"));
+        // Of HTTP/2 ALPN tells it.
+        if *encrypted && *protocol == "http" {
+            command.arg("-d").arg(format!("tls.port=={port},{protocol}"));
+        }
     }
     let out = command.args(more).output().expect("tshark runs");
     // A capture that is cut short is an error to tshark after its last packet.

@@ -125,6 +125,12 @@ pub fn options(levels: &[Level]) -> Options {
     Options { secrets: Arc::clone(secrets()), ..Options::default() }.wanting(levels)
 }
 
+/// Options by which TLS stays closed: without its hellos, a session is looked for among all
+/// secrets, which takes its time where there are thousands of runs.
+pub fn closed() -> Options {
+    Options::default().wanting(&[])
+}
+
 /// Decoders with the schemas of the fixtures.
 pub fn with_schema(levels: &[Level]) -> Options {
     let schema = framescope::schema::load(&[root().join("fixtures/proto")], &[], &[]).unwrap();

@@ -35,7 +35,7 @@ impl Analysis for Calls {
             start: seen.draft.start,
             end: seen.draft.end,
             complete: seen.draft.complete,
-            facts: (**facts).clone(),
+            facts: Arc::clone(facts),
         });
         // Its addresses are what a finding shows; they do not change.
         let info = match self.infos.last() {

@@ -94,6 +94,14 @@ struct Request<T> {
     body_bytes: [u64; 2],
     body_hash: u64,
     empty_list: bool,
+    timeless: Option<u64>,
+}
+
+impl<T> Request<T> {
+    /// By what an answer is known that says the same again: the time alone is no news.
+    fn said(&self) -> u64 {
+        self.timeless.unwrap_or(self.body_hash)
+    }
 }
 
 /// What the requests of one series have in common.
@@ -186,6 +194,7 @@ impl<T: Clone> Polls<T> {
             body_bytes: f.body_bytes,
             body_hash: f.body_hash,
             empty_list: f.empty_list,
+            timeless: f.timeless,
         });
         self.waiting += 1;
         if group.waiting.len() >= MAX_POLL_WINDOW {

@@ -331,17 +331,17 @@ impl<T: Clone> Building<T> {
             return false;
         }
         let [_, len] = r.body_bytes;
-        let body = (len, r.body_hash);
+        let body = (len, r.said());
         if matches!(r.status, 204 | 304) || r.empty_list || says_nothing(len, r.body_hash) {
             return false;
         }
         let before = self.body.replace(body);
-        if before == Some(body) {
+        if before.is_some_and(|b| b.1 == body.1) {
             return false;
         }
         // Back to what it says when there is nothing: known, and much shorter than the rest.
         let back = len <= 64 && len.saturating_mul(2) <= self.longest_body;
-        let known = self.bodies.iter().any(|k| k.body == body);
+        let known = self.bodies.iter().any(|k| k.body.1 == body.1);
         self.longest_body = self.longest_body.max(len);
         !(back && known)
     }
@@ -349,8 +349,8 @@ impl<T: Clone> Building<T> {
     /// Keeps what may turn out to have been an answer in vain.
     fn remember(&mut self, r: &Request<T>, hold: u64, news: bool) {
         let [_, len] = r.body_bytes;
-        let (body, count) = ((len, r.body_hash), u64::from(news));
-        if let Some(k) = self.bodies.iter_mut().find(|k| k.body == body) {
+        let (body, count) = ((len, r.said()), u64::from(news));
+        if let Some(k) = self.bodies.iter_mut().find(|k| k.body.1 == body.1) {
             k.times += 1;
             k.news += count;
             k.least = k.least.min(hold);

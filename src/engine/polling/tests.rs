@@ -61,6 +61,7 @@ fn run(asks: &[Ask]) -> Vec<Series<u32>> {
             media_type: "application/json".into(),
             body_hash: body_hash(&a.body),
             empty_list: a.body.ends_with(b"\"events\":[]}"),
+            timeless: None,
         };
         let event = EventId(n as u64 + 1);
         let asked = Asked {

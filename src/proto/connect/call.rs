@@ -1,5 +1,7 @@
 //! The exchange: what is said of a call when it has ended.
 
+use std::sync::Arc;
+
 use crate::base::time::human;
 use crate::event::{Detail, Draft, Level};
 use crate::facts::{CallFacts, Facts};
@@ -100,7 +102,7 @@ impl Call {
             length: bytes.iter().fold(0, |a, b| a.saturating_add(*b)),
             complete: !matches!(ended, Ended::CaptureEnded | Ended::Evicted),
             findings: std::mem::take(&mut self.findings),
-            facts: Some(Facts::Call(Box::new(facts))),
+            facts: Some(Facts::Call(Arc::new(facts))),
             detail,
             ..Draft::new(Level::Exchange, "connect", "call", start, self.last)
         });

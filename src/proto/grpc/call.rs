@@ -1,5 +1,7 @@
 //! The exchange: what is said of a call when it has ended.
 
+use std::sync::Arc;
+
 use crate::base::limits::MAX_STATS_NAME;
 use crate::base::time::human;
 use crate::base::{Moment, Side};
@@ -112,7 +114,7 @@ impl Status {
 /// What the machine knows when a call ends.
 #[derive(Clone, Debug)]
 pub(super) struct Report<'a> {
-    pub(super) path: Option<&'a str>,
+    pub(super) path: Option<&'a Arc<str>>,
     pub(super) status: Option<&'a Status>,
     pub(super) ended: Ended,
     pub(super) timeout: Option<u64>,
@@ -175,10 +177,13 @@ pub(super) const fn observed([up, down]: [u64; 2], ok: bool) -> &'static str {
 
 impl Report<'_> {
     /// The path, cut to what is kept of one.
-    fn path_text(&self) -> &str {
-        let path = self.path.unwrap_or_default();
-        let cut = (0..=MAX_STATS_NAME.min(path.len())).rev().find(|n| path.is_char_boundary(*n));
-        path.get(..cut.unwrap_or(0)).unwrap_or_default()
+    fn path_text(&self) -> Arc<str> {
+        let Some(path) = self.path else { return Arc::default() };
+        if path.len() <= MAX_STATS_NAME {
+            return Arc::clone(path);
+        }
+        let cut = (0..=MAX_STATS_NAME).rev().find(|n| path.is_char_boundary(*n));
+        path.get(..cut.unwrap_or(0)).unwrap_or_default().into()
     }
 }
 
@@ -201,7 +206,7 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
     let detail = out.wants(Level::Exchange).then(|| {
         let mut tree = Tree::new();
         tree.open(&fields::GRPC, None);
-        text(&mut tree, &fields::PATH, r.path);
+        text(&mut tree, &fields::PATH, r.path.map(|p| &**p));
         text(&mut tree, &fields::SERVICE, r.path.map(|p| split_path(p).0));
         text(&mut tree, &fields::METHOD, r.path.map(|p| split_path(p).1));
         text(&mut tree, &fields::PATTERN, Some(known.unwrap_or(seen)));
@@ -245,7 +250,7 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         Box::new(Detail { summary: summary(&r, duration), tree, ..Detail::default() })
     });
     let facts = CallFacts {
-        path: r.path_text().into(),
+        path: r.path_text(),
         status: code,
         timeout_ns: r.timeout,
         trace_ids: std::mem::take(&mut r.trace_ids),
@@ -259,7 +264,7 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         first_response_ns: r.responses.map(|[first, _]| first),
     };
     out.emit(Draft {
-        facts: Some(Facts::Call(Box::new(facts))),
+        facts: Some(Facts::Call(Arc::new(facts))),
         length: bytes_up.saturating_add(bytes_down),
         complete: !matches!(r.ended, Ended::CaptureEnded | Ended::Evicted),
         inferred: r.inferred,

@@ -1,5 +1,8 @@
 //! The head of the request, the head of the response, and the trailers.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crate::base::time::human;
 use crate::base::{Side, Span};
 use crate::event::{Detail, Draft, Level};
@@ -54,12 +57,22 @@ fn is_partial(headers: &Headers) -> bool {
     headers.iter().any(|(_, _, f)| !f.known)
 }
 
-fn known_text(headers: &Headers, name: &str) -> Option<String> {
+fn known_text<'a>(headers: &'a Headers, name: &str) -> Option<Cow<'a, str>> {
     let (v, _) = known(headers, name)?;
     Some(match simdutf8::basic::from_utf8(v) {
-        Ok(text) => text.to_owned(),
-        Err(_) => String::from_utf8_lossy(v).into_owned(),
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(v),
     })
+}
+
+/// The content type; nothing is copied of those that nearly all calls have.
+fn media_type(headers: &Headers) -> Cow<'static, str> {
+    match known(headers, "content-type") {
+        None => Cow::Borrowed(""),
+        Some((b"application/grpc", _)) => Cow::Borrowed("application/grpc"),
+        Some((b"application/grpc+proto", _)) => Cow::Borrowed("application/grpc+proto"),
+        Some((other, _)) => Cow::Owned(String::from_utf8_lossy(other).into_owned()),
+    }
 }
 
 /// A field that is a number.
@@ -199,7 +212,7 @@ impl Call {
         }
         let h = head.headers;
         let mut list = Vec::new();
-        let content_type = known_text(h, "content-type").unwrap_or_default();
+        let content_type = media_type(h);
         if !is_grpc(content_type.as_bytes()) && !content_type.is_empty() {
             let span = known(h, "content-type").and_then(|(_, s)| s);
             list.push(about(&findings::CONTENT_TYPE, content_type.as_bytes(), span));
@@ -217,7 +230,7 @@ impl Call {
             t
         });
         metadata_findings(h, &mut list);
-        let path = known_text(h, ":path").unwrap_or_default();
+        let path: Arc<str> = known_text(h, ":path").unwrap_or_default().into();
         let encoding = known(h, "grpc-encoding").map(|(v, _)| v);
         let side = self.side(Side::Client);
         side.has_head = true;
@@ -280,7 +293,7 @@ impl Call {
         if let Some((v, span)) = status.filter(|(v, _)| *v != b"200") {
             list.push(about(&findings::HTTP_STATUS, v, span));
         }
-        let content_type = known_text(h, "content-type").unwrap_or_default();
+        let content_type = media_type(h);
         if !is_grpc(content_type.as_bytes()) && !content_type.is_empty() {
             let span = known(h, "content-type").and_then(|(_, s)| s);
             list.push(about(&findings::CONTENT_TYPE, content_type.as_bytes(), span));

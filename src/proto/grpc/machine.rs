@@ -1,5 +1,8 @@
 //! The state of one call.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crate::base::limits::MAX_GRPC_MESSAGE_BYTES;
 use crate::base::{BufferId, Moment, Side};
 use crate::event::Level;
@@ -61,7 +64,7 @@ pub struct Call {
 /// What the request's head said.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Request {
-    pub(super) path: String,
+    pub(super) path: Arc<str>,
     pub(super) timeout: Option<Timeout>,
     pub(super) previous_attempts: Option<u32>,
     pub(super) trace_ids: Vec<TraceId>,
@@ -72,7 +75,7 @@ pub(super) struct Request {
 pub(super) struct Direction {
     pub(super) encoding: Encoding,
     /// The content type of this side's head; empty where not seen.
-    pub(super) content_type: String,
+    pub(super) content_type: Cow<'static, str>,
     /// Messages that began.
     pub(super) messages: u64,
     /// Bytes of them that were there.
@@ -142,7 +145,7 @@ impl Call {
 
     /// The path, where the request was captured.
     pub(super) fn path(&self) -> Option<&str> {
-        self.request.as_ref().map(|r| r.path.as_str()).filter(|p| !p.is_empty())
+        self.request.as_ref().map(|r| &*r.path).filter(|p| !p.is_empty())
     }
 
     /// Neither head says that this is gRPC: its bytes do.
@@ -403,7 +406,7 @@ impl Call {
             asked_in_full: client.has_head,
         });
         path.retransmissions = path.retransmissions.saturating_sub(self.retransmissions);
-        list.extend(verdict.finding(&call::beside(path)));
+        list.extend(verdict.finding(|| call::beside(path)));
         let not_200 = self.http_status.filter(|s| *s != 200);
         // Without any head, not even who is the server is certain.
         let has_head = self.sides.iter().any(|d| d.has_head);
@@ -412,8 +415,11 @@ impl Call {
             list.push(finding.proved_by([start.packet, end.packet]));
         }
         let since = |m: Moment| m.time.since(start.time);
+        let trace_ids = self.request.as_mut().map(|r| std::mem::take(&mut r.trace_ids));
+        let trace_ids = trace_ids.unwrap_or_default();
+        let [client, server] = &self.sides;
         let report = Report {
-            path: self.path(),
+            path: self.request.as_ref().map(|r| &r.path).filter(|p| !p.is_empty()),
             status: self.status.as_ref(),
             timeout,
             messages,
@@ -427,7 +433,7 @@ impl Call {
             age: is_open.then(|| since(out.now())),
             previous_attempts: self.request.as_ref().and_then(|r| r.previous_attempts),
             pushback_ms: self.pushback_ms,
-            trace_ids: self.request.as_ref().map(|r| r.trace_ids.clone()).unwrap_or_default(),
+            trace_ids,
             ended,
             start,
             end: self.last,

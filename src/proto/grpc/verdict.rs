@@ -70,12 +70,13 @@ pub(super) struct Verdict {
 
 impl Verdict {
     /// The finding, where the call did not end in OK; `beside` is said of its connection.
-    pub(super) fn finding(&self, beside: &str) -> Option<Finding> {
+    pub(super) fn finding(&self, beside: impl FnOnce() -> String) -> Option<Finding> {
         let spec = self.spec?;
         let mut text = self.text.clone();
+        let beside = beside();
         if !beside.is_empty() {
             text.push_str("; ");
-            text.push_str(beside);
+            text.push_str(&beside);
         }
         Some(Finding::new(spec).with(text).proved_by(self.proof.clone()))
     }

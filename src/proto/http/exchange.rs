@@ -57,7 +57,8 @@ impl Http {
         facts.request = q.seen.then_some([q.start, q.last]);
         facts.response = a.seen.then_some([a.start, a.last]);
         facts.body_hash = self.hash.value();
-        facts.empty_list = self.small.is_empty_list();
+        facts.empty_list = a.small.is_empty_list();
+        facts.timeless = a.small.timeless();
         d.facts = Some(Facts::Http(facts));
         out.emit(d);
     }

@@ -21,13 +21,13 @@ use crate::base::limits::{MAX_FACT_BYTES, MAX_FACT_TARGET_BYTES};
 use crate::event::Level;
 use crate::facts::HttpFacts;
 use crate::finding::Finding;
+use crate::proto::http::body::Undo;
 use crate::proto::http::findings as g;
 use crate::proto::http::hash::Hash;
 use crate::proto::http::hops::hops;
 use crate::proto::http::message::{
     About, Ended, Message, Shown, lossy, media_type, status, target,
 };
-use crate::proto::http::nothing::Small;
 use crate::proto::http::preflight::Preflight;
 use crate::proto::http::stream::Stream;
 use crate::proto::{Chunk, EndCause, Head, Input, Machine, Out, Progress, missing};
@@ -43,8 +43,6 @@ pub struct Http {
     pub(super) facts: Box<HttpFacts>,
     /// Of the response's body as sent.
     pub(super) hash: Hash,
-    /// The response's body, where it is JSON and short.
-    pub(super) small: Small,
     /// Where the response is a stream of events.
     pub(super) stream: Option<Box<Stream>>,
     /// What the request said of a stream that was lost.
@@ -97,12 +95,11 @@ impl Machine for Http {
 
     fn fork(&self) -> Option<Box<dyn Machine>> {
         Some(Box::new(Self {
-            request: self.request.clone(),
-            response: self.response.clone(),
+            request: self.request.fork(),
+            response: self.response.fork(),
             about: self.about.clone(),
             facts: self.facts.clone(),
             hash: self.hash,
-            small: self.small.clone(),
             stream: match &self.stream {
                 // A decoder has no copy: such a stream is read again from its start.
                 Some(s) => Some(Box::new(s.fork()?)),
@@ -118,12 +115,13 @@ impl Machine for Http {
 
     fn memory(&self) -> usize {
         let shown = |m: &Message| {
-            m.shown.as_ref().map_or(0, |s| {
-                size_of::<Shown>()
-                    + s.kept.capacity()
-                    + s.body.memory()
-                    + size_of_val(s.detail.tree.nodes())
-            })
+            m.undo.as_ref().map_or(0, |u| u.memory())
+                + m.shown.as_ref().map_or(0, |s| {
+                    size_of::<Shown>()
+                        + s.kept.capacity()
+                        + s.body.memory()
+                        + size_of_val(s.detail.tree.nodes())
+                })
         };
         let about = self.about.as_ref().map_or(0, |a| {
             size_of::<About>() + a.method.len() + a.path.len() + a.host.len() + a.media_type.len()
@@ -169,6 +167,7 @@ impl Http {
             chunked: h.headers.get("transfer-encoding").is_some(),
             stated: h.headers.text("content-length").and_then(|v| v.trim().parse().ok()),
             shown: out.wants(Level::Message).then(|| Box::new(Shown::new(h))),
+            undo: if h.end { None } else { Undo::of(h.headers) },
             ..Message::default()
         };
         // RFC 9110 §15.2: an informational response stands before the final one;
@@ -230,12 +229,15 @@ impl Http {
                 s.kept.extend_from_slice(c.data.get(..room).unwrap_or_default());
             }
         }
+        let cap = if m.shown.is_some() { out.payload_cap() } else { 0 };
+        if let Some(u) = &mut m.undo {
+            u.feed(c.data, cap, &mut m.small, out);
+        } else if c.side == Side::Server {
+            m.small.add(c.data);
+        }
         self.sent(c.side, 0, c.data.len() as u64);
         if c.side == Side::Server {
             self.hash.update(c.data);
-            if self.facts.media_type.ends_with("json") {
-                self.small.add(c.data);
-            }
             self.stream_goes_on(c, out);
         }
     }
@@ -308,6 +310,9 @@ impl Http {
                 m.findings.push(Finding::new(&g::GAP).with(missing(len)));
             }
             m.gap = true;
+            if let Some(u) = &mut m.undo {
+                u.lose();
+            }
         }
     }
 

@@ -4,8 +4,9 @@ use crate::base::{Moment, Side};
 use crate::event::{Detail, Draft, Level};
 use crate::field::{FieldSpec, Value};
 use crate::finding::Finding;
-use crate::proto::http::body::{Body, Codings};
+use crate::proto::http::body::{self, Body, Codings, Undo, Undone};
 use crate::proto::http::hops::{self, Hop};
+use crate::proto::http::nothing::Small;
 use crate::proto::http::{fields as f, findings as g, text};
 use crate::proto::{Head, Headers, Out, Trace};
 
@@ -30,8 +31,6 @@ pub(super) struct Shown {
     pub(super) media_type: String,
     /// Content-Type as it is.
     pub(super) content_type: Vec<u8>,
-    /// Content-Encoding.
-    pub(super) codings: Codings,
     /// Content-Range, where the body is a part.
     pub(super) range: bool,
     /// Where the body lies.
@@ -42,7 +41,7 @@ pub(super) struct Shown {
 }
 
 /// A request or a final response.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Message {
     /// Its head was seen.
     pub(super) seen: bool,
@@ -66,6 +65,10 @@ pub(super) struct Message {
     pub(super) gap: bool,
     pub(super) findings: Vec<Finding>,
     pub(super) shown: Option<Box<Shown>>,
+    /// Of a body with codings.
+    pub(super) undo: Option<Box<Undo>>,
+    /// The body of a response, where it is JSON and short.
+    pub(super) small: Small,
 }
 
 /// What the summaries of a response and of the exchange say of the request.
@@ -125,16 +128,43 @@ impl Message {
         d.length = self.length;
         d.complete = self.is_whole() || self.streams;
         d.findings = std::mem::take(&mut self.findings);
+        let undone = self.undone(&mut d.findings, out);
         if let Some(s) = self.shown.take() {
             let path = about.map_or("", |a| a.path.as_str());
-            d.detail = Some(Box::new(self.detail(*s, side, path, &mut d.findings, out)));
+            d.detail = Some(Box::new(self.detail(*s, undone, side, path, &mut d.findings, out)));
         }
         out.emit(d);
+    }
+
+    /// Ends what is undone of the body, and says what is wrong with it.
+    fn undone(&mut self, findings: &mut Vec<Finding>, out: &mut dyn Out) -> Option<Undone> {
+        let undo = self.undo.take()?;
+        let cap = if self.shown.is_some() { out.payload_cap() } else { 0 };
+        let undone = undo.finish(self.is_whole(), cap, &mut self.small, out);
+        if self.length > 0 {
+            if let Codings::Unknown(name) = &undone.codings {
+                findings.push(Finding::new(&g::UNKNOWN_CODING).with(name.as_str()));
+            }
+            findings.extend(undone.fault.as_ref().map(body::fault));
+        }
+        Some(undone)
+    }
+
+    /// A copy, with what [`Undo::fork`] leaves out.
+    pub(super) fn fork(&self) -> Self {
+        Self {
+            findings: self.findings.clone(),
+            shown: self.shown.clone(),
+            undo: self.undo.as_ref().map(|u| u.fork()),
+            small: self.small.clone(),
+            ..*self
+        }
     }
 
     fn detail(
         &self,
         s: Shown,
+        undone: Option<Undone>,
         side: Side,
         path: &str,
         findings: &mut Vec<Finding>,
@@ -170,7 +200,7 @@ impl Message {
                 partial: s.range,
                 media_type: &s.media_type,
                 content_type: &s.content_type,
-                codings: &s.codings,
+                undone,
                 path,
                 side,
             };
@@ -224,7 +254,6 @@ impl Shown {
             line,
             media_type: media_type(h.headers),
             content_type: h.headers.get("content-type").unwrap_or_default().to_vec(),
-            codings: Codings::of_message(h.headers),
             range: h.headers.get("content-range").is_some(),
             body: Trace::new(true, "body"),
             kept: Vec::new(),

@@ -1,6 +1,7 @@
 //! A response that is a stream of events: its body goes on to whoever reads those.
 
 use crate::base::Side;
+use crate::base::limits::MAX_INFLATE_RATIO;
 use crate::proto::http::body::{Codings, Decoder, fault};
 use crate::proto::http::findings as g;
 use crate::proto::http::machine::Http;
@@ -91,6 +92,7 @@ impl Http {
         out.tell(KEY, Input::Head(*h));
         self.stream = Some(Box::new(stream));
         self.response.streams = true;
+        self.response.undo = None;
         self.response.emit(Side::Server, self.about.as_deref(), out);
     }
 
@@ -102,7 +104,7 @@ impl Http {
             Stream::Coded(d, n) => {
                 *n = n.saturating_add(c.data.len() as u64);
                 let source = c.offset..c.offset.saturating_add(c.data.len() as u64);
-                d.allow(c.data.len());
+                d.allow(c.data.len(), MAX_INFLATE_RATIO);
                 let went = d.feed(c.data, &mut |made| {
                     out.inflated(made.len() as u64);
                     out.pass_made(KEY, Side::Server, source.clone(), made, false);

@@ -307,6 +307,51 @@ fn payload(r: &Recorder) -> &[u8] {
 }
 
 #[test]
+fn what_is_wrong_with_a_coding_is_found_whoever_looks() {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(b"some text, some text").unwrap();
+    let good = gzip.finish().unwrap();
+    // RFC 1952 §2.3.1: the checksum, and the length behind it.
+    let damaged = |from_end: usize| {
+        let mut bad = good.clone();
+        let at = bad.len() - from_end;
+        bad[at] ^= 1;
+        bad
+    };
+    let found = |coding: &str, body: &[u8], size: usize, wants: fn(Level) -> bool, range: bool| {
+        let (mut r, mut m) = (Recorder::new(), Http::new());
+        r.wants = wants;
+        let mut fields = vec![(":status", "200"), ("content-encoding", coding)];
+        fields.extend(range.then_some(("content-range", "bytes 5-40/41")));
+        head(&mut r, &mut m, Server, 2, false, &fields);
+        r.bytes(&mut m, Server, body, size);
+        r.end(&mut m, Server, EndCause::Finished);
+        (r.codes(), r.inflated)
+    };
+    for wants in [|_| true, |_| false] as [fn(Level) -> bool; 2] {
+        for size in [1, 7, 1460] {
+            let of = |coding: &str, body: &[u8]| found(coding, body, size, wants, false);
+            assert_eq!(of("gzip", &good), (vec![], 20));
+            for from_end in [1, 8] {
+                assert_eq!(of("gzip", &damaged(from_end)), (vec!["http.bad-content-coding"], 20));
+            }
+            assert_eq!(of("gzip", &good[..good.len() - 9]).0, ["http.bad-content-coding"]);
+            assert_eq!(of("compress", &good), (vec!["http.unknown-content-coding"], 0));
+            // From the middle of a body on nothing can be undone, and nothing is wrong.
+            assert_eq!(found("gzip", &good[5..], size, wants, true).0, [""; 0]);
+        }
+    }
+    // What was not captured is no fault of the sender's.
+    let (mut r, mut m) = (Recorder::new(), Http::new());
+    head(&mut r, &mut m, Server, 2, false, &[(":status", "200"), ("content-encoding", "gzip")]);
+    r.bytes(&mut m, Server, &good[..9], 9);
+    r.gap(&mut m, Server, 3);
+    r.bytes(&mut m, Server, &good[12..], 9);
+    r.end(&mut m, Server, EndCause::Finished);
+    assert_eq!(r.codes(), ["http.body-gap"]);
+}
+
+#[test]
 fn content_codings_are_undone_for_showing() {
     let level = flate2::Compression::default();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), level);

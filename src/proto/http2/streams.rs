@@ -95,9 +95,9 @@ impl Streams {
         self.open.contains_key(&id)
     }
 
-    /// Whether none is open.
+    /// Whether none is open, but such as were aborted.
     pub(crate) fn is_empty(&self) -> bool {
-        self.open.is_empty()
+        self.open.values().all(|s| s.reset.is_some())
     }
 
     /// Whether no further stream can be followed.

@@ -215,14 +215,15 @@ pub fn schema() -> &'static Schema {
 
 /// The same, where a path is of one of its services: nothing is compiled for others.
 pub(super) fn for_path(path: &str) -> Option<&'static Schema> {
-    let (service, _) = path.rsplit_once('/')?;
-    let service = service.rsplit('/').next()?;
-    let known = [
-        "grpc.health.v1.Health",
-        "grpc.reflection.v1.ServerReflection",
-        "grpc.reflection.v1alpha.ServerReflection",
+    let path = path.as_bytes();
+    let service = path.get(..memchr::memrchr(b'/', path)?)?;
+    let begin = memchr::memrchr(b'/', service).map_or(0, |slash| slash + 1);
+    let known: [&[u8]; 3] = [
+        b"grpc.health.v1.Health",
+        b"grpc.reflection.v1.ServerReflection",
+        b"grpc.reflection.v1alpha.ServerReflection",
     ];
-    known.contains(&service).then(schema)
+    known.contains(&service.get(begin..)?).then(schema)
 }
 
 #[cfg(test)]

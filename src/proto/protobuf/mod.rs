@@ -98,6 +98,10 @@ fn message_type<'t>(types: &'t Types, hint: &PayloadHint<'_>) -> Option<&'t Mess
 /// The media types of protobuf: gRPC's, gRPC-Web's, Connect's and its own, parameters
 /// aside.
 fn is_protobuf(media_type: &str) -> bool {
+    // As nearly all are written.
+    if matches!(media_type, "application/grpc" | "application/grpc+proto" | "application/proto") {
+        return true;
+    }
     let base = media_type.split(';').next().unwrap_or_default().trim();
     [
         "application/grpc",

@@ -75,6 +75,8 @@ pub(super) struct Block {
     value: Vec<u8>,
     cut_value: bool,
     nul: bool,
+    /// Where it begins was inferred.
+    inferred: bool,
     findings: Vec<Finding>,
 }
 
@@ -96,6 +98,11 @@ impl Block {
             + self.event.capacity()
             + self.value.capacity()
             + self.id.as_ref().map_or(0, Vec::capacity)
+    }
+
+    /// Nobody saw where the event begins that comes next.
+    pub(super) const fn infer(&mut self) {
+        self.inferred = true;
     }
 
     /// The byte order mark at the front: a part of the first event.
@@ -308,6 +315,7 @@ impl Block {
         self.data_lines = 0;
         self.data_len = 0;
         self.fields = false;
+        self.inferred = false;
         self.id = None;
         self.event.clear();
         self.findings.clear();
@@ -344,6 +352,7 @@ impl Block {
         d.sender = Some(Side::Server);
         d.length = self.data_len;
         d.complete = complete;
+        d.inferred = self.inferred;
         if let Some(mut detail) = self.detail(dispatched, session) {
             let more = decode(&mut detail, session.path(), out);
             findings.extend(more);

@@ -14,6 +14,7 @@ use crate::field::{In, NoSink};
 use crate::finding::Finding;
 use crate::proto::sse::block::Block;
 use crate::proto::sse::findings as g;
+use crate::proto::sse::habits::Habits;
 use crate::proto::sse::session::{EndedBy, Session};
 use crate::proto::sse::utf8::Utf8;
 use crate::proto::sse::wire::{self, About};
@@ -35,6 +36,9 @@ pub struct Sse {
     cr: bool,
     /// Behind a gap: skipped up to the next empty line.
     lost: Lost,
+    habits: Habits,
+    /// Right behind a gap: the fields by which an event may be known to begin there.
+    begins: u8,
     over: bool,
 }
 
@@ -135,15 +139,22 @@ impl Sse {
     /// A line, or the next piece of one.
     fn part(&mut self, at: u64, data: &[u8], out: &mut dyn Out) {
         self.session.bytes(data.len());
+        let begins = std::mem::take(&mut self.begins);
         if self.lost != Lost::No {
             if !data.is_empty() {
                 self.lost = Lost::Line;
             }
-            return;
+            let line = wire::content(data.len())(In::new(data, BufferId(0), 0, &NoSink));
+            if !line.is_ok_and(|(_, line)| Habits::is_one(line.about, begins)) {
+                return;
+            }
+            self.lost = Lost::No;
+            self.block.infer();
         }
         if data.is_empty() {
             return;
         }
+        self.habits.bytes(at, self.block.is_open() || self.long.is_some(), out);
         self.utf8.feed(data);
         if let Some(about) = self.long {
             self.block.more(about, at, data, data, out);
@@ -153,6 +164,7 @@ impl Sse {
         else {
             return;
         };
+        self.habits.line(line.about, !self.block.is_open());
         self.block.begin(line.about, at, data, out);
         if line.about == About::Other {
             self.block.unknown(line.name);
@@ -183,6 +195,10 @@ impl Sse {
         if half {
             return;
         }
+        self.habits.bytes(at, self.block.is_open() || about.is_some(), out);
+        if about.is_none() && self.block.is_open() {
+            self.habits.event();
+        }
         let good = self.utf8.finish();
         let bad_text = (!good).then_some(&g::NOT_UTF8);
         match about {
@@ -194,6 +210,7 @@ impl Sse {
     }
 
     fn gap(&mut self, len: u64, out: &mut dyn Out) {
+        let begins = self.habits.behind_hole(self.block.is_open() || self.long.is_some());
         // Where nothing was under way, the hole is of whole lines perhaps; nobody knows.
         let finding = Finding::new(&g::GAP).with(missing(len));
         if let Some(about) = self.long {
@@ -210,6 +227,7 @@ impl Sse {
         self.begun = true;
         self.cr = false;
         self.lost = Lost::Line;
+        self.begins = begins;
         self.session.gap();
     }
 

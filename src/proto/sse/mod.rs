@@ -8,6 +8,7 @@ use crate::proto::{Machine, Protocol};
 mod block;
 pub mod fields;
 pub mod findings;
+mod habits;
 mod machine;
 mod session;
 #[cfg(test)]

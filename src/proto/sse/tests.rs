@@ -306,6 +306,39 @@ fn behind_a_gap_the_next_whole_event_is_read() {
 }
 
 #[test]
+fn an_event_right_behind_a_hole_is_known_by_those_before_it() {
+    let of = |before: &[&[u8]], behind: &[u8]| {
+        let (mut r, mut m) = (Recorder::new(), Sse::default());
+        head(&mut r, &mut m, Server, ANSWER);
+        for b in before {
+            r.bytes(&mut m, Server, b, 99);
+        }
+        r.gap(&mut m, Server, 10);
+        r.bytes(&mut m, Server, behind, 99);
+        r.bytes(&mut m, Server, b"data: last\n\n", 99);
+        r.end(&mut m, Server, EndCause::Finished);
+        let events = r.events.iter().filter(|e| e.kind == "event" && e.complete);
+        let before = before.iter().filter(|b| b.ends_with(b"\n\n")).count();
+        events.skip(before).map(|e| (e.length, e.inferred)).collect::<Vec<_>>()
+    };
+    let (shown, not) = (vec![(4, true), (4, false)], vec![(4, false)]);
+    let one: &[u8] = b"id: 1\ndata: one\n\n";
+    assert_eq!(of(&[one], b"id: 3\ndata: four\n\n"), shown);
+    assert_eq!(of(&[one, b"id: 2\nda"], b"id: 3\ndata: four\n\n"), shown);
+    // Such may be the second line of one.
+    assert_eq!(of(&[one], b"data: four\n\n"), not);
+    assert_eq!(of(&[b"data: one\n\n"], b"data: four\n\n"), shown);
+    assert_eq!(of(&[b"data: one\n\n", b"data: tw"], b"data: four\n\n"), shown);
+    let two: &[u8] = b"data: one\ndata: two\n\n";
+    assert_eq!(of(&[two, b"data: tw"], b"data: four\n\n"), not);
+    // Events that were cut by the ends of packets say nothing.
+    assert_eq!(of(&[b"data: o", b"ne\n\n"], b"data: four\n\n"), not);
+    // Of none it is known how they begin.
+    assert_eq!(of(&[], b"data: four\n\n"), not);
+    assert_eq!(of(&[], b"event: x\ndata: four\n\n"), shown);
+}
+
+#[test]
 fn how_it_ended() {
     let end = |f: &dyn Fn(&mut Recorder, &mut Sse)| {
         let (mut r, mut m) = (Recorder::new(), Sse::default());

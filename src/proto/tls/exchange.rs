@@ -69,6 +69,9 @@ fn detail(tls: &Tls, duration: u64, how: &str) -> Detail {
     if let Some(a) = &s.alpn {
         tree.add(&f::S_ALPN, none, Value::Text(a.as_str().into()));
     }
+    if let Some(taken) = s.early_taken.filter(|_| client.early > 0) {
+        tree.add(&f::S_EARLY_TAKEN, none, Value::Bool(taken));
+    }
     tree.add(&f::S_RESUMED, none, Value::Bool(s.resumed));
     let ended = ended(tls, how);
     tree.add(&f::S_ENDED, none, Value::Text(ended.as_str().into()));
@@ -87,6 +90,9 @@ fn detail(tls: &Tls, duration: u64, how: &str) -> Detail {
     }
     if s.resumed {
         parts.push("resumed".to_owned());
+    }
+    if client.early > 0 && s.early_taken == Some(false) {
+        parts.push("early data refused".to_owned());
     }
     if client.opened + server.opened > 0 {
         parts.push(format!("{} bytes up, {} down", client.plain, server.plain));

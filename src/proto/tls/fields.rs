@@ -155,6 +155,7 @@ fields! {
     S_GROUP "tls.group" "Group" 16 Enumerated "RFC 8446 §4.2.8" "The group of the key exchange." .named(names::group);
     S_RESUMED "tls.resumed" "Resumed" 1 Flag "RFC 8446 §2.2" "The session goes on with the secrets of an earlier one.";
     S_EARLY "tls.early_data" "Early data" 0 Unsigned "RFC 8446 §2.3" "Bytes that the client sent before it had heard the server.";
+    S_EARLY_TAKEN "tls.early_data_accepted" "Early data accepted" 1 Flag "RFC 8446 §4.2.10" "Whether the server read the early data.";
     S_RECORDS_CLIENT "tls.client_records" "Client's records" 0 Unsigned "framescope" "Records that the client sent.";
     S_RECORDS_SERVER "tls.server_records" "Server's records" 0 Unsigned "framescope" "Records that the server sent.";
     S_PLAIN_CLIENT "tls.client_bytes" "Client's bytes" 0 Unsigned "framescope" "Bytes of application data that the client sent, decrypted.";

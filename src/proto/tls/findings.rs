@@ -15,12 +15,14 @@ macro_rules! findings {
 
 findings! {
     NO_SECRET note "tls.no-secret" "RFC 8446 §7" "No secret of this connection is known, so that what it carries stays closed: log the peer's keys, and give the file with --keylog.";
+    KEY_LOG_FULL warning "tls.key-log-full" "framescope" "The key log has more secrets than are kept, so that the one of this connection may be among those that were passed over: cut it to what belongs to the capture.";
     WRONG_SECRET warning "tls.wrong-secret" "RFC 8446 §5.2" "There is a secret for this connection, and its records do not verify with it: it is another connection's, or damaged.";
     NOT_VERIFIED error "tls.record-not-verified" "RFC 8446 §5.2" "A record does not verify, although those before it did: it was changed, or records before it are missing.";
     SEQUENCE_FOUND note "tls.sequence-found" "RFC 8446 §5.3" "Records are missing; by trying sequence numbers the next one was found, and its tag proves it.";
     SEQUENCE_LOST warning "tls.sequence-lost" "RFC 8446 §5.3" "Records are missing, and no sequence number within reach makes the next ones verify: what follows stays closed.";
     UNKNOWN_SUITE note "tls.unsupported-suite" "RFC 8446 §B.4" "Records of this cipher suite cannot be opened here.";
     COMPRESSED note "tls.compression" "RFC 3749 §2" "The records are compressed before they are encrypted; they are not opened.";
+    EARLY_REFUSED note "tls.early-data-refused" "RFC 8446 §4.2.10" "The server refused the early data of the client: its records are shown, and what they say is left out, since nobody read it.";
     OLD_VERSION warning "tls.old-version" "RFC 8996 §2" "The session uses a version before TLS 1.2, which is no longer to be used.";
     FATAL_ALERT warning "tls.fatal-alert" "RFC 8446 §6.2" "One end gave up the connection with an alert.";
     NO_CLOSE note "tls.no-close-notify" "RFC 8446 §6.1" "One end closed the connection without close_notify: whether all of it came cannot be told.";

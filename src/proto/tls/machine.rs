@@ -100,6 +100,7 @@ struct Told {
     lost: bool,
     suite: bool,
     used: bool,
+    refused: bool,
 }
 
 impl Default for Tls {
@@ -153,13 +154,22 @@ impl Machine for Tls {
 }
 
 impl Tls {
-    /// In the middle of a session of TLS 1.3 whose client has this secret, for benchmarks.
+    /// In the middle of a session of TLS 1.3 whose client has this secret, for benchmarks
+    /// and tests.
     pub(super) fn primed(secret: &[u8], suite: u16) -> Self {
+        let keys = super::suites::of(suite).and_then(|s| Keys::of_secret(s, secret, 0));
+        Self::primed_by(suite, 0x0304, keys)
+    }
+
+    /// The same of any version, whose client has these keys.
+    pub(super) fn primed_by(suite: u16, version: u16, keys: Option<Keys>) -> Self {
         let mut tls = Self::default();
-        (tls.session.version, tls.session.suite) = (0x0304, suite);
+        (tls.session.version, tls.session.suite) = (version, suite);
         tls.session.random = Some([0; 32]);
-        let keys = tls.session.cipher().and_then(|s| Keys::of_secret(s, secret, 0));
-        tls.dir(Side::Client).keys = keys.map(|k| (Epoch::Traffic(0), k));
+        let epoch = if version == 0x0304 { Epoch::Traffic(0) } else { Epoch::Master };
+        let dir = tls.dir(Side::Client);
+        dir.protected = true;
+        dir.keys = keys.map(|k| (epoch, k));
         tls
     }
 
@@ -174,6 +184,7 @@ impl Tls {
 
     fn bytes(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Progress {
         let mut took = 0;
+        let undecided = self.session.early_taken.is_none();
         loop {
             let data = c.data.get(took..).unwrap_or_default();
             if data.is_empty() {
@@ -188,6 +199,14 @@ impl Tls {
                 self.record(&rest, out)
             };
             match step {
+                // Early data of the client waits for this, and comes before what follows.
+                Step::Took(n)
+                    if undecided
+                        && self.session.early_taken.is_some()
+                        && self.session.offers_early_data() =>
+                {
+                    return Progress::need(took + n, 1);
+                }
                 Step::Took(n) => took += n,
                 Step::Need(n) => return Progress::need(took, n),
                 Step::Peer => return Progress::peer(took),
@@ -205,6 +224,19 @@ impl Tls {
     pub(super) fn peer_is_silent(&mut self, side: Side) -> bool {
         let peer = self.dir(side.peer());
         peer.records == 0 && peer.hole.is_none() && !peer.ended
+    }
+
+    /// Whether it is still to come what the server makes of early data. What it refuses
+    /// the client says again.
+    fn early_is_undecided(&mut self, side: Side) -> bool {
+        let server = self.dir(Side::Server);
+        let may_say = server.closed == 0 && server.hole.is_none() && !server.ended;
+        let early = match &self.dir(side).keys {
+            None => !self.dir(side).waited,
+            Some((epoch, _)) => *epoch == Epoch::Early,
+        };
+        let undecided = self.session.early_taken.is_none() && self.session.offers_early_data();
+        side == Side::Client && may_say && early && undecided
     }
 
     /// The record at the front of the chunk.
@@ -268,6 +300,9 @@ impl Tls {
             self.content(place, head.content_type, body, out);
             return Step::Took(record.len());
         }
+        if head.content_type == 23 && !c.last && self.early_is_undecided(side) {
+            return Step::Peer;
+        }
         let opaque =
             head.content_type == 23 && (self.session.is_v13() || self.session.version == 0);
         match self.open(side, &sealed, c.last, out) {
@@ -290,8 +325,9 @@ impl Tls {
                 out.emit(d);
                 // What stays closed is missing in the plain text, where that has begun. Of
                 // early data alone a protocol can do without that has no state.
+                let refused = self.session.early_taken == Some(false);
                 let dir = self.dir(side);
-                let early = side == Side::Client && dir.opened == 0;
+                let early = side == Side::Client && dir.opened == 0 && !refused;
                 let begun = match &dir.keys {
                     Some((Epoch::Traffic(_) | Epoch::Master, _)) => dir.plain > 0,
                     _ => false,
@@ -348,14 +384,22 @@ impl Tls {
             d.findings.push(Finding::new(&g::SEQUENCE_FOUND).with(text));
         }
         let expected = dir.missing;
+        let refused = opened.content_type == 23
+            && epoch == Epoch::Early
+            && self.session.early_taken == Some(false);
+        if refused && !std::mem::replace(&mut self.told.refused, true) {
+            d.findings.push(Finding::new(&g::EARLY_REFUSED));
+        }
         out.emit(d);
         let content = plain.get(..opened.len).unwrap_or_default();
         let end = c.offset + record.len() as u64;
         let at = c.offset + (Head::LEN + opened.at) as u64;
-        if opened.content_type == 23 {
-            if epoch == Epoch::Early {
-                self.dir(side).early += content.len() as u64;
-            }
+        if opened.content_type == 23 && epoch == Epoch::Early {
+            self.dir(side).early += content.len() as u64;
+        }
+        if refused {
+            // The server has passed it over: it is no part of what was said.
+        } else if opened.content_type == 23 {
             self.dir(side).plain += content.len() as u64;
             self.open_child(out);
             if expected.is_some() {
@@ -456,17 +500,25 @@ impl Tls {
             1 => self.session.client_hello(&m.hello),
             2 if m.hello.random == RETRY => {
                 self.session.retried = true;
+                self.session.early_taken = Some(false);
                 self.session.version = m.hello.chosen_version();
                 self.session.suite = m.hello.suites.first().copied().unwrap_or(0);
             }
             2 => {
                 self.session.server_hello(&m.hello);
+                if !self.session.is_v13() || m.hello.psk.is_none() {
+                    self.session.early_taken = Some(false);
+                }
                 if self.session.version < 0x0303 {
                     let name = super::names::version_text(self.session.version);
                     draft.findings.push(Finding::new(&g::OLD_VERSION).with(name));
                 }
             }
-            8 => self.session.alpn_of(&m.hello),
+            5 if side == Side::Client => self.session.early_taken = Some(true),
+            8 => {
+                self.session.alpn_of(&m.hello);
+                self.session.early_taken = Some(m.hello.has(42));
+            }
             12 => self.session.group = m.group.or(self.session.group),
             24 if self.session.is_v13() => {
                 let dir = self.dir(side);

@@ -65,6 +65,8 @@ pub(super) struct Session {
     pub(super) resumed: bool,
     /// The client asked again after a retry request.
     pub(super) retried: bool,
+    /// Whether the server took the client's early data, once that is known.
+    pub(super) early_taken: Option<bool>,
     /// Handshakes that a server's hello has answered.
     pub(super) handshakes: u32,
 }

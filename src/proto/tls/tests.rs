@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::bench_support::Records;
+use super::bench_support::{Records, Suite};
 use super::machine::Tls;
 use super::wire::RETRY;
 use crate::base::Side;
@@ -153,7 +153,7 @@ fn a_retry_request_is_no_server_hello() {
 /// Under known keys, plain text goes to the child, whatever the chunks.
 #[test]
 fn records_are_opened_and_handed_on() {
-    let records = Records::new(5, 100).unwrap();
+    let records = Records::new(Suite::Aes128Gcm, 5, 100).unwrap();
     for size in SIZES {
         let mut out = Recorder::new();
         let mut m = Tls::primed(&[7; 32], 0x1301);
@@ -173,7 +173,7 @@ fn records_are_opened_and_handed_on() {
 /// What was lost is found again by the number, and told as missing.
 #[test]
 fn behind_a_hole_the_number_is_found() {
-    let records = Records::new(9, 100).unwrap().sealed;
+    let records = Records::new(Suite::Aes128Gcm, 9, 100).unwrap().sealed;
     let each = records.len() / 9;
     // The hole begins and ends in the middle of records.
     let (from, to) = (each + 40, 4 * each + 11);
@@ -195,7 +195,7 @@ fn behind_a_hole_the_number_is_found() {
 
 #[test]
 fn a_record_that_was_changed_is_not_shown() {
-    let mut records = Records::new(3, 100).unwrap().sealed;
+    let mut records = Records::new(Suite::Aes128Gcm, 3, 100).unwrap().sealed;
     let each = records.len() / 3;
     records[each + 50] ^= 1;
     let mut out = Recorder::new();
@@ -244,8 +244,15 @@ fn every_finding_is_raised() {
     out.bytes(&mut m, Client, &c, 1460);
     out.bytes(&mut m, Server, &after(v12([0xc0, 0x2b], 0)), 1460);
     assert_eq!(out.codes(), ["tls.wrong-secret"]);
+    // A key log that is larger than what is kept.
+    let mut out = Recorder::new();
+    out.secrets.fill();
+    let mut m = Tls::default();
+    out.bytes(&mut m, Client, &c, 1460);
+    out.bytes(&mut m, Server, &after(v12([0xc0, 0x2b], 0)), 1460);
+    assert_eq!(out.codes(), ["tls.no-secret", "tls.key-log-full"]);
     // A hole that nothing gets over.
-    let records = Records::new(3, 100).unwrap().sealed;
+    let records = Records::new(Suite::Aes128Gcm, 3, 100).unwrap().sealed;
     let mut out = Recorder::new();
     let mut m = Tls::primed(&[8; 32], 0x1301);
     out.gap(&mut m, Client, 5000);

@@ -16,7 +16,7 @@ use super::message::{Coding, OpenMessage};
 use super::resync::{Compression, Habits, Judged, Looked, Search, Style, Trial};
 use super::session::{Session, fault_of};
 use super::wire::{self, FrameHead, RSV1_BIT, opcode};
-use crate::base::{BufferId, Moment, PieceSource, Side, Span};
+use crate::base::{BufferId, Moment, PacketId, PieceSource, Side, Span};
 use crate::event::{Detail, Draft, Level, Payload};
 use crate::field::{In, NoSink, Value};
 use crate::finding::{Finding, FindingSpec};
@@ -65,6 +65,8 @@ struct Half {
     maybe_open: bool,
     /// Where frames begin was inferred.
     inferred: bool,
+    /// The packet in which the last frame ended.
+    last: Option<PacketId>,
 }
 
 /// What both directions share, while one of them is worked on.
@@ -250,6 +252,7 @@ impl Half {
             begun: false,
             maybe_open: false,
             inferred: false,
+            last: None,
         }
     }
 
@@ -271,6 +274,7 @@ impl Half {
             begun: self.begun,
             maybe_open: self.maybe_open,
             inferred: self.inferred,
+            last: self.last,
         })
     }
 
@@ -369,6 +373,9 @@ impl Half {
         frame.end = out.ready(self.side, last);
         frame.inferred = self.inferred;
         self.habits.saw(&head);
+        if let Some(last) = self.last {
+            self.habits.began(last != frame.start.packet);
+        }
         shared.session.begin(frame.start);
         shared.session.frame_begins(self.side, &head, frame.start);
         self.judge(&head, shared, &mut frame.findings);
@@ -547,6 +554,7 @@ impl Half {
             return;
         };
         let (side, role, head, end) = (self.side, frame.role, frame.head, frame.end);
+        self.last = Some(end.packet);
         let complete = !frame.holed;
         shared.session.frame_over(side, frame.sent(), end, true, &frame.findings);
         frame.emit(side, complete, out);
@@ -605,7 +613,19 @@ impl Half {
             }
             return;
         }
+        if self.frame.is_none()
+            && self.search.is_none()
+            && let Some(answer) = shared.session.answers(self.side, len)
+        {
+            // What is open goes on, and the next frame begins right here.
+            self.trial = Some(Trial::default());
+            self.inferred = true;
+            self.data.inferred |= self.open;
+            self.tell_hole(len, Some(answer), out);
+            return;
+        }
         self.flush(&GAP, shared, out);
+        self.last = None;
         self.search = Some(Search::behind_hole());
         self.trial = None;
         self.inferred = true;
@@ -613,13 +633,14 @@ impl Half {
         if let Some(i) = &mut self.inflater {
             i.lose();
         }
-        self.tell_hole(len, out);
+        self.tell_hole(len, None, out);
     }
 
     /// What was taken for frames is none, or not from here on: a head that may not be
     /// sent, or one whose payload says that it is none.
     fn refuted(&mut self, shared: &mut Shared<'_>, out: &mut dyn Out) {
         self.flush(&GAP, shared, out);
+        self.last = None;
         self.search = Some(Search::refuted());
         self.trial = None;
         self.maybe_open = true;
@@ -643,18 +664,21 @@ impl Half {
         }
     }
 
-    /// A hole that is not in one frame alone is told by itself.
-    fn tell_hole(&self, len: u64, out: &mut dyn Out) {
+    /// A hole that is not in one frame alone is told by itself; with the packet of the pong
+    /// that answers it, where it was a ping.
+    fn tell_hole(&self, len: u64, ping: Option<PacketId>, out: &mut dyn Out) {
         let now = out.now();
         let mut d = Draft::new(Level::Message, "websocket", "gap", now, now);
         d.sender = Some(self.side);
         d.length = len;
         d.complete = false;
-        let f = Finding::new(&GAP).with(format!("{} between frames", missing(len)));
+        let was = if ping.is_some() { ": a ping, by the pong that answers it" } else { "" };
+        let f = Finding::new(&GAP).with(format!("{} between frames{was}", missing(len)));
+        let f = f.proved_by(ping.into_iter().collect::<Vec<_>>());
         d.findings.push(f);
         if out.wants(Level::Message) {
             let mut detail = Detail {
-                summary: format!("{} were not captured", missing(len)),
+                summary: format!("{} were not captured{was}", missing(len)),
                 ..Detail::default()
             };
             detail.tree.add(&GAP_LENGTH, None, Value::U64(len));

@@ -33,12 +33,26 @@ const BETTER: f32 = 12.0;
 /// Bits for landing on the head of the next frame: a short frame has a length of
 /// seven bits, which would be right by chance once in 128.
 const LANDING: f32 = 7.0;
+/// The same with a length of 16 bits, which would be right by chance once in 65536; that
+/// it is one of these has been counted by itself.
+const LANDING_16: f32 = 14.0;
+/// Places from which a frame with a length of seven bits leads to a given one.
+const REACH: usize = 128;
 /// Bits for a first frame at the front of a segment: programs write whole frames.
 const FRONT: f32 = 8.0;
 
 /// The most bits for a frame at the front of a later segment: the more segments there
 /// are among the bytes, the less it says.
 const ALIGNED: f32 = 6.0;
+/// The same of an end whose frames have all begun segments.
+const ALIGNED_ALWAYS: f32 = 10.0;
+/// Frames of an end from which on it is known whether they begin segments.
+const SEEN: u32 = 4;
+
+/// Payloads that frames have: a longer one is no head, and one that is longer than most
+/// may be a number of eight bytes.
+const LONGEST: u64 = 1 << 32;
+const LONG: u64 = 1 << 24;
 
 /// Bytes of a payload that are judged.
 const LOOK: usize = 64;
@@ -63,6 +77,8 @@ const AGAIN: f32 = 3.0;
 const TRUSTED: f32 = 40.0;
 /// Frames of a chain that are compared with those that come later.
 const STAMPS: usize = 32;
+/// Chains beside the best whose frames are compared.
+const RIVALS: usize = 64;
 /// Bytes of two masking keys that are alike in what repeats itself under one key.
 const ALIKE: usize = 2;
 
@@ -96,6 +112,9 @@ pub(super) struct Habits {
     /// The key of the last frame, and whether it was that of the one before.
     key: Option<[u8; 4]>,
     same_key: bool,
+    /// Frames that began within a packet of the one before, and others.
+    within: u32,
+    at_front: u32,
 }
 
 impl Habits {
@@ -111,6 +130,18 @@ impl Habits {
             *n += 1;
             self.total += 1;
         }
+    }
+
+    /// A frame began a packet, or behind another one that ended in it.
+    pub(super) const fn began(&mut self, at_front: bool) {
+        let n = if at_front { &mut self.at_front } else { &mut self.within };
+        *n = n.saturating_add(1);
+    }
+
+    /// The most bits for a frame at the front of a segment.
+    const fn aligned(&self) -> f32 {
+        let always = self.at_front >= SEEN && self.within == 0;
+        if always { ALIGNED_ALWAYS } else { ALIGNED }
     }
 
     /// Bits in favour of this first byte; `None` where no head has it.
@@ -156,9 +187,9 @@ pub(super) struct Piece<'a> {
 impl Piece<'_> {
     /// Bits for a frame that begins where a segment does: with so many beginnings
     /// among so many bytes it may be there by chance.
-    fn aligned(&self) -> f32 {
+    fn aligned(&self, habits: &Habits) -> f32 {
         let n = self.fronts.len().max(1);
-        (self.data.len() as f32 / n as f32).max(1.0).log2().min(ALIGNED)
+        (self.data.len() as f32 / n as f32).max(1.0).log2().min(habits.aligned())
     }
 }
 
@@ -237,6 +268,7 @@ impl Trial {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     head: [u8; 2],
+    length: u64,
     key: Option<[u8; 4]>,
     body: [u8; 8],
 }
@@ -244,7 +276,8 @@ struct Stamp {
 impl Stamp {
     fn of(head: &FrameHead, body: &[u8]) -> Self {
         let first = u8::from(head.fin) << 7 | head.rsv << 4 | head.opcode;
-        let mut s = Self { head: [first, head.length7], key: head.key, body: [0; 8] };
+        let (head, length, key) = ([first, head.length7], head.length, head.key);
+        let mut s = Self { head, length, key, body: [0; 8] };
         for (to, from) in s.body.iter_mut().zip(body) {
             *to = *from;
         }
@@ -459,7 +492,7 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
             };
         }
     }
-    let aligned = piece.aligned();
+    let aligned = piece.aligned(&style.habits);
     let mut trials = n.saturating_mul(TRIALS).saturating_add(TRIAL);
     let mut fronts = piece.fronts.iter().rev().copied().peekable();
     for at in (0..n).rev() {
@@ -513,21 +546,25 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
         now = to;
     }
     // What comes again and again counts once: it may be the payload that repeats itself.
-    let mut stamps: Vec<Stamp> = Vec::new();
-    let mut again = 0.0;
-    for at in &chain {
-        let Some(Place::Frame(bits, _, _, stamp)) = places.get(*at) else { continue };
-        let known = if style.masked {
-            !style.habits.same_key
-        } else {
-            piece.fronts.binary_search(at).is_err()
-        };
-        if known && stamps.iter().any(|s| s.is_like(stamp)) {
-            again += bits.max(0.0);
-        } else if stamps.len() < STAMPS {
-            stamps.push(*stamp);
+    let repeated = |chain: &mut dyn Iterator<Item = usize>| {
+        let mut stamps: Vec<Stamp> = Vec::new();
+        let mut again = 0.0;
+        for at in chain {
+            let Some(Place::Frame(bits, _, _, stamp)) = places.get(at) else { continue };
+            let known = if style.masked {
+                !style.habits.same_key
+            } else {
+                piece.fronts.binary_search(&at).is_err()
+            };
+            if known && stamps.iter().any(|s| s.is_like(stamp)) {
+                again += bits.max(0.0);
+            } else if stamps.len() < STAMPS {
+                stamps.push(*stamp);
+            }
         }
-    }
+        again
+    };
+    let again = repeated(&mut chain.iter().copied());
     let bits = bits - again;
     if bits < CERTAIN {
         return Chain { at: None, start, bits, frames };
@@ -540,6 +577,7 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
         }
     }
     let mut from = start;
+    let mut rivals = RIVALS;
     for at in (0..n).rev() {
         let there = match (joins.get(at), places.get(at)) {
             (Some(&usize::MAX), Some(Place::Frame(_, _, end, _))) => joins.get(*end).copied(),
@@ -550,18 +588,34 @@ pub(super) fn find(piece: Piece<'_>, style: &Style, front: bool) -> Chain {
         }
         let joined = joins.get(at).copied().unwrap_or(usize::MAX);
         if joined != at && bits - worth(at, false).max(worth(at, true)) < BETTER {
+            // What repeats itself is worth no more here than there.
+            let is_worth = |open: bool| {
+                let first = Some((at, open));
+                let walk = std::iter::successors(first, |(at, open)| next(*at, *open));
+                let again = repeated(&mut walk.map(|(at, _)| at).take(STAMPS));
+                bits - (worth(at, open) - again) < BETTER
+            };
+            let looked = rivals > 0;
+            rivals = rivals.saturating_sub(1);
+            if looked && !is_worth(false) && !is_worth(true) {
+                continue;
+            }
             if joined == usize::MAX {
                 return Chain { at: None, start, bits, frames };
             }
             from = from.max(joined);
         }
     }
-    // The first frame by which enough has been said.
-    let mut said = if front && start == 0 { FRONT } else { 0.0 } - ((start + 1) as f32).log2();
+    // The first frame by which enough has been said. Where what follows a short one is
+    // certain without it, there are few places from which such a one leads there.
+    let short = |at: usize| piece.data.get(at + 1).is_some_and(|b| b & 0x7f < 126);
+    let certain = next(start, open).is_some_and(|(end, o)| worth(end, o) - again >= CERTAIN);
+    let choice = if certain && short(start) { start.min(REACH) } else { start };
+    let mut said = if front && start == 0 { FRONT } else { 0.0 } - ((choice + 1) as f32).log2();
     let mut found = None;
     for at in &chain {
         match places.get(*at) {
-            Some(Place::Frame(b, ..)) => said += b + LANDING,
+            Some(Place::Frame(b, ..)) => said += b + if short(*at) { LANDING } else { LANDING_16 },
             Some(Place::Open(b, _)) => said += b,
             _ => {}
         }
@@ -605,12 +659,14 @@ fn look(piece: Piece<'_>, at: usize, bonus: f32, style: &Style, trials: &mut usi
     let Ok((rest, head)) = wire::head(In::new(data, BufferId(0), 0, &NoSink)) else {
         return Place::Open(bits, turn);
     };
-    if head.is_length_wasteful() || head.length >> 40 != 0 || opcode_name(u64::from(op)).is_none() {
+    if head.is_length_wasteful() || head.length > LONGEST || opcode_name(u64::from(op)).is_none() {
         return Place::Nothing;
     }
     bits += match length7 {
         126 => 8.0,
-        127 => 30.0,
+        127 if head.length <= LONG => 30.0,
+        // Numbers have as many zeros.
+        127 => 12.0,
         // Empty: nothing to say, in most cases.
         0 if !fin => -6.0,
         0 if control => 4.0,
@@ -709,7 +765,13 @@ fn content(
                 ([_], true) => -10.0,
                 ([a, b, reason @ ..], _) => {
                     // It comes last, and then it is no rare frame.
-                    let ends = if last { 3.5 } else { 0.0 };
+                    let known = matches!(u16::from_be_bytes([*a, *b]), 1000..=1014);
+                    let ends = match (last, known) {
+                        // Just one place leads to the very end with a code that is one.
+                        (true, true) => 7.5,
+                        (true, false) => 3.5,
+                        (false, _) => 0.0,
+                    };
                     let said = judged(reason, !whole).unwrap_or(-10.0);
                     ends + said
                         + match u16::from_be_bytes([*a, *b]) {

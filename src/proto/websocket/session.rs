@@ -22,7 +22,7 @@ use crate::base::limits::{
     CLIENT_MESSAGES_A_SECOND, MAX_SESSION_DIGESTS, SERVER_MESSAGES_A_SECOND,
 };
 use crate::base::time::human;
-use crate::base::{Moment, Side};
+use crate::base::{Moment, PacketId, Side};
 use crate::event::{Detail, Draft, Level};
 use crate::facts::{Credentials, Digest, Facts, SessionFacts};
 use crate::field::{FieldSpec, Tree, Value};
@@ -69,6 +69,8 @@ pub(super) struct Sent {
     pub(super) quiet: u64,
     /// Its pings without a pong.
     pub(super) waiting: Pings,
+    /// The last of its pongs that answer no ping that was seen.
+    stray: Option<Stray>,
     /// Its last bytes were not captured.
     pub(super) lost: bool,
     /// Some of its bytes were not.
@@ -96,6 +98,13 @@ impl Largest {
         let size = bytes(self.len);
         if self.len == self.carried { size } else { format!("{size}, {} as sent", self.carried) }
     }
+}
+
+/// A pong that answers no ping that was seen.
+#[derive(Clone, Copy, Debug)]
+struct Stray {
+    len: u64,
+    at: Moment,
 }
 
 /// How one direction ended.
@@ -264,6 +273,17 @@ impl Session {
         self.silence.broken(end, end);
     }
 
+    /// The packet of the peer's pong by which `len` missing bytes between two frames of this
+    /// end were a ping: it came behind them, is just so long, and answers no other one.
+    pub(super) fn answers(&self, side: Side, len: u64) -> Option<PacketId> {
+        let stray = self.sent(side.peer()).stray?;
+        // The payload of a control frame has a length of seven bits.
+        let head = if side == Side::Client { 6 } else { 2 };
+        let later = self.sent(side).last.is_some_and(|l| l.packet < stray.at.packet);
+        let whole = stray.len > 0 && stray.len + head == len;
+        (later && whole).then_some(stray.at.packet)
+    }
+
     /// Bytes of this direction were not captured.
     pub(super) fn gap(&mut self, side: Side) {
         let s = self.sent_mut(side);
@@ -296,6 +316,8 @@ impl Session {
                 if let Some((ns, doubtful)) = peer.waiting.answered(told.control, end) {
                     peer.failed &= !doubtful;
                     self.trips.add(ns);
+                } else if told.complete {
+                    self.sent_mut(side).stray = Some(Stray { len: told.length, at: end });
                 }
             }
             opcode::TEXT | opcode::BINARY => {

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::base::limits::MAX_INFLATE_RATIO;
 use crate::base::{BufferId, Moment, Piece, PieceSource, Side};
 use crate::event::{Detail, Draft, Level};
 use crate::finding::Finding;
@@ -55,7 +56,7 @@ impl Coded {
             });
         }
         let before = self.data.len();
-        self.decoder.allow(c.data.len());
+        self.decoder.allow(c.data.len(), MAX_INFLATE_RATIO);
         let data = &mut self.data;
         let mut keep = |made: &[u8]| data.extend_from_slice(made);
         let went = self.decoder.feed(c.data, &mut keep);

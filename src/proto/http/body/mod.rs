@@ -9,9 +9,10 @@ use crate::proto::{Out, PayloadHint, Trace};
 
 mod magic;
 mod parts;
+mod undo;
 
-use crate::proto::codings;
 pub(super) use crate::proto::codings::{Codings, Decoder, Failure};
+pub(super) use undo::{Undo, Undone};
 
 /// What is known of a body.
 pub(super) struct Body<'a> {
@@ -28,7 +29,8 @@ pub(super) struct Body<'a> {
     /// Without parameters, in lower case.
     pub(super) media_type: &'a str,
     pub(super) content_type: &'a [u8],
-    pub(super) codings: &'a Codings,
+    /// Its codings, where it has some.
+    pub(super) undone: Option<Undone>,
     pub(super) path: &'a str,
     pub(super) side: Side,
 }
@@ -41,28 +43,27 @@ impl Body<'_> {
         let mut wire = trace.take().unwrap_or_default();
         wire.label = "body";
         let (len, kept_len) = (wire.len, u32::try_from(self.kept.len()).unwrap_or(u32::MAX));
-        let decoder = self.codings.decoder();
-        let inflated = decoder.map(|c| codings::inflate(c, &self.kept, out.payload_cap()));
         wire.bytes = self.kept;
         let wire = d.origins.add(wire);
         let span = Span::bytes(wire, 0, len);
-        let coded = self.codings.names();
-        if !coded.is_empty() {
-            d.summary.push_str(&format!(" {}", text::short(&coded)));
-        }
-        if let Codings::Unknown(name) = self.codings {
-            findings.push(Finding::new(&g::UNKNOWN_CODING).with(name.as_str()));
-        }
+        let mut is_known = true;
+        let mut cut = u64::from(kept_len) < self.length;
+        let (inflated, fault) = match self.undone {
+            None => (None, None),
+            Some(u) => {
+                d.summary.push_str(&format!(" {}", text::short(&u.codings.names())));
+                is_known = u.inflated.is_some();
+                (u.inflated, u.fault)
+            }
+        };
         let (buffer, total) = match inflated {
             None => {
                 d.tree.add(&f::FILE_DATA, Some(span), Value::None);
                 (wire, self.length)
             }
             Some(i) => {
-                out.inflated(i.total);
                 let raw = d.tree.add(&f::ENCODED_DATA, Some(span), Value::None);
-                // A part of a body, or what a limit of ours left of one, ends early.
-                let short = !self.whole || self.partial || u64::from(kept_len) < self.length;
+                let short = !self.whole || self.partial;
                 let end = if short || i.failure.is_some() { " of it" } else { "" };
                 d.summary.push_str(&format!(", {} inflated{end}", i.total));
                 if let Some(failure) = i.failure {
@@ -70,10 +71,14 @@ impl Body<'_> {
                         let note = format!("stopped after {} bytes: {failure}", i.total);
                         n.note = Some(note.into());
                     }
-                    if !(self.partial || short && matches!(failure, Failure::Cut)) {
-                        findings.push(fault(&failure).at(span));
+                    // It has been found already, and this is where.
+                    if let Some(fault) = fault.map(|f| self::fault(&f))
+                        && let Some(f) = findings.iter_mut().find(|f| **f == fault)
+                    {
+                        f.span = Some(span);
                     }
                 }
+                cut = false;
                 let mut buffer = Buffer::new("inflated");
                 let n = u32::try_from(i.bytes.len()).unwrap_or(u32::MAX);
                 let source = PieceSource::Buffer(Span::bytes(wire, 0, kept_len));
@@ -85,7 +90,7 @@ impl Body<'_> {
             }
         };
         let bytes = d.origins.get(buffer).map(|b| b.bytes.clone()).unwrap_or_default();
-        let cut = (bytes.len() as u64) < total || u64::from(kept_len) < self.length;
+        let cut = cut || (bytes.len() as u64) < total;
         d.truncated = cut.then_some(total);
         d.payload = Payload::Bytes(Vec::new());
         let before = d.summary.len();
@@ -122,7 +127,7 @@ impl Body<'_> {
             }
         }
         // A decoder that knew what it is has said more.
-        let is_read = matches!(self.codings, Codings::Known(_)) && text::is_text(self.media_type);
+        let is_read = is_known && text::is_text(self.media_type);
         if d.summary.len() == before
             && is_read
             && let Some(begins) = text::preview(&bytes, total)

@@ -208,7 +208,6 @@ impl Http1 {
         }
         let method = self.exchange(key).map_or(Method::Other, |o| o.method);
         let interim = (100..200).contains(&code) && code != 101;
-        let switches = code == 101;
         let tunnels = method == Method::Connect && (200..300).contains(&code);
         let bodiless = code < 200 || code == 204 || code == 304 || method == Method::Head;
         // A bodiless response may say how long another one would be.
@@ -217,6 +216,8 @@ impl Http1 {
         } else {
             Framing::Unknown
         };
+        // Some servers say so with another status, which nobody may (RFC 9110 §7.8).
+        let switches = code == 101 || stated == Framing::Close && self.means_to_switch(key, code);
         // The request went missing, and this is how CONNECT is answered: no content
         // (RFC 9110 §9.3.6), where anything else would say what it is, or how long.
         let opens = self.half(Side::Client).lost.is_some()
@@ -227,7 +228,7 @@ impl Http1 {
             && self.headers.get("transfer-encoding").is_none();
         let tunnels = tunnels || opens;
         odd.0.drain(..).for_each(|f| out.finding(f));
-        let framing = if bodiless || tunnels { Framing::None } else { stated };
+        let framing = if bodiless || tunnels || switches { Framing::None } else { stated };
         if !interim && !switches {
             self.half(Side::Server).closing = self.headers.has_token("connection", "close");
         }

@@ -64,6 +64,17 @@ impl Http1 {
         }
     }
 
+    /// Whether an answer without a body names the protocol to which the connection is to
+    /// switch, as only 101 may, and this was asked for.
+    pub(super) fn means_to_switch(&self, key: u64, code: u16) -> bool {
+        let asked = matches!(&self.offer, Some((asked, Offer::Upgrade(_))) if *asked == key);
+        asked
+            && (200..300).contains(&code)
+            && token(&self.headers).is_some()
+            && self.headers.has_token("connection", "upgrade")
+            && self.headers.get("content-type").is_none()
+    }
+
     /// The server declines: the protocol that was asked for hears both heads, for what is
     /// wrong with them, and nothing else. But not h2c, which is mostly ignored.
     pub(super) fn decline(&mut self, request: &Kept, response: &Kept, out: &mut dyn Out) {

@@ -320,6 +320,36 @@ fn an_upgrade_hands_both_directions_over() {
 }
 
 #[test]
+fn an_upgrade_by_another_status_is_one() {
+    let ok: &[u8] = b"HTTP/1.1 200 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nserver";
+    check(
+        &runs(&[(Client, UPGRADE), (Server, ok), (Client, b"client")], Finished),
+        &[
+            "1 exchange",
+            "> GET /ws",
+            "> end",
+            "< 200",
+            "< end",
+            "closed",
+            "2 websocket",
+            "> GET /ws",
+            "< 200",
+            "< \"server\"",
+            "> \"client\"",
+            "> end",
+            "< end",
+            "closed",
+        ],
+        &[],
+    );
+    // One with a body is an answer, whatever it says of other protocols.
+    let ok: &[u8] =
+        b"HTTP/1.1 200 OK\r\nUpgrade: h2\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nno";
+    let r = runs(&[(Client, UPGRADE), (Server, ok)], Finished);
+    assert!(lines(&r).contains(&"< \"no\"".to_owned()));
+}
+
+#[test]
 fn an_upgrade_that_is_declined_goes_on_as_http() {
     let ok: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno";
     let ask = [UPGRADE, GET].concat();

@@ -129,6 +129,13 @@ impl Credit {
         })
     }
 
+    /// By how much it is exceeded, once.
+    fn exceeds(&mut self) -> Option<i64> {
+        let by = (self.left < 0 && !self.told).then_some(-self.left);
+        self.told |= self.left < 0;
+        by
+    }
+
     fn open(&mut self, by: i64, at: Moment) {
         self.left = self.left.saturating_add(by);
         if by > 0 {
@@ -200,6 +207,11 @@ fn of<T>(pair: &mut [T; 2], side: Side) -> &mut T {
     }
 }
 
+/// Whose window it is.
+fn whose(stream: Option<u32>) -> String {
+    stream.map_or_else(|| "the connection".to_owned(), |id| format!("stream {id}"))
+}
+
 impl Account {
     fn doubt(&mut self, spec: &'static FindingSpec, detail: String, at: Moment) {
         if self.doubts.len() < MAX_DOUBTS {
@@ -220,6 +232,11 @@ impl Account {
         }
     }
 
+    /// A stream is closed.
+    pub(super) fn forget(&mut self, id: u32) {
+        self.streams.remove(&id);
+    }
+
     /// DATA of `len` bytes, padding included (§6.9.1).
     pub(super) fn data(
         &mut self,
@@ -234,33 +251,28 @@ impl Account {
             return;
         }
         let at_once = self.round_trip.map_or(AT_ONCE_NS, |ns| AT_ONCE_NS.max(ns.saturating_mul(2)));
-        let waits = [
-            (of(&mut self.connection, sender).spend(len, at, at_once), "the connection".to_owned()),
-            (self.stream(id, sender).spend(len, at, at_once), format!("stream {id}")),
-        ];
+        let connection = of(&mut self.connection, sender);
+        let waited = connection.spend(len, at, at_once);
+        let exceeds = connection.exceeds();
+        let stream = self.stream(id, sender);
+        let both =
+            [(waited, exceeds, None), (stream.spend(len, at, at_once), stream.exceeds(), Some(id))];
         // One wait is told, of the window that was opened last.
-        let last = waits.into_iter().filter_map(|(w, whose)| Some((w?, whose)));
-        if let Some((w, whose)) = last.max_by_key(|(w, _)| w.until.time) {
+        let last = both.iter().filter_map(|(w, _, stream)| Some((w.as_ref()?, stream)));
+        if let Some((w, stream)) = last.max_by_key(|(w, _)| w.until.time) {
             let ns = w.until.time.since(w.since.time);
             let spec = if ns >= STALL_NS { &findings::FLOW_STALL } else { &findings::FLOW_WAIT };
-            let left = w.left.max(0);
+            let (left, whose) = (w.left.max(0), whose(*stream));
             let detail = format!("{} for the window of {whose}: {left} of {len} bytes", human(ns));
             let proof = vec![w.since.packet, w.until.packet, at.packet];
             findings.push(Finding::new(spec).with(detail).proved_by(proof));
         }
-        for (whose, credit) in [
-            ("the connection".to_owned(), *of(&mut self.connection, sender)),
-            (format!("stream {id}"), *self.stream(id, sender)),
-        ] {
-            if credit.left < 0 && !credit.told {
-                let detail = format!("{} bytes beyond the window of {whose}", -credit.left);
+        for (_, exceeds, stream) in both {
+            if let Some(by) = exceeds {
+                let detail = format!("{by} bytes beyond the window of {}", whose(stream));
                 self.doubt(&findings::WINDOW_EXCEEDED, detail, at);
             }
         }
-        let connection = of(&mut self.connection, sender);
-        connection.told |= connection.left < 0;
-        let stream = self.stream(id, sender);
-        stream.told |= stream.left < 0;
     }
 
     /// WINDOW_UPDATE of `by` (§6.9).

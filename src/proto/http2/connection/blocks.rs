@@ -2,7 +2,7 @@
 //! streams (RFC 9113 §4.3, §6.2, §6.6, §6.10, §8.1).
 
 use super::rules::{self, Given, Sort};
-use super::{Connection, Effect, find};
+use super::{Connection, Effect, End, find};
 use crate::base::limits::MAX_HEADER_BYTES;
 use crate::base::{Buffer, BufferId, Moment, Side};
 use crate::event::{Detail, Level};
@@ -56,7 +56,7 @@ impl Connection {
     pub(super) fn begin_block(
         &mut self,
         side: Side,
-        offset: u64,
+        (offset, start): (u64, Moment),
         head: &FrameHead,
         (promised, fragment): (Option<u32>, Fragment<'_>),
         findings: &mut Vec<Finding>,
@@ -76,7 +76,7 @@ impl Connection {
             stream: head.stream,
             promised,
             end_stream: promised.is_none() && head.has(END_STREAM),
-            start: out.moment(side, offset),
+            start,
             bytes: Vec::new(),
             frames: 0,
             too_large: false,
@@ -146,7 +146,7 @@ impl Connection {
     ) -> Effect {
         let mut headers = std::mem::take(&mut self.spare);
         headers.clear();
-        let hpack = &mut self.end_of(side).hpack;
+        let End { hpack, again, .. } = self.end_of(side);
         let (block, list) = (BufferId(0), BufferId(1));
         let size;
         let detail = if pending.trace.is_kept() {
@@ -154,13 +154,21 @@ impl Connection {
             let mut list = FieldList::new(list);
             let i = In::new(octets, block, 0, &sink);
             size = hpack.block(i, &mut headers, Some(&mut list), findings);
+            again.pass();
             let mut d = Detail { tree: sink.into_tree(), ..Detail::default() };
             let wire = pending.trace.take().unwrap_or_default();
             d.origins.add(Buffer { bytes: octets.to_vec(), ..wire });
             d.origins.add(list.buffer);
             Some(Box::new(d))
+        } else if let Some(known) = again.read(octets, hpack, &mut headers) {
+            size = known;
+            None
         } else {
+            let (table, found) = (hpack.state(), findings.len());
             size = hpack.block(In::new(octets, block, 0, &NoSink), &mut headers, None, findings);
+            if (hpack.state(), findings.len()) == (table, found) {
+                again.remember(octets, table, &headers, size);
+            }
             None
         };
         let section = Section {
@@ -180,7 +188,14 @@ impl Connection {
         let peer = self.end_of(side.peer());
         let binary = unsure || !peer.seen || peer.binary;
         let given = Given { sort, whole: size.whole_read, binary };
-        rules::judge(given, &section.headers, findings);
+        let again = &mut self.end_of(side).again;
+        if !again.is_sound(given) {
+            let found = findings.len();
+            rules::judge(given, &section.headers, findings);
+            if findings.len() == found {
+                again.found_sound(given);
+            }
+        }
         self.place(side, &section, findings);
         Effect { section: Some(section), ..Effect::default() }
     }
@@ -192,10 +207,10 @@ impl Connection {
         }
         let unsure = self.is_unsure();
         let behind = self.streams.get(s.stream).is_some_and(|t| t.half(side).head);
-        let pseudo = s.headers.iter().any(|(n, _, f)| n.starts_with(b":") || !f.known);
+        let pseudo = || s.headers.iter().any(|(n, _, f)| n.starts_with(b":") || !f.known);
         match (behind, unsure) {
             (true, _) => Sort::Trailers,
-            (_, true) if !pseudo => Sort::Trailers,
+            (_, true) if !pseudo() => Sort::Trailers,
             // Which end is the client may have been guessed, and wrongly.
             (_, true) if s.headers.get(":status").is_some() => Sort::Response,
             (_, true) if s.headers.get(":method").is_some() => Sort::Request,

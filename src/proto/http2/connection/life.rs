@@ -27,7 +27,7 @@ impl Connection {
         }
         // What the peer sent before it knew is on its way; a capture may have it later
         // than that, behind bytes that are missing.
-        if child && !again && !peer.ended && !self.is_tunnel(id) {
+        if child && !again && !peer.ended {
             self.linger(id, side, out);
             return;
         }
@@ -35,6 +35,7 @@ impl Connection {
             self.close_child(id, out);
         }
         self.streams.close(id, Some(side));
+        self.account.forget(id);
     }
 
     /// The stream is over by `side`, and stays open for a while to what the peer sent.
@@ -42,6 +43,7 @@ impl Connection {
         if let Some(old) = self.streams.linger(id, side) {
             self.close_child(old, out);
             self.streams.close(old, None);
+            self.account.forget(old);
         }
     }
 
@@ -129,6 +131,7 @@ impl Connection {
         }
         if over {
             self.streams.close(id, None);
+            self.account.forget(id);
         } else if let Some((by, code)) = self.streams.get(id).and_then(|s| s.pending)
             && by != side
         {

@@ -2,6 +2,7 @@
 //! and the streams with their children (RFC 9113 §5, §6).
 
 mod account;
+mod again;
 mod blocks;
 mod checks;
 mod life;
@@ -15,6 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 pub(super) use self::account::{Answer, Left};
 
 use self::account::Account;
+use self::again::Again;
 use self::blocks::{Pending, Section};
 use self::tunnels::Tunnels;
 use crate::base::{Moment, Side};
@@ -38,6 +40,8 @@ const LARGEST_MAX_FRAME: u32 = 0x00ff_ffff;
 struct End {
     /// Decodes the blocks that it sends.
     hpack: Decoder,
+    /// Blocks that were read before.
+    again: Again,
     /// The block that it is sending.
     block: Option<Box<Pending>>,
     /// A frame of it has been read.
@@ -68,6 +72,7 @@ impl Default for End {
     fn default() -> Self {
         Self {
             hpack: Decoder::default(),
+            again: Again::default(),
             block: None,
             seen: false,
             begun: false,
@@ -249,11 +254,18 @@ impl Connection {
                 if priority.is_some_and(|p| p.dependency == head.stream) {
                     find(findings, &findings::SELF_DEPENDENCY, String::new());
                 }
-                self.begin_block(side, offset, head, (None, fragment), findings, out)
+                self.begin_block(side, (offset, at), head, (None, fragment), findings, out)
             }
             Content::PushPromise { promised, fragment } => {
                 self.check_push(side, promised, findings);
-                self.begin_block(side, offset, head, (Some(promised), fragment), findings, out)
+                self.begin_block(
+                    side,
+                    (offset, at),
+                    head,
+                    (Some(promised), fragment),
+                    findings,
+                    out,
+                )
             }
             Content::Continuation(fragment) => {
                 self.continue_block(side, offset, head, fragment, findings, out)
@@ -470,7 +482,7 @@ impl Connection {
             .iter()
             .map(|e| {
                 let block = e.block.as_ref().map_or(0, |b| b.memory());
-                e.hpack.memory() + block
+                e.hpack.memory() + e.again.memory() + block
             })
             .sum();
         ends + self.account.memory()

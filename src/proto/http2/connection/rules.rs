@@ -41,7 +41,7 @@ impl Sort {
 }
 
 /// What is known of a section beside its fields.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Given {
     pub(super) sort: Sort,
     /// Nothing of it was cut.
@@ -65,7 +65,8 @@ pub(super) fn judge(given: Given, headers: &Headers, findings: &mut Vec<Finding>
         }
     };
     // What is missing may be in what was not read.
-    let (mut seen, mut regular, mut unknown) = (0_u8, false, !whole);
+    let (mut seen, mut empty, mut regular, mut unknown) = (0_u8, 0_u8, false, !whole);
+    let (mut connect, mut priorities, mut lines) = (false, None, 0);
     for (name, value, field) in headers.iter() {
         if !field.known {
             unknown = true;
@@ -79,29 +80,39 @@ pub(super) fn judge(given: Given, headers: &Headers, findings: &mut Vec<Finding>
             }
             match sort.pseudo().iter().position(|p| *p == name) {
                 Some(i) if seen & (1 << i) != 0 => tell(&findings::PSEUDO_TWICE, name),
-                Some(i) => seen |= 1 << i,
+                Some(i) => {
+                    seen |= 1 << i;
+                    empty |= u8::from(value.is_empty()) << i;
+                    // CONNECT has rules of its own.
+                    connect |= name == b":method" && value == b"CONNECT";
+                }
                 None => tell(&findings::PSEUDO_UNKNOWN, name),
             }
         } else {
             regular = true;
-            if name.is_empty() || name.iter().any(|b| !is_name(*b)) {
+            if name.is_empty() || !is_name(name) {
                 tell(&findings::HEADER_NAME, name);
             }
             let te = name == b"te" && field.known && !value.eq_ignore_ascii_case(b"trailers");
-            if te || OF_CONNECTIONS.contains(&name) {
+            if te || is_of_connections(name) {
                 tell(&findings::CONNECTION_HEADER, name);
+            }
+            if name == b"priority" && field.known {
+                lines += 1;
+                priorities = Some(value);
             }
         }
         let blank = |b: Option<&u8>| b.is_some_and(|b| matches!(b, b' ' | b'\t'));
-        let broken = value.iter().any(|b| matches!(b, 0 | b'\r' | b'\n'));
-        let as_it_is = binary && name.ends_with(b"-bin") && value.first() == Some(&0);
-        if field.known && !as_it_is && (broken || blank(value.first()) || blank(value.last())) {
-            tell(&findings::HEADER_VALUE, name);
+        let broken = memchr::memchr3(0, b'\r', b'\n', value).is_some();
+        if field.known && (broken || blank(value.first()) || blank(value.last())) {
+            let as_it_is = binary && name.ends_with(b"-bin") && value.first() == Some(&0);
+            if !as_it_is {
+                tell(&findings::HEADER_VALUE, name);
+            }
         }
     }
     // A list of lines is one (RFC 9110 §5.3); of two of them the parts need not be sound.
-    let mut lines = headers.iter().filter(|(n, _, f)| *n == b"priority" && f.known);
-    if let (Some((_, value, _)), None) = (lines.next(), lines.next())
+    if let (Some(value), 1) = (priorities, lines)
         && priority::parse(value).is_none()
     {
         tell(&findings::PRIORITY_FIELD, value);
@@ -109,29 +120,38 @@ pub(super) fn judge(given: Given, headers: &Headers, findings: &mut Vec<Finding>
     if unknown {
         return;
     }
-    match sort {
-        Sort::Request => {
-            // CONNECT has rules of its own.
-            let connect = headers.get(":method") == Some(b"CONNECT");
-            for name in [":method", ":scheme", ":path"] {
-                match headers.get(name) {
-                    None if !connect => tell(&findings::PSEUDO_MISSING, name.as_bytes()),
-                    Some([]) => tell(&findings::PSEUDO_MISSING, name.as_bytes()),
-                    _ => {}
-                }
-            }
+    for (i, name) in sort.pseudo().iter().enumerate() {
+        let needed = match sort {
+            Sort::Request => !connect && matches!(*name, b":method" | b":scheme" | b":path"),
+            Sort::Response => true,
+            Sort::Trailers => false,
+        };
+        let is_empty = empty & (1 << i) != 0 && matches!(*name, b":method" | b":scheme" | b":path");
+        if needed && seen & (1 << i) == 0 || is_empty {
+            tell(&findings::PSEUDO_MISSING, name);
         }
-        Sort::Response if headers.get(":status").is_none() => {
-            tell(&findings::PSEUDO_MISSING, b":status");
-        }
-        _ => {}
     }
 }
 
+/// Whether the field speaks of a connection of HTTP/1.1.
+fn is_of_connections(name: &[u8]) -> bool {
+    matches!(name.first(), Some(b'c' | b'p' | b'k' | b't' | b'u')) && OF_CONNECTIONS.contains(&name)
+}
+
 /// What a regular field's name may have: a token in lower case (RFC 9110 §5.6.2).
-const fn is_name(b: u8) -> bool {
-    matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*'
-        | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+fn is_name(name: &[u8]) -> bool {
+    /// A bit for each byte below 128.
+    const OF_NAMES: u128 = {
+        let (mut mask, mut b) = (0, 0_u8);
+        while b < 128 {
+            let is = matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'!' | b'#' | b'$' | b'%' | b'&'
+                | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~');
+            mask |= (is as u128) << b;
+            b += 1;
+        }
+        mask
+    };
+    name.iter().all(|b| *b < 128 && OF_NAMES >> *b & 1 == 1)
 }
 
 /// Whether a section is large beyond what its block and its peer let expect. `size` is

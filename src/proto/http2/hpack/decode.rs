@@ -256,6 +256,30 @@ impl Decoder {
         self.table.memory() + self.scratch.name.capacity() + self.scratch.value.capacity()
     }
 
+    /// What indices stand for: the same while this number is.
+    pub(crate) const fn state(&self) -> u64 {
+        self.table.changes()
+    }
+
+    const fn is_poor(&self) -> bool {
+        self.credit < MAX_HEADER_BYTES
+    }
+
+    fn earn(&mut self, block: usize) {
+        self.credit = self.credit.saturating_add(EARNED * block).min(CREDIT);
+    }
+
+    /// A block that needs no decoding comes to so many octets; `false`, and nothing is spent,
+    /// where the credit is used up.
+    pub(crate) fn spend(&mut self, block: usize, section: usize) -> bool {
+        if self.is_poor() {
+            return false;
+        }
+        self.earn(block);
+        self.credit = self.credit.saturating_sub(section);
+        true
+    }
+
     /// Decodes a whole block. What can be read is in `headers`; what cannot is a finding.
     pub(crate) fn block<S: Sink>(
         &mut self,
@@ -264,8 +288,8 @@ impl Decoder {
         list: Option<&mut FieldList>,
         findings: &mut Vec<Finding>,
     ) -> Size {
-        self.credit = self.credit.saturating_add(EARNED * i.data().len()).min(CREDIT);
-        let room = if self.credit < MAX_HEADER_BYTES { SMALL_SECTION } else { MAX_HEADER_BYTES };
+        self.earn(i.data().len());
+        let room = if self.is_poor() { SMALL_SECTION } else { MAX_HEADER_BYTES };
         let (sink, whole) = (i.sink(), Span::bytes(i.buffer(), i.at(), i.data().len() as u32));
         let mut block = Block {
             headers,
@@ -364,6 +388,15 @@ impl Decoder {
         block: &mut Block<'_>,
     ) -> Read<'a, S, ()> {
         let first = i.data().first().copied().unwrap_or_default();
+        // An index of one byte, the commonest of all.
+        if !S::ON
+            && matches!(first, 0x81..=0xfe)
+            && let Ok((rest, _)) = i.split(1)
+        {
+            let at = Span::bytes(i.buffer(), i.at(), 1);
+            self.indexed(i.sink(), u32::from(first & 0x7f), at, block);
+            return Ok((rest, ()));
+        }
         let repr = Repr::of(first);
         let prefix = repr.prefix();
         let spec = if repr == Repr::SizeUpdate { &fields::TABLE_SIZE } else { &fields::INDEX };

@@ -9,7 +9,7 @@ pub(super) mod huffman;
 mod table;
 mod wire;
 
-pub(super) use decode::{Decoder, FieldList};
+pub(super) use decode::{Decoder, FieldList, Size};
 
 #[cfg(test)]
 mod tests;

@@ -93,6 +93,8 @@ pub(crate) struct Table {
     inserted: u64,
     /// There may be entries that are older than those known.
     foggy: bool,
+    /// Changes so far: what an index stands for is what it was while this is.
+    changes: u64,
 }
 
 impl Default for Table {
@@ -106,6 +108,7 @@ impl Default for Table {
             peer_max: DEFAULT_SIZE as usize,
             inserted: 0,
             foggy: false,
+            changes: 0,
         }
     }
 }
@@ -206,6 +209,7 @@ impl Table {
     /// Evicts until an entry of `size` fits and counts it; `false` where it
     /// never will: the table is then empty (§4.4).
     fn make_room(&mut self, size: usize) -> bool {
+        self.changes += 1;
         self.evict_to(self.max.saturating_sub(size));
         if size > self.max {
             self.foggy = size <= self.peer_max;
@@ -230,6 +234,7 @@ impl Table {
     /// Sets the maximum size (§4.3, §6.3). Sizes beyond [`MAX_HPACK_TABLE`] are
     /// cut to it, and what is evicted early for that is shown as unknown.
     pub(crate) fn resize(&mut self, max: u32) {
+        self.changes += 1;
         self.peer_max = max as usize;
         self.max = self.peer_max.min(MAX_HPACK_TABLE);
         self.evict_to(self.max);
@@ -247,12 +252,18 @@ impl Table {
     /// would refuse an entry that the encoder counts, and every index behind it would
     /// be wrong.
     pub(crate) fn lose(&mut self) {
+        self.changes += 1;
         self.peer_max = u32::MAX as usize;
         self.max = MAX_HPACK_TABLE;
         self.entries.clear();
         self.size = 0;
         self.foggy = true;
         self.trim();
+    }
+
+    /// Changes so far.
+    pub(crate) const fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Number of the next octet.

@@ -115,6 +115,26 @@ fn an_extended_connect_opens_what_it_names() {
 }
 
 #[test]
+fn what_was_sent_before_an_abort_is_shown_behind_it() {
+    use Side::{Client, Server};
+    let mut turns = greet(true);
+    turns.push((Client, headers(1, 0, &ASK)));
+    turns.push((Client, data(1, 0, b"up")));
+    turns.push((Client, frame(3, 0, 1, &8_u32.to_be_bytes())));
+    // On its way, or put off by a hole before it.
+    turns.push((Server, headers(1, 0, &[(":status", "200")])));
+    turns.push((Server, data(1, 0, b"down")));
+    let r = talks(&turns);
+    assert_eq!(r.codes(), ["http2.stream-cancelled"]);
+    let (_, _, told) = &r.children[&(1 | TUNNEL)];
+    let down = Told::Bytes(Server, b"down".to_vec());
+    let abort = Told::Reset(Client, 8);
+    let at = |t: &Told| told.iter().position(|x| x == t);
+    assert!(at(&abort).is_some() && at(&abort) < at(&down), "{told:?}");
+    assert_eq!(told.last(), Some(&Told::Closed));
+}
+
+#[test]
 fn an_ordinary_connect_carries_bytes() {
     use Side::{Client, Server};
     let ask = [(":method", "CONNECT"), (":authority", "example.com:443")];

@@ -6,8 +6,8 @@
 //! EtM:  [IV]  AES-CBC( data | padding | padding length )  MAC(seq, type, version, [IV], sealed)
 //! ```
 
-use aes::cipher::{Array, BlockModeDecrypt, KeyInit, KeyIvInit};
-use aes::{Aes128, Aes256};
+use aes::cipher::{Array, BlockCipherDecrypt, BlockModeDecrypt, InnerIvInit, KeyInit};
+use aes::{Aes128Dec, Aes256Dec, Block};
 
 use super::{Keyed, Sealed, same};
 use crate::proto::tls::suites::Hash;
@@ -15,10 +15,17 @@ use crate::proto::tls::suites::Hash;
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 16;
 
+/// The cipher with its key, expanded once.
+#[derive(Clone)]
+enum Aes {
+    Of128(Box<Aes128Dec>),
+    Of256(Box<Aes256Dec>),
+}
+
 /// The keys of one direction.
 #[derive(Clone)]
 pub(super) struct Cbc {
-    key: Vec<u8>,
+    cipher: Aes,
     mac: Keyed,
     mac_len: usize,
     /// Encrypt-then-MAC was agreed.
@@ -28,12 +35,12 @@ pub(super) struct Cbc {
 impl Cbc {
     /// `None` for a key that AES does not have.
     pub(super) fn new(key: &[u8], hash: Hash, mac_key: &[u8], etm: bool) -> Option<Self> {
-        match key.len() {
-            16 => drop(Aes128::new_from_slice(key).ok()?),
-            _ => drop(Aes256::new_from_slice(key).ok()?),
-        }
+        let cipher = match key.len() {
+            16 => Aes::Of128(Box::new(Aes128Dec::new_from_slice(key).ok()?)),
+            _ => Aes::Of256(Box::new(Aes256Dec::new_from_slice(key).ok()?)),
+        };
         let mac = Keyed::new(hash, mac_key)?;
-        Some(Self { key: key.to_vec(), mac, mac_len: hash.len(), etm })
+        Some(Self { cipher, mac, mac_len: hash.len(), etm })
     }
 
     /// Opens a record whose body is `iv` (where `explicit`) and what is sealed; gives
@@ -58,9 +65,11 @@ impl Cbc {
         if sealed.is_empty() || !sealed.len().is_multiple_of(BLOCK) {
             return None;
         }
-        out.clear();
-        out.extend_from_slice(sealed);
-        self.decrypt(iv, out)?;
+        out.resize(sealed.len(), 0);
+        match &self.cipher {
+            Aes::Of128(c) => decrypt(c.as_ref(), iv, sealed, out)?,
+            Aes::Of256(c) => decrypt(c.as_ref(), iv, sealed, out)?,
+        }
         // The padding: so many bytes of the same value, and that value once more.
         let padding = usize::from(*out.last()?).checked_add(1)?;
         let plain = out.len().checked_sub(padding)?;
@@ -82,14 +91,15 @@ impl Cbc {
         let head = [record.content_type, major, minor, high, low];
         Some(self.mac.mac(&[&seq.to_be_bytes(), &head, data]))
     }
+}
 
-    fn decrypt(&self, iv: &[u8], out: &mut [u8]) -> Option<()> {
-        let (blocks, _) = Array::slice_as_chunks_mut(out);
-        if self.key.len() == 16 {
-            cbc::Decryptor::<Aes128>::new_from_slices(&self.key, iv).ok()?.decrypt_blocks(blocks);
-        } else {
-            cbc::Decryptor::<Aes256>::new_from_slices(&self.key, iv).ok()?.decrypt_blocks(blocks);
-        }
-        Some(())
-    }
+/// From where it lies into `out`, which is as long.
+fn decrypt<C>(cipher: &C, iv: &[u8], sealed: &[u8], out: &mut [u8]) -> Option<()>
+where
+    C: BlockCipherDecrypt<BlockSize = <Aes128Dec as aes::cipher::BlockSizeUser>::BlockSize>,
+{
+    let iv: &Block = iv.try_into().ok()?;
+    let (from, _) = Array::slice_as_chunks(sealed);
+    let (to, _) = Array::slice_as_chunks_mut(out);
+    cbc::Decryptor::inner_iv_init(cipher, iv).decrypt_blocks_b2b(from, to).ok()
 }

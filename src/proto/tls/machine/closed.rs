@@ -2,6 +2,7 @@
 
 use super::Tls;
 use crate::base::Side;
+use crate::base::limits::MAX_KEYLOG_SECRETS;
 use crate::finding::Finding;
 use crate::proto::Out;
 use crate::proto::tls::open::Why;
@@ -9,42 +10,37 @@ use crate::proto::tls::{findings as g, names, secret_help};
 
 impl Tls {
     /// What there is to say of a record that stays closed; once.
-    pub(super) fn closed_because(
-        &mut self,
-        side: Side,
-        why: Why,
-        out: &dyn Out,
-    ) -> Option<Finding> {
+    pub(super) fn closed_because(&mut self, side: Side, why: Why, out: &dyn Out) -> Vec<Finding> {
+        let none_known = matches!(why, Why::NoSecret(_) | Why::Nobody);
         let t = &mut self.told;
-        let finding = |told: &mut bool, f: Finding| (!std::mem::replace(told, true)).then_some(f);
-        match why {
+        let (told, spec, text) = match why {
             Why::NoSecret(label) => {
-                let text = secret_help::missing(&self.session, label, out.secrets());
-                finding(&mut t.no_secret, Finding::new(&g::NO_SECRET).with(text))
+                (&mut t.no_secret, &g::NO_SECRET, secret_help::missing(&self.session, label))
             }
             Why::Nobody => {
                 let text = "the hellos were not captured, so that the session has no name, and no \
                             secret that is known opens its records";
-                finding(&mut t.no_secret, Finding::new(&g::NO_SECRET).with(text))
+                (&mut t.no_secret, &g::NO_SECRET, text.to_owned())
             }
-            Why::Wrong => {
-                let text = secret_help::wrong(&self.session);
-                finding(&mut t.wrong, Finding::new(&g::WRONG_SECRET).with(text))
-            }
+            Why::Wrong => (&mut t.wrong, &g::WRONG_SECRET, secret_help::wrong(&self.session)),
             Why::NotVerified => {
                 let text = format!("of the {}, and perhaps others after it", side.name());
-                finding(&mut t.not_verified, Finding::new(&g::NOT_VERIFIED).with(text))
+                (&mut t.not_verified, &g::NOT_VERIFIED, text)
             }
-            Why::Lost => {
-                let text = format!("of the {}", side.name());
-                finding(&mut t.lost, Finding::new(&g::SEQUENCE_LOST).with(text))
-            }
-            Why::Suite => {
-                let text = self.session.suite_name();
-                finding(&mut t.suite, Finding::new(&g::UNKNOWN_SUITE).with(text))
-            }
-            Why::Compressed => finding(&mut t.suite, Finding::new(&g::COMPRESSED)),
+            Why::Lost => (&mut t.lost, &g::SEQUENCE_LOST, format!("of the {}", side.name())),
+            Why::Suite => (&mut t.suite, &g::UNKNOWN_SUITE, self.session.suite_name()),
+            Why::Compressed => (&mut t.suite, &g::COMPRESSED, String::new()),
+        };
+        if std::mem::replace(told, true) {
+            return Vec::new();
         }
+        let finding = Finding::new(spec);
+        let mut found = vec![if text.is_empty() { finding } else { finding.with(text) }];
+        if none_known && out.secrets().is_full() {
+            let text = format!("{MAX_KEYLOG_SECRETS} secrets are kept");
+            found.push(Finding::new(&g::KEY_LOG_FULL).with(text));
+        }
+        found
     }
 }
 

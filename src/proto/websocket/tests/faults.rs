@@ -193,6 +193,36 @@ fn what_the_end_cuts_off() {
 }
 
 #[test]
+fn a_hole_that_a_pong_answers_is_a_ping() {
+    let ping = b"are you there?";
+    for (side, head, size) in [(C, 6, 99), (S, 2, 99), (C, 6, 1), (S, 2, 3)] {
+        let f =
+            |side, first, data: &[u8]| if side == C { up(first, data) } else { down(first, data) };
+        let of = |pong: &[u8], missing: u64, late: bool| {
+            let before = Bytes(side, f(side, 0x01, b"one message "));
+            let answer = Bytes(side.peer(), f(side.peer(), 0x8a, pong));
+            let behind = Bytes(side, f(side, 0x80, b"in two"));
+            let hole = Gap(side, missing);
+            let acts =
+                if late { [answer, before, hole, behind] } else { [before, answer, hole, behind] };
+            let (mut r, mut m) = (Recorder::new(), start());
+            shake(&mut r, &mut *m, "");
+            act(&mut r, &mut *m, &acts, size);
+            let whole = r.events.iter().filter(|e| e.kind == "text" && e.level == Level::Message);
+            let whole: Vec<_> = whole.map(|e| (e.complete, e.inferred)).collect();
+            // The hole is told in any case.
+            assert!(r.events.iter().any(|e| e.kind == "gap"), "{:?}", r.gist());
+            whole == [(true, true)] && payload(&r, Level::Message, 2) == b"one message in two"
+        };
+        assert!(of(ping, 14 + head, false));
+        // Another length, a pong from before, or one that says nothing.
+        assert!(!of(ping, 15 + head, false));
+        assert!(!of(ping, 14 + head, true));
+        assert!(!of(b"", head, false));
+    }
+}
+
+#[test]
 fn gaps() {
     let gap = ("websocket.gap", "RFC 6455 §5.2");
     // Within a payload: the next frame is known.
