@@ -210,6 +210,9 @@ fn each_message_comes_once(name: &str, encrypted: bool) {
     let file = Scratch::new(name);
     let keys = Scratch::new(&format!("{name}-keys"));
     let schema = schema();
+    // Of somebody else, who is none of the file's business.
+    let other = "ab".repeat(32);
+    std::fs::write(&keys.0, format!("CLIENT_RANDOM {other} {}\n", "cd".repeat(48))).unwrap();
     let way = if encrypted { Way::tls(&keys.0, LATE).unwrap() } else { Way::Clear };
     let mut arguments = vec!["--format", "json", "--proto", &schema, "-w", file.text()];
     if encrypted {
@@ -240,6 +243,9 @@ fn each_message_comes_once(name: &str, encrypted: bool) {
     assert!(last.contains("none dropped by the kernel, kept in"), "{last}");
     assert_eq!(last.contains("with the secrets of 2 TLS sessions"), encrypted, "{last}");
     complete(&said(lines.into_iter(), ports));
+
+    let bytes = std::fs::read(&file.0).unwrap();
+    assert!(!bytes.windows(other.len()).any(|w| w == other.as_bytes()), "others' secrets");
 
     // The file has the same, and needs no key log. (In clear, others look at it.)
     if !encrypted {
