@@ -7,6 +7,8 @@
 
 #[path = "live/peers.rs"]
 mod peers;
+#[path = "live/tls.rs"]
+mod tls;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,11 +20,22 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use tls::Way;
 
 /// By then everything must have come about; a test waits no longer than it must.
-const DEADLINE: Duration = Duration::from_secs(100);
-/// Round trips of each pair: two messages each.
-const ROUNDS: usize = 5_000;
+const DEADLINE: Duration = Duration::from_secs(300);
+/// Round trips of each pair: two messages each. `FRAMESCOPE_ROUNDS` sets another number.
+const ROUNDS: usize = 50_000;
+
+fn rounds() -> usize {
+    std::env::var("FRAMESCOPE_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS)
+}
+/// So long whoever reads the output stands still, and then the program itself.
+const STILL: Duration = Duration::from_secs(2);
+/// So long keys come behind what they open.
+const LATE: Duration = Duration::from_millis(700);
 /// Set for the test that runs in a namespace.
 const INSIDE: &str = "FRAMESCOPE_TEST_NAMESPACE";
 
@@ -182,45 +195,79 @@ fn complete(all: &BTreeMap<String, u32>) {
     assert!(all.values().all(|n| *n == 1), "some came twice");
     for who in ["websocket", "grpc"] {
         for way in ["asks", "answers"] {
-            for n in 0..ROUNDS {
+            for n in 0..rounds() {
                 let text = peers::text(who, way, n);
                 assert!(all.contains_key(text.trim_end_matches('.')), "{who} {way} {n} is lost");
             }
         }
     }
-    assert_eq!(all.len(), 4 * ROUNDS);
+    assert_eq!(all.len(), 4 * rounds());
+}
+
+/// 100,000 messages of each protocol, while whoever reads the output stands still for a
+/// while, and then the program itself.
+fn each_message_comes_once(name: &str, encrypted: bool) {
+    let file = Scratch::new(name);
+    let keys = Scratch::new(&format!("{name}-keys"));
+    let schema = schema();
+    // Of somebody else, who is none of the file's business.
+    let other = "ab".repeat(32);
+    std::fs::write(&keys.0, format!("CLIENT_RANDOM {other} {}\n", "cd".repeat(48))).unwrap();
+    let way = if encrypted { Way::tls(&keys.0, LATE).unwrap() } else { Way::Clear };
+    let mut arguments = vec!["--format", "json", "--proto", &schema, "-w", file.text()];
+    if encrypted {
+        arguments.extend(["--keylog", keys.text()]);
+    }
+    let Some((capture, out)) = Capture::start(&arguments) else { return };
+    let reader = std::thread::spawn(move || {
+        let mut lines = BufReader::new(out).lines().map_while(Result::ok);
+        let mut all: Vec<String> = lines.by_ref().take(1_000).collect();
+        std::thread::sleep(STILL);
+        all.extend(lines);
+        all
+    });
+    let begun = Instant::now();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let peers = runtime
+        .spawn(async move { tokio::time::timeout(DEADLINE, peers::talk(rounds(), way)).await });
+    std::thread::sleep(Duration::from_millis(500));
+    capture.signal("-STOP");
+    std::thread::sleep(STILL);
+    capture.signal("-CONT");
+    let ports = runtime.block_on(peers).unwrap().expect("the peers are done in time").unwrap();
+    let talked = begun.elapsed();
+    let last = capture.end();
+    let lines = reader.join().unwrap();
+    let took = begun.elapsed();
+    println!("{name}: {} events of {talked:?} after {took:?}; {last}", lines.len());
+    assert!(last.contains("none dropped by the kernel, kept in"), "{last}");
+    assert_eq!(last.contains("with the secrets of 2 TLS sessions"), encrypted, "{last}");
+    complete(&said(lines.into_iter(), ports));
+
+    let bytes = std::fs::read(&file.0).unwrap();
+    assert!(!bytes.windows(other.len()).any(|w| w == other.as_bytes()), "others' secrets");
+
+    // The file has the same, and needs no key log. (In clear, others look at it.)
+    if !encrypted {
+        return;
+    }
+    let print = Command::new(env!("CARGO_BIN_EXE_framescope"))
+        .args(["print", "--format", "json", "--proto", &schema, file.text()])
+        .output()
+        .unwrap();
+    assert!(print.status.success());
+    complete(&said(print.stdout.lines().map_while(Result::ok), ports));
 }
 
 #[test]
-fn twenty_thousand_messages_come_each_once() {
-    alone("twenty_thousand_messages_come_each_once", || {
-        let file = Scratch::new("live");
-        let schema = schema();
-        let arguments = ["--format", "json", "--proto", &schema, "-w", file.text()];
-        let Some((capture, out)) = Capture::start(&arguments) else { return };
-        let reader = std::thread::spawn(move || {
-            BufReader::new(out).lines().map_while(Result::ok).collect::<Vec<String>>()
-        });
-        let begun = Instant::now();
-        let ports = tokio::runtime::Runtime::new()
-            .unwrap()
-            .block_on(async { tokio::time::timeout(DEADLINE, peers::talk(ROUNDS)).await })
-            .expect("the peers are done in time")
-            .unwrap();
-        let talked = begun.elapsed();
-        let last = capture.end();
-        let lines = reader.join().unwrap();
-        println!("live: {} events in {talked:?}; {last}", lines.len());
-        assert!(last.contains("none dropped by the kernel, kept in"), "{last}");
-        complete(&said(lines.into_iter(), ports));
+fn a_hundred_thousand_messages_come_each_once() {
+    alone("a_hundred_thousand_messages_come_each_once", || each_message_comes_once("live", false));
+}
 
-        // The file has the same.
-        let print = Command::new(env!("CARGO_BIN_EXE_framescope"))
-            .args(["print", "--format", "json", "--proto", &schema, file.text()])
-            .output()
-            .unwrap();
-        assert!(print.status.success());
-        complete(&said(print.stdout.lines().map_while(Result::ok), ports));
+#[test]
+fn a_hundred_thousand_encrypted_messages_come_each_once() {
+    alone("a_hundred_thousand_encrypted_messages_come_each_once", || {
+        each_message_comes_once("live-tls", true);
     });
 }
 
@@ -405,7 +452,7 @@ fn a_loopback_packet_comes_once() {
 #[test]
 fn what_the_kernel_drops_is_counted() {
     alone("what_the_kernel_drops_is_counted", || {
-        let arguments = ["--format", "json", "-l", "finding"];
+        let arguments = ["--format", "json", "-l", "finding", "--buffer", "32M"];
         let Some((capture, out)) = Capture::start(&arguments) else { return };
         let lines = follow(out);
         capture.signal("-STOP");
@@ -425,6 +472,142 @@ fn what_the_kernel_drops_is_counted() {
         let last = capture.end();
         println!("drops: {last}");
         assert!(last.contains("DROPPED by the kernel"), "{last}");
+    });
+}
+
+/// Runs the program to its end: status, standard output, standard error. `None` where
+/// packet sockets are refused.
+fn run(arguments: &[&str]) -> Option<(Option<i32>, String, String)> {
+    let out = Command::new(env!("CARGO_BIN_EXE_framescope")).args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (out, errors, status) = (text(out.stdout), text(out.stderr), out.status.code());
+    if errors.contains("capturing is not permitted") {
+        say(&format!("SKIPPED: packet sockets are refused here: {errors}"));
+        return None;
+    }
+    Some((status, out, errors))
+}
+
+/// A server that answers over TLS, as often as it is asked.
+fn https() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let nowhere = Scratch::new("nobody-follows");
+        let way = Way::tls(&nowhere.0, Duration::ZERO).unwrap();
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(
+            async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                while let Ok((stream, _)) = listener.accept().await {
+                    let Ok(mut stream) = way.accept(stream).await else { continue };
+                    let mut request = [0; 4096];
+                    let _ = stream.read(&mut request).await;
+                    let _ =
+                        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+                    let _ = stream.shutdown().await;
+                }
+            },
+        );
+    });
+    port
+}
+
+/// A command, its keys, its processes, its output, its end; and the file opens alone.
+#[test]
+fn a_command_is_captured_with_its_keys() {
+    alone("a_command_is_captured_with_its_keys", || {
+        if !Command::new("curl").arg("--version").output().is_ok_and(|o| o.status.success()) {
+            return say("SKIPPED: there is no curl");
+        }
+        let (file, port) = (Scratch::new("command"), https());
+        let url = format!("https://127.0.0.1:{port}/of-a-command");
+        let curl = ["curl", "-sk", "--http1.1", &url];
+        let arguments = ["live", "--format", "json", "-w", file.text(), "--"];
+        let Some((status, out, errors)) = run(&[&arguments[..], &curl].concat()) else { return };
+        assert_eq!(status, Some(0), "{errors}");
+        let line = out.lines().find(|l| l.contains("GET /of-a-command")).expect("the request");
+        let event = json(line);
+        assert_eq!(event["from_process"]["name"], "curl", "{line}");
+        assert_eq!(event["to_process"]["pid"], std::process::id(), "{line}");
+        // What it wrote itself is beside the events.
+        assert!(errors.starts_with("ok"), "{errors}");
+        assert!(errors.contains("with the secrets of 1 TLS session"), "{errors}");
+        let (_, text, _) = run(&["print", file.text()]).unwrap();
+        assert!(text.contains("GET /of-a-command") && text.contains("200 OK"), "{text}");
+        // Only those that were of use: the four of a session of TLS 1.3.
+        let bytes = std::fs::read(&file.0).unwrap();
+        let count = |what: &[u8]| bytes.windows(what.len()).filter(|w| *w == what).count();
+        assert_eq!(count(b"CLIENT_TRAFFIC_SECRET_0 "), 1);
+        assert_eq!(count(b"EXPORTER_SECRET "), 0);
+    });
+}
+
+#[test]
+fn the_exit_status_of_a_command_is_handed_on() {
+    alone("the_exit_status_of_a_command_is_handed_on", || {
+        for (script, status) in [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 143)] {
+            let Some((code, _, errors)) = run(&["live", "--", "sh", "-c", script]) else { return };
+            assert_eq!(code, Some(status), "{script}: {errors}");
+        }
+        let (code, _, errors) = run(&["live", "--", "no-such-command"]).unwrap();
+        assert_eq!(code, Some(127), "{errors}");
+        // The capture ends first: the command is ended.
+        let begun = Instant::now();
+        let arguments = ["live", "--duration", "0.2", "--", "sleep", "60"];
+        assert_eq!(run(&arguments).unwrap().0, Some(143));
+        assert!(begun.elapsed() < Duration::from_secs(30));
+    });
+}
+
+#[test]
+fn a_signal_is_handed_on_to_the_command() {
+    alone("a_signal_is_handed_on_to_the_command", || {
+        let script = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done";
+        let mut child = Command::new(env!("CARGO_BIN_EXE_framescope"))
+            .args(["live", "--", "sh", "-c", script])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let first = lines.next().unwrap_or_default();
+        if first.contains("not permitted") {
+            let _ = child.wait();
+            return say("SKIPPED: packet sockets are refused here");
+        }
+        assert_eq!(first, "ready");
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(9));
+        assert!(lines.any(|l| l == "sh: exit status 9"));
+    });
+}
+
+#[test]
+fn interfaces_are_listed_and_namespaces_are_gone_to() {
+    alone("interfaces_are_listed_and_namespaces_are_gone_to", || {
+        let Some((status, out, _)) = run(&["live", "-D"]) else { return };
+        assert_eq!(status, Some(0));
+        let lo = out.lines().find(|l| l.contains(" lo ")).expect("a loopback");
+        assert!(lo.contains("up, loopback  127.0.0.1"), "{out}");
+        // One where it is down.
+        let Ok(mut there) = Command::new("unshare").args(["-n", "sleep", "60"]).spawn() else {
+            return say("SKIPPED: there is no unshare");
+        };
+        std::thread::sleep(Duration::from_millis(300));
+        let pid = there.id().to_string();
+        let (status, out, errors) = run(&["live", "--netns", &pid, "-D"]).unwrap();
+        let _ = there.kill();
+        let _ = there.wait();
+        if errors.contains("cannot be listed") || !out.contains("lo") {
+            return say(&format!("SKIPPED: no namespace can be entered here: {errors}"));
+        }
+        assert_eq!(status, Some(0));
+        assert!(out.contains("lo   down, loopback"), "{out}");
+        let (status, _, errors) = run(&["live", "--netns", "no-such"]).unwrap();
+        assert_eq!(status, Some(2));
+        assert!(errors.contains("--netns no-such: /var/run/netns/no-such: "), "{errors}");
     });
 }
 

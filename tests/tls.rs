@@ -275,7 +275,7 @@ fn late_secrets_are_waited_for_where_more_is_expected() {
     let late = Arc::new(Secrets::default());
     let text = all.clone();
     let calls = std::sync::atomic::AtomicU32::new(0);
-    late.watch(move |s| {
+    late.watch(move |s, _| {
         // Each look brings some lines more, as a file does that others write.
         let n = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) as usize;
         if let Some(line) = text.lines().nth(n) {
@@ -288,6 +288,89 @@ fn late_secrets_are_waited_for_where_more_is_expected() {
     assert_eq!(a.len(), b.len());
     for (x, y) in a.iter().zip(&b) {
         assert_eq!(x, y);
+    }
+}
+
+/// All that is said of each conversation, in order, without the numbers of events.
+fn by_conversation(run: &support::Run) -> BTreeMap<u32, Vec<Value>> {
+    let mut all: BTreeMap<u32, Vec<Value>> = BTreeMap::new();
+    for (e, info) in &run.events {
+        let mut v = as_json(e, info);
+        v.as_object_mut().unwrap().remove("event");
+        all.entry(info.id.0).or_default().push(v);
+    }
+    all
+}
+
+/// Runs packets while no secret has come; `then` adds them, or does not, before time goes
+/// on and the capture ends. Gives what came before that, and all.
+fn late(packets: &[Owned], then: impl FnOnce(&Secrets) -> u64) -> (usize, support::Run) {
+    let store = Arc::new(Secrets::default());
+    store.watch(|_, _| {});
+    store.expect_more();
+    let mut engine = Engine::new(with(&store));
+    let mut sink = support::Run::default();
+    for p in packets {
+        engine.packet(&framescope::capture::Packet { meta: p.meta, data: &p.data }, &mut sink);
+    }
+    let before = sink.events.len();
+    let elapsed = then(&store);
+    engine.idle(elapsed, &mut sink);
+    let after = sink.events.len();
+    engine.finish(&mut sink);
+    (after - before, sink)
+}
+
+/// Secrets that come when the connections have long been closed: what is said of each is
+/// what would have been said with them from the beginning.
+#[test]
+fn connections_wait_whole_for_late_secrets() {
+    for name in TWINS {
+        // In less time than is waited for.
+        let mut packets = encrypted(name);
+        let first = packets[0].meta.time;
+        for p in &mut packets {
+            p.meta.time.0 = first.0 + (p.meta.time.0 - first.0) / 100;
+        }
+        let lines = secrets().lines(&randoms(&packets));
+        let (brought, run_late) = late(&packets, |s| {
+            s.add(lines.as_bytes());
+            0
+        });
+        assert!(brought > 100, "{name}: {brought}");
+        let (a, b) = (by_conversation(&run_late), by_conversation(&run(&packets, with(secrets()))));
+        assert_eq!(a.len(), b.len(), "{name}");
+        for (n, whole) in &b {
+            for (x, y) in a[n].iter().zip(whole) {
+                assert_eq!(x, y, "{name}: conversation {n}");
+            }
+            assert_eq!(a[n].len(), whole.len(), "{name}: conversation {n}");
+        }
+    }
+}
+
+/// Secrets that do not come: after the time that is allowed all is said as if none were
+/// expected, once, and before the capture ends.
+#[test]
+fn connections_do_not_wait_for_ever() {
+    let packets = encrypted("tls13-openssl");
+    let none = by_conversation(&run(&packets, with(&Arc::default())));
+    let long = framescope::base::limits::MAX_SECRET_WAIT_NS + 1;
+    for (elapsed, some) in [(long, true), (0, false)] {
+        let (brought, late) = late(&packets, |_| elapsed);
+        assert_eq!(brought > 0, some, "{elapsed}");
+        let late = by_conversation(&late);
+        for (n, all) in &none {
+            // What is missing is said in other words where more may come.
+            let gist = |all: &[Value]| -> Vec<[Value; 4]> {
+                let of = |v: &Value| ["level", "kind", "packets", "fields"].map(|k| v[k].clone());
+                all.iter().map(of).collect()
+            };
+            for (x, y) in gist(&late[n]).iter().zip(gist(all)) {
+                assert_eq!(*x, y, "conversation {n}");
+            }
+            assert_eq!(late[n].len(), all.len(), "conversation {n}");
+        }
     }
 }
 

@@ -13,9 +13,18 @@ pub const MAX_PACKET_BYTES: usize = 1 << 20;
 /// Largest pcapng block that is believed: a secrets block with many keys.
 pub const MAX_BLOCK_BYTES: usize = 16 << 20;
 
-/// Bytes of packets that wait in the kernel while capturing: a reader that is held
-/// up for some tenths of a second on a busy loopback loses nothing.
-pub const LIVE_RING_BYTES: usize = 64 << 20;
+/// Bytes of packets that wait in the kernel while capturing, unless told otherwise
+/// (`--buffer`): a program that stands still for two seconds on a busy loopback (some
+/// 200,000 small packets a second, each with a head of 96 bytes) loses nothing.
+pub const LIVE_RING_BYTES: usize = 128 << 20;
+
+/// Ends of connections whose processes are remembered while capturing: some 200 bytes each.
+pub const MAX_SOCKETS: usize = 1 << 15;
+
+/// Bytes of packets that wait in memory for whoever reads them while capturing: a reader
+/// that stands still, or a pipe that nobody empties, loses nothing before this. What comes
+/// then waits in the kernel, and what that drops is counted.
+pub const LIVE_QUEUE_BYTES: usize = 512 << 20;
 
 /// Interfaces kept of one pcapng section: obsolete packet blocks number them in
 /// 16 bits, and `any` on the largest hosts sees some thousands.
@@ -84,6 +93,16 @@ pub const MAX_PENDING_BYTES: usize = 1 << 20;
 pub const MAX_PEER_WAIT_BYTES: usize = 1 << 20;
 /// Nanoseconds of capture time that one direction waits for the other.
 pub const MAX_PEER_WAIT_NS: u64 = 10_000_000_000;
+
+/// Nanoseconds of capture time that a connection waits for secrets while packets are
+/// captured: programs log their keys when they have them, in the handshake, but what brings
+/// the log here may be slow. Until then its events are held back.
+pub const MAX_SECRET_WAIT_NS: u64 = 10_000_000_000;
+/// Bytes of packets that all connections which wait for secrets may keep together. Beyond
+/// it those wait no longer that have most.
+pub const MAX_SECRET_WAIT_BYTES: usize = 128 << 20;
+/// Nanoseconds of capture time between two looks for their secrets.
+pub const SECRET_LOOK_NS: u64 = 20_000_000;
 
 /// Bytes after which probing gives up and calls a stream opaque: two HTTP/2
 /// frames of the default size, of which the second proves the first.

@@ -18,6 +18,7 @@ pub mod live;
 mod packet;
 mod pcap;
 mod pcapng;
+mod process;
 mod reader;
 mod secrets;
 mod store;
@@ -30,6 +31,7 @@ pub use build::ByteOrder;
 pub use packet::{
     Batch, CaptureError, LinkType, Packet, PacketMeta, Polled, Secrets, Source, TLS_KEY_LOG,
 };
+pub use process::{Ends, Process, Processes};
 pub use reader::{OpenOptions, open, open_all, open_bytes, open_reader};
 pub use secrets::secrets_of;
 pub use store::PacketStore;

@@ -116,6 +116,13 @@ impl Batch {
         }
     }
 
+    /// Memory held, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let each = size_of::<(PacketMeta, u32)>();
+        self.bytes.len().saturating_add(self.packets.len().saturating_mul(each))
+    }
+
     /// Number of packets.
     #[must_use]
     pub fn len(&self) -> usize {

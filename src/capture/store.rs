@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::PacketMeta;
@@ -21,6 +21,8 @@ use crate::base::limits::MAX_PACKET_BYTES;
 pub struct PacketStore {
     files: RwLock<Vec<Option<Backing>>>,
     bytes_read: AtomicU64,
+    /// Parts of it are not there any more.
+    let_go: AtomicBool,
 }
 
 #[derive(Clone, Debug)]
@@ -86,6 +88,22 @@ impl PacketStore {
                 Err(e)
             }
         }
+    }
+
+    /// Whether packets that were in it are not there any more, since it is bounded.
+    #[must_use]
+    pub fn has_let_go(&self) -> bool {
+        self.let_go.load(Ordering::Relaxed)
+    }
+
+    /// Lets go of a file: nothing of it can be read from now on.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    pub(super) fn let_go(&self, number: u32) {
+        let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = files.get_mut(number as usize) {
+            *slot = None;
+        }
+        self.let_go.store(true, Ordering::Relaxed);
     }
 
     /// Bytes that [`PacketStore::read`] has read so far.

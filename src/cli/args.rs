@@ -134,7 +134,7 @@ pub(super) struct Common {
     /// and not port 22`, `net 10.0.0.0/8`, `tcp[tcpflags] & tcp-rst != 0`. `and` and
     /// `or` are equally strong: use parentheses. Of the others nothing is read; their
     /// numbers are left out. As in tcpdump, later fragments have no port.
-    #[arg(short = 'f', long = "capture-filter", value_name = "EXPR", value_parser = bpf::compile, allow_hyphen_values = true)]
+    #[arg(short = 'f', long = "capture-filter", value_name = "EXPR", value_parser = bpf::compile_all, allow_hyphen_values = true)]
     pub(super) filter: Option<bpf::Filter>,
     /// Read conversations as a protocol, whatever their bytes look like:
     /// `tcp.port==8080,websocket` or `conversation==3,http2`; `opaque` is nobody's bytes,

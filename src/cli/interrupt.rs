@@ -1,22 +1,27 @@
 //! Ctrl-C: end with what there is.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How long the main loop has to notice before the process ends without it:
 /// it may be blocked on a pipe that says nothing, with all its output written.
 const GRACE: Duration = Duration::from_millis(300);
 
-/// Whether Ctrl-C was pressed.
+/// Whether Ctrl-C was pressed, and whether the main loop gets on with its work.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Interrupted(Arc<AtomicBool>);
+pub(super) struct Interrupted(Arc<AtomicBool>, Arc<AtomicU64>);
 
 impl Interrupted {
-    /// The flag itself, for those that do not know the command line.
+    /// The main loop gets on.
+    pub(super) fn beat(&self) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it has.
     #[cfg(all(feature = "live", target_os = "linux"))]
-    pub(super) fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
+    pub(super) fn beats(&self) -> u64 {
+        self.1.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_set(&self) -> bool {
@@ -48,4 +53,18 @@ pub(super) fn watch_for(grace: Duration, status: i32) -> Interrupted {
         }
     });
     flag
+}
+
+/// Tells `hear` of each SIGINT, SIGTERM and SIGHUP, and how many came before it.
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub(super) fn hear(mut hear: impl FnMut(i32, u32) + Send + 'static) {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else {
+        return;
+    };
+    std::thread::spawn(move || {
+        for (before, signal) in (0..).zip(signals.forever()) {
+            hear(signal, before);
+        }
+    });
 }

@@ -4,14 +4,19 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use crate::capture::{TLS_KEY_LOG, secrets_of};
 use crate::cli::Failure;
 use crate::cli::args::Common;
 use crate::proto::Secrets;
+use crate::proto::secrets::Urgency;
 
 /// Bytes of a key log that are read at once while it is followed.
 const AT_ONCE: u64 = 16 << 20;
+
+/// So long a look is good for those that will look again.
+const BETWEEN: Duration = Duration::from_millis(5);
 
 /// A key log and how far it has been read.
 struct Tail {
@@ -41,10 +46,16 @@ pub(super) fn secrets(common: &Common) -> Result<Arc<Secrets>, Failure> {
         }
     }
     if !tails.is_empty() {
-        let tails = Mutex::new(tails);
-        secrets.watch(move |secrets| {
+        let tails = Mutex::new((tails, Instant::now()));
+        secrets.watch(move |secrets, urgency| {
             // Somebody is at it already.
             let Ok(mut tails) = tails.try_lock() else { return };
+            let (tails, looked) = &mut *tails;
+            // Each record that stays closed asks.
+            if urgency == Urgency::Now && looked.elapsed() < BETWEEN {
+                return;
+            }
+            *looked = Instant::now();
             for t in tails.iter_mut() {
                 let _ = t.read(secrets, false);
             }

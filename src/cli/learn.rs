@@ -164,7 +164,7 @@ pub(super) struct Args {
     #[arg(long)]
     no_inferred: bool,
     /// Packets to look at, in the language of tcpdump.
-    #[arg(short = 'f', long = "capture-filter", value_name = "EXPR", value_parser = bpf::compile, allow_hyphen_values = true)]
+    #[arg(short = 'f', long = "capture-filter", value_name = "EXPR", value_parser = bpf::compile_all, allow_hyphen_values = true)]
     filter: Option<bpf::Filter>,
     /// Read conversations as a protocol, as in `print`.
     #[arg(short = 'd', long, value_name = "RULE")]

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use crate::base::CaptureTime;
 use crate::capture::bpf::Filtered;
@@ -40,6 +41,7 @@ struct Printer {
     out: std::io::StdoutLock<'static>,
     failed: Option<std::io::Error>,
     begun: bool,
+    interrupted: Interrupted,
 }
 
 impl Printer {
@@ -80,6 +82,7 @@ impl Printer {
 
 impl EventSink for Printer {
     fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+        self.interrupted.beat();
         if event.draft.level != self.level || self.is_done() {
             if self.level == Level::Finding && (self.filter.is_some() || self.columns.is_some()) {
                 self.last = Some(event);
@@ -181,7 +184,7 @@ fn nothing_passed(
             Polled::Batch(batch) if elsewhere.goes_on(&batch) => {
                 engine.batch(&batch, &mut elsewhere);
             }
-            Polled::NothingYet => std::thread::sleep(std::time::Duration::from_millis(10)),
+            Polled::NothingYet => std::thread::sleep(Duration::from_millis(10)),
             Polled::Batch(_) | Polled::End => break,
         }
     }
@@ -251,6 +254,7 @@ pub(super) fn stream(
         out: std::io::stdout().lock(),
         failed: None,
         begun: false,
+        interrupted: interrupted.clone(),
     };
     if let (Some(columns), false) = (&mut printer.columns, args.chosen.no_header) {
         columns.header(&mut printer.text);
@@ -259,10 +263,13 @@ pub(super) fn stream(
     let mut failure = None;
     let mut told = Told::new(&args.common);
     let (mut packets, mut ended) = (0, false);
+    let mut came = Instant::now();
     while !printer.is_done() && !interrupted.is_set() {
         match source.poll() {
             Ok(Polled::Batch(batch)) => {
+                interrupted.beat();
                 packets += batch.len() as u64;
+                came = Instant::now();
                 told.batch(&batch);
                 if let Some(first) = batch.packets().next() {
                     printer.begin(first.meta.time);
@@ -274,7 +281,12 @@ pub(super) fn stream(
                 printer.write(true);
                 progress.show(source.progress());
             }
-            Ok(Polled::NothingYet) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            Ok(Polled::NothingYet) => {
+                let elapsed = u64::try_from(came.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                engine.idle(elapsed, &mut told.beside(&mut printer));
+                printer.write(true);
+                std::thread::sleep(Duration::from_millis(10));
+            }
             Ok(Polled::End) => {
                 ended = true;
                 break;

@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::base::limits::{CHECKPOINT_BYTES, MAX_EVENTS_AT_ONCE};
 use crate::base::{ConversationId, Moment, PieceSource, Side, Span};
+use crate::capture::{Process, Processes};
 use crate::engine::decode_as::DecodeAs;
 use crate::engine::fields;
 use crate::engine::node::Node;
 use crate::engine::shared::{Ledger, Shared};
+use crate::engine::waiting::Parked;
 use crate::event::{Detail, Draft, Level};
 use crate::field::{Tree, Value};
 use crate::finding::Finding;
@@ -17,6 +20,10 @@ use crate::flow::{Deliver, Dir, Flow, Note, RunOrigin, SegmentNotes, Transport};
 use crate::link::{PayloadOrigin, TcpSegment, UdpDatagram};
 use crate::proto::secrets::ClientRandom;
 use crate::proto::{Abort, EndCause, Path};
+
+/// With so many packets of a conversation it is asked each time whose its ends are, and with
+/// each that is a multiple of it.
+const WHOSE_PACKETS: u64 = 64;
 
 /// What is known of a conversation besides its bytes.
 #[derive(Clone, Debug)]
@@ -49,6 +56,8 @@ pub struct ConversationInfo {
     pub birth: Birth,
     /// How it left, and with which packet, where its own packets did not end it.
     pub left: Option<(EndCause, Moment)>,
+    /// Whose its ends are, as [`ConversationInfo::ends`], where the system told.
+    pub processes: [Option<Arc<Process>>; 2],
     /// How well it fares: segments sent again so far, and its round trip.
     pub path: Path,
 }
@@ -88,7 +97,33 @@ impl ConversationInfo {
             closed: false,
             birth,
             left: None,
+            processes: [None, None],
             path: Path { joined: !birth.known, ..Path::default() },
+        }
+    }
+
+    /// Asks whose the ends are, while that is not known: with its first packets, and now and
+    /// then of those that follow.
+    pub(super) fn ask_whose(&mut self, known: &Processes) {
+        let late = self.packets >= WHOSE_PACKETS && !self.packets.is_multiple_of(WHOSE_PACKETS);
+        if late || self.processes.iter().all(Option::is_some) {
+            return;
+        }
+        let [client, server] = self.ends;
+        for (place, ends) in self.processes.iter_mut().zip([(client, server), (server, client)]) {
+            if place.is_none() {
+                *place = known.get(ends);
+            }
+        }
+    }
+
+    /// The processes of who sent and who received, as [`ConversationInfo::from_to`].
+    #[must_use]
+    pub fn from_to_process(&self, sender: Option<Side>) -> (Option<&Process>, Option<&Process>) {
+        let [client, server] = self.processes.each_ref().map(Option::as_deref);
+        match sender {
+            Some(Side::Server) => (server, client),
+            _ => (client, server),
         }
     }
 
@@ -138,6 +173,10 @@ pub(super) struct Stack {
     pub told_end: bool,
     /// Bytes read and inflated since the last checkpoint.
     pub since_checkpoint: u64,
+    /// Packets that wait until secrets have come.
+    pub parked: Option<Parked>,
+    /// It waits for secrets no more.
+    pub impatient: bool,
 }
 
 /// Hands out what has been found so far, where one packet brings very much.
@@ -165,6 +204,7 @@ impl ToNode<'_> {
         let mut info = self.info.clone();
         if self.shared.sides_swapped {
             info.ends.swap(0, 1);
+            info.processes.swap(0, 1);
         }
         info.roles_known = self.shared.roles_known;
         info.ledger = self.shared.ledger;
@@ -280,6 +320,8 @@ impl Stack {
             unmeasured: 0,
             told_end: false,
             since_checkpoint: 0,
+            parked: None,
+            impatient: false,
         }
     }
 
@@ -321,6 +363,7 @@ impl Stack {
         if shared.sides_swapped {
             self.a_is_client ^= true;
             self.info.ends.swap(0, 1);
+            self.info.processes.swap(0, 1);
             shared.sides_swapped = false;
         }
         self.info.roles_known = shared.roles_known;
@@ -368,6 +411,15 @@ impl Stack {
             self.close(shared, true);
         }
         notes
+    }
+
+    /// What its machines wait with may go on now.
+    pub(super) fn retry(&mut self, shared: &mut Shared, hand_out: HandOut<'_>) {
+        self.with(shared, hand_out, |to| {
+            to.root.retry(to.shared);
+            to.relieve();
+            SegmentNotes::default()
+        });
     }
 
     /// A datagram of it.
@@ -510,6 +562,8 @@ impl Stack {
             unmeasured: 0,
             told_end: false,
             since_checkpoint: 0,
+            parked: None,
+            impatient: self.impatient,
         })
     }
 
@@ -521,7 +575,8 @@ impl Stack {
     /// Counts its memory anew.
     pub(super) fn measure(&mut self, flow: &Flow) -> usize {
         let held = if let Flow::Tcp(t) = flow { t.memory() } else { 0 };
-        self.memory = size_of::<Self>() + held + self.root.memory();
+        let parked = self.parked.as_ref().map_or(0, Parked::memory);
+        self.memory = size_of::<Self>() + held + self.root.memory() + parked;
         self.memory
     }
 

@@ -20,12 +20,13 @@ pub mod polling;
 mod replay;
 mod shared;
 pub mod specimen;
+mod waiting;
 
 use std::sync::Arc;
 
 use crate::base::limits::{DEFAULT_STATE_BYTES, PAYLOAD_BYTES};
 use crate::base::{ConversationId, EventId, Moment, PacketId, Side};
-use crate::capture::{Batch, Packet, TLS_KEY_LOG};
+use crate::capture::{Batch, Packet, Processes, TLS_KEY_LOG};
 use crate::event::{Draft, Event, Level};
 use crate::finding::Finding;
 use crate::flow::{Flow, FlowTable, Found as Place, Released, SegmentNotes, SlotId, Why};
@@ -76,6 +77,8 @@ pub struct Options {
     /// Learns from the messages of calls what their schemas are: one reading of the
     /// capture does, and no replay.
     pub learn: Option<Arc<Learnt>>,
+    /// Whose the ends of connections are, where that is known while they are captured.
+    pub processes: Option<Arc<Processes>>,
 }
 
 impl Default for Options {
@@ -90,6 +93,7 @@ impl Default for Options {
             decode_as: Vec::new(),
             secrets: Arc::default(),
             learn: None,
+            processes: None,
         }
     }
 }
@@ -193,6 +197,7 @@ pub struct Engine {
     inflated: u64,
     packets: u64,
     finished: bool,
+    waiting: waiting::Waiting,
 }
 
 impl Engine {
@@ -212,6 +217,7 @@ impl Engine {
             inflated: 0,
             packets: 0,
             finished: false,
+            waiting: waiting::Waiting::default(),
         }
     }
 
@@ -232,6 +238,7 @@ impl Engine {
         for (_, f) in odd {
             self.capture_finding(f, sink);
         }
+        self.look_for_secrets(0, sink);
     }
 
     fn capture_finding(&mut self, finding: &Finding, sink: &mut dyn EventSink) {
@@ -265,6 +272,14 @@ impl Engine {
             (Some(ends), Content::Tcp(s)) => Some((ends, self.flows.tcp(ends, s, now))),
             (Some(ends), Content::Udp(_)) => Some((ends, self.flows.udp(ends, now))),
             _ => None,
+        };
+        let place = match (place, &decoded.content) {
+            (Some((ends, Place::Live { slot, .. })), Content::Tcp(s))
+                if self.makes_room(slot, &decoded.content, sink) =>
+            {
+                Some((ends, self.flows.tcp(ends, s, now)))
+            }
+            (place, _) => place,
         };
         self.let_go(sink);
         match place {
@@ -306,8 +321,15 @@ impl Engine {
         from_a: bool,
         sink: &mut dyn EventSink,
     ) {
+        if self.park(packet, decoded, slot, from_a, sink) {
+            return;
+        }
+        self.be_patient(slot);
         let Some(c) = self.flows.get_mut(slot) else { return };
         let Some(stack) = &mut c.state else { return };
+        if let Some(known) = &self.options.processes {
+            stack.info.ask_whose(known);
+        }
         let next = &mut self.numbering;
         let hand_out = &mut |shared: &mut Shared, info: &ConversationInfo| {
             numbered(shared, next, Some(info), sink);
@@ -337,7 +359,11 @@ impl Engine {
         sink.packet(packet, Some(stack.info.id), &with);
         self.inflated += std::mem::take(&mut self.shared.inflated);
         let info = &stack.info;
-        numbered(&mut self.shared, &mut self.numbering, Some(info), sink);
+        // What a packet brings is put in order when it has been worked on as a whole.
+        if !self.shared.awaits_secrets {
+            numbered(&mut self.shared, &mut self.numbering, Some(info), sink);
+        }
+        self.waits_now(slot);
         self.after(slot, packet.data.len(), sink);
         self.flows.fed(slot, self.shared.now);
     }
@@ -376,6 +402,7 @@ impl Engine {
             return;
         }
         if self.options.checkpoints
+            && stack.parked.is_none()
             && let Some(checkpoint) = due(stack, &c.flow, self.shared.now.packet)
         {
             sink.checkpoint(checkpoint);
@@ -432,6 +459,7 @@ impl Engine {
             };
             // What the packet being worked on has brought stays apart.
             let found = std::mem::take(&mut self.shared.found);
+            self.go_on_outside(&mut conversation.flow, &mut stack, sink);
             let next = &mut self.numbering;
             let hand_out = &mut |shared: &mut Shared, info: &ConversationInfo| {
                 numbered(shared, next, Some(info), sink);
@@ -461,6 +489,7 @@ impl Engine {
             self.shared.finding(f, "ip");
         }
         self.flush(None, sink);
+        self.wait_no_more(sink);
         self.flows.finish();
         self.let_go(sink);
         self.numbering.finish(sink);

@@ -778,6 +778,19 @@ impl Node {
         })
     }
 
+    /// Whoever waits tries again.
+    pub(super) fn retry(&mut self, shared: &mut Shared) {
+        for side in Side::BOTH {
+            if self.lanes[side.index()].waits.take().is_some() {
+                self.pump(side, false, shared);
+                self.finish_end(side, shared);
+            }
+        }
+        for child in self.children.values_mut() {
+            child.retry(shared);
+        }
+    }
+
     /// The longest that any of its directions has left waiting, for a look at
     /// what time has brought while nobody spoke.
     pub(super) fn overdue(&mut self, shared: &mut Shared) {

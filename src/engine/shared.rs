@@ -123,6 +123,10 @@ pub(super) struct Shared {
     /// Sessions of the current conversation whose secrets were of use.
     pub used_secrets: Vec<ClientRandom>,
     pub secrets: Arc<Secrets>,
+    /// Machines may wait for secrets that have not come.
+    pub patient: bool,
+    /// One does.
+    pub awaits_secrets: bool,
     pub conversation: Option<ConversationId>,
     /// Copies are made, from which events are opened again.
     pub reopens: bool,
@@ -162,6 +166,8 @@ impl Shared {
             protocols: Vec::new(),
             used_secrets: Vec::new(),
             secrets: Arc::clone(&options.secrets),
+            patient: false,
+            awaits_secrets: false,
             conversation: None,
             reopens: options.checkpoints,
             marked: false,

@@ -2,6 +2,7 @@
 //! called from.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::Instant;
 
 use hashbrown::HashSet;
 
@@ -36,6 +37,8 @@ pub struct Reader {
     index: Arc<RwLock<Index>>,
     /// For conversations that were read as something else while this one reads.
     store: Option<Arc<PacketStore>>,
+    /// When the last packets came.
+    came: Instant,
     /// The most that was taken up under one lock so far.
     #[cfg(test)]
     most: usize,
@@ -47,6 +50,8 @@ struct Collected {
     items: Vec<Item>,
     /// Conversations of which something new is known.
     touched: HashSet<ConversationId>,
+    /// Whose the last event was.
+    last: Option<ConversationId>,
     /// Those that left the engine.
     ended: Vec<ConversationInfo>,
 }
@@ -58,11 +63,22 @@ enum Item {
     Checkpoint(Box<Checkpoint>),
 }
 
+impl Collected {
+    /// Nothing has come.
+    fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.ended.is_empty()
+    }
+}
+
 impl EventSink for Collected {
     fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
         if let Some(c) = conversation
             && event.draft.level != Level::Packet
         {
+            // What was held back comes long after its packets.
+            if self.last.replace(c.id) != Some(c.id) {
+                self.touched.insert(c.id);
+            }
             let row = Row::new(&event.draft, c.id.0.saturating_sub(1), 0);
             self.items.push(Item::Row(row, (event.draft.protocol, event.draft.kind)));
         }
@@ -93,6 +109,7 @@ impl Reader {
         let options = Options { wanted: [false; 5], checkpoints: true, ..options };
         Self {
             store: source.store(),
+            came: Instant::now(),
             engine: Engine::new(options),
             source,
             index,
@@ -109,10 +126,18 @@ impl Reader {
         let mut collected = Collected::default();
         let progress = match self.source.poll()? {
             Polled::Batch(batch) => {
+                self.came = Instant::now();
                 self.engine.batch(&batch, &mut collected);
                 Progress::Read(self.source.progress())
             }
-            Polled::NothingYet => return Ok(Progress::Waiting),
+            Polled::NothingYet => {
+                let elapsed = u64::try_from(self.came.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                self.engine.idle(elapsed, &mut collected);
+                if collected.is_empty() {
+                    return Ok(Progress::Waiting);
+                }
+                Progress::Read(self.source.progress())
+            }
             Polled::End => {
                 self.engine.finish(&mut collected);
                 Progress::Ended

@@ -167,6 +167,8 @@ impl Reloader {
             }
             events += 1;
         };
+        // Behind a packet that is not there any more, nothing can be said to be the event.
+        let mut broken = false;
         'read: loop {
             let packets = self.packets(conversation, next);
             if packets.is_empty() {
@@ -174,14 +176,19 @@ impl Reloader {
             }
             next += packets.len();
             for meta in packets {
-                if wanted.peek().is_none() || self.store.read(&meta, &mut bytes).is_err() {
+                if wanted.peek().is_none() {
+                    break 'read;
+                }
+                if self.store.read(&meta, &mut bytes).is_err() {
+                    broken = true;
                     break 'read;
                 }
                 let packet = Packet { meta, data: &bytes };
                 replay.packet(&packet, &mut |e| take(e, &mut wanted));
             }
         }
-        if wanted.peek().is_some()
+        if !broken
+            && wanted.peek().is_some()
             && let Some((cause, at)) = left
         {
             replay.finish(cause, at, &mut |e| take(e, &mut wanted));
@@ -200,6 +207,12 @@ impl Reloader {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         let c = index.row(row)?.conversation;
         Some(index.conversations.get(c as usize)?.info.clone())
+    }
+
+    /// Whether packets are not there any more, since what is kept of them is bounded.
+    #[must_use]
+    pub fn has_let_go(&self) -> bool {
+        self.store.has_let_go()
     }
 
     /// The bytes of a packet.

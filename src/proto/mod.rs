@@ -340,6 +340,13 @@ pub trait Out {
         Secrets::none()
     }
 
+    /// Whether a machine may wait for secrets that it misses ([`Want::Peer`]): they may still
+    /// come. Then nothing of the conversation is handed to it until they have, or until it
+    /// has waited long enough; it is told so by the answer to its next question.
+    fn await_secrets(&mut self) -> bool {
+        false
+    }
+
     /// Says that a session's secrets were of use: those that `slice` keeps.
     fn used_secrets(&mut self, _whose: &secrets::ClientRandom) {}
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::base::limits::{MAX_KEYLOG_SECRETS, MAX_SECRET_BYTES};
 
@@ -98,9 +98,21 @@ pub struct Secrets {
     full: AtomicBool,
     /// Looks whether more has come.
     refresh: RwLock<Option<Refresh>>,
+    watched: AtomicBool,
+    /// Sessions that were opened with what is here, in the order in which they were.
+    used: RwLock<(HashSet<ClientRandom>, Vec<ClientRandom>)>,
 }
 
-type Refresh = Box<dyn Fn(&Secrets) + Send + Sync>;
+type Refresh = Box<dyn Fn(&Secrets, Urgency) + Send + Sync>;
+
+/// How much it matters that all that has come is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// It will be looked again: where that was done a moment ago, it need not be now.
+    Now,
+    /// Once more, before it is too late.
+    Sure,
+}
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,14 +154,15 @@ impl Secrets {
     }
 
     /// `look` adds what has come since it was last called. It must not wait.
-    pub fn watch(&self, look: impl Fn(&Self) + Send + Sync + 'static) {
+    pub fn watch(&self, look: impl Fn(&Self, Urgency) + Send + Sync + 'static) {
         *self.refresh.write().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(look));
+        self.watched.store(true, Ordering::Release);
     }
 
     /// Whether there is anybody who looks for more.
     #[must_use]
     pub fn is_watched(&self) -> bool {
-        self.refresh.read().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.watched.load(Ordering::Acquire)
     }
 
     /// Packets come while secrets do: from now on it is looked for more where a secret is
@@ -160,9 +173,13 @@ impl Secrets {
 
     /// Looks whether more has come; gives whether it has.
     pub fn look(&self) -> bool {
+        self.look_with(Urgency::Sure)
+    }
+
+    fn look_with(&self, urgency: Urgency) -> bool {
         let before = self.version();
         if let Some(look) = &*self.refresh.read().unwrap_or_else(PoisonError::into_inner) {
-            look(self);
+            look(self, urgency);
         }
         self.version() != before
     }
@@ -170,8 +187,13 @@ impl Secrets {
     /// The secret of a session. Where it is missing, it is looked whether more has come.
     #[must_use]
     pub fn get(&self, label: Label, random: &ClientRandom) -> Option<Secret> {
-        self.known(label, random)
-            .or_else(|| if self.grows() && self.look() { self.known(label, random) } else { None })
+        self.known(label, random).or_else(|| {
+            if self.grows() && self.look_with(Urgency::Now) {
+                self.known(label, random)
+            } else {
+                None
+            }
+        })
     }
 
     fn known(&self, label: Label, random: &ClientRandom) -> Option<Secret> {
@@ -196,6 +218,21 @@ impl Secrets {
     #[must_use]
     pub fn randoms(&self) -> Vec<ClientRandom> {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).order.clone()
+    }
+
+    /// A session's secrets were of use.
+    pub fn note_used(&self, whose: &ClientRandom) {
+        let mut used = self.used.write().unwrap_or_else(PoisonError::into_inner);
+        let (known, order) = &mut *used;
+        if order.len() < MAX_KEYLOG_SECRETS && known.insert(*whose) {
+            order.push(*whose);
+        }
+    }
+
+    /// Sessions whose secrets were of use, in whatever conversation.
+    #[must_use]
+    pub fn used(&self) -> Vec<ClientRandom> {
+        self.used.read().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
     /// Takes the lines of a key log: whole lines, of any content. Those that say nothing
@@ -360,7 +397,7 @@ mod tests {
     fn what_comes_late_is_looked_for_where_it_is_missed() {
         let s = Secrets::default();
         assert!(s.get(Label::Master, &random()).is_none());
-        s.watch(|s| {
+        s.watch(|s, _| {
             s.add(format!("CLIENT_RANDOM {R} 0102").as_bytes());
         });
         assert!(s.get(Label::Master, &random()).is_none());

@@ -101,6 +101,8 @@ pub(super) struct App {
     pub(super) shown: Option<Box<Shown>>,
     /// The selected event cannot be opened.
     pub(super) unreadable: Option<Item>,
+    /// Packets are not there any more, since what is kept of them is bounded.
+    pub(super) let_go: bool,
     /// Its fields.
     pub(super) tree: Tree,
     /// Its bytes.
@@ -165,6 +167,7 @@ impl App {
             lines: HashMap::new(),
             shown: None,
             unreadable: None,
+            let_go: false,
             tree: Tree::default(),
             hex: Hex::default(),
             timeline: Timeline::default(),

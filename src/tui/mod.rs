@@ -422,6 +422,7 @@ impl Shown {
                 due = due.max(selected.1 + PATIENCE);
             }
             if changed != Changed::Not && due <= now {
+                self.app.let_go = self.store.as_ref().is_some_and(|s| s.has_let_go());
                 self.app.grow();
                 screen.draw(|f| draw::draw(&mut self.app, f))?;
                 drawn = Some(now);

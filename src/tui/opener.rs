@@ -59,6 +59,9 @@ pub(super) struct Line {
     pub(super) codes: Vec<&'static str>,
 }
 
+/// What is said of an event whose packets are not there any more.
+pub(super) const GONE: &str = "its packets are gone: what is kept is bounded (--ring)";
+
 /// See the module.
 pub(super) struct Opener {
     index: Arc<RwLock<Index>>,
@@ -95,6 +98,12 @@ impl Opener {
     /// Reads some more of a conversation again.
     pub(super) fn redecode(&self, redecode: &mut Redecode) -> Step {
         self.reloader.redecode(redecode)
+    }
+
+    /// What the list says of an event that cannot be had.
+    pub(super) fn nothing(&self) -> Line {
+        let gone = if self.reloader.has_let_go() { GONE } else { "" };
+        Line { summary: gone.to_owned(), ..Line::default() }
     }
 
     /// Opens one; `None` where the capture cannot be read again.

@@ -4,12 +4,14 @@ use hashbrown::HashSet;
 use ratatui::buffer::Buffer;
 
 use crate::base::{BufferId, Span};
+use crate::capture::Process;
 use crate::field;
 use crate::tui::app::{App, Pane, scroll};
 use crate::tui::canvas::{Canvas, Parts, folded};
-use crate::tui::opener::Shown;
+use crate::tui::opener::{GONE, Shown};
 use crate::tui::theme::mark;
 use crate::tui::values;
+use crate::view::clean::clean;
 
 /// A line of the pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +173,11 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer) {
     let Some(s) = app.current() else {
         c.title("Fields", theme.title(focused), theme.quiet());
         if app.selected.is_some() && app.unreadable == app.selected {
-            c.text(1, 1, "The capture cannot be read again at this place.", theme.notice());
+            let text = match app.let_go {
+                true => format!("Not to be opened: {GONE}."),
+                false => "The capture cannot be read again at this place.".to_owned(),
+            };
+            c.text(1, 1, &text, theme.notice());
         }
         return;
     };
@@ -187,9 +193,14 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer) {
         (false, true) => ", incomplete, inferred",
     };
     let ends = s.conversation.as_ref().map_or_else(String::new, |i| {
+        let whose = |p: Option<&Process>| {
+            p.map_or_else(String::new, |p| format!(" {}", clean(&p.to_string())))
+        };
+        let (sends, takes) = i.from_to_process(d.sender);
+        let (sends, takes) = (whose(sends), whose(takes));
         match (i.from_to(d.sender), d.sender) {
-            ((from, to), Some(_)) => format!(", {from} → {to}"),
-            ((from, to), None) => format!(", {from} ↔ {to}"),
+            ((from, to), Some(_)) => format!(", {from}{sends} → {to}{takes}"),
+            ((from, to), None) => format!(", {from}{sends} ↔ {to}{takes}"),
         }
     });
     // Not `grpc message message`.

@@ -90,7 +90,7 @@ impl Worker {
             let mut lines = self.opener.lines(&items);
             for i in items {
                 if !lines.iter().any(|l| l.0 == i) {
-                    lines.push((i, Line::default()));
+                    lines.push((i, self.opener.nothing()));
                 }
             }
             return Some(Reply::Lines(lines));

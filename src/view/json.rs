@@ -138,6 +138,22 @@ fn ends(out: &mut Vec<u8>, event: &Event, conversation: Option<&ConversationInfo
             None => out.extend_from_slice(b"null"),
         }
     }
+    if let Some(c) = conversation.filter(|c| c.processes.iter().any(Option::is_some)) {
+        let (from, to) = c.from_to_process(event.draft.sender);
+        for (key, process) in [(&b",\"from_process\":"[..], from), (b",\"to_process\":", to)] {
+            out.extend_from_slice(key);
+            match process {
+                Some(p) => {
+                    out.extend_from_slice(b"{\"pid\":");
+                    decimal(out, u64::from(p.pid));
+                    out.extend_from_slice(b",\"name\":");
+                    string(out, &p.name);
+                    out.push(b'}');
+                }
+                None => out.extend_from_slice(b"null"),
+            }
+        }
+    }
 }
 
 /// A key with a number or `null`.

@@ -6,39 +6,43 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::{SinkExt, StreamExt};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{accept_async, client_async};
 use tonic::body::Body;
 use tonic::client::Grpc as Client;
 use tonic::server::{Grpc as Server, NamedService};
 use tonic::transport::Channel;
-use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 use tower::service_fn;
+
+use crate::tls::Way;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// What is said. Now and then it is long, so that it takes more than a segment.
 pub(crate) fn text(who: &str, way: &str, n: usize) -> String {
-    let padding = if n % 500 == 499 { 100_000 } else { n % 7 };
+    let padding = if n % 5_000 == 499 { 100_000 } else { n % 7 };
     format!("{who} {way} {n}{}", ".".repeat(padding))
 }
 
 /// Both pairs at once; gives the ports of the servers.
-pub(crate) async fn talk(rounds: usize) -> Result<[u16; 2]> {
-    let (ws, grpc) = tokio::join!(tokio::spawn(websocket(rounds)), tokio::spawn(grpc(rounds)));
+pub(crate) async fn talk(rounds: usize, way: Way) -> Result<[u16; 2]> {
+    let ws = tokio::spawn(websocket(rounds, way.clone()));
+    let (ws, grpc) = tokio::join!(ws, tokio::spawn(grpc(rounds, way)));
     Ok([ws??, grpc??])
 }
 
-async fn websocket(rounds: usize) -> Result<u16> {
+async fn websocket(rounds: usize, way: Way) -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
+    let at_server = way.clone();
     let server = tokio::spawn(async move {
         let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
+        let stream = at_server.accept(stream).await?;
         let (mut out, mut messages) = accept_async(stream).await?.split();
         let mut n = 0;
         while let Some(message) = messages.next().await {
@@ -49,9 +53,8 @@ async fn websocket(rounds: usize) -> Result<u16> {
         }
         Result::Ok(())
     });
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (ws, _) = client_async(format!("ws://{address}/live"), stream).await?;
+    let stream = way.connect(TcpStream::connect(address).await?).await?;
+    let (ws, _) = client_async(format!("{}://{address}/live", way.scheme("ws")), stream).await?;
     let (mut out, mut messages) = ws.split();
     // Asks without waiting for answers.
     let asker = tokio::spawn(async move {
@@ -118,15 +121,25 @@ impl tower::Service<http::Request<Body>> for UserService {
     }
 }
 
-async fn grpc(rounds: usize) -> Result<u16> {
+async fn grpc(rounds: usize, way: Way) -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
+    let at_server = way.clone();
+    let incoming = TcpListenerStream::new(listener).then(move |stream| {
+        let way = at_server.clone();
+        async move { way.accept(stream?).await }
+    });
     tokio::spawn(
         tonic::transport::Server::builder()
             .add_service(UserService)
-            .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))),
+            .serve_with_incoming(Box::pin(incoming)),
     );
-    let channel = Channel::from_shared(format!("http://{address}"))?.connect().await?;
+    let connect = service_fn(move |_: http::Uri| {
+        let way = way.clone();
+        async move { Result::Ok(TokioIo::new(way.connect(TcpStream::connect(address).await?).await?)) }
+    });
+    let channel =
+        Channel::from_shared(format!("http://{address}"))?.connect_with_connector(connect).await?;
     let mut client = Client::new(channel);
     client.ready().await?;
     let (out, asked) = tokio::sync::mpsc::channel(16);

@@ -16,6 +16,8 @@
 //! `less`, `greater`; comparisons of `len`, of bytes such as `tcp[13]` or
 //! `ip[6:2]`, and of sums of them.
 //!
+//! What is not known is left to libpcap ([`compile_all`]), where that is installed.
+//!
 //! Differences from libpcap, on purpose:
 //! - Host names are not looked up, and services are those of a table of ours.
 //! - `ip broadcast` is an error, since a file does not say the network's mask.
@@ -27,7 +29,11 @@
 //!   outcome of a packet that is long enough, and so lets some short ones through.
 
 mod ast;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod foreign;
 mod generate;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod libpcap;
 mod names;
 mod parse;
 mod program;
@@ -87,6 +93,9 @@ struct Inner {
     expr: Expr,
     /// For each of [`LINK_TYPES`].
     programs: Vec<(u16, Result<Check, BpfError>)>,
+    /// Where libpcap has compiled it.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    foreign: Vec<(u16, foreign::Foreign)>,
 }
 
 /// Compiles an expression. An empty one lets every packet through.
@@ -121,7 +130,43 @@ pub fn compile(expression: &str) -> Result<Filter, BpfError> {
             programs.push((link, program));
         }
     }
-    Ok(Filter { inner: Arc::new(Inner { text: expression.to_owned(), expr, programs }) })
+    let inner = Inner {
+        text: expression.to_owned(),
+        expr,
+        programs,
+        #[cfg(all(feature = "live", target_os = "linux"))]
+        foreign: Vec::new(),
+    };
+    Ok(Filter { inner: Arc::new(inner) })
+}
+
+/// Compiles an expression as [`compile`]; what is not known here is compiled by libpcap,
+/// where that is installed.
+///
+/// # Errors
+/// Where neither can.
+pub fn compile_all(expression: &str) -> Result<Filter, BpfError> {
+    let own = compile(expression);
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    if let Err(mut e) = own {
+        if expression.len() > MAX_FILTER_BYTES {
+            return Err(e);
+        }
+        return match libpcap::compile(expression) {
+            Ok(foreign) => {
+                let (text, expr) = (expression.to_owned(), Expr::All);
+                let inner = Inner { text, expr, programs: Vec::new(), foreign };
+                Ok(Filter { inner: Arc::new(inner) })
+            }
+            Err(libpcap::Refused::NotInstalled) => {
+                e.message += "; libpcap, which may know it, is not installed";
+                Err(e)
+            }
+            // It does not know better, and cannot say where.
+            Err(libpcap::Refused::NoFilter) => Err(e),
+        };
+    }
+    own
 }
 
 impl Filter {
@@ -130,6 +175,11 @@ impl Filter {
     /// cannot be applied ([`Filter::check`]).
     #[must_use]
     pub fn matches(&self, link_type: u16, data: &[u8], original_len: u32) -> bool {
+        #[cfg(all(feature = "live", target_os = "linux"))]
+        if !self.inner.foreign.is_empty() {
+            let program = self.inner.foreign.iter().find(|p| p.0 == link_type);
+            return program.is_some_and(|p| p.1.passes(data, original_len));
+        }
         match self.program(link_type) {
             Some(Ok(check)) => check.run(Packet { data, original_len }).unwrap_or(false),
             _ => self.inner.expr == Expr::All,
@@ -142,6 +192,16 @@ impl Filter {
     /// Where the filter asks for what they do not have (`vlan` of raw IP), or the
     /// link type is not known.
     pub fn check(&self, link_type: u16) -> Result<(), BpfError> {
+        #[cfg(all(feature = "live", target_os = "linux"))]
+        if !self.inner.foreign.is_empty() {
+            return match self.inner.foreign.iter().any(|p| p.0 == link_type) {
+                true => Ok(()),
+                false => {
+                    let what = format!("libpcap has no such filter for link type {link_type}");
+                    Err(BpfError::new(&self.inner.text, 1, what))
+                }
+            };
+        }
         match self.program(link_type) {
             Some(Ok(_)) => Ok(()),
             Some(Err(e)) => Err(e.clone()),
@@ -165,8 +225,12 @@ impl Filter {
 }
 
 impl fmt::Display for Filter {
-    /// With all qualifiers and parentheses written out.
+    /// With all qualifiers and parentheses written out, unless libpcap has compiled it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[cfg(all(feature = "live", target_os = "linux"))]
+        if !self.inner.foreign.is_empty() {
+            return f.write_str(&self.inner.text);
+        }
         self.inner.expr.fmt(f)
     }
 }

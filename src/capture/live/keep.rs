@@ -4,12 +4,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::CaptureTime;
 use crate::capture::store::Spool;
 use crate::capture::write::PcapNgWriter;
-use crate::capture::{ByteOrder, LinkType, PacketStore};
+use crate::capture::{ByteOrder, LinkType, PacketStore, Secrets};
 
 /// Writes pcapng, a batch at a time.
 ///
@@ -21,6 +21,43 @@ pub(super) struct Keep {
     to: To,
     /// Bytes of the file before the batch.
     written: u64,
+    parts: Option<Parts>,
+    /// Nothing more is written: that failed, or all is over.
+    closed: bool,
+}
+
+/// Adds to what a capture keeps, beside its packets; from any thread.
+#[derive(Clone)]
+pub struct Keeper(Arc<Mutex<Keep>>);
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keeper")
+    }
+}
+
+impl Keeper {
+    pub(super) const fn new(keep: Arc<Mutex<Keep>>) -> Self {
+        Self(keep)
+    }
+
+    /// Writes a decryption secrets block behind the packets that were written so far.
+    ///
+    /// # Errors
+    /// Those of the file. What could not be written before is not tried again.
+    pub fn secrets(&self, secrets: &Secrets) -> io::Result<()> {
+        let mut keep = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if keep.closed {
+            return Ok(());
+        }
+        keep.blocks.secrets(secrets)?;
+        keep.flush()
+    }
+
+    /// Nothing is written from now on: what is being written is written to its end first.
+    pub fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+    }
 }
 
 enum To {
@@ -28,10 +65,34 @@ enum To {
     File(File),
 }
 
+/// A temporary copy that is bounded: it has parts, of which the oldest goes when there is a
+/// new one.
+struct Parts {
+    store: Arc<PacketStore>,
+    /// Bytes of a part.
+    part: u64,
+    /// Numbers of the parts that are there, the last of which is written to.
+    first: u32,
+    last: u32,
+}
+
+/// Parts of a bounded copy, besides the one that is written to.
+const PARTS: u64 = 4;
+/// Bytes of one at least: they are numbered in 16 bits.
+const PART_BYTES: u64 = 1 << 20;
+
 impl Keep {
-    /// Into a temporary file of `store`.
-    pub(super) fn spool(store: &PacketStore) -> io::Result<Self> {
-        Self::new(To::Spool(store.spool(0)?))
+    /// Into a temporary file of `store`, or several which have no more than so many bytes
+    /// together.
+    pub(super) fn spool(store: &Arc<PacketStore>, most: Option<usize>) -> io::Result<Self> {
+        let mut keep = Self::new(To::Spool(store.spool(0)?))?;
+        keep.parts = most.map(|bytes| Parts {
+            store: Arc::clone(store),
+            part: (bytes as u64 / (PARTS + 1)).max(PART_BYTES),
+            first: 0,
+            last: 0,
+        });
+        Ok(keep)
     }
 
     /// Into a file of that name, which is made, or emptied; `store`, if any, reads
@@ -47,25 +108,35 @@ impl Keep {
 
     fn new(to: To) -> io::Result<Self> {
         let blocks = PcapNgWriter::new(Vec::new(), ByteOrder::default())?;
-        let mut keep = Self { blocks, to, written: 0 };
+        let mut keep = Self { blocks, to, written: 0, parts: None, closed: false };
         // An empty capture is one as well.
         keep.flush()?;
         Ok(keep)
     }
 
-    /// Takes a packet; gives the place of its bytes in the file.
+    /// Takes a packet; gives the number of its file, and the place of its bytes in it.
     pub(super) fn packet(
         &mut self,
         link: LinkType,
         time: CaptureTime,
         original_len: u32,
         data: &[u8],
-    ) -> io::Result<u64> {
+    ) -> io::Result<(u32, u64)> {
         self.blocks.packet(link, time, original_len, data)?;
         // At the end of the block: the bytes, padded to four, and the length.
         let behind = data.len().next_multiple_of(4) + 4;
         let at = self.blocks.get_mut().len().saturating_sub(behind);
-        Ok(self.written.saturating_add(at as u64))
+        let file = self.parts.as_ref().map_or(0, |p| p.last);
+        Ok((file, self.written.saturating_add(at as u64)))
+    }
+
+    /// Nothing more is to be written.
+    pub(super) const fn close(&mut self) {
+        self.closed = true;
+    }
+
+    pub(super) const fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Writes what was taken.
@@ -77,6 +148,76 @@ impl Keep {
         }?;
         self.written = self.written.saturating_add(blocks.len() as u64);
         blocks.clear();
+        self.go_round()
+    }
+
+    /// Begins another part where this one is full, and lets go of the oldest.
+    fn go_round(&mut self) -> io::Result<()> {
+        let Some(parts) = self.parts.as_mut().filter(|p| self.written >= p.part) else {
+            return Ok(());
+        };
+        let next = parts.last + 1;
+        if next >= u32::from(u16::MAX) {
+            return Err(io::Error::other("the copy has had all its parts; --ring with more"));
+        }
+        let spool = parts.store.spool(next)?;
+        parts.last = next;
+        while u64::from(parts.last - parts.first) > PARTS {
+            parts.store.let_go(parts.first);
+            parts.first += 1;
+        }
+        self.to = To::Spool(spool);
+        self.blocks = PcapNgWriter::new(Vec::new(), ByteOrder::default())?;
+        self.written = 0;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::PacketId;
+    use crate::capture::PacketMeta;
+
+    fn put(keep: &mut Keep, n: u64) -> PacketMeta {
+        let data = n.to_be_bytes().repeat(512);
+        let (file, offset) = keep.packet(LinkType(1), CaptureTime(0), 4096, &data).unwrap();
+        PacketMeta { id: PacketId(n), captured_len: 4096, file, offset, ..PacketMeta::default() }
+    }
+
+    #[test]
+    fn a_bounded_copy_lets_go_of_the_oldest_and_of_nothing_else() {
+        let store: Arc<PacketStore> = Arc::default();
+        let mut keep = Keep::spool(&store, Some(8 << 20)).unwrap();
+        let mut all = Vec::new();
+        for n in 0..5_000_u64 {
+            all.push(put(&mut keep, n));
+            if n % 16 == 15 {
+                keep.flush().unwrap();
+            }
+        }
+        keep.flush().unwrap();
+        assert!(store.has_let_go());
+        let size: u64 = store.spools().iter().map(|p| std::fs::metadata(p).unwrap().len()).sum();
+        assert!(size <= (8 << 20) + (1 << 20), "{size}");
+        let mut bytes = Vec::new();
+        let read: Vec<bool> = all.iter().map(|m| store.read(m, &mut bytes).is_ok()).collect();
+        let first = read.iter().position(|r| *r).unwrap();
+        assert!(first > 0 && read[first..].iter().all(|r| *r), "{first}");
+        assert!((all.len() - first) * 4096 >= 6 << 20, "{first}");
+        for m in &all[first..] {
+            store.read(m, &mut bytes).unwrap();
+            assert_eq!(bytes, m.id.0.to_be_bytes().repeat(512));
+        }
+    }
+
+    #[test]
+    fn one_that_is_not_bounded_keeps_all() {
+        let store: Arc<PacketStore> = Arc::default();
+        let mut keep = Keep::spool(&store, None).unwrap();
+        let all: Vec<PacketMeta> = (0..2_000).map(|n| put(&mut keep, n)).collect();
+        keep.flush().unwrap();
+        let mut bytes = Vec::new();
+        assert!(all.iter().all(|m| store.read(m, &mut bytes).is_ok()) && !store.has_let_go());
     }
 }

@@ -1,26 +1,38 @@
 //! Packets as they pass an interface, on Linux.
 //!
-//! [`open`] gives a [`Source`]: it waits for blocks of the packet ring (`ring`),
-//! restores what the card or the kernel took off (VLAN tags), lets the filter
-//! choose, keeps what must be kept (`keep`), and hands batches on as they come.
+//! [`open`] begins to capture and gives a [`Source`]. A thread of its own (`taker`) waits
+//! for blocks of the packet ring (`ring`), restores what the card or the kernel took off
+//! (`shape`), lets the filter choose, and keeps what must be kept (`keep`); batches wait in
+//! a queue for whoever reads them, so that a slow reader holds nobody up.
 
+pub mod interfaces;
 mod keep;
+pub mod namespace;
 mod ring;
+mod shape;
+mod sockets;
+mod taker;
 
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
+use self::interfaces::interfaces;
 use self::keep::Keep;
-use self::ring::{Frame, Head, Ring};
-use super::findings::{KERNEL_DROPS, SPOOL_FAILED, WRITE_FAILED};
-use super::{Batch, CaptureError, LinkType, PacketMeta, PacketStore, Polled, Source};
-use crate::base::limits::{BATCH_BYTES, MAX_PACKET_BYTES};
-use crate::base::{CaptureTime, PacketId};
-use crate::finding::Finding;
+use self::namespace::{Namespace, within};
+use self::ring::{Head, Ring};
+use self::shape::Shape;
+use self::sockets::Sockets;
+use self::taker::Taker;
+use super::{Batch, CaptureError, PacketStore, Polled, Processes, Source};
+use crate::base::limits::LIVE_RING_BYTES;
+
+pub use self::keep::Keeper;
 
 /// The interface that is captured from unless another is named.
 pub const LOOPBACK: &str = "lo";
@@ -29,16 +41,6 @@ pub const ANY: &str = "any";
 
 /// So long a source waits for packets before it says that there are none.
 const WAIT: Duration = Duration::from_millis(40);
-/// So long packets that came before the end are waited for: twice what a block
-/// is held back, and some.
-const LAST_CALL: Duration = Duration::from_millis(80);
-/// How often the kernel is asked what it has dropped.
-const ASK_DROPS: Duration = Duration::from_millis(500);
-
-/// Bytes of a Linux cooked header, version 2.
-const COOKED_BYTES: usize = 20;
-/// Where the two hardware addresses of an Ethernet frame end.
-const BEHIND_ADDRESSES: usize = 12;
 
 /// Which packets are wanted: link type, bytes, length on the wire.
 pub type Accept = Box<dyn Fn(u16, &[u8], u32) -> bool + Send>;
@@ -48,6 +50,12 @@ pub type Accept = Box<dyn Fn(u16, &[u8], u32) -> bool + Send>;
 pub struct LiveOptions {
     /// Name of the interface; the loopback if none is given.
     pub interface: Option<String>,
+    /// Where it is looked for; here if nothing is said.
+    pub namespace: Option<Namespace>,
+    /// Packets for other machines, too, where the interface sees any.
+    pub promiscuous: bool,
+    /// Bytes of packets that may wait in the kernel; [`LIVE_RING_BYTES`] unless told.
+    pub buffer: Option<usize>,
     /// Which packets are wanted; all if nothing is said.
     pub accept: Option<Accept>,
     /// End after so many packets.
@@ -59,8 +67,14 @@ pub struct LiveOptions {
     /// Whether packets will be read again ([`Source::store`]): from the file of
     /// `write`, or a temporary one.
     pub reload: bool,
+    /// Bytes that the temporary copy may have: the oldest packets go.
+    pub most_kept: Option<usize>,
     /// Set by others to end the capture: what came before is still handed out.
     pub stop: Arc<AtomicBool>,
+    /// What the capture comes to.
+    pub tally: Arc<Tally>,
+    /// Where it is told whose the ends of connections are.
+    pub processes: Option<Arc<Processes>>,
 }
 
 /// What a capture has come to; may be looked at from anywhere, at any time.
@@ -68,10 +82,11 @@ pub struct LiveOptions {
 pub struct Tally {
     packets: AtomicU64,
     dropped: AtomicU64,
+    handed: AtomicU64,
 }
 
 impl Tally {
-    /// Packets that were handed out.
+    /// Packets that were captured.
     #[must_use]
     pub fn packets(&self) -> u64 {
         self.packets.load(Ordering::Relaxed)
@@ -82,48 +97,30 @@ impl Tally {
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
+
+    /// Packets that whoever reads them has taken.
+    #[must_use]
+    pub fn handed(&self) -> u64 {
+        self.handed.load(Ordering::Relaxed)
+    }
 }
 
 /// A capture that runs. See [`open`].
 pub struct Live {
     name: String,
-    ring: Ring,
-    shape: Shape,
-    options: LiveOptions,
-    keep: Option<Keep>,
     store: Option<Arc<PacketStore>>,
+    keep: Option<Arc<Mutex<Keep>>>,
     tally: Arc<Tally>,
-    begun: Instant,
-    asked: Instant,
-    /// How it ends, once that is known.
-    end: Option<Ending>,
-    finished: bool,
+    batches: Receiver<Result<Batch, CaptureError>>,
+    /// Bytes that wait in `batches`.
+    queued: Arc<AtomicUsize>,
+    /// Nobody takes batches any more.
+    left: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    _sockets: Option<Sockets>,
 }
 
-/// The end of a capture: packets up to a time, all of which have come out of the
-/// kernel a little later.
-#[derive(Clone, Copy)]
-struct Ending {
-    /// Packets after this are not taken: where many come, there is no last one.
-    until: CaptureTime,
-    /// By then a block with the last of them has been handed over.
-    last_call: Instant,
-    /// A later packet was seen.
-    passed: bool,
-}
-
-impl Ending {
-    /// Now.
-    fn now() -> Self {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let until = CaptureTime(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
-        let now = Instant::now();
-        let last_call = now.checked_add(LAST_CALL).unwrap_or(now);
-        Self { until, last_call, passed: false }
-    }
-}
-
-/// Begins to capture.
+/// Begins to capture: packets that come after this has returned are in it.
 ///
 /// # Errors
 /// Where there is no such interface, it is down, or capturing is not permitted
@@ -131,15 +128,12 @@ impl Ending {
 pub fn open(options: LiveOptions) -> Result<Live, CaptureError> {
     let name = options.interface.clone().unwrap_or_else(|| LOOPBACK.to_owned());
     let failed = |what: String| CaptureError { name: name.clone(), what };
-    let (ring, shape) = listen(&name).map_err(|e| failed(refusal(&e)))?.ok_or_else(|| {
-        let there = ring::interfaces().unwrap_or_default();
-        let mut what = "there is no such interface; there are".to_owned();
-        for i in &there {
-            let _ = write!(what, " {},", i.name);
-        }
-        let _ = write!(what, " and {ANY} for all of them");
-        failed(what)
-    })?;
+    let bytes = options.buffer.unwrap_or(LIVE_RING_BYTES);
+    let promiscuous = options.promiscuous;
+    let (ring, shape) = within(options.namespace.as_ref(), || listen(&name, bytes, promiscuous))
+        .map_err(|e| failed(unreachable_namespace(&e)))?
+        .map_err(|e| failed(refusal(&e)))?
+        .ok_or_else(|| failed(no_such(options.namespace.as_ref())))?;
     let store: Option<Arc<PacketStore>> = options.reload.then(Arc::default);
     let keep = match (&options.write, &store) {
         (Some(path), store) => Some(Keep::file(path, store.as_deref()).map_err(|e| {
@@ -147,42 +141,78 @@ pub fn open(options: LiveOptions) -> Result<Live, CaptureError> {
             CaptureError { name, what: format!("cannot be written: {e}") }
         })?),
         (None, Some(store)) => Some(
-            Keep::spool(store)
+            Keep::spool(store, options.most_kept)
                 .map_err(|e| failed(format!("no temporary copy can be made: {e}")))?,
         ),
         (None, None) => None,
     };
-    let (tally, now) = (Arc::default(), Instant::now());
+    let keep = keep.map(|k| Arc::new(Mutex::new(k)));
+    let tally = Arc::clone(&options.tally);
+    let (sender, batches) = channel();
+    let (queued, left) = (Arc::default(), Arc::default());
+    let watch = |p: &Arc<Processes>| Sockets::watch(options.namespace.clone(), Arc::clone(p));
+    let sockets = options.processes.as_ref().map(watch);
+    let taker = Taker::new(name.clone(), (ring, shape), options, keep.clone());
+    let thread = {
+        let (queued, left) = (Arc::clone(&queued), Arc::clone(&left));
+        let work = move || taker.run(&sender, &queued, &left);
+        std::thread::Builder::new().name("capture".to_owned()).spawn(work)
+    };
+    let thread = thread.map_err(|e| failed(format!("no thread can be begun: {e}")))?;
     Ok(Live {
         name,
-        ring,
-        shape,
-        options,
-        keep,
         store,
+        keep,
         tally,
-        begun: now,
-        asked: now,
-        end: None,
-        finished: false,
+        batches,
+        queued,
+        left,
+        thread: Some(thread),
+        _sockets: sockets,
     })
 }
 
 /// Opens the interface of that name; `None` where there is none.
-fn listen(name: &str) -> io::Result<Option<(Ring, Shape)>> {
+fn listen(name: &str, bytes: usize, promiscuous: bool) -> io::Result<Option<(Ring, Shape)>> {
     if name == ANY {
-        return Ok(Some((Ring::open(0, Head::Cooked)?, Shape::COOKED)));
+        let ring = Ring::open(0, Head::Cooked, bytes)?;
+        if promiscuous {
+            for i in interfaces()?.iter().filter(|i| i.up && !i.loopback) {
+                ring.promiscuous(i.index)?;
+            }
+        }
+        return Ok(Some((ring, Shape::COOKED)));
     }
-    let Some(interface) = ring::interfaces()?.into_iter().find(|i| i.name == name) else {
+    let Some(interface) = interfaces()?.into_iter().find(|i| i.name == name) else {
         return Ok(None);
     };
-    let shape = Shape::of(ring::hardware(interface.index)?);
-    let ring = Ring::open(interface.index, shape.head)?;
-    if shape.loops {
-        // Where the kernel is too old for it, `Shape::passes` does the same.
-        let _ = ring.ignore_outgoing();
+    let shape = Shape::of(interface.hardware);
+    let ring = Ring::open(interface.index, shape.head, bytes)?;
+    if promiscuous {
+        ring.promiscuous(interface.index)?;
     }
     Ok(Some((ring, shape)))
+}
+
+/// There is no such interface; which there are.
+fn no_such(namespace: Option<&Namespace>) -> String {
+    let there = within(namespace, interfaces).and_then(|i| i).unwrap_or_default();
+    let mut what = "there is no such interface; there are".to_owned();
+    for i in &there {
+        let _ = write!(what, " {},", i.name);
+    }
+    let _ = write!(what, " and {ANY} for all of them");
+    what
+}
+
+/// Why a namespace could not be gone to.
+fn unreachable_namespace(e: &io::Error) -> String {
+    match e.raw_os_error() {
+        Some(libc::EPERM) => {
+            "its network namespace may not be entered: run framescope with sudo".to_owned()
+        }
+        _ => format!("its network namespace cannot be entered: {e}"),
+    }
 }
 
 /// Why capturing was refused, and what helps.
@@ -211,84 +241,6 @@ fn quoted(path: &Path) -> String {
     }
 }
 
-/// What the packets of a capture begin with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shape {
-    link: LinkType,
-    head: Head,
-    /// The interface is the loopback.
-    loops: bool,
-}
-
-/// Raw IP (`if_arp.h`); `libc` has no name for it.
-const ARPHRD_RAWIP: u16 = 519;
-
-impl Shape {
-    /// Linux cooked, version 2: of any interface.
-    const COOKED: Self = Self { link: LinkType(276), head: Head::Cooked, loops: false };
-
-    /// By hardware type.
-    const fn of(hardware: u16) -> Self {
-        match hardware {
-            libc::ARPHRD_ETHER => Self { link: LinkType(1), head: Head::Raw, loops: false },
-            libc::ARPHRD_LOOPBACK => Self { link: LinkType(1), head: Head::Raw, loops: true },
-            // Tunnels as of WireGuard and tun devices: IP with nothing before it.
-            libc::ARPHRD_NONE | ARPHRD_RAWIP => {
-                Self { link: LinkType(101), head: Head::Raw, loops: false }
-            }
-            _ => Self::COOKED,
-        }
-    }
-
-    /// A loopback shows each packet twice: as it leaves, and as it comes back.
-    const fn passes(f: &Frame<'_>) -> bool {
-        !(f.hardware == libc::ARPHRD_LOOPBACK && f.way == libc::PACKET_OUTGOING)
-    }
-
-    /// Appends the packet as it was on the wire; gives its length there.
-    fn restore(self, f: &Frame<'_>, into: &mut Vec<u8>) -> u32 {
-        let mut added = 0;
-        if self.head == Head::Cooked {
-            // A tag goes between the header and what it tags.
-            let protocol = f.vlan.map_or(f.protocol, |(_, kind)| kind);
-            into.extend(protocol.to_be_bytes());
-            into.extend([0, 0]);
-            into.extend(f.interface.to_be_bytes());
-            into.extend(f.hardware.to_be_bytes());
-            into.extend([f.way, f.address.1]);
-            into.extend(f.address.0);
-            added = COOKED_BYTES;
-            if let Some((tag, _)) = f.vlan {
-                into.extend(tag.to_be_bytes());
-                into.extend(f.protocol.to_be_bytes());
-                added += 4;
-            }
-            into.extend_from_slice(f.data);
-        } else if let (Some((tag, kind)), Some((addresses, rest)), LinkType(1)) =
-            (f.vlan, f.data.split_at_checked(BEHIND_ADDRESSES), self.link)
-        {
-            into.extend_from_slice(addresses);
-            into.extend(kind.to_be_bytes());
-            into.extend(tag.to_be_bytes());
-            into.extend_from_slice(rest);
-            added = 4;
-        } else {
-            into.extend_from_slice(f.data);
-        }
-        f.original_len.saturating_add(added as u32)
-    }
-}
-
-/// What is taken from the ring.
-#[derive(Default)]
-struct Taken {
-    bytes: Vec<u8>,
-    packets: Vec<(PacketMeta, u32)>,
-    findings: Vec<(PacketId, Finding)>,
-    /// Nothing was left.
-    all: bool,
-}
-
 impl Live {
     /// What the capture has come to.
     #[must_use]
@@ -302,140 +254,25 @@ impl Live {
         &self.name
     }
 
-    /// Takes a packet, if it is wanted.
-    fn take(
-        frame: &Frame<'_>,
-        time: CaptureTime,
-        (shape, options): (Shape, &LiveOptions),
-        keep: &mut Option<Keep>,
-        tally: &Tally,
-        taken: &mut Taken,
-    ) {
-        if !Shape::passes(frame) {
-            return;
-        }
-        let at = taken.bytes.len();
-        let original_len = shape.restore(frame, &mut taken.bytes);
-        // No ring holds as much; should one, readers would refuse it.
-        taken.bytes.truncate(at + MAX_PACKET_BYTES);
-        let data = taken.bytes.get(at..).unwrap_or_default();
-        if options.accept.as_ref().is_some_and(|a| !a(shape.link.0, data, original_len)) {
-            taken.bytes.truncate(at);
-            return;
-        }
-        let id = PacketId(tally.packets.fetch_add(1, Ordering::Relaxed) + 1);
-        let mut meta = PacketMeta {
-            id,
-            time,
-            link: shape.link,
-            interface: 0,
-            original_len,
-            captured_len: data.len() as u32,
-            file: 0,
-            offset: 0,
-        };
-        if let Some(k) = keep {
-            match k.packet(shape.link, meta.time, original_len, data) {
-                Ok(offset) => meta.offset = offset,
-                Err(e) => {
-                    *keep = None;
-                    taken.findings.push((id, unkept(options, &e)));
-                }
-            }
-        }
-        taken.packets.push((meta, at as u32));
+    /// For adding to the file of `-w`, where there is one.
+    #[must_use]
+    pub fn keeper(&self) -> Option<Keeper> {
+        self.keep.clone().map(Keeper::new)
     }
-
-    /// What the ring holds, up to a batch.
-    fn collect(&mut self) -> Taken {
-        let mut taken = Taken::default();
-        // Once round at most: a filter may refuse as fast as packets come.
-        for _ in 0..self.ring.blocks() {
-            if taken.bytes.len() >= BATCH_BYTES || self.is_full() {
-                break;
-            }
-            let Some(block) = self.ring.block() else {
-                taken.all = true;
-                break;
-            };
-            for frame in block.frames() {
-                if self.options.count.is_some_and(|n| self.tally.packets() >= n) {
-                    break;
-                }
-                let time = i64::from(frame.time.0) * 1_000_000_000 + i64::from(frame.time.1);
-                let time = CaptureTime(time);
-                if let Some(end) = self.end.as_mut().filter(|e| time > e.until) {
-                    end.passed = true;
-                    continue;
-                }
-                let how = (self.shape, &self.options);
-                Self::take(&frame, time, how, &mut self.keep, &self.tally, &mut taken);
-            }
-        }
-        if !taken.packets.is_empty()
-            && let Some(k) = &mut self.keep
-            && let Err(e) = k.flush()
-        {
-            self.keep = None;
-            let first = taken.packets.first().map_or(PacketId(0), |p| p.0.id);
-            taken.findings.insert(0, (first, unkept(&self.options, &e)));
-        }
-        taken
-    }
-
-    fn is_full(&self) -> bool {
-        self.options.count.is_some_and(|n| self.tally.packets() >= n)
-    }
-
-    /// Asks the kernel what it has dropped, now and then and at the end.
-    fn drops(&mut self, taken: &mut Taken) {
-        if self.asked.elapsed() < ASK_DROPS && !self.finished {
-            return;
-        }
-        self.asked = Instant::now();
-        let Ok(lost @ 1..) = self.ring.dropped() else { return };
-        let all = self.tally.dropped.fetch_add(lost, Ordering::Relaxed) + lost;
-        let before = PacketId(self.tally.packets());
-        let what = format!("{lost} packets were lost before packet {before}, {all} in all.");
-        taken.findings.push((before, Finding::new(&KERNEL_DROPS).with(what)));
-    }
-}
-
-/// The packets are kept no longer.
-fn unkept(options: &LiveOptions, e: &io::Error) -> Finding {
-    let spec = if options.write.is_some() { &WRITE_FAILED } else { &SPOOL_FAILED };
-    Finding::new(spec).with(e.to_string())
 }
 
 impl Source for Live {
     fn poll(&mut self) -> Result<Polled, CaptureError> {
-        if self.finished {
-            return Ok(Polled::End);
+        match self.batches.recv_timeout(WAIT) {
+            Ok(Ok(batch)) => {
+                self.queued.fetch_sub(batch.memory(), Ordering::AcqRel);
+                self.tally.handed.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                Ok(Polled::Batch(batch))
+            }
+            Ok(Err(e)) => Err(e),
+            Err(RecvTimeoutError::Timeout) => Ok(Polled::NothingYet),
+            Err(RecvTimeoutError::Disconnected) => Ok(Polled::End),
         }
-        let over = self.options.stop.load(Ordering::Relaxed)
-            || self.options.duration.is_some_and(|d| self.begun.elapsed() >= d);
-        if over && self.end.is_none() {
-            self.end = Some(Ending::now());
-        }
-        // Asked before the ring is: what came until then is in it.
-        let last = self.end.is_some_and(|e| Instant::now() >= e.last_call);
-        if !last {
-            self.ring.wait(WAIT).map_err(|e| {
-                self.finished = true;
-                CaptureError { name: self.name.clone(), what: refusal(&e) }
-            })?;
-        }
-        let mut taken = self.collect();
-        // A ring that still has much is emptied first.
-        let empty = taken.all || self.end.is_some_and(|e| e.passed);
-        self.finished = last && empty || self.is_full();
-        self.drops(&mut taken);
-        if taken.packets.is_empty() && taken.findings.is_empty() {
-            return Ok(if self.finished { Polled::End } else { Polled::NothingYet });
-        }
-        let mut batch = Batch::new(taken.bytes, taken.packets);
-        batch.findings = taken.findings;
-        Ok(Polled::Batch(batch))
     }
 
     fn store(&self) -> Option<Arc<PacketStore>> {
@@ -443,67 +280,19 @@ impl Source for Live {
     }
 }
 
+impl Drop for Live {
+    /// What is being written to a file is written to its end.
+    fn drop(&mut self) {
+        self.left.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn frame(data: &[u8]) -> Frame<'_> {
-        Frame {
-            time: (1, 2),
-            original_len: data.len() as u32,
-            vlan: None,
-            protocol: 0x0800,
-            interface: 3,
-            hardware: libc::ARPHRD_ETHER,
-            way: 0,
-            address: ([1, 2, 3, 4, 5, 6, 0, 0], 6),
-            data,
-        }
-    }
-
-    #[test]
-    fn a_tag_that_was_taken_off_is_put_back() {
-        let plain = *b"ddddddssssss\x08\x00payload";
-        let tagged = Frame { vlan: Some((0x2064, 0x88a8)), ..frame(&plain) };
-        let mut bytes = b"before".to_vec();
-        let len = Shape::of(libc::ARPHRD_ETHER).restore(&tagged, &mut bytes);
-        assert_eq!(bytes, b"beforeddddddssssss\x88\xa8\x20\x64\x08\x00payload");
-        assert_eq!(len as usize, plain.len() + 4);
-        // Too short to have one.
-        let mut bytes = Vec::new();
-        let short = Frame { vlan: Some((1, 2)), ..frame(b"short") };
-        assert_eq!(Shape::of(libc::ARPHRD_ETHER).restore(&short, &mut bytes), 5);
-        assert_eq!(bytes, b"short");
-    }
-
-    #[test]
-    fn what_has_no_header_gets_a_cooked_one() {
-        let mut bytes = Vec::new();
-        assert_eq!(Shape::COOKED.restore(&frame(b"ip"), &mut bytes), 22);
-        assert_eq!(
-            bytes,
-            b"\x08\x00\0\0\0\0\0\x03\0\x01\0\x06\x01\x02\x03\x04\x05\x06\0\0ip".as_slice()
-        );
-        let mut bytes = Vec::new();
-        let tagged = Frame { vlan: Some((100, 0x8100)), ..frame(b"ip") };
-        assert_eq!(Shape::COOKED.restore(&tagged, &mut bytes), 26);
-        assert_eq!((&bytes[..2], &bytes[20..]), (&b"\x81\x00"[..], &b"\x00\x64\x08\x00ip"[..]));
-    }
-
-    #[test]
-    fn loopback_packets_are_taken_once() {
-        let looped = |way| Frame { hardware: libc::ARPHRD_LOOPBACK, way, ..frame(b"") };
-        assert!(Shape::passes(&looped(libc::PACKET_HOST)));
-        assert!(!Shape::passes(&looped(libc::PACKET_OUTGOING)));
-        assert!(Shape::passes(&Frame { way: libc::PACKET_OUTGOING, ..frame(b"") }));
-    }
-
-    #[test]
-    fn link_types_follow_the_hardware() {
-        assert_eq!(Shape::of(libc::ARPHRD_LOOPBACK).link, LinkType(1));
-        assert_eq!(Shape::of(libc::ARPHRD_NONE).link, LinkType(101));
-        assert_eq!(Shape::of(libc::ARPHRD_IEEE80211).link, LinkType(276));
-    }
 
     #[test]
     fn an_unknown_interface_is_answered_with_those_there_are() {

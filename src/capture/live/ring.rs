@@ -19,7 +19,7 @@
     reason = "AF_PACKET is had by calls of the system and by memory shared with the kernel; nothing safe offers it"
 )]
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 use std::io;
 use std::mem::{offset_of, size_of};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -29,15 +29,13 @@ use std::time::Duration;
 
 use libc::{sockaddr_ll, tpacket_block_desc, tpacket_hdr_v1, tpacket3_hdr};
 
-use crate::base::limits::LIVE_RING_BYTES;
-
 /// Bytes of one block: several of the largest packets that a loopback or an
 /// offloading card hands out (64 KiB; "big TCP" reaches some hundred). The kernel
 /// cuts what does not fit into a block.
 const BLOCK_BYTES: usize = 512 << 10;
-/// Blocks; halved until the system grants them.
-const BLOCKS: usize = LIVE_RING_BYTES / BLOCK_BYTES;
+/// Never fewer than these, and not more than the system numbers.
 const FEWEST_BLOCKS: usize = 4;
+const MOST_BLOCKS: usize = 1 << 13;
 /// A block that holds a packet is handed over after so many milliseconds, full or not.
 const RETIRE_MS: u32 = 20;
 /// Only said to the kernel: with TPACKET_V3, frames have the length of their packets.
@@ -50,13 +48,6 @@ pub(super) enum Head {
     Raw,
     /// None: the network layer; the link layer's protocol is told beside it.
     Cooked,
-}
-
-/// An interface as the system names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Interface {
-    pub(super) index: u32,
-    pub(super) name: String,
 }
 
 /// A packet in a block.
@@ -80,47 +71,6 @@ pub(super) struct Frame<'a> {
     pub(super) data: &'a [u8],
 }
 
-/// The interfaces of this network namespace.
-pub(super) fn interfaces() -> io::Result<Vec<Interface>> {
-    // SAFETY: takes nothing; gives null or an array that if_freenameindex takes.
-    let list = unsafe { libc::if_nameindex() };
-    if list.is_null() {
-        return Err(io::Error::last_os_error());
-    }
-    let mut found = Vec::new();
-    let mut at = list;
-    loop {
-        // SAFETY: the array ends with an entry of index 0 and no name, at which
-        // the loop ends; names are C strings, alive until the array is freed.
-        let (index, name) = unsafe { ((*at).if_index, (*at).if_name) };
-        if index == 0 || name.is_null() {
-            break;
-        }
-        // SAFETY: as above.
-        let name = unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned();
-        found.push(Interface { index, name });
-        // SAFETY: an entry that is not the last has one behind it.
-        at = unsafe { at.add(1) };
-    }
-    // SAFETY: from if_nameindex, freed once.
-    unsafe { libc::if_freenameindex(list) };
-    Ok(found)
-}
-
-/// The hardware type (`ARPHRD_*`) of an interface.
-pub(super) fn hardware(index: u32) -> io::Result<u16> {
-    // Protocol 0: nothing is received.
-    let socket = socket(Head::Raw)?;
-    bind(&socket, index, 0)?;
-    let mut address = link_address(0, 0);
-    let mut len = size_of::<sockaddr_ll>() as libc::socklen_t;
-    // SAFETY: `address` is a sockaddr_ll and `len` its length; both outlive the call.
-    let result = unsafe {
-        libc::getsockname(socket.as_raw_fd(), (&raw mut address).cast::<libc::sockaddr>(), &mut len)
-    };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(address.sll_hatype) }
-}
-
 /// A socket that is captured from.
 pub(super) struct Ring {
     socket: OwnedFd,
@@ -133,11 +83,12 @@ pub(super) struct Ring {
 unsafe impl Send for Ring {}
 
 impl Ring {
-    /// Captures from an interface; 0 is all of them.
-    pub(super) fn open(interface: u32, head: Head) -> io::Result<Self> {
+    /// Captures from an interface; 0 is all of them. The ring has so many bytes, or half
+    /// as many and so on, as the system grants them.
+    pub(super) fn open(interface: u32, head: Head, bytes: usize) -> io::Result<Self> {
         let socket = socket(head)?;
         set(&socket, libc::PACKET_VERSION, &(libc::tpacket_versions::TPACKET_V3 as c_int))?;
-        let mut blocks = BLOCKS;
+        let mut blocks = (bytes / BLOCK_BYTES).clamp(FEWEST_BLOCKS, MOST_BLOCKS);
         loop {
             let request = libc::tpacket_req3 {
                 tp_block_size: BLOCK_BYTES as u32,
@@ -171,15 +122,49 @@ impl Ring {
             _ => return Err(io::Error::last_os_error()),
         };
         let ring = Self { socket, map, blocks, next: 0 };
+        // Before packets come. Where the kernel will not, `Shape::passes` does the same.
+        let _ = ring.leave_out_the_way_out_of_loopbacks();
         // From here on packets come: those of other interfaces never did.
         bind(&ring.socket, interface, libc::ETH_P_ALL as u16)?;
         ring.trouble()?;
         Ok(ring)
     }
 
-    /// Leaves out what the machine sends. Kernels before 4.20 cannot.
-    pub(super) fn ignore_outgoing(&self) -> io::Result<()> {
-        set(&self.socket, libc::PACKET_IGNORE_OUTGOING, &1)
+    /// A loopback hands out each packet twice, as it leaves and as it comes back; the first
+    /// is left out by the kernel, also where all interfaces are captured from: else half of
+    /// the ring would be for nothing. Four instructions of classic BPF:
+    ///
+    /// ```text
+    ///  ld  [hardware type]    jne loopback → all of it
+    ///  ld  [way]              jeq outgoing → nothing, else all of it
+    /// ```
+    fn leave_out_the_way_out_of_loopbacks(&self) -> io::Result<()> {
+        const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+        const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+        const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+        let beside = |what: c_int| libc::SKF_AD_OFF.wrapping_add(what) as u32;
+        let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+        let mut steps = [
+            step(LOAD, 0, 0, beside(libc::SKF_AD_HATYPE)),
+            step(EQUAL, 0, 2, u32::from(libc::ARPHRD_LOOPBACK)),
+            step(LOAD, 0, 0, beside(libc::SKF_AD_PKTTYPE)),
+            step(EQUAL, 1, 0, u32::from(libc::PACKET_OUTGOING)),
+            step(RETURN, 0, 0, u32::MAX),
+            step(RETURN, 0, 0, 0),
+        ];
+        let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+        set_at(&self.socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+    }
+
+    /// Takes what is for other machines as well, as long as the socket is open.
+    pub(super) fn promiscuous(&self, interface: u32) -> io::Result<()> {
+        let request = libc::packet_mreq {
+            mr_ifindex: c_int::try_from(interface).unwrap_or(c_int::MAX),
+            mr_type: libc::PACKET_MR_PROMISC as u16,
+            mr_alen: 0,
+            mr_address: [0; 8],
+        };
+        set(&self.socket, libc::PACKET_ADD_MEMBERSHIP, &request)
     }
 
     /// Number of blocks.
@@ -329,6 +314,60 @@ fn socket(head: Head) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// A socket that receives the first segments of TCP connections, of all interfaces, from
+/// their IP header on, as they come. In classic BPF:
+///
+/// ```text
+///  0 ldb [0]   1 and 0xf0    2 jeq 0x40 → 4      3 jeq 0x60 → 9, else no
+///  4 ldb [9]   5 jeq TCP     6 ldxb 4*([0]&0xf)  7 ldb [x+13]   8 ja → 12
+///  9 ldb [6]  10 jeq TCP    11 ldb [53]         12 jset SYN → yes, else no
+/// ```
+pub(super) fn beginnings() -> io::Result<OwnedFd> {
+    const LOAD: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
+    const LOAD_X: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_IND;
+    const HEAD: u32 = libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH;
+    const AND: u32 = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
+    const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    const JUMP: u32 = libc::BPF_JMP | libc::BPF_JA;
+    const BITS: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
+    const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+    let step = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+    let mut steps = [
+        step(LOAD, 0, 0, 0),
+        step(AND, 0, 0, 0xf0),
+        step(EQUAL, 1, 0, 0x40),
+        step(EQUAL, 5, 10, 0x60),
+        step(LOAD, 0, 0, 9),
+        step(EQUAL, 0, 8, 6),
+        step(HEAD, 0, 0, 0),
+        step(LOAD_X, 0, 0, 13),
+        step(JUMP, 0, 0, 3),
+        step(LOAD, 0, 0, 6),
+        step(EQUAL, 0, 3, 6),
+        step(LOAD, 0, 0, 53),
+        step(BITS, 0, 1, 2),
+        step(RETURN, 0, 0, 128),
+        step(RETURN, 0, 0, 0),
+    ];
+    let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+    let socket = socket(Head::Cooked)?;
+    set_at(&socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
+    bind(&socket, 0, libc::ETH_P_ALL as u16)?;
+    Ok(socket)
+}
+
+/// A socket by which the system is asked for single sockets (sock_diag(7)).
+pub(super) fn diagnosis() -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
+    // SAFETY: takes numbers alone.
+    let fd = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_SOCK_DIAG) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a descriptor that was just opened and that nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 fn link_address(interface: u32, protocol: u16) -> sockaddr_ll {
     sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,
@@ -366,11 +405,16 @@ unsafe impl Plain for libc::tpacket_stats_v3 {}
 
 /// Sets an option of packet sockets.
 fn set<T: Copy>(socket: &OwnedFd, option: c_int, value: &T) -> io::Result<()> {
+    set_at(socket, libc::SOL_PACKET, option, value)
+}
+
+/// Sets an option of a level.
+fn set_at<T: Copy>(socket: &OwnedFd, level: c_int, option: c_int, value: &T) -> io::Result<()> {
     // SAFETY: the kernel reads no more than the length that goes with the value.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::SOL_PACKET,
+            level,
             option,
             std::ptr::from_ref(value).cast(),
             size_of::<T>() as libc::socklen_t,
@@ -425,11 +469,5 @@ mod tests {
         }
         assert!(frame(&head(0, 0, 0), usize::MAX).is_none());
         assert!(frame(&head(0, 0, 0)[..40], 0).is_none());
-    }
-
-    #[test]
-    fn interfaces_are_named() {
-        let found = interfaces().unwrap();
-        assert!(found.iter().any(|i| i.name == "lo"), "{found:?}");
     }
 }

@@ -176,9 +176,15 @@ impl Out for NodeOut<'_> {
         &self.shared.secrets
     }
 
+    fn await_secrets(&mut self) -> bool {
+        self.shared.awaits_secrets |= self.shared.patient;
+        self.shared.patient
+    }
+
     fn used_secrets(&mut self, whose: &ClientRandom) {
         if !self.shared.used_secrets.contains(whose) {
             self.shared.used_secrets.push(*whose);
+            self.shared.secrets.note_used(whose);
         }
     }
 

@@ -104,6 +104,10 @@ pub enum Ask {
     Port(Option<flow::Transport>),
     /// Both ends' addresses of one version of IP.
     Ip(bool),
+    /// Numbers of both ends' processes.
+    Pid,
+    /// Names of both ends' programs.
+    Program,
     /// When it was complete.
     Time,
     /// The same in seconds since 1970.
@@ -168,6 +172,8 @@ pub static COMMON: &[Common] = &[
     common("port", Ask::Port(None), NUMBER, "Ports of both ends."),
     common("tcp.port", Ask::Port(Some(flow::Transport::Tcp)), NUMBER, "Ports of both ends of TCP."),
     common("udp.port", Ask::Port(Some(flow::Transport::Udp)), NUMBER, "Ports of both ends of UDP."),
+    common("process.pid", Ask::Pid, NUMBER, "Processes of both ends, where live told them."),
+    common("process.name", Ask::Program, Type::Text, "Programs of both ends, the same."),
     common("time", Ask::Time, Type::Time, "When it was complete."),
     common("frame.time", Ask::Time, Type::Time, "The same as time."),
     common("frame.time_epoch", Ask::TimeEpoch, Type::Seconds, "When it was complete, since 1970."),

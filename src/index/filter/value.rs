@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::names::{Ask, Name};
 use crate::base::{CaptureTime, PacketId};
+use crate::capture::Process;
 use crate::engine::{ConversationInfo, FindingEvent};
 use crate::event::{Detail, Event, Payload};
 use crate::field::{Datum, FieldSpec, Kind, Node, Value};
@@ -218,6 +219,11 @@ impl<'a> Scene<'a> {
         (any, false)
     }
 
+    /// Whose the ends are, as far as that is known.
+    fn processes(&self) -> impl Iterator<Item = &Process> {
+        self.conversation.into_iter().flat_map(|c| c.processes.iter().flatten().map(AsRef::as_ref))
+    }
+
     fn common(&self, ask: Ask, each: &mut Each<'_>) -> bool {
         let number = |n: u64, each: &mut Each<'_>| each(Val::Whole(i128::from(n), None));
         let draft = self.event.map(|e| &e.draft);
@@ -284,6 +290,8 @@ impl<'a> Scene<'a> {
                     }
                 }
             }
+            Ask::Pid => self.processes().any(|p| number(u64::from(p.pid), each)),
+            Ask::Program => self.processes().any(|p| each(Val::Text(&p.name))),
             Ask::Time => each(Val::Time(self.time())),
             Ask::TimeEpoch => each(Val::Seconds(self.time().0)),
             Ask::StartTime => draft.is_some_and(|d| each(Val::Time(d.start.time))),

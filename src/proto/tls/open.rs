@@ -95,7 +95,7 @@ impl Tls {
         }
         let unheard = self.peer_is_silent(side)
             && (self.session.version == 0 || self.session.random.is_none());
-        if may_wait && (unheard || candidates.is_empty() && out.secrets().grows()) {
+        if may_wait && (unheard || candidates.is_empty() && out.await_secrets()) {
             self.dir(side).tried = None;
             return Outcome::Wait;
         }
@@ -143,7 +143,7 @@ impl Tls {
             let Some(mut keys) = self.session.master_keys(side, out) else {
                 let unheard = self.peer_is_silent(side)
                     && (self.session.server.is_none() || self.session.random.is_none());
-                if may_wait && (unheard || out.secrets().grows()) {
+                if may_wait && (unheard || out.await_secrets()) {
                     return Outcome::Wait;
                 }
                 let why = match (&self.session.random, &self.session.server) {
