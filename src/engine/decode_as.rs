@@ -248,7 +248,7 @@ mod tests {
             (
                 "tcp.port==8080,webSocket",
                 16,
-                "no protocol `webSocket`; there are proxy, tls, http1, htt",
+                "no protocol `webSocket`; there are proxy, tls, dtls, http1, htt",
             ),
             ("tcp.port==8080, grpc", 17, "found within others"),
             ("conversation==0,http2", 15, "the number of a conversation"),

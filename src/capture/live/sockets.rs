@@ -22,13 +22,19 @@ use super::ring::{beginnings, diagnosis};
 use crate::base::limits::MAX_SOCKETS;
 use crate::capture::process::{Ends, Process, Processes};
 
-/// When the ends of a connection are asked for, since it began.
-const ASKED: [Duration; 6] = [
+/// When the ends of a connection are asked for, since it began: a server that is quick has
+/// answered within some milliseconds, and its events are shown then.
+const ASKED: [Duration; 11] = [
     Duration::ZERO,
+    Duration::from_micros(250),
+    Duration::from_micros(500),
     Duration::from_millis(1),
-    Duration::from_millis(5),
-    Duration::from_millis(25),
-    Duration::from_millis(125),
+    Duration::from_millis(2),
+    Duration::from_millis(4),
+    Duration::from_millis(8),
+    Duration::from_millis(16),
+    Duration::from_millis(64),
+    Duration::from_millis(250),
     Duration::from_secs(1),
 ];
 /// Ends that are still asked for: those beyond are found in the tables, or not at all.
