@@ -156,7 +156,21 @@ impl Http1 {
     pub(super) fn seek(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Step {
         let chunks = self.state(c.side) == State::LostChunk;
         if let Some(digits) = self.half(c.side).digits.filter(|_| chunks) {
-            match behind_size(c.data, digits, c.last) {
+            // A body's last chunk is as long as a size: then the next message stands here, and
+            // a head with chunks behind it looks like data with chunks behind it.
+            let front = c.data.get(..MAX_HEADER_BYTES).unwrap_or(c.data);
+            let more = !c.last && c.data.len() < MAX_HEADER_BYTES;
+            let sized = match (c.side, look(front)) {
+                (Side::Client, Looks::Request(true)) | (Side::Server, Looks::Response(true)) => {
+                    Sized::No
+                }
+                (Side::Client, Looks::Request(false)) if more && knows_method(front) => {
+                    Sized::Perhaps
+                }
+                (Side::Server, Looks::Response(false)) if more => Sized::Perhaps,
+                _ => behind_size(c.data, digits, c.last),
+            };
+            match sized {
                 Sized::Data(n) => {
                     let half = self.half(c.side);
                     (half.state, half.digits, half.gone) = (State::ChunkData(n), None, false);
