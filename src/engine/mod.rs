@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crate::base::limits::{DEFAULT_STATE_BYTES, PAYLOAD_BYTES};
 use crate::base::{ConversationId, EventId, Moment, PacketId, Side};
 use crate::capture::{Batch, Packet, Processes, TLS_KEY_LOG};
-use crate::event::{Draft, Event, Level};
+use crate::event::{Event, Level};
 use crate::finding::Finding;
 use crate::flow::{Flow, FlowTable, Found as Place, Released, SegmentNotes, SlotId, Why};
 use crate::link::{Content, Decoded, Decoder, Endpoints, PayloadOrigin, TcpFlags};
@@ -542,15 +542,13 @@ impl Numbering {
         Self { analyses: Some(Analyses::new()), ..Self::alone() }
     }
 
-    /// An event with its number.
+    /// An event that has its number.
     fn hand_out(
         &mut self,
-        id: EventId,
-        draft: Draft,
+        event: Event,
         info: Option<&ConversationInfo>,
         sink: &mut dyn EventSink,
     ) {
-        let event = Event { id, conversation: info.map(|i| i.id), draft };
         self.look(&event, info);
         hand_out(event, info, sink);
         self.tell(sink);
@@ -594,10 +592,14 @@ fn numbered(
     if shared.found.is_empty() {
         return;
     }
+    let conversation = info.map(|i| i.id);
     let mut found = std::mem::take(&mut shared.found);
     for f in found.first.drain(..) {
         match f {
-            First::Packet(draft) => numbering.hand_out(EventId(0), *draft, info, sink),
+            First::Packet(draft) => {
+                let event = Event { id: EventId(0), conversation, draft: *draft };
+                numbering.hand_out(event, info, sink);
+            }
             First::Finding { finding, protocol, sender, at } => sink.finding(
                 FindingEvent {
                     packets: match (finding.proof.is_empty(), at.packet.0) {
@@ -617,22 +619,15 @@ fn numbered(
             ),
         }
     }
-    let conversation = info.map(|i| i.id);
     for events in &mut found.events {
-        // Numbered where they lie: a copy of each costs more than all the rest.
+        // Numbered where they lie, and not copied for it.
         for event in events.iter_mut() {
             event.id = EventId(numbering.next_event);
             event.conversation = conversation;
             numbering.next_event += 1;
         }
         for event in events.drain(..) {
-            numbering.look(&event, info);
-            if event.draft.findings.is_empty() {
-                sink.event(event, info);
-            } else {
-                hand_out(event, info, sink);
-            }
-            numbering.tell(sink);
+            numbering.hand_out(event, info, sink);
         }
     }
     shared.found = found;

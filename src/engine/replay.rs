@@ -160,12 +160,11 @@ impl Replay {
 /// Hands out what was found, in the order in which the engine does.
 fn take(shared: &mut Shared, info: &ConversationInfo, each: &mut dyn FnMut(Event)) {
     let packets = shared.found.first.drain(..).filter_map(|f| match f {
-        First::Packet(d) => Some(*d),
+        First::Packet(d) => Some(Event { id: EventId(0), conversation: None, draft: *d }),
         First::Finding { .. } => None,
     });
-    for draft in
-        packets.chain(shared.found.events.iter_mut().flat_map(|e| e.drain(..)).map(|e| e.draft))
-    {
-        each(Event { id: EventId(0), conversation: Some(info.id), draft });
+    for mut event in packets.chain(shared.found.events.iter_mut().flat_map(|e| e.drain(..))) {
+        event.conversation = Some(info.id);
+        each(event);
     }
 }

@@ -33,19 +33,7 @@ use crate::finding::Finding;
 use crate::proto::secrets::Label;
 use crate::proto::{Input, Machine, Out, Progress, Protocol, Trace};
 
-macro_rules! fields {
-    ($($ident:ident $name:literal $label:literal $bits:literal $kind:ident $section:literal $meaning:literal $(. $more:ident ( $($arg:path)? ))*;)*) => {
-        $(
-            #[doc = $meaning]
-            pub static $ident: FieldSpec =
-                FieldSpec::new($name, $label, $bits, Kind::$kind, $section, $meaning)$(.$more($($arg)?))*;
-        )*
-        /// All of them.
-        pub static FIELDS: &[&FieldSpec] = &[$(&$ident),*];
-    };
-}
-
-fields! {
+f::fields! {
     CONTENT_TYPE "dtls.record.content_type" "Content type" 8 Enumerated "RFC 6347 §4.1" "What the record carries." .named(names::content_type);
     VERSION "dtls.record.version" "Version" 16 Enumerated "RFC 6347 §4.1" "The version of the session; DTLS 1.0 until it is known." .named(names::version);
     EPOCH "dtls.record.epoch" "Epoch" 16 Unsigned "RFC 6347 §4.1" "Grows with each change of keys: 0 is in clear.";

@@ -14,6 +14,7 @@ macro_rules! fields {
         pub static FIELDS: &[&FieldSpec] = &[$(&$ident),*];
     };
 }
+pub(super) use fields;
 
 fields! {
     CONTENT_TYPE "tls.record.content_type" "Content type" 8 Enumerated "RFC 8446 §5.1" "What the record carries; of an encrypted one, what it says within." .named(names::content_type);
