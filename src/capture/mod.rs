@@ -13,7 +13,7 @@ mod build;
 mod compressed;
 pub mod findings;
 mod foreign;
-#[cfg(all(feature = "live", target_os = "linux"))]
+#[cfg(all(feature = "live", unix))]
 pub mod live;
 mod packet;
 mod pcap;

@@ -97,7 +97,7 @@ impl PacketStore {
     }
 
     /// Lets go of a file: nothing of it can be read from now on.
-    #[cfg(all(feature = "live", target_os = "linux"))]
+    #[cfg(all(feature = "live", unix))]
     pub(super) fn let_go(&self, number: u32) {
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = files.get_mut(number as usize) {
