@@ -333,13 +333,14 @@ fn what_the_kernel_drops_is_counted() {
 }
 
 /// A server that answers over TLS, as often as it is asked.
-fn https() -> u16 {
+fn https() -> (u16, Scratch) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();
+    // The test's, and not the thread's, which never ends.
+    let nowhere = Scratch::new("nobody-follows");
+    let way = Way::tls(&nowhere.0, Duration::ZERO).unwrap();
     std::thread::spawn(move || {
-        let nowhere = Scratch::new("nobody-follows");
-        let way = Way::tls(&nowhere.0, Duration::ZERO).unwrap();
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(
             async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -354,7 +355,7 @@ fn https() -> u16 {
             },
         );
     });
-    port
+    (port, nowhere)
 }
 
 /// A command, its keys, its processes, its output, its end; and the file opens alone.
@@ -364,7 +365,7 @@ fn a_command_is_captured_with_its_keys() {
         if !Command::new("curl").arg("--version").output().is_ok_and(|o| o.status.success()) {
             return say("SKIPPED: there is no curl");
         }
-        let (file, port) = (Scratch::new("command"), https());
+        let (file, (port, _log)) = (Scratch::new("command"), https());
         let url = format!("https://127.0.0.1:{port}/of-a-command");
         let curl = ["curl", "-sk", "--http1.1", &url];
         let arguments = ["live", "--format", "json", "-w", file.text(), "--"];

@@ -2,6 +2,9 @@
 //! terminal shows then.
 #![cfg(feature = "tui")]
 
+#[path = "../src/base/scratch.rs"]
+mod scratch;
+
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::path::Path;
@@ -15,6 +18,7 @@ use framescope::event::Detail;
 use framescope::finding::Finding;
 use framescope::proto::{PayloadDecoder, PayloadHint};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use scratch::Scratch;
 
 /// By then everything must have come about; a test waits no longer than it must.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -230,8 +234,7 @@ fn standard_input_is_browsed_with_keys_from_the_terminal() {
 fn the_newest_is_followed_until_the_reader_moves() {
     let fixture =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ws-tungstenite/capture.pcap");
-    let folder = std::env::temp_dir().join(format!("framescope-follow-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = Scratch::folder("follow");
     let pipe = folder.join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     // Where its packets end.
@@ -247,7 +250,7 @@ fn the_newest_is_followed_until_the_reader_moves() {
     command.args(["-c", "exec \"$1\" - < \"$2\"", "sh"]);
     command.arg(env!("CARGO_BIN_EXE_framescope"));
     command.arg(&pipe);
-    command.env("TMPDIR", &folder);
+    command.env("TMPDIR", &*folder);
     let mut s = Session::run(80, 24, command);
     let mut out = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
     out.write_all(&bytes[..ends[5] as usize]).unwrap();
@@ -277,21 +280,18 @@ fn the_newest_is_followed_until_the_reader_moves() {
     std::fs::remove_file(&pipe).unwrap();
     let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
     assert!(left.is_empty(), "left behind: {left:?}");
-    std::fs::remove_dir(&folder).unwrap();
 }
 
 /// A signal ends it as `q` does: no copy of packets is left behind.
 #[test]
 fn a_signal_leaves_nothing_behind() {
     for signal in ["-TERM", "-HUP"] {
-        let name = format!("framescope-signal{signal}-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = Scratch::folder("signal");
         let fixture =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ws-heartbeat/capture.pcap.gz");
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
         command.arg(fixture);
-        command.env("TMPDIR", &folder);
+        command.env("TMPDIR", &*folder);
         let mut s = Session::run(80, 24, command);
         s.sees("GET /beat HTTP/1.1");
         let left = || std::fs::read_dir(&folder).unwrap().count();
@@ -303,7 +303,6 @@ fn a_signal_leaves_nothing_behind() {
         assert!(s.child.wait().unwrap().success(), "{signal}");
         s.until("terminal as it was", |s| !s.alternate_screen());
         assert_eq!(left(), 0, "{signal}");
-        std::fs::remove_dir(&folder).unwrap();
     }
 }
 
@@ -312,10 +311,10 @@ fn a_signal_leaves_nothing_behind() {
 #[test]
 fn a_live_capture_is_browsed() {
     use std::net::{TcpListener, TcpStream};
-    let kept = std::env::temp_dir().join(format!("framescope-pty-{}.pcapng", std::process::id()));
+    let kept = Scratch::new("pty-kept");
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
     command.args(["live", "-w"]);
-    command.arg(&kept);
+    command.arg(&*kept);
     let s = Session::run(100, 24, command);
     s.until("answer", |s| {
         s.contents().contains("lo: messages") || s.contents().contains("not permitted")
@@ -338,7 +337,6 @@ fn a_live_capture_is_browsed() {
     let Polled::Batch(batch) = source.poll().unwrap() else { panic!("no packets were kept") };
     assert!(batch.findings.is_empty(), "{:?}", batch.findings);
     assert!(batch.packets().any(|p| p.data.windows(9).any(|w| w == b"/browsed-")));
-    std::fs::remove_file(&kept).unwrap();
 }
 
 #[test]
@@ -347,12 +345,12 @@ fn a_pipe_that_says_nothing_yet_is_waited_for_on_the_screen() {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ws-tungstenite/capture.pcap");
     let mut command = CommandBuilder::new("sh");
     // The pipe says something when the terminal's user has said so to `read`.
-    let fifo = std::env::temp_dir().join(format!("framescope-pty-{}", std::process::id()));
+    let fifo = Scratch::new("pty-fifo");
     let script = "rm -f \"$3\"; mkfifo \"$3\"; exec \"$2\" - < \"$3\"";
     command.args(["-c", script, "sh"]);
     command.arg(&fixture);
     command.arg(env!("CARGO_BIN_EXE_framescope"));
-    command.arg(&fifo);
+    command.arg(&*fifo);
     let mut s = Session::run(80, 24, command);
     // Opened for writing once the shell has made it; nothing is written yet.
     let begun = Instant::now();
@@ -370,18 +368,17 @@ fn a_pipe_that_says_nothing_yet_is_waited_for_on_the_screen() {
     pipe.write_all(&std::fs::read(fixture).unwrap()).unwrap();
     drop(pipe);
     s.sees("event 77: tcp connection");
-    std::fs::remove_file(fifo).unwrap();
     s.quit();
 }
 
 /// The shell gives no prompt while the other end of the pipe runs: that is said.
 #[test]
 fn leaving_an_open_pipe_says_that_its_writer_runs_on() {
-    let fifo = std::env::temp_dir().join(format!("framescope-pty-open-{}", std::process::id()));
+    let fifo = Scratch::new("pty-open");
     let mut command = CommandBuilder::new("sh");
     let script = "rm -f \"$2\"; mkfifo \"$2\"; exec \"$1\" - < \"$2\"";
     command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_framescope")]);
-    command.arg(&fifo);
+    command.arg(&*fifo);
     let s = Session::run(80, 24, command);
     let begun = Instant::now();
     let pipe = loop {
@@ -395,7 +392,6 @@ fn leaving_an_open_pipe_says_that_its_writer_runs_on() {
     let screen = Arc::clone(&s.screen);
     s.quit();
     drop(pipe);
-    std::fs::remove_file(fifo).unwrap();
     let begun = Instant::now();
     loop {
         let text = screen.lock().unwrap_or_else(PoisonError::into_inner).screen().contents();
@@ -605,8 +601,7 @@ fn a_key_reads_a_conversation_as_something_else() {
 fn keys_that_come_late_open_what_is_there() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let sealed = fixtures.join("tls13-openssl/capture.pcapng.zst");
-    let folder = std::env::temp_dir().join(format!("framescope-late-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = Scratch::folder("late");
     // pcap has no place for secrets.
     let bare = folder.join("bare.pcap");
     let sliced = std::process::Command::new(env!("CARGO_BIN_EXE_framescope"))
@@ -633,5 +628,4 @@ fn keys_that_come_late_open_what_is_there() {
     s.press("G");
     s.sees("websocket");
     s.quit();
-    std::fs::remove_dir_all(&folder).unwrap();
 }
