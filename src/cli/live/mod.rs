@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use self::command::{Folder, Hold, Logging, Output, Running};
+use self::command::{Hold, Logging, Output, Place, Running};
 use self::kept::Kept;
 
 use crate::capture::Source;
@@ -160,15 +160,14 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
     let mut as_print = args.as_print();
     let mut logging = None;
     if !args.command.is_empty() {
-        let made = Folder::create().and_then(|folder| {
+        let made = Place::create().and_then(|place| {
             let env = std::env::var_os;
-            let l = Logging::new(env("SSLKEYLOGFILE"), env("NODE_OPTIONS"), || folder.keys())?;
-            Ok((folder, l))
+            let l = Logging::new(env("SSLKEYLOGFILE"), env("NODE_OPTIONS"), || place.keys())?;
+            Ok((place, l))
         });
-        let (folder, l) =
-            made.map_err(|e| Failure::Input(format!("no place for the keys: {e}")))?;
+        let (place, l) = made.map_err(|e| Failure::Input(format!("no place for the keys: {e}")))?;
         as_print.common.keylog.extend(l.follow.iter().cloned());
-        logging = Some((folder, l));
+        logging = Some((place, l));
     }
     // Before anything is captured: what is wrong with a filter or a schema is told at once.
     let mut ready = print::ready(&as_print)?;
@@ -211,10 +210,10 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
     let kept = kept.map(|k| Kept::begin(k, secrets));
     let command = match logging {
         None => None,
-        Some((folder, l)) => {
+        Some((place, l)) => {
             let output = if browser.is_some() { Output::Later } else { Output::Beside };
             let (words, there) = (&args.command, namespace.as_ref());
-            match Running::begin(words, &l, folder, output, there, stop) {
+            match Running::begin(words, &l, place, output, there, stop) {
                 Ok(running) => {
                     let _ = hold.set(running.hold());
                     Some(running)
