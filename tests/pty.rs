@@ -2,6 +2,9 @@
 //! terminal shows then.
 #![cfg(feature = "tui")]
 
+#[cfg(all(feature = "live", target_os = "linux"))]
+#[path = "pty/live.rs"]
+mod live;
 #[path = "../src/base/scratch.rs"]
 mod scratch;
 
@@ -99,22 +102,32 @@ impl Session {
     }
 
     /// Leaves by `q`; the terminal must be as it was, and the status 0.
-    fn quit(mut self) {
+    fn quit(self) {
+        self.quit_with(0);
+    }
+
+    /// The same with another status.
+    fn quit_with(mut self, status: u32) {
         self.press("q");
+        assert_eq!(self.ended(), status);
+    }
+
+    /// Waits for its end; gives the status.
+    fn ended(&mut self) -> u32 {
         let begun = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(begun.elapsed() < DEADLINE, "q does not quit");
+            assert!(begun.elapsed() < DEADLINE, "it does not end");
             std::thread::sleep(Duration::from_millis(5));
         };
-        assert!(status.success(), "{status:?}");
         self.until("terminal as it was", |s| {
             !s.alternate_screen()
                 && !s.hide_cursor()
                 && s.mouse_protocol_mode() == vt100::MouseProtocolMode::None
         });
+        status.exit_code()
     }
 }
 
@@ -304,39 +317,6 @@ fn a_signal_leaves_nothing_behind() {
         s.until("terminal as it was", |s| !s.alternate_screen());
         assert_eq!(left(), 0, "{signal}");
     }
-}
-
-/// An interface is browsed while packets pass it.
-#[cfg(all(feature = "live", target_os = "linux"))]
-#[test]
-fn a_live_capture_is_browsed() {
-    use std::net::{TcpListener, TcpStream};
-    let kept = Scratch::new("pty-kept");
-    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
-    command.args(["live", "-w"]);
-    command.arg(&*kept);
-    let s = Session::run(100, 24, command);
-    s.until("answer", |s| {
-        s.contents().contains("lo: messages") || s.contents().contains("not permitted")
-    });
-    if s.look(|s| s.contents().contains("not permitted")) {
-        let _ = writeln!(std::io::stderr(), "SKIPPED: packet sockets are refused here");
-        return;
-    }
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let (mut server, _) = listener.accept().unwrap();
-    write!(client, "GET /browsed-{port} HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
-    s.sees(&format!("GET /browsed-{port} HTTP/1.1"));
-    server.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
-    s.sees("204 No Content");
-    s.quit();
-    // What was kept is a capture.
-    let mut source = open(&kept, OpenOptions::default()).unwrap();
-    let Polled::Batch(batch) = source.poll().unwrap() else { panic!("no packets were kept") };
-    assert!(batch.findings.is_empty(), "{:?}", batch.findings);
-    assert!(batch.packets().any(|p| p.data.windows(9).any(|w| w == b"/browsed-")));
 }
 
 #[test]
