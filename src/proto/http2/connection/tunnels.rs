@@ -237,7 +237,14 @@ impl Connection {
         let abort = out.abort();
         let refused = if cut { self.refused(id) } else { None };
         out.set_abort(refused.unwrap_or(abort));
+        let stalls = self.stalls(id, out.now().time);
+        if stalls != [None; 2] {
+            out.set_stalls(stalls);
+        }
         self.tell_each(id, input, out);
+        if stalls != [None; 2] {
+            out.set_stalls([None; 2]);
+        }
         out.set_abort(abort);
     }
 
