@@ -63,7 +63,7 @@ impl Lost {
 impl Ended {
     /// `cause` is the verdict's.
     fn text(&self, cause: &str) -> String {
-        let named = |code: u32| match fields::error_name(code) {
+        let named = |code: u32| match crate::proto::error_name(code) {
             Some(name) => name.to_owned(),
             None => code.to_string(),
         };
