@@ -41,8 +41,8 @@ pub mod tls;
 pub(crate) mod trace;
 pub mod websocket;
 
-pub(crate) use forward::forward_out;
 pub use abort::{Abort, error_name};
+pub(crate) use forward::forward_out;
 pub use headers::{HeaderField, Headers};
 pub use registry::{REGISTRY, decode, decoders, decoders_learning, decoders_with, protocol};
 pub use secrets::Secrets;

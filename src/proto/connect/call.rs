@@ -45,7 +45,8 @@ impl Ended {
                 None => format!("reset {code} by {by}"),
             },
             Self::Goaway { last, error } => {
-                let why = crate::proto::error_name(*error).map_or_else(|| error.to_string(), Into::into);
+                let why =
+                    crate::proto::error_name(*error).map_or_else(|| error.to_string(), Into::into);
                 format!("GOAWAY {why}, last stream {last}: never processed, safe to retry")
             }
             Self::ConnectionLost => "connection lost".into(),
