@@ -21,6 +21,7 @@ use crate::event::{Detail, Draft, Level};
 use crate::field::FieldSpec;
 use crate::finding::{Finding, FindingSpec};
 
+mod abort;
 mod codings;
 pub mod connect;
 mod forward;
@@ -40,6 +41,7 @@ pub mod tls;
 pub(crate) mod trace;
 pub mod websocket;
 
+pub use abort::{Abort, error_name};
 pub(crate) use forward::forward_out;
 pub use headers::{HeaderField, Headers};
 pub use registry::{REGISTRY, decode, decoders, decoders_learning, decoders_with, protocol};
@@ -99,23 +101,6 @@ pub enum Input<'a> {
         /// Its bytes.
         data: &'a [u8],
     },
-}
-
-/// How what [`Input::Reset`] tells of came about: see [`Out::abort`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Abort {
-    /// The stream alone was aborted.
-    #[default]
-    Stream,
-    /// Its peer has said that it will not act on it (RFC 9113 §6.8): safe to be sent again.
-    Goaway {
-        /// The last stream that it may have acted on.
-        last: u32,
-        /// Why, as an HTTP/2 error code.
-        error: u32,
-    },
-    /// The connection below was aborted with it.
-    Connection,
 }
 
 /// How well the connection below a stream fares: see [`Out::path`].
@@ -419,7 +404,7 @@ pub trait Out {
     /// What schemas say of a method, where one is known.
     fn method_pattern(&self, path: &str) -> Option<&'static str>;
 
-    /// How the abort came about that is being told of.
+    /// How the abort came about that is being told of, or the end.
     fn abort(&self) -> Abort {
         Abort::Stream
     }

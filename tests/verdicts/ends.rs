@@ -131,6 +131,9 @@ fn verdicts_and_their_proof() {
          2097152 bytes: likely over a limit",
         &[6, 7],
     );
+    // A large one that went well is no reason.
+    let whole = |ms| say(&[&[down(0x82, &vec![7; 80_000])][..], &[Wait(ms), Rst(true)]].concat()).0;
+    assert_eq!((whole(100).as_str(), whole(400).as_str()), ("message too big", "reset"));
     on(
         &[&[up(0xa1, b"x"), down(0x88, &code(1002)), up(0x88, &code(1002))], &fin[..]].concat(),
         "protocol error",

@@ -451,7 +451,7 @@ fn aborted(c: &Case<'_>, code: u32, side: Side) -> Verdict {
 }
 
 fn named(code: u32) -> String {
-    fields::error_name(code).map_or_else(|| format!("error {code}"), str::to_owned)
+    crate::proto::error_name(code).map_or_else(|| format!("error {code}"), str::to_owned)
 }
 
 /// `14 UNAVAILABLE`.

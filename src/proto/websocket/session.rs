@@ -27,7 +27,7 @@ use crate::event::{Detail, Draft, Level};
 use crate::facts::{Credentials, Digest, Facts, SessionFacts};
 use crate::field::{FieldSpec, Tree, Value};
 use crate::finding::{Finding, FindingSpec, Severity};
-use crate::proto::{EndCause, Head, Out};
+use crate::proto::{Abort, EndCause, Head, Out, error_name};
 
 /// No close code at all (RFC 6455 §7.1.5).
 pub(super) const NO_STATUS: u16 = 1005;
@@ -160,6 +160,8 @@ pub(super) struct Session {
     compressed: [u64; 2],
     /// Who ended its direction first.
     first_end: Option<(Side, Ending, Moment)>,
+    /// What of the layers below ended so, and the code of RST_STREAM.
+    below: (Abort, u32),
     trips: RoundTrips,
     silence: Silence,
     /// Compressed messages of which the missing handshake would say how: how many, and the ends
@@ -379,8 +381,11 @@ impl Session {
         }
     }
 
-    /// One direction ended.
-    pub(super) fn end(&mut self, side: Side, cause: EndCause, at: Moment) {
+    /// One direction ended: its stream, or what is below that.
+    pub(super) fn end(&mut self, side: Side, cause: EndCause, below: Abort, at: Moment) {
+        if self.first_end.is_none() {
+            self.below = (below, 0);
+        }
         self.ending(
             side,
             match cause {
@@ -392,8 +397,11 @@ impl Session {
         );
     }
 
-    /// One end aborted the connection.
-    pub(super) fn reset(&mut self, side: Side, at: Moment) {
+    /// One end aborted the stream, or what is below it.
+    pub(super) fn reset(&mut self, side: Side, code: u32, below: Abort, at: Moment) {
+        if self.first_end.is_none() {
+            self.below = (below, code);
+        }
         self.ending(side, Ending::Reset, at);
         // Behind its own end there is but the other direction to abort.
         if self.sent(side).ended.is_none_or(|(how, _)| how != Ending::Reset) {
@@ -455,13 +463,19 @@ impl Session {
         self.before_close
     }
 
-    /// What the layer below calls such an end (RFC 8441 §5).
-    pub(super) const fn word(&self, how: Ending) -> &'static str {
-        match (how, self.version >= 20) {
-            (Ending::Reset, false) => "RST",
-            (Ending::Reset, true) => "RST_STREAM",
-            (_, false) => "FIN",
-            (_, true) => "END_STREAM",
+    /// What the layer below calls the first end (RFC 8441 §5).
+    pub(super) fn word(&self, how: Ending) -> String {
+        let (below, code) = self.below;
+        match (how, below) {
+            _ if self.version < 20 => if how == Ending::Reset { "RST" } else { "FIN" }.to_owned(),
+            (Ending::Reset, Abort::Stream) => match error_name(code) {
+                Some(name) => format!("RST_STREAM ({name})"),
+                None => format!("RST_STREAM (error {code})"),
+            },
+            (_, Abort::Goaway { .. }) => "GOAWAY".to_owned(),
+            (Ending::Reset, Abort::Connection) => "RST of the connection".to_owned(),
+            (_, Abort::Connection) => "FIN of the connection".to_owned(),
+            (_, Abort::Stream) => "END_STREAM".to_owned(),
         }
     }
 
@@ -497,8 +511,8 @@ impl Session {
         d.complete = complete;
         d.inferred = handshake.is_unseen();
         self.findings(&verdict, end, &mut d.findings);
-        // The stream of HTTP/2 that carries it (RFC 8441) has no FIN of its own.
-        if self.version >= 20 && how == "fin without close" {
+        // END_STREAM is to the stream of HTTP/2 that carries it what FIN is to TCP (RFC 8441).
+        if self.version >= 20 && how == "fin without close" && self.below.0 == Abort::Stream {
             let by = self.first_end.map_or("", |(side, ..)| side.name());
             d.findings.push(Finding::new(&STREAM_WITHOUT_CLOSE).with(by));
         }
