@@ -16,8 +16,15 @@ use proptest::prelude::*;
 use serde_json::Value;
 use support::{NUMBERED, Owned, as_json, gist, packets, root, run, secrets};
 
-const TWINS: [&str; 6] =
-    ["tls13-openssl", "tls12-openssl", "tls12-cbc", "tls-old", "tls-node", "tls-rustls"];
+const TWINS: [&str; 7] = [
+    "tls13-openssl",
+    "tls12-openssl",
+    "tls12-cbc",
+    "tls-old",
+    "tls-node",
+    "tls-rustls",
+    "tls-http1",
+];
 
 fn fixture(name: &str, file: &str) -> PathBuf {
     root().join("fixtures").join(name).join(file)
@@ -81,6 +88,17 @@ fn events_are_those_of_the_plain_twin() {
             }
             assert_eq!(a.len(), b.len(), "{name}: conversation {n}");
             assert!(a.len() > 10, "{name}: conversation {n} has {} events", a.len());
+        }
+        let count = |protocol: &str, kind: &str| {
+            let is = |e: &&Value| e["protocol"] == protocol && e["kind"] == kind;
+            a.iter().flatten().filter(is).count()
+        };
+        if name == "tls-http1" {
+            // Of each tunnel seven requests and two streams, of five events each.
+            assert_eq!((count("http", "exchange"), count("sse", "stream")), (4 * 9, 4 * 2));
+            assert_eq!(count("sse", "event"), 4 * 10);
+        } else {
+            assert!(count("websocket", "session") >= 4 && count("grpc", "call") >= 12, "{name}");
         }
     }
 }
