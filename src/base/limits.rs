@@ -21,6 +21,11 @@ pub const LIVE_RING_BYTES: usize = 128 << 20;
 /// Ends of connections whose processes are remembered while capturing: some 200 bytes each.
 pub const MAX_SOCKETS: usize = 1 << 15;
 
+/// Bytes before the packets of a file that is written while capturing, for secrets that come
+/// later: some three hundred sessions of TLS 1.3. Those beyond stand behind the packets that
+/// need them, where Wireshark does not look for them in time.
+pub const LIVE_SECRETS_BYTES: usize = 256 << 10;
+
 /// Bytes of packets that wait in memory for whoever reads them while capturing: a reader
 /// that stands still, or a pipe that nobody empties, loses nothing before this. What comes
 /// then waits in the kernel, and what that drops is counted.
