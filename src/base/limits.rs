@@ -386,5 +386,9 @@ pub const MAX_TRIAL_BYTES: u64 = 256 << 20;
 /// Bytes that trials may go over for one connection whose hellos were not captured: there
 /// may be many such, and each secret of a key log is tried.
 pub const MAX_ORPHAN_TRIAL_BYTES: u64 = 64 << 20;
-/// Sessions of a key log that are tried for a connection whose hello was not captured.
+/// Bytes that such trials may go over for all connections of a run together: some seconds. A
+/// capture may be full of connections whose hellos are missing, and none of them in the key log.
+pub const MAX_ORPHAN_TRIALS_BYTES: u64 = 4 << 30;
+/// Sessions of a key log that are tried for a connection whose hello was not captured: the
+/// latest, which are the likeliest.
 pub const MAX_TRIAL_SESSIONS: usize = 256;

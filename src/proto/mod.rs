@@ -38,6 +38,7 @@ pub mod secrets;
 pub mod sse;
 pub mod tls;
 pub(crate) mod trace;
+mod trials;
 pub mod websocket;
 
 pub(crate) use forward::forward_out;
