@@ -385,6 +385,18 @@ fn a_command_is_captured_with_its_keys() {
         let count = |what: &[u8]| bytes.windows(what.len()).filter(|w| *w == what).count();
         assert_eq!(count(b"CLIENT_TRAFFIC_SECRET_0 "), 1);
         assert_eq!(count(b"EXPORTER_SECRET "), 0);
+        // Who reads it once and decrypts as it reads finds them in time.
+        let tshark = |file: &str| {
+            let arguments = ["-r", file, "-Y", "http", "-T", "fields", "-e", "http.request.uri"];
+            Command::new("tshark").args(arguments).output().ok()
+        };
+        match tshark(file.text()).filter(|o| o.status.success()) {
+            Some(out) => {
+                let text = String::from_utf8_lossy(&out.stdout).into_owned();
+                assert!(text.contains("/of-a-command"), "tshark: {text}");
+            }
+            None => say("SKIPPED: opening the file with tshark: it is not installed"),
+        }
     });
 }
 

@@ -39,6 +39,7 @@ pub mod secrets;
 pub mod sse;
 pub mod tls;
 pub(crate) mod trace;
+mod trials;
 pub mod websocket;
 
 pub use abort::{Abort, error_name};
