@@ -26,9 +26,9 @@ use tower::service_fn;
 use crate::Result;
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct GetUserRequest {
+pub(crate) struct GetUserRequest {
     #[prost(int32, tag = "1")]
-    id: i32,
+    pub(crate) id: i32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -42,40 +42,40 @@ struct CreateUserRequest {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct User {
+pub(crate) struct User {
     #[prost(int32, tag = "1")]
-    id: i32,
+    pub(crate) id: i32,
     #[prost(string, tag = "2")]
-    name: String,
+    pub(crate) name: String,
     #[prost(string, tag = "3")]
-    email: String,
+    pub(crate) email: String,
     #[prost(int32, tag = "4")]
-    age: i32,
+    pub(crate) age: i32,
     #[prost(string, repeated, tag = "5")]
-    roles: Vec<String>,
+    pub(crate) roles: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct ListUsersRequest {
+pub(crate) struct ListUsersRequest {
     #[prost(int32, tag = "1")]
-    page_size: i32,
+    pub(crate) page_size: i32,
     #[prost(string, tag = "2")]
-    page_token: String,
+    pub(crate) page_token: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct ChatMessage {
+pub(crate) struct ChatMessage {
     #[prost(string, tag = "1")]
-    user: String,
+    pub(crate) user: String,
     #[prost(string, tag = "2")]
-    text: String,
+    pub(crate) text: String,
     #[prost(int64, tag = "3")]
-    timestamp: i64,
+    pub(crate) timestamp: i64,
 }
 
-type Boxed<T> = Pin<Box<dyn Stream<Item = std::result::Result<T, Status>> + Send>>;
+pub(crate) type Boxed<T> = Pin<Box<dyn Stream<Item = std::result::Result<T, Status>> + Send>>;
 
-fn user(id: i32) -> User {
+pub(crate) fn user(id: i32) -> User {
     let name = ["Alice", "Bob", "Carol", "Dave", "Erin"][id.unsigned_abs() as usize % 5];
     User {
         id,
@@ -169,7 +169,7 @@ impl NamedService for UserService {
     const NAME: &'static str = "user.UserService";
 }
 
-fn server<Q, A>(gzip: bool) -> Server<ProstCodec<A, Q>>
+pub(crate) fn server<Q, A>(gzip: bool) -> Server<ProstCodec<A, Q>>
 where
     Q: prost::Message + Default + 'static,
     A: prost::Message + Default + 'static,
@@ -208,14 +208,14 @@ impl tower::Service<http::Request<Body>> for UserService {
     }
 }
 
-fn path(method: &'static str) -> PathAndQuery {
+pub(crate) fn path(method: &'static str) -> PathAndQuery {
     PathAndQuery::from_static(method)
 }
 
-const GET: &str = "/user.UserService/GetUser";
+pub(crate) const GET: &str = "/user.UserService/GetUser";
 const CREATE: &str = "/user.UserService/CreateUser";
-const LIST: &str = "/user.UserService/ListUsers";
-const CHAT: &str = "/user.UserService/Chat";
+pub(crate) const LIST: &str = "/user.UserService/ListUsers";
+pub(crate) const CHAT: &str = "/user.UserService/Chat";
 
 /// The port of [`many`].
 const MANY: u16 = 50055;

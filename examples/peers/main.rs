@@ -5,6 +5,7 @@
 //! runs them in a network namespace of their own and captures.
 
 mod grpc;
+mod stalled;
 mod web;
 mod ws;
 mod ws_h2;
@@ -22,6 +23,7 @@ async fn main() -> Result {
         Some("grpc-trailers-only") => grpc::trailers_only().await,
         Some("grpc-large") => grpc::large().await,
         Some("grpc-many") => grpc::many().await,
+        Some("grpc-flow-control") => stalled::tour().await,
         Some("grpc-web-hyper") => web::tour().await,
         other => Err(format!("no such conversation: {other:?}").into()),
     }

@@ -360,6 +360,7 @@ impl Stack {
             told_late: &mut self.told_late,
         };
         let notes = f(&mut to);
+        self.info.path.acks = shared.path.acks;
         if shared.sides_swapped {
             self.a_is_client ^= true;
             self.info.ends.swap(0, 1);
@@ -536,6 +537,19 @@ impl Stack {
         tree.add(&fields::ENDED_BY, none, Value::Text(end.into()));
         tree.add(&fields::PROTOCOLS, none, Value::Text(i.protocols.join(" ").into()));
         tree.add(&fields::DURATION, none, Value::U64(duration));
+        if let Some(ns) = i.path.round_trip {
+            tree.add(&fields::ROUND_TRIP, none, Value::U64(ns));
+        }
+        let [client, server] = i.path.acks;
+        for (acks, shortest, count) in [
+            (server, &fields::SERVER_ACK, &fields::SERVER_ACKS),
+            (client, &fields::CLIENT_ACK, &fields::CLIENT_ACKS),
+        ] {
+            if acks.count > 0 {
+                tree.add(shortest, none, Value::U64(acks.shortest));
+                tree.add(count, none, Value::U64(acks.count));
+            }
+        }
         let on = match (i.protocols.as_slice(), up + down) {
             ([], 0) => "no data".into(),
             ([], _) => "opaque".into(),

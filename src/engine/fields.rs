@@ -101,6 +101,51 @@ pub static DURATION: FieldSpec = FieldSpec::new(
     "framescope",
     "From the first packet to the last.",
 );
+/// The round trip of the handshake.
+pub static ROUND_TRIP: FieldSpec = FieldSpec::new(
+    "tcp.connection.round_trip_ns",
+    "Round trip",
+    0,
+    Kind::Duration,
+    "RFC 9293 §3.5",
+    "Of the handshake, from SYN to the acknowledgement of its answer: between both ends, wherever on the way it was captured.",
+);
+/// How soon the server answers.
+pub static SERVER_ACK: FieldSpec = FieldSpec::new(
+    "tcp.connection.ping.server_ns",
+    "Round trip to the server",
+    0,
+    Kind::Duration,
+    "RFC 9113 §6.5.3, §6.7",
+    "HTTP/2: the shortest time from a PING or SETTINGS of the client to the server's acknowledgement, from where it was captured to the server and back. With that to the client it is the round trip between both ends.",
+);
+/// How often.
+pub static SERVER_ACKS: FieldSpec = FieldSpec::new(
+    "tcp.connection.ping.server_count",
+    "Acknowledgements of the server",
+    0,
+    Kind::Unsigned,
+    "RFC 9113 §6.5.3, §6.7",
+    "HTTP/2: PING and SETTINGS of the client that the server acknowledged.",
+);
+/// How soon the client answers.
+pub static CLIENT_ACK: FieldSpec = FieldSpec::new(
+    "tcp.connection.ping.client_ns",
+    "Round trip to the client",
+    0,
+    Kind::Duration,
+    "RFC 9113 §6.5.3, §6.7",
+    "HTTP/2: the shortest time from a PING or SETTINGS of the server to the client's acknowledgement, from where it was captured to the client and back.",
+);
+/// How often.
+pub static CLIENT_ACKS: FieldSpec = FieldSpec::new(
+    "tcp.connection.ping.client_count",
+    "Acknowledgements of the client",
+    0,
+    Kind::Unsigned,
+    "RFC 9113 §6.5.3, §6.7",
+    "HTTP/2: PING and SETTINGS of the server that the client acknowledged.",
+);
 
 /// Bytes of a packet on the wire.
 pub static FRAME_LEN: FieldSpec = FieldSpec::new(
@@ -136,4 +181,9 @@ pub static FIELDS: &[&FieldSpec] = &[
     &ENDED_BY,
     &PROTOCOLS,
     &DURATION,
+    &ROUND_TRIP,
+    &SERVER_ACK,
+    &SERVER_ACKS,
+    &CLIENT_ACK,
+    &CLIENT_ACKS,
 ];

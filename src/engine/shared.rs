@@ -8,7 +8,7 @@ use crate::event::{Draft, Event, Level};
 use crate::finding::Finding;
 use crate::proto::protobuf::Learnt;
 use crate::proto::secrets::ClientRandom;
-use crate::proto::{Abort, Look, Path, PayloadDecoder, Protocol, Secrets};
+use crate::proto::{Abort, Look, Path, PayloadDecoder, Protocol, Secrets, Stall};
 
 /// Bytes of one conversation, by what became of them; pairs by side.
 ///
@@ -136,6 +136,8 @@ pub(super) struct Shared {
     pub abort: Abort,
     /// How well the current conversation fares.
     pub path: Path,
+    /// How data of the stream waited of whose end machines are told.
+    pub stalls: [Option<Stall>; 2],
     /// Message events since the checkpoint, and those that are looked at, in order
     /// (where nothing but messages and frames is).
     pub sought: Option<Sought>,
@@ -173,6 +175,7 @@ impl Shared {
             marked: false,
             abort: Abort::Stream,
             path: Path::default(),
+            stalls: [None; 2],
             sought: None,
         }
     }

@@ -99,6 +99,18 @@ macro_rules! forward_out {
         fn path(&self) -> crate::proto::Path {
             self.inner.path()
         }
+
+        fn acknowledged(&mut self, side: crate::base::Side, ns: u64) {
+            self.inner.acknowledged(side, ns);
+        }
+
+        fn stalls(&self) -> [Option<crate::proto::Stall>; 2] {
+            self.inner.stalls()
+        }
+
+        fn set_stalls(&mut self, stalls: [Option<crate::proto::Stall>; 2]) {
+            self.inner.set_stalls(stalls);
+        }
     };
 }
 

@@ -8,7 +8,9 @@ use std::ops::Range;
 use crate::base::{BufferId, CaptureTime, Moment, PacketId, Piece, Side, StreamMap};
 use crate::event::{Detail, Draft, Level};
 use crate::finding::Finding;
-use crate::proto::{Abort, Child, Chunk, EndCause, Input, Machine, Out, Path, PayloadHint, Want};
+use crate::proto::{
+    Abort, Child, Chunk, EndCause, Input, Machine, Out, Path, PayloadHint, Stall, Want,
+};
 
 /// What a child stream was told, in order; bytes that follow one another in one
 /// direction are joined, so that chunking does not show.
@@ -38,6 +40,10 @@ pub(crate) struct Recorder {
     pub abort: Abort,
     /// What `Out::path` says.
     pub path: Path,
+    /// What `Out::stalls` says.
+    pub stalls: [Option<Stall>; 2],
+    /// What it said when a child was told of an end or an abort, where it said anything.
+    pub told_stalls: Vec<(u64, [Option<Stall>; 2])>,
     /// What opens encrypted sessions.
     pub secrets: crate::proto::Secrets,
     maps: [StreamMap; 2],
@@ -64,6 +70,8 @@ impl Recorder {
             secrets: crate::proto::Secrets::default(),
             abort: Abort::Stream,
             path: Path::default(),
+            stalls: [None; 2],
+            told_stalls: Vec::new(),
             maps: Default::default(),
             now: Moment { packet: PacketId(0), time: CaptureTime(0) },
             held: Default::default(),
@@ -308,6 +316,10 @@ impl Out for Recorder {
     }
 
     fn tell(&mut self, key: u64, input: Input<'_>) {
+        let ends = matches!(input, Input::Reset { .. } | Input::End { .. });
+        if ends && self.stalls != [None; 2] {
+            self.told_stalls.push((key, self.stalls));
+        }
         let told = match input {
             Input::Bytes(c) => Told::Bytes(c.side, c.data.to_vec()),
             Input::Head(h) => Told::Head(h.side, owned(h.headers), h.end),
@@ -347,6 +359,20 @@ impl Out for Recorder {
 
     fn path(&self) -> Path {
         self.path
+    }
+
+    fn acknowledged(&mut self, side: Side, ns: u64) {
+        if let Some(a) = self.path.acks.get_mut(side.index()) {
+            a.add(ns);
+        }
+    }
+
+    fn stalls(&self) -> [Option<Stall>; 2] {
+        self.stalls
+    }
+
+    fn set_stalls(&mut self, stalls: [Option<Stall>; 2]) {
+        self.stalls = stalls;
     }
 
     fn method_pattern(&self, path: &str) -> Option<&'static str> {

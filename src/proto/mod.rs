@@ -115,6 +115,42 @@ pub struct Path {
     pub waits: [bool; 2],
     /// No beginning was captured (a SYN): the first bytes may stand anywhere.
     pub joined: bool,
+    /// By side: how soon it acknowledged what its peer sent to be acknowledged.
+    pub acks: [Acks; 2],
+}
+
+/// Acknowledgements of one end: of PING and SETTINGS (RFC 9113 §6.5.3, §6.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Acks {
+    /// How many.
+    pub count: u64,
+    /// Nanoseconds of the shortest: from where it was captured to that end and back.
+    pub shortest: u64,
+}
+
+impl Acks {
+    /// One that came `ns` nanoseconds after what it answers.
+    pub fn add(&mut self, ns: u64) {
+        self.shortest = if self.count == 0 { ns } else { self.shortest.min(ns) };
+        self.count = self.count.saturating_add(1);
+    }
+}
+
+/// How data of one direction of a stream waited for leave to be sent (flow control,
+/// RFC 9113 §5.2): see [`Out::stalls`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stall {
+    /// Nanoseconds of the waits that are over.
+    pub ns: u64,
+    /// How many they were.
+    pub times: u32,
+    /// The longest of them: the last data before it, the update that ended it.
+    pub longest: Option<[Moment; 2]>,
+    /// The window is shut: since this data, which used it up, or since the stream began
+    /// (packet 0).
+    pub shut: Option<Moment>,
+    /// It was the window of the connection: the one that is shut, else the longest wait's.
+    pub by_connection: bool,
 }
 
 impl Path {
@@ -126,9 +162,18 @@ impl Path {
             1 => Some("1 retransmission".to_owned()),
             n => Some(format!("{n} retransmissions")),
         };
-        let trip = self.round_trip.map(|ns| format!("round trip {}", human(ns)));
-        let both: Vec<String> = trip.into_iter().chain(again).collect();
-        if both.is_empty() { String::new() } else { format!("its connection: {}", both.join(", ")) }
+        let mut all = Vec::new();
+        match self.round_trip {
+            Some(ns) => all.push(format!("round trip {}", human(ns))),
+            // Without a handshake, what PING and SETTINGS tell.
+            None => {
+                let acks = Side::BOTH.into_iter().zip(self.acks);
+                let acks = acks.filter(|(_, a)| a.count > 0);
+                all.extend(acks.map(|(s, a)| format!("the {s} answers in {}", human(a.shortest))));
+            }
+        }
+        all.extend(again);
+        if all.is_empty() { String::new() } else { format!("its connection: {}", all.join(", ")) }
     }
 }
 
@@ -371,6 +416,19 @@ pub trait Out {
     fn path(&self) -> Path {
         Path::default()
     }
+
+    /// `side` acknowledged something `ns` nanoseconds after it had been sent: see
+    /// [`Path::acks`].
+    fn acknowledged(&mut self, _side: Side, _ns: u64) {}
+
+    /// By who sent it, how data of the stream waited for its receiver until the end or the
+    /// abort that is being told of.
+    fn stalls(&self) -> [Option<Stall>; 2] {
+        [None; 2]
+    }
+
+    /// Says so of what children are told from now on.
+    fn set_stalls(&mut self, _stalls: [Option<Stall>; 2]) {}
 }
 
 /// Which events of a level are looked at.

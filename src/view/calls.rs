@@ -80,8 +80,12 @@ fn marks(c: &Call, parent: Option<&Parent>, again: Option<&Call>) -> String {
     if parent.is_some_and(|p| c.has_lost_deadline(p)) {
         marks.push("deadline not handed on".to_owned());
     }
-    if c.facts.verdict == "deadline" {
+    let stood_still = c.facts.verdict == "flow control";
+    if c.facts.verdict == "deadline" || stood_still && c.facts.client_status == Some(4) {
         marks.push("deadline exceeded".to_owned());
+    }
+    if stood_still {
+        marks.push("its data stood still".to_owned());
     }
     if let Some(before) = again {
         marks.push(format!("tries {} again", before.event));

@@ -13,7 +13,7 @@ use crate::engine::shared::Shared;
 use crate::event::{Detail, Draft, Level};
 use crate::finding::Finding;
 use crate::proto::secrets::ClientRandom;
-use crate::proto::{Abort, Carries, Child, Input, Look, Out, Path, PayloadHint, Secrets};
+use crate::proto::{Abort, Carries, Child, Input, Look, Out, Path, PayloadHint, Secrets, Stall};
 
 /// What a machine sees of the world.
 pub(super) struct NodeOut<'a> {
@@ -108,7 +108,7 @@ impl Out for NodeOut<'_> {
             return false;
         }
         let state = match child.carries {
-            Carries::Exchange => State::Waiting(Vec::new()),
+            Carries::Exchange => State::Unclaimed(Vec::new()),
             Carries::Bytes | Carries::Named(_) => State::Probing,
         };
         let mut node = Node::new(state, child.stream.or(self.stream), self.depth + 1);
@@ -230,5 +230,19 @@ impl Out for NodeOut<'_> {
 
     fn path(&self) -> Path {
         self.shared.path
+    }
+
+    fn acknowledged(&mut self, side: Side, ns: u64) {
+        if let Some(a) = self.shared.path.acks.get_mut(side.index()) {
+            a.add(ns);
+        }
+    }
+
+    fn stalls(&self) -> [Option<Stall>; 2] {
+        self.shared.stalls
+    }
+
+    fn set_stalls(&mut self, stalls: [Option<Stall>; 2]) {
+        self.shared.stalls = stalls;
     }
 }

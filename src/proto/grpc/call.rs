@@ -61,8 +61,8 @@ impl Lost {
 }
 
 impl Ended {
-    /// `cause` is the verdict's.
-    fn text(&self, cause: &str) -> String {
+    fn text(&self, verdict: &Verdict) -> String {
+        let (cause, is_deadline) = (verdict.cause, verdict.is_deadline());
         let named = |code: u32| match crate::proto::error_name(code) {
             Some(name) => name.to_owned(),
             None => code.to_string(),
@@ -71,7 +71,7 @@ impl Ended {
             Self::Status => "status".into(),
             _ if cause == NOT_CAPTURED => cause.into(),
             Self::NoStatus => "no status".into(),
-            Self::Reset(8, Side::Client) if cause == "deadline" => "deadline".into(),
+            Self::Reset(8, Side::Client) if is_deadline => "deadline".into(),
             Self::Reset(code, by) => format!("reset {} by {by}", named(*code)),
             Self::Goaway { error, side, .. } => format!("goaway {} by {side}", named(*error)),
             Self::ConnectionLost(..) => "connection lost".into(),
@@ -133,6 +133,8 @@ pub(super) struct Report<'a> {
     pub(super) http_status: Option<u64>,
     /// Segments sent again while it lasted, and the round trip of its connection.
     pub(super) path_below: Path,
+    /// Nanoseconds that its data waited for its receiver.
+    pub(super) waited: Option<u64>,
     /// Of a call that is open: how long, when no more was seen.
     pub(super) age: Option<u64>,
     /// `grpc-previous-rpc-attempts`.
@@ -212,12 +214,13 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         text(&mut tree, &fields::RESPONSE_ENCODING, Some(encoding_down).filter(|e| !e.is_empty()));
         number(&mut tree, &fields::FIRST_RESPONSE, r.responses.map(|[first, _]| first));
         number(&mut tree, &fields::LAST_RESPONSE, r.responses.map(|[_, last]| last));
-        text(&mut tree, &fields::ENDED, Some(&r.ended.text(r.verdict.cause)));
+        text(&mut tree, &fields::ENDED, Some(&r.ended.text(&r.verdict)));
         text(&mut tree, &fields::VERDICT, Some(r.verdict.cause).filter(|c| !c.is_empty()));
         text(&mut tree, &fields::WHY, Some(&*r.verdict.text).filter(|t| !t.is_empty()));
         number(&mut tree, &fields::CLIENT_STATUS, r.verdict.client_status);
         number(&mut tree, &fields::HTTP_STATUS, r.http_status);
         text(&mut tree, &fields::DEADLINE, r.verdict.deadline);
+        number(&mut tree, &fields::FLOW_CONTROL, r.waited);
         let left = r.timeout.map(|t| t.saturating_sub(r.age.unwrap_or(duration)));
         number(&mut tree, &fields::TIME_LEFT, left);
         number(&mut tree, &fields::AGE, r.age);
@@ -283,7 +286,7 @@ fn summary(r: &Report<'_>, duration: u64) -> String {
             ("deadline", Some(0)) => "OK after the deadline".into(),
             _ => s.text(),
         },
-        (Ended::Reset(8, Side::Client), _) if r.verdict.cause == "deadline" => {
+        (Ended::Reset(8, Side::Client), _) if r.verdict.is_deadline() => {
             "deadline exceeded, cancelled by client".into()
         }
         (Ended::Reset(8, by), _) => format!("cancelled by {by}"),
@@ -299,7 +302,7 @@ fn summary(r: &Report<'_>, duration: u64) -> String {
             // Its age is a field: in a slice of the capture it is another one.
             format!("open ({why})")
         }
-        (other, _) => other.text(r.verdict.cause),
+        (other, _) => other.text(&r.verdict),
     };
     let [up, down] = r.messages;
     format!("{path} → {how}, {up} up {down} down, {}", human(duration))

@@ -135,7 +135,7 @@ fields! {
         "From the first byte of the request to the end of the last message of the server.");
     /// The verdict.
     VERDICT = FieldSpec::new("grpc.verdict", "Verdict", 0, Kind::Text, OURS,
-        "ok, status (the server's word), deadline, cancelled, refused (never processed, or too much was asked), connection lost, reset, http status, no status, not captured or open.");
+        "ok, status (the server's word), deadline, cancelled, flow control (it ended by one of these two or with its connection while its data stood still), refused (never processed, or too much was asked), connection lost, reset, http status, no status, not captured or open.");
     /// Why.
     WHY = FieldSpec::new("grpc.why", "Why", 0, Kind::Text, OURS,
         "The verdict in a sentence: who ended the call, when, and what the other had done by then.");
@@ -145,6 +145,9 @@ fields! {
     /// The deadline.
     DEADLINE = FieldSpec::new("grpc.deadline", "Deadline", 0, Kind::Text, OURS,
         "met, exceeded or open: whether the call ended within grpc-timeout, from the first byte of its request.");
+    /// How long data waited.
+    FLOW_CONTROL = FieldSpec::new("grpc.flow_control_ns", "Flow control", 0, Kind::Duration, "RFC 9113 §5.2",
+        "How long data of the call waited in all until its receiver let more of it be sent (WINDOW_UPDATE); of the direction that waited longer, from 1 ms on.");
     /// What was left.
     TIME_LEFT = FieldSpec::new("grpc.time_left_ns", "Time left", 0, Kind::Duration, OURS,
         "What was left of grpc-timeout when the call ended, or when no more was seen of it.");

@@ -41,6 +41,8 @@ findings! {
     DEADLINE_DROPPED = note("grpc.deadline-dropped", "gRPC guide, Deadlines: propagation", "The call has no deadline, although the one that it is part of has one.");
     /// Another attempt.
     RETRY = note("grpc.retry", "gRPC proposal A6", "The call tries another one again (grpc-previous-rpc-attempts).");
+    /// The receiver did not read.
+    FLOW_CONTROL = warning("grpc.flow-control", "RFC 9113 §5.2", "The call did not end in OK, and its data had stood still: the receiver did not let more of it be sent (WINDOW_UPDATE), because it did not read, or its window is too small for the path.");
     /// A deadline passed.
     DEADLINE = warning("grpc.deadline-exceeded", REQUEST, "The call outlived a deadline: the client or the server gave up, or the answer came too late.");
     /// A message that ends too early.

@@ -15,6 +15,7 @@ use crate::proto::grpc::findings;
 use crate::proto::grpc::glimpse;
 use crate::proto::grpc::metadata::Timeout;
 use crate::proto::grpc::resync::{self, Next};
+use crate::proto::grpc::stall::{self, Waited};
 use crate::proto::grpc::verdict::{self, Case};
 use crate::proto::grpc::wire::{self, PREFIX_LEN, Prefix};
 use crate::proto::{
@@ -104,6 +105,8 @@ pub(super) struct Direction {
     pub(super) found: bool,
     /// Any number of bytes are missing, and with them whole messages perhaps.
     pub(super) holed: bool,
+    /// Its last message was not complete at the end.
+    pub(super) cut_off: bool,
 }
 
 impl Direction {
@@ -271,7 +274,9 @@ impl Call {
 
     /// A message in the making will not be completed.
     fn cut(&mut self, side: Side, why: &str, out: &mut dyn Out) {
-        if let Some(m) = &self.side(side).current {
+        let d = self.side(side);
+        if let Some(m) = &d.current {
+            d.cut_off = true;
             let text = format!("{} of {} bytes: {why}", m.got, m.prefix.length);
             let finding = Finding::new(&findings::TRUNCATED).with(text);
             self.finish_kept(side, Some(finding), out);
@@ -370,6 +375,22 @@ impl Call {
         }
     }
 
+    /// How data waited for its receiver, of the direction where that was longer.
+    fn waited(&self, span: [Moment; 2], out: &dyn Out) -> Option<Waited> {
+        let stalls = out.stalls();
+        if stalls == [None; 2] {
+            return None;
+        }
+        let begun = [self.start, self.answered.map(|[first, _]| first)];
+        let each = Side::BOTH.into_iter().zip(stalls).zip(&self.sides).zip(begun);
+        let waited = each.filter_map(|(((side, stall), d), begun)| {
+            let answer = side == Side::Server && self.asked.is_some() && d.messages == 0;
+            let half = stall::Half { begun, due: d.cut_off || answer };
+            Waited::of(side, stall?, half, span)
+        });
+        waited.max_by_key(|w| w.ns)
+    }
+
     /// Emits the event of the call, once.
     fn conclude(&mut self, ended: Ended, out: &mut dyn Out) {
         if std::mem::replace(&mut self.done, true) {
@@ -392,7 +413,8 @@ impl Call {
         let mut path = out.path();
         // What waits behind bytes that are missing is missing as well.
         let holed = server.holed || path.waits.get(Side::Server.index()) == Some(&true);
-        let verdict = verdict::judge(&Case {
+        let waited = self.waited([start, end], out);
+        let mut verdict = verdict::judge(&Case {
             ended: &ended,
             status: self.status.as_ref(),
             http_status: self.http_status,
@@ -406,9 +428,11 @@ impl Call {
             holed,
             asked_in_part: client.holed || path.waits.get(Side::Client.index()) == Some(&true),
             asked_in_full: client.has_head,
+            waited,
         });
         path.retransmissions = path.retransmissions.saturating_sub(self.retransmissions);
         list.extend(verdict.finding(|| path.beside()));
+        list.extend(verdict.reason());
         let not_200 = self.http_status.filter(|s| *s != 200);
         // Without what only one side says, not even who is the server is certain.
         let has_head = self.path().is_some() || self.http_status.is_some();
@@ -432,6 +456,7 @@ impl Call {
             verdict,
             http_status: not_200,
             path_below: path,
+            waited: waited.map(|w| w.ns),
             age: is_open.then(|| since(out.now())),
             previous_attempts: self.request.as_ref().and_then(|r| r.previous_attempts),
             pushback_ms: self.pushback_ms,

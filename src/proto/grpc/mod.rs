@@ -15,6 +15,7 @@ mod message;
 mod metadata;
 mod resync;
 mod snappy;
+mod stall;
 mod status;
 mod verdict;
 pub mod web;

@@ -355,8 +355,7 @@ fn a_page_of_somebody_before_the_server_is_no_message() {
 #[test]
 fn what_is_said_beside_the_verdict() {
     let mut w = World::new();
-    w.r.path =
-        Path { retransmissions: 3, round_trip: Some(1_200_000), waits: [false; 2], joined: false };
+    w.r.path = Path { retransmissions: 3, round_trip: Some(1_200_000), ..Path::default() };
     w.request(&[("grpc-timeout", "5S"), ("grpc-previous-rpc-attempts", "2")]);
     w.r.path.retransmissions = 5;
     w.response(&[]).trailers(&[("grpc-status", "14"), ("grpc-retry-pushback-ms", "50")]);

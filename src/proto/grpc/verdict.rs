@@ -8,6 +8,7 @@ use crate::base::time::human;
 use crate::base::{Moment, PacketId, Side};
 use crate::finding::{Finding, FindingSpec};
 use crate::proto::grpc::call::{Ended, Status};
+use crate::proto::grpc::stall::{self, Waited};
 use crate::proto::grpc::{fields, findings};
 
 const CANCELLED: u64 = 1;
@@ -50,6 +51,8 @@ pub(super) struct Case<'a> {
     pub(super) asked_in_part: bool,
     /// The head of the request was captured: there is no deadline that is not known.
     pub(super) asked_in_full: bool,
+    /// How data waited for its receiver: of the direction where that was longer.
+    pub(super) waited: Option<Waited>,
 }
 
 /// The verdict.
@@ -66,9 +69,31 @@ pub(super) struct Verdict {
     /// The packets that prove it, in order.
     pub(super) proof: Vec<PacketId>,
     spec: Option<&'static FindingSpec>,
+    /// What led to it, where that is a finding of its own.
+    reason: Option<Finding>,
 }
 
 impl Verdict {
+    /// Whether it is a finding: the call did not end in OK in time.
+    pub(super) const fn is_failure(&self) -> bool {
+        self.spec.is_some()
+    }
+
+    /// Whether a deadline passed, whatever led to that.
+    pub(super) fn is_deadline(&self) -> bool {
+        self.spec.is_some_and(|s| s.code == findings::DEADLINE.code) && self.cause != "status"
+    }
+
+    /// Adds what led to it, with the packets that prove it.
+    pub(super) fn also(&mut self, spec: &'static FindingSpec, text: String, proof: Vec<PacketId>) {
+        self.reason = Some(Finding::new(spec).with(text).proved_by(proof));
+    }
+
+    /// What led to it.
+    pub(super) const fn reason(&mut self) -> Option<Finding> {
+        self.reason.take()
+    }
+
     /// The finding, where the call did not end in OK; `beside` is said of its connection.
     pub(super) fn finding(&self, beside: impl FnOnce() -> String) -> Option<Finding> {
         let spec = self.spec?;
@@ -93,7 +118,12 @@ impl Verdict {
 }
 
 impl Case<'_> {
-    fn took(&self) -> u64 {
+    /// Whether the server's status is OK, be it too late.
+    pub(super) fn is_ok(&self) -> bool {
+        *self.ended == Ended::Status && self.status.is_some_and(|s| s.code == Some(0))
+    }
+
+    pub(super) fn took(&self) -> u64 {
         self.end.time.since(self.start.time)
     }
 
@@ -220,6 +250,7 @@ pub(super) fn judge(c: &Case<'_>) -> Verdict {
         }
     };
     if v.cause == "open" {
+        stall::judge(&mut v, c);
         return v;
     }
     v.deadline =
@@ -231,6 +262,9 @@ pub(super) fn judge(c: &Case<'_>) -> Verdict {
         if matches!(v.cause, "deadline" | "cancelled" | "connection lost" | "reset") {
             v.prove(c.answered.map(|[_, last]| last));
         }
+    }
+    if v.cause != NOT_CAPTURED {
+        stall::judge(&mut v, c);
     }
     v
 }
@@ -478,6 +512,7 @@ mod tests {
             holed: false,
             asked_in_part: false,
             asked_in_full: true,
+            waited: None,
         })
     }
 
@@ -496,6 +531,7 @@ mod tests {
             holed: false,
             asked_in_part: false,
             asked_in_full: true,
+            waited: None,
         })
     }
 
@@ -569,6 +605,7 @@ mod tests {
                 holed: true,
                 asked_in_part: false,
                 asked_in_full: true,
+                waited: None,
             };
             assert_eq!(short(&judge(&case)), (NOT_CAPTURED, None, None, ""));
             let seen = Case { holed: false, ..case };
@@ -595,6 +632,7 @@ mod tests {
             holed: false,
             asked_in_part: false,
             asked_in_full: true,
+            waited: None,
         };
         for (http, code) in [
             (400, 13),

@@ -90,6 +90,11 @@ impl Streams {
         self.open.get_mut(&id)
     }
 
+    /// Who has ended its direction of the stream: both, where it is not open.
+    pub(crate) fn ended(&self, id: u32) -> [bool; 2] {
+        self.open.get(&id).map_or([true; 2], |s| s.halves.map(|h| h.ended))
+    }
+
     /// Whether the stream is open.
     pub(crate) fn is_open(&self, id: u32) -> bool {
         self.open.contains_key(&id)

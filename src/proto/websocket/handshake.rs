@@ -8,7 +8,7 @@ use super::findings::{
     ACCEPT_MISMATCH, BAD_EXTENSION, BAD_KEY, BAD_OFFER, BAD_REQUEST, BAD_VERSION,
     EXTENSION_MISMATCH, EXTENSION_NOT_OFFERED, SUBPROTOCOL_NOT_OFFERED, UNKNOWN_EXTENSION,
 };
-use super::watch::Fnv;
+use super::watch::Digester;
 use crate::base::Side;
 use crate::finding::Finding;
 use crate::proto::{Head, Headers};
@@ -210,7 +210,7 @@ impl Handshake {
         match h.get("sec-websocket-key").map(<[u8]>::trim_ascii) {
             Some(key) => {
                 self.accept = Some(accept(key));
-                self.key = Fnv::of(key);
+                self.key = Digester::of(key);
                 match STANDARD.decode(key) {
                     Ok(bytes) if bytes.len() == 16 => {}
                     Ok(bytes) => {

@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use crate::base::time::human;
 use crate::base::{CaptureTime, Moment, Side};
 use crate::finding::{Finding, FindingSpec};
+use crate::proto::Stall;
 use crate::proto::http2::codes::frame;
 use crate::proto::http2::findings;
 use crate::proto::http2::streams::initiator;
@@ -175,6 +176,10 @@ pub(super) struct Account {
     connection: [Credit; 2],
     initial: [i64; 2],
     streams: HashMap<u32, [Credit; 2]>,
+    /// By stream and sender: the waits that are over.
+    waits: HashMap<u32, [Option<Stall>; 2]>,
+    /// The latest wait for the window of the connection: other streams may have waited, too.
+    latest: [Option<Wait>; 2],
     unacked: [VecDeque<Sent>; 2],
     pings: [VecDeque<([u8; 8], Moment)>; 2],
     rates: [[Rate; 4]; 2],
@@ -190,6 +195,8 @@ impl Default for Account {
             connection: [Credit::new(DEFAULT_WINDOW); 2],
             initial: [DEFAULT_WINDOW; 2],
             streams: HashMap::new(),
+            waits: HashMap::new(),
+            latest: [None; 2],
             unacked: Default::default(),
             pings: Default::default(),
             rates: Default::default(),
@@ -230,11 +237,17 @@ impl Account {
         if self.streams.len() > 1024 && self.streams.len() == self.streams.capacity() {
             self.streams.retain(|id, _| is_open(*id));
         }
+        if self.waits.len() > 1024 && self.waits.len() == self.waits.capacity() {
+            self.waits.retain(|id, _| is_open(*id));
+        }
     }
 
     /// A stream is closed.
     pub(super) fn forget(&mut self, id: u32) {
         self.streams.remove(&id);
+        if !self.waits.is_empty() {
+            self.waits.remove(&id);
+        }
     }
 
     /// DATA of `len` bytes, padding included (§6.9.1).
@@ -254,7 +267,12 @@ impl Account {
         let connection = of(&mut self.connection, sender);
         let waited = connection.spend(len, at, at_once);
         let exceeds = connection.exceeds();
+        if waited.is_some() {
+            *of(&mut self.latest, sender) = waited;
+        }
+        let latest = *of(&mut self.latest, sender);
         let stream = self.stream(id, sender);
+        let before = stream.spent.map(|(at, _)| at);
         let both =
             [(waited, exceeds, None), (stream.spend(len, at, at_once), stream.exceeds(), Some(id))];
         // One wait is told, of the window that was opened last.
@@ -266,6 +284,16 @@ impl Account {
             let detail = format!("{} for the window of {whose}: {left} of {len} bytes", human(ns));
             let proof = vec![w.since.packet, w.until.packet, at.packet];
             findings.push(Finding::new(spec).with(detail).proved_by(proof));
+            let w = *w;
+            let by_connection = stream.is_none();
+            self.add_wait(id, sender, w, by_connection);
+        } else if let Some(w) = latest
+            && let Some(before) = before.filter(|b| b.packet < w.until.packet)
+            && at.time.since(w.until.time) <= at_once
+        {
+            // Another stream's data came first when the connection's window was opened.
+            let since = w.since.max(before);
+            self.add_wait(id, sender, Wait { since, ..w }, true);
         }
         for (_, exceeds, stream) in both {
             if let Some(by) = exceeds {
@@ -273,6 +301,49 @@ impl Account {
                 self.doubt(&findings::WINDOW_EXCEEDED, detail, at);
             }
         }
+    }
+
+    fn add_wait(&mut self, id: u32, sender: Side, w: Wait, by_connection: bool) {
+        let ns = w.until.time.since(w.since.time);
+        let stall = of(self.waits.entry(id).or_default(), sender).get_or_insert_default();
+        stall.ns = stall.ns.saturating_add(ns);
+        stall.times = stall.times.saturating_add(1);
+        if stall.longest.is_none_or(|[a, b]| ns > b.time.since(a.time)) {
+            stall.longest = Some([w.since, w.until]);
+            stall.by_connection = by_connection;
+        }
+    }
+
+    /// How data of `sender` on a stream waited, and whether it waits now; unless its
+    /// direction has ended.
+    pub(super) fn stall(
+        &self,
+        id: u32,
+        sender: Side,
+        ended: bool,
+        now: CaptureTime,
+    ) -> Option<Stall> {
+        let i = sender.index();
+        let waited = self.waits.get(&id).and_then(|w| *w.get(i)?);
+        if ended {
+            return waited;
+        }
+        // Who gives up a stream that it does not read may let go of its bytes just before.
+        let too_late = |c: &Credit, left: i64| {
+            left <= 0 && c.opened.is_some_and(|at| now.since(at.time) <= AT_ONCE_NS)
+        };
+        let shut = |c: &Credit| match c.spent {
+            Some((since, left)) => (c.left <= 0 || too_late(c, left)).then_some(since),
+            None => (c.left <= 0).then(Moment::default),
+        };
+        let of_stream = match self.streams.get(&id) {
+            Some(both) => both.get(i).and_then(shut),
+            None => (self.initial.get(i) == Some(&0)).then(Moment::default),
+        };
+        let of_connection = self.connection.get(i).and_then(shut);
+        let Some(since) = of_stream.or(of_connection) else { return waited };
+        let by_connection = of_stream.is_none();
+        Some(Stall { shut: Some(since), by_connection, ..waited.unwrap_or_default() })
     }
 
     /// WINDOW_UPDATE of `by` (§6.9).
@@ -401,7 +472,8 @@ impl Account {
         let waiting: usize = self.unacked.iter().map(VecDeque::capacity).sum::<usize>()
             * size_of::<Sent>()
             + self.pings.iter().map(VecDeque::capacity).sum::<usize>() * 40;
-        self.streams.capacity() * (size_of::<(u32, [Credit; 2])>() + 1)
+        self.waits.capacity() * (size_of::<(u32, [Option<Stall>; 2])>() + 1)
+            + self.streams.capacity() * (size_of::<(u32, [Credit; 2])>() + 1)
             + self.doubts.capacity() * size_of::<(Finding, Moment)>()
             + waiting
     }

@@ -9,6 +9,7 @@ mod life;
 mod lost;
 mod rules;
 mod shape;
+mod stalls;
 mod tunnels;
 
 use base64::Engine as _;
@@ -150,6 +151,12 @@ fn find(findings: &mut Vec<Finding>, spec: &'static FindingSpec, detail: String)
     findings.push(if detail.is_empty() { f } else { f.with(detail) });
 }
 
+fn answered(side: Side, answer: Option<Answer>, out: &mut dyn Out) {
+    if let Some(a) = answer {
+        out.acknowledged(side, a.after);
+    }
+}
+
 impl Connection {
     /// Whether it was joined in the middle.
     pub(super) const fn is_joined(&self) -> bool {
@@ -287,6 +294,7 @@ impl Connection {
                     }
                     let answer = self.account.settings_ack(side, at);
                     let answer = answer.filter(|_| !self.is_unsure());
+                    answered(side, answer, out);
                     return Effect { answer, ..Effect::default() };
                 }
                 if head.stream == 0 {
@@ -304,6 +312,7 @@ impl Connection {
             Content::Ping(data) if head.has(ACK) => {
                 // What it answers may be missing.
                 let answer = self.account.ping_ack(side, data, at);
+                answered(side, answer, out);
                 Effect { answer, ..Effect::default() }
             }
             Content::Ping(data) => {

@@ -177,6 +177,12 @@ impl Connection {
             Side::Client => {
                 if head.headers.get(":method") == Some(b"CONNECT") {
                     let name = head.headers.get(":protocol");
+                    // The request stood behind missing bytes, and the answer has been told:
+                    // the exchange goes to whom it is by both.
+                    let half = self.streams.get(id).map(|s| s.half(Side::Server).head);
+                    if name.is_some() && half == Some(true) {
+                        return;
+                    }
                     if name.is_some() && self.tunnels.1.is_none() {
                         self.tunnels.1 = Shape::of(head.headers);
                     }
@@ -251,7 +257,14 @@ impl Connection {
         let abort = out.abort();
         let refused = if cut { self.refused(id) } else { None };
         out.set_abort(refused.unwrap_or(abort));
+        let stalls = self.stalls(id, out.now().time);
+        if stalls != [None; 2] {
+            out.set_stalls(stalls);
+        }
         self.tell_each(id, input, out);
+        if stalls != [None; 2] {
+            out.set_stalls([None; 2]);
+        }
         out.set_abort(abort);
     }
 

@@ -7,18 +7,18 @@ use crate::proto::Machine;
 /// `:method: POST`, `:path: /`, `:scheme: http`.
 const REQUEST: &[u8] = &[0x83, 0x84, 0x86];
 /// One millisecond is a thousand packets of the recorder.
-const MS: usize = 1000;
+pub(super) const MS: usize = 1000;
 
 /// A connection whose frames come in an order of their own.
-struct World {
-    r: Recorder,
-    m: Http2,
+pub(super) struct World {
+    pub(super) r: Recorder,
+    pub(super) m: Http2,
 }
 
 impl World {
     /// Both ends have said hello; the client's settings are `settings`, and those are
     /// acknowledged unless they are the usual ones.
-    fn new(settings: &[u8]) -> Self {
+    pub(super) fn new(settings: &[u8]) -> Self {
         let mut w = Self { r: Recorder::new(), m: Http2::default() };
         w.send(Side::Client, &[PREFACE.to_vec(), frame(4, 0, 0, settings)].concat());
         w.send(Side::Server, &frame(4, 0, 0, &[]));
@@ -28,20 +28,20 @@ impl World {
         w
     }
 
-    fn send(&mut self, side: Side, bytes: &[u8]) -> &mut Self {
+    pub(super) fn send(&mut self, side: Side, bytes: &[u8]) -> &mut Self {
         self.r.bytes(&mut self.m, side, bytes, usize::MAX);
         self
     }
 
     /// So much time goes by.
-    fn wait(&mut self, ticks: usize) -> &mut Self {
+    pub(super) fn wait(&mut self, ticks: usize) -> &mut Self {
         for _ in 0..ticks {
             self.r.input(&mut Nobody, Input::Reset { side: Side::Client, code: 0 });
         }
         self
     }
 
-    fn end(&mut self) -> Vec<&'static str> {
+    pub(super) fn end(&mut self) -> Vec<&'static str> {
         for side in Side::BOTH {
             self.r.end(&mut self.m, side, EndCause::CaptureEnded);
         }
@@ -72,11 +72,11 @@ impl Machine for Nobody {
     }
 }
 
-fn open(stream: u32) -> Vec<u8> {
+pub(super) fn open(stream: u32) -> Vec<u8> {
     frame(1, 4, stream, REQUEST)
 }
 
-fn window(stream: u32, by: u32) -> Vec<u8> {
+pub(super) fn window(stream: u32, by: u32) -> Vec<u8> {
     frame(8, 0, stream, &by.to_be_bytes())
 }
 

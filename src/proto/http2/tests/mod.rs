@@ -17,6 +17,7 @@ mod frames;
 mod gaps;
 mod joined;
 mod peer;
+mod stalls;
 
 /// A frame.
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
