@@ -10,8 +10,9 @@ impl Node {
     /// `len` bytes of a direction are missing.
     pub(in crate::engine) fn gap(&mut self, side: Side, len: u64, shared: &mut Shared) {
         let side = self.probe_now(side, true, shared);
-        // Behind the hole comes the request of an answer that is kept.
-        self.glimpse(side, !self.is_answer(shared), shared);
+        // Behind the hole comes the request of an answer that is kept, or what its body says.
+        let more = side == Side::Client && self.has_answer() || self.is_answer(shared);
+        self.glimpse(side, !more, shared);
         let i = side.index();
         self.pump(side, true, shared);
         OpaqueRun::flush(&mut self.opaque, shared);
