@@ -75,9 +75,13 @@ impl Node {
 
     /// Whether an answer is kept whose request stands behind missing bytes.
     pub(super) fn is_answer(&self, shared: &Shared) -> bool {
+        self.has_answer() && shared.path.waits[Side::Client.index()]
+    }
+
+    /// Whether an answer is kept, and no request before it.
+    pub(super) fn has_answer(&self) -> bool {
         let State::Unclaimed(kept) = &self.state else { return false };
-        let answered = kept.first().is_some_and(|k| k.side() == Side::Server);
-        answered && shared.path.waits[Side::Client.index()]
+        kept.first().is_some_and(|k| k.side() == Side::Server)
     }
 
     /// Trailers come before anybody claimed the exchange: with them all is there.
@@ -96,35 +100,35 @@ impl Node {
     /// is decided now, if there is anything to decide by.
     pub(super) fn glimpse(&mut self, side: Side, last: bool, shared: &mut Shared) {
         let State::Unclaimed(kept) = &self.state else { return };
-        let mut data = self.lanes[side.index()].held.as_slice();
-        if data.is_empty() {
-            data = self.lanes[side.peer().index()].held.as_slice();
-        }
-        if data.is_empty() && kept.is_empty() {
+        let both = [side, side.peer()].map(|s| self.lanes[s.index()].held.as_slice());
+        if kept.is_empty() && both.iter().all(|d| d.is_empty()) {
             return;
         }
         let answer = kept.first().is_some_and(|k| k.side() == Side::Server);
+        // The client's bytes come behind its request: where they are, that is lost.
         if answer
             && !last
             && shared.path.waits[Side::Client.index()]
-            && data.len() < MAX_PROBE_BYTES
+            && self.lanes[Side::Client.index()].held.is_empty()
+            && self.lanes[Side::Server.index()].held.len() < MAX_PROBE_BYTES
         {
             return;
         }
-        if !data.is_empty() {
-            let mut undecided = false;
-            let begun = !kept.is_empty();
-            for p in shared.registry {
-                let ask = |f: fn(&Glimpse<'_>) -> Verdict| f(&Glimpse::Body { data, last, begun });
-                match p.glimpse.map_or(Verdict::No, ask) {
-                    Verdict::Yes { .. } => return self.claimed(p, shared),
-                    Verdict::More => undecided = true,
-                    Verdict::No => {}
-                }
-            }
-            if undecided && !last {
-                return;
-            }
+        let begun = !kept.is_empty();
+        let mut undecided = false;
+        let known = both.into_iter().filter(|d| !d.is_empty()).find_map(|data| {
+            let ask = |p: &&&Protocol| {
+                let verdict = p.glimpse.map(|f| f(&Glimpse::Body { data, last, begun }));
+                undecided |= verdict == Some(Verdict::More);
+                matches!(verdict, Some(Verdict::Yes { .. }))
+            };
+            shared.registry.iter().find(ask)
+        });
+        if let Some(p) = known {
+            return self.claimed(p, shared);
+        }
+        if undecided && !last {
+            return;
         }
         let head = kept.first();
         let claims =

@@ -10,8 +10,9 @@ impl Node {
     /// `len` bytes of a direction are missing.
     pub(in crate::engine) fn gap(&mut self, side: Side, len: u64, shared: &mut Shared) {
         let side = self.probe_now(side, true, shared);
-        // Behind the hole comes the request of an answer that is kept.
-        self.glimpse(side, !self.is_answer(shared), shared);
+        // Behind the hole comes the request of an answer that is kept, or what its body says.
+        let more = side == Side::Client && self.has_answer() || self.is_answer(shared);
+        self.glimpse(side, !more, shared);
         let i = side.index();
         self.pump(side, true, shared);
         OpaqueRun::flush(&mut self.opaque, shared);
@@ -38,9 +39,9 @@ impl Node {
         lane.end = Some(cause);
         let both = self.lanes.iter().all(|l| l.end.is_some());
         let side = self.probe_now(side, both || cause != EndCause::Finished, shared);
-        // An answer without a body may come before its request, too.
-        let whole = cause == EndCause::Finished && !both;
-        self.glimpse(side, !(whole && self.is_answer(shared)), shared);
+        // An answer may be over before its request comes, and its connection as well.
+        let more = !both && matches!(cause, EndCause::Finished | EndCause::Cut);
+        self.glimpse(side, !(more && self.is_answer(shared)), shared);
         // An end that came while nobody knew the stream was not told.
         if self.lanes[side.peer().index()].waits.is_none() {
             self.finish_end(side.peer(), shared);

@@ -162,6 +162,8 @@ pub(super) struct Session {
     first_end: Option<(Side, Ending, Moment)>,
     /// What of the layers below ended so, and the code of RST_STREAM.
     below: (Abort, u32),
+    /// Who ended first aborted the stream behind that, with this code.
+    then: Option<(u32, Moment)>,
     trips: RoundTrips,
     silence: Silence,
     /// Compressed messages of which the missing handshake would say how: how many, and the ends
@@ -374,6 +376,13 @@ impl Session {
                 let by = side;
                 self.closing = Some(Closing { by, code, stated, reason, at, reply, reply_reason });
             }
+            // The frame that was first may be told of later, from behind missing bytes.
+            Some(c) if c.by != side && c.reply.is_none() && at.time < c.at.time => {
+                let reply_reason = std::mem::replace(&mut c.reason, reason());
+                let reply = Some(std::mem::replace(&mut c.code, code));
+                (c.by, c.at, c.stated) = (side, at, stated);
+                (c.reply, c.reply_reason) = (reply, reply_reason);
+            }
             Some(c) if c.by != side && c.reply.is_none() => {
                 (c.reply, c.reply_reason) = (Some(code), reason());
             }
@@ -399,8 +408,12 @@ impl Session {
 
     /// One end aborted the stream, or what is below it.
     pub(super) fn reset(&mut self, side: Side, code: u32, below: Abort, at: Moment) {
-        if self.first_end.is_none() {
-            self.below = (below, code);
+        match self.first_end {
+            None => self.below = (below, code),
+            Some((by, Ending::Finished, _)) if by == side && below == Abort::Stream => {
+                self.then = Some((code, at));
+            }
+            Some(_) => {}
         }
         self.ending(side, Ending::Reset, at);
         // Behind its own end there is but the other direction to abort.
@@ -468,15 +481,20 @@ impl Session {
         let (below, code) = self.below;
         match (how, below) {
             _ if self.version < 20 => if how == Ending::Reset { "RST" } else { "FIN" }.to_owned(),
-            (Ending::Reset, Abort::Stream) => match error_name(code) {
-                Some(name) => format!("RST_STREAM ({name})"),
-                None => format!("RST_STREAM (error {code})"),
-            },
+            (Ending::Reset, Abort::Stream) => rst_stream(code),
             (_, Abort::Goaway { .. }) => "GOAWAY".to_owned(),
             (Ending::Reset, Abort::Connection) => "RST of the connection".to_owned(),
             (_, Abort::Connection) => "FIN of the connection".to_owned(),
-            (_, Abort::Stream) => "END_STREAM".to_owned(),
+            (_, Abort::Stream) => match self.then {
+                Some((code, _)) => format!("END_STREAM, then {},", rst_stream(code)),
+                None => "END_STREAM".to_owned(),
+            },
         }
+    }
+
+    /// Where who ended the stream aborted it as well.
+    pub(super) fn aborted_then(&self) -> Option<Moment> {
+        self.then.filter(|_| self.version >= 20).map(|(_, at)| at)
     }
 
     /// How it ended (RFC 6455 §7.1), and whether that was seen.
@@ -737,6 +755,14 @@ impl Sent {
     fn break_rule(&mut self, fault: Option<&'static FindingSpec>, at: Moment) {
         self.failed |= fault.is_some();
         self.blame(fault, at);
+    }
+}
+
+/// `RST_STREAM (CANCEL)`
+fn rst_stream(code: u32) -> String {
+    match error_name(code) {
+        Some(name) => format!("RST_STREAM ({name})"),
+        None => format!("RST_STREAM (error {code})"),
     }
 }
 

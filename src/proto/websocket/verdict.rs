@@ -149,6 +149,7 @@ fn aborted(s: &Session, by: Side, how: Ending, at: Moment) -> Verdict {
     let word = s.word(how);
     let mut v = Verdict::default();
     v.prove(&[at.packet]);
+    v.prove(&s.aborted_then().map(|m| m.packet).into_iter().collect::<Vec<_>>());
     if s.sent(by).lost {
         // A close frame may have been among what was not captured.
         v.cause = "not captured";

@@ -253,6 +253,8 @@ fn the_end_of_the_connection_is_none_of_its_stream() {
         (Abort::Goaway { last: 0, error: 2 }, &[Reset(S)], "GOAWAY"),
         (Abort::Connection, &fin, "FIN of the connection"),
         (Abort::Goaway { last: 0, error: 0 }, &fin, "GOAWAY"),
+        // As Node.js does it.
+        (Abort::Stream, &[fin[0].clone(), Reset(S)], "END_STREAM, then RST_STREAM (NO_ERROR),"),
     ] {
         let (text, codes) = verdict(abort, acts);
         assert_eq!(text, format!("1006: {word} by the server without a close frame"));
