@@ -130,6 +130,8 @@ pub struct Path {
     pub waits: [bool; 2],
     /// No beginning was captured (a SYN): the first bytes may stand anywhere.
     pub joined: bool,
+    /// By side: runs of bytes of it that are missing so far.
+    pub gaps: [u32; 2],
     /// By side: how soon it acknowledged what its peer sent to be acknowledged.
     pub acks: [Acks; 2],
 }
@@ -169,6 +171,12 @@ pub struct Stall {
 }
 
 impl Path {
+    /// Whether bytes of a side may be missing that machines have not been told of.
+    #[must_use]
+    pub fn lacks(&self, side: Side) -> bool {
+        self.waits.get(side.index()) == Some(&true)
+    }
+
     /// What is said of a connection beside a verdict: empty where nothing is known.
     #[must_use]
     pub fn beside(self) -> String {
@@ -426,6 +434,15 @@ pub trait Out {
 
     /// Says so of the aborts that children are told of from now on.
     fn set_abort(&mut self, _abort: Abort) {}
+
+    /// When the abort came that is being told of: before the packet that is being worked on
+    /// where it had to wait for what the peer had sent by then.
+    fn aborted_at(&self) -> Moment {
+        self.now()
+    }
+
+    /// Says so of the aborts that children are told of from now on; `None` for now.
+    fn set_aborted_at(&mut self, _at: Option<Moment>) {}
 
     /// How well the connection fares.
     fn path(&self) -> Path {

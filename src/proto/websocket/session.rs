@@ -498,7 +498,8 @@ impl Session {
         d.inferred = handshake.is_unseen();
         self.findings(&verdict, end, &mut d.findings);
         // The stream of HTTP/2 that carries it (RFC 8441) has no FIN of its own.
-        if self.version >= 20 && how == "fin without close" {
+        let holed = out.path().gaps != [0; 2];
+        if self.version >= 20 && how == "fin without close" && !holed {
             let by = self.first_end.map_or("", |(side, ..)| side.name());
             d.findings.push(Finding::new(&STREAM_WITHOUT_CLOSE).with(by));
         }
