@@ -341,6 +341,15 @@ pub trait Out {
     /// Says so of the aborts that children are told of from now on.
     fn set_abort(&mut self, _abort: Abort) {}
 
+    /// When the abort came that is being told of: before the packet that is being worked on
+    /// where it had to wait for what the peer had sent by then.
+    fn aborted_at(&self) -> Moment {
+        self.now()
+    }
+
+    /// Says so of the aborts that children are told of from now on; `None` for now.
+    fn set_aborted_at(&mut self, _at: Option<Moment>) {}
+
     /// How well the connection fares.
     fn path(&self) -> Path {
         Path::default()

@@ -15,6 +15,8 @@ pub struct Path {
     pub waits: [bool; 2],
     /// No beginning was captured (a SYN): the first bytes may stand anywhere.
     pub joined: bool,
+    /// By side: runs of bytes of it that are missing so far.
+    pub gaps: [u32; 2],
     /// By side: how soon it acknowledged what its peer sent to be acknowledged.
     pub acks: [Acks; 2],
 }
@@ -54,6 +56,12 @@ pub struct Stall {
 }
 
 impl Path {
+    /// Whether bytes of a side may be missing that machines have not been told of.
+    #[must_use]
+    pub fn lacks(&self, side: Side) -> bool {
+        self.waits.get(side.index()) == Some(&true)
+    }
+
     /// What is said of a connection beside a verdict: empty where nothing is known.
     #[must_use]
     pub fn beside(self) -> String {

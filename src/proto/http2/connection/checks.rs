@@ -2,7 +2,7 @@
 
 use super::{Connection, find};
 use crate::base::{Moment, Side};
-use crate::finding::Finding;
+use crate::finding::{Finding, FindingSpec};
 use crate::proto::Out;
 use crate::proto::http2::codes::frame;
 use crate::proto::http2::findings;
@@ -24,7 +24,7 @@ impl Connection {
         let max = self.end_of(side.peer()).max_frame;
         if head.length > max {
             let detail = format!("{} bytes where {max} are allowed", head.length);
-            find(findings, &findings::FRAME_TOO_LARGE, detail);
+            self.unless_allowed(side.peer(), &findings::FRAME_TOO_LARGE, detail, now, findings);
         }
         self.account.count(side, head, now, findings);
         let joined = self.joined;
@@ -65,6 +65,23 @@ impl Connection {
                 self.check_open(side, head, now, findings);
             }
             _ => {}
+        }
+    }
+
+    /// What `by` has not allowed by its settings: certain where these have been seen. Else they
+    /// are late or missing, and it is decided at the end.
+    pub(super) fn unless_allowed(
+        &mut self,
+        by: Side,
+        spec: &'static FindingSpec,
+        detail: String,
+        at: Moment,
+        findings: &mut Vec<Finding>,
+    ) {
+        if self.end_of(by).seen {
+            find(findings, spec, detail);
+        } else if !self.is_unsure() {
+            self.account.doubt(spec, detail, at);
         }
     }
 

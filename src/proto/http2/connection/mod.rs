@@ -389,6 +389,8 @@ impl Connection {
             let bad = match id {
                 settings::HEADER_TABLE_SIZE => {
                     self.end_of(side.peer()).hpack.allow(value);
+                    // Captures may have what an end answers to after its answer.
+                    self.account.allowed(&findings::HPACK_SIZE_UPDATE);
                     false
                 }
                 settings::ENABLE_PUSH => {
@@ -452,7 +454,7 @@ impl Connection {
             self.end_stream(side, head.stream, out);
         }
         if let Some(code) = effect.reset {
-            self.reset_stream(side, head.stream, code, out);
+            self.reset_stream(side, head.stream, code, ready, out);
         }
         if let Some((last, error)) = effect.goaway {
             self.goaway(side, last, error, out);

@@ -147,7 +147,8 @@ impl Connection {
                 return;
             }
             if !self.end_of(Side::Server).connect {
-                find(findings, &findings::CONNECT_NOT_ENABLED, protocol.into_owned());
+                let (spec, text) = (&findings::CONNECT_NOT_ENABLED, protocol.into_owned());
+                self.unless_allowed(Side::Server, spec, text, s.start, findings);
             }
             for name in [":scheme", ":path", ":authority"].into_iter().filter(|n| !has(n)) {
                 find(findings, &findings::BAD_CONNECT, format!("{name} is missing"));
@@ -257,7 +258,7 @@ impl Connection {
         let abort = out.abort();
         let refused = if cut { self.refused(id) } else { None };
         out.set_abort(refused.unwrap_or(abort));
-        let stalls = self.stalls(id, out.now().time);
+        let stalls = self.stalls(id, out.aborted_at().time);
         if stalls != [None; 2] {
             out.set_stalls(stalls);
         }
