@@ -47,7 +47,7 @@ pub(super) struct Section {
     promised: Option<u32>,
     pub(super) stream: u32,
     end_stream: bool,
-    start: Moment,
+    pub(super) start: Moment,
     wire_len: u64,
 }
 

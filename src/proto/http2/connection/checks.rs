@@ -110,11 +110,15 @@ impl Connection {
     /// Whether they had been opened: no more frames come.
     pub(super) fn judge_early(&mut self, out: &mut dyn Out) {
         let early = std::mem::take(&mut self.early);
+        let unallowed = std::mem::take(&mut self.unallowed);
         if self.is_unsure() || self.ends.iter().any(|e| !e.seen) {
             return;
         }
         for (id, at) in early {
             out.finding_at(Finding::new(&findings::STREAM_IDLE).with(format!("stream {id}")), at);
+        }
+        for (protocol, at) in unallowed {
+            out.finding_at(Finding::new(&findings::CONNECT_NOT_ENABLED).with(protocol), at);
         }
         for (finding, at) in self.account.settle(out.now()) {
             out.finding_at(finding, at);

@@ -137,6 +137,8 @@ pub(super) struct Connection {
     /// Frames on streams that their end had not opened, and may have: a capture lacks
     /// bytes, or has the two directions the wrong way round. Decided at the end.
     early: Vec<(u32, Moment)>,
+    /// Protocols that CONNECT asked for before anything of the server was seen.
+    unallowed: Vec<(Box<str>, Moment)>,
     /// Aborts of streams, by whom and when, while the peer's bytes before them wait behind
     /// others that were not captured.
     late: Vec<(u32, Side, PacketId)>,
@@ -503,6 +505,7 @@ impl Connection {
             .sum();
         ends + self.account.memory()
             + self.early.capacity() * size_of::<(u32, Moment)>()
+            + self.unallowed.capacity() * size_of::<(Box<str>, Moment)>()
             + self.late.capacity() * size_of::<(u32, Side, PacketId)>()
             + self.streams.memory()
             + self.tunnels.memory()

@@ -20,6 +20,9 @@ use crate::proto::{Carries, Child, EndCause, Head, Headers, Input, Out};
 /// Set in the key of a stream's tunnel: stream identifiers have 31 bits.
 const TUNNEL: u64 = 1 << 32;
 
+/// Requests that are remembered where nothing of the server was seen before them.
+const MAX_UNALLOWED: usize = 16;
+
 /// The request, until it is answered.
 #[derive(Clone, Debug)]
 struct Asked {
@@ -146,8 +149,17 @@ impl Connection {
                 find(findings, &findings::PROTOCOL_WITHOUT_CONNECT, protocol.into_owned());
                 return;
             }
-            if !self.end_of(Side::Server).connect {
-                find(findings, &findings::CONNECT_NOT_ENABLED, protocol.into_owned());
+            let server = self.end_of(Side::Server);
+            match (server.connect, server.seen) {
+                (true, _) => {}
+                (false, true) => {
+                    find(findings, &findings::CONNECT_NOT_ENABLED, protocol.into_owned());
+                }
+                // Its settings may stand behind missing bytes: decided at the end.
+                (false, false) if self.unallowed.len() < MAX_UNALLOWED => {
+                    self.unallowed.push((protocol.as_ref().into(), s.start));
+                }
+                (false, false) => {}
             }
             for name in [":scheme", ":path", ":authority"].into_iter().filter(|n| !has(n)) {
                 find(findings, &findings::BAD_CONNECT, format!("{name} is missing"));
