@@ -297,6 +297,11 @@ impl Session {
         self.sent_mut(side.peer()).waiting.forget();
     }
 
+    /// Whether bytes of this end are missing.
+    pub(super) const fn has_holes(&self, side: Side) -> bool {
+        self.sent(side).holed
+    }
+
     /// Whether this end may send no more (RFC 6455 §5.5.1).
     pub(super) fn has_closed(&self, side: Side) -> bool {
         self.sent(side).close.is_some()
@@ -442,7 +447,7 @@ impl Session {
         self.sent.iter().any(|s| s.ended.is_some_and(|(e, _)| e == how))
     }
 
-    pub(super) fn sent(&self, side: Side) -> &Sent {
+    pub(super) const fn sent(&self, side: Side) -> &Sent {
         let [client, server] = &self.sent;
         match side {
             Side::Client => client,

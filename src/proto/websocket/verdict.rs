@@ -150,10 +150,11 @@ fn aborted(s: &Session, by: Side, how: Ending, at: Moment) -> Verdict {
     let mut v = Verdict::default();
     v.prove(&[at.packet]);
     v.prove(&s.aborted_then().map(|m| m.packet).into_iter().collect::<Vec<_>>());
-    if s.sent(by).lost {
+    if let Some(who) = [by, peer].into_iter().find(|side| s.sent(*side).lost) {
         // A close frame may have been among what was not captured.
         v.cause = "not captured";
-        v.text = format!("{word} by the {by}; what it sent before was not captured");
+        let it = if who == by { "it".to_owned() } else { format!("the {who}") };
+        v.text = format!("{word} by the {by}; what {it} sent before was not captured");
         return v;
     }
     v.cause = if how == Ending::Reset { "reset" } else { "fin" };

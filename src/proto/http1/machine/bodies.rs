@@ -11,6 +11,9 @@ use crate::proto::http1::probe::{Looks, look};
 use crate::proto::http1::{findings as g, wire};
 use crate::proto::{Chunk, EndCause, Head, Input, Out, Want};
 
+/// How a response begins.
+const RESPONSE: &[u8] = b"HTTP/1.";
+
 impl Http1 {
     pub(super) fn begin_body(&mut self, side: Side, framing: Framing, out: &mut dyn Out) {
         let half = self.half(side);
@@ -52,6 +55,34 @@ impl Http1 {
                 o.expects = false;
                 None
             }
+        }
+    }
+
+    /// A response whose request was not captured may be one to HEAD: it states the body that
+    /// it does not have (RFC 9110 §9.3.2), and the next response stands in its place.
+    pub(super) fn headless(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Option<Step> {
+        let [_, server] = &self.halves;
+        if c.side != Side::Server || server.passed > 0 {
+            return None;
+        }
+        let key = server.key;
+        if !self.exchange(key)?.orphan {
+            return None;
+        }
+        let front = c.data.get(..RESPONSE.len()).unwrap_or(c.data);
+        if !RESPONSE.starts_with(front) {
+            return None;
+        }
+        let whole = front == RESPONSE;
+        match look(c.data) {
+            Looks::Response(true) => {
+                self.finish(Side::Server, out);
+                Some(Step::Go(0))
+            }
+            looks if !c.last && (!whole || looks == Looks::Response(false)) => {
+                (c.data.len() < MAX_CHUNK_LINE_BYTES).then_some(Step::Stop(0, Want::More(1)))
+            }
+            _ => None,
         }
     }
 

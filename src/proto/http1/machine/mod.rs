@@ -272,7 +272,7 @@ impl Http1 {
             return Step::Stop(0, Want::More(1));
         }
         if matches!(state, State::Body(_) | State::ChunkLine)
-            && let Some(step) = self.withheld(c, out)
+            && let Some(step) = self.withheld(c, out).or_else(|| self.headless(c, out))
         {
             return step;
         }

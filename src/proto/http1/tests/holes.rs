@@ -101,6 +101,27 @@ fn behind_a_lost_request_each_answer_keeps_its_own() {
 }
 
 #[test]
+fn behind_a_lost_head_request_no_body_is_taken_from_what_follows() {
+    let length: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 68\r\n\r\n";
+    let chunked: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for answer in [length, chunked] {
+        let r = talk(&[
+            Says(Client, GET),
+            Says(Server, OK),
+            Says(Server, answer),
+            Lost(Client, 76),
+            Says(Client, GET),
+            Says(Server, OK),
+        ]);
+        let told = lines(&r);
+        assert!(told.windows(2).any(|w| w == ["< 200", "< end"]), "{told:?}");
+        let found = told.windows(FOUND.len()).filter(|w| *w == FOUND).count();
+        assert_eq!(found, 2, "{told:?}");
+        assert_eq!(r.codes(), ["http1.gap", "http1.response-without-request"]);
+    }
+}
+
+#[test]
 fn behind_a_head_that_is_cut_the_next_is_looked_for() {
     let len = OK.len() as u64;
     for cut in [10, 20, 40] {

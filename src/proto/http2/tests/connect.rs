@@ -192,6 +192,17 @@ fn each_fault_of_connect_is_found() {
     t.push((Client, headers(1, 0, &ASK)));
     assert_eq!(only(&t), ["http2.connect-not-enabled"]);
 
+    // Before the server has said anything: whether that was captured is known at the end.
+    let greeting = greet(true);
+    let first = greeting.iter().position(|(side, _)| *side == Server).unwrap();
+    let mut t: Vec<_> = greeting.iter().filter(|(side, _)| *side == Client).cloned().collect();
+    t.push((Client, headers(1, 0, &ASK)));
+    assert_eq!(only(&t), [""; 0]);
+    t.push(greeting[first].clone());
+    assert_eq!(only(&t), ["http2.connect-not-enabled"]);
+    let mut t = greet(false);
+    t.push((Client, headers(1, 0, &ASK)));
+
     // Allowed too late.
     t.push((Server, settings(8, 1)));
     assert_eq!(only(&t), ["http2.connect-not-enabled"]);

@@ -164,12 +164,21 @@ impl Machine for WebSocket {
                             self.handshake.extensions
                         {
                             for side in Side::BOTH {
-                                let mut inflater =
-                                    Inflater::new(d.takeover(side)).limited(d.window_bits(side));
+                                let holes = self.session.has_holes(side);
+                                let half = self.half(side).0;
+                                let mut inflater = half.inflater.take().unwrap_or_else(|| {
+                                    let mut fresh = Inflater::new(d.takeover(side));
+                                    if holes {
+                                        fresh.lose();
+                                    }
+                                    fresh
+                                });
+                                // Where the answer is late it has what came before.
+                                inflater = inflater.limited(d.window_bits(side));
                                 if out.reopens() {
                                     inflater.keep();
                                 }
-                                self.half(side).0.inflater = Some(inflater);
+                                half.inflater = Some(inflater);
                             }
                             out.mark();
                         }
