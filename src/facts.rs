@@ -50,6 +50,8 @@ pub struct HttpFacts {
     pub head_bytes: [u64; 2],
     /// Bytes of bodies as sent.
     pub body_bytes: [u64; 2],
+    /// Bytes of the response's body were not captured.
+    pub holed: bool,
     /// The response's media type, without parameters.
     pub media_type: Box<str>,
     /// A hash of the response's body as sent: two that differ are different answers.
@@ -201,6 +203,8 @@ pub struct CallFacts {
     pub messages: [u64; 2],
     /// Bytes of messages as sent.
     pub bytes: [u64; 2],
+    /// Bytes of header sections and trailers as sent, in both directions.
+    pub head_bytes: u64,
     /// Nanoseconds from the first byte to the end of the server's first message.
     pub first_response_ns: Option<u64>,
 }

@@ -230,7 +230,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let none = [false; 2];
     let report = learnt.report(&|path| calls.streams.get(path).copied().unwrap_or(none));
     for c in &report.complaints {
-        eprintln!("framescope: {}", crate::view::clean::clean(c));
+        say!("framescope: {}", crate::view::clean::clean(c));
     }
     let own: Vec<_> = report.files.iter().filter(|f| !f.well_known).collect();
     if let Some(path) = &args.descriptors {
@@ -252,7 +252,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         let source = match &f.text {
             Ok(t) => t,
             Err(why) => {
-                eprintln!("framescope: {}", crate::view::clean::clean(why));
+                say!("framescope: {}", crate::view::clean::clean(why));
                 continue;
             }
         };
@@ -282,7 +282,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     pass::write(text.as_bytes())?;
     ended.failure()?;
     if own.is_empty() {
-        eprintln!("framescope: no schema: no server told one, and no message of a call was seen");
+        say!("framescope: no schema: no server told one, and no message of a call was seen");
         return Ok(ExitCode::from(1));
     }
     Ok(ExitCode::SUCCESS)

@@ -3,6 +3,17 @@
 //! 0: done; 1: findings (`check` alone); 2: the command line or the input is at
 //! fault. Ctrl-C ends with what there is and 0; a closed pipe ends quietly.
 
+/// Says a line on standard error, where anybody is there to be told: `eprintln!` would
+/// panic where the reader of a pipe has gone.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("{}\n", format_args!($($text)*)),
+        );
+    }};
+}
+
 mod args;
 mod astray;
 mod check;
@@ -101,18 +112,18 @@ pub fn main(browser: Option<Browser>) -> ExitCode {
         Ok(code) => code,
         Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Err(Failure::Input(text)) => {
-            eprintln!("framescope: {}", crate::view::clean::clean(&text));
+            say!("framescope: {}", crate::view::clean::clean(&text));
             ExitCode::from(2)
         }
         Err(Failure::Argument(what, picture)) => {
-            eprintln!("framescope: {what}");
+            say!("framescope: {what}");
             for line in picture.lines() {
-                eprintln!("  {}", crate::view::clean::clean(line));
+                say!("  {}", crate::view::clean::clean(line));
             }
             ExitCode::from(2)
         }
         Err(Failure::Output(e)) => {
-            eprintln!("framescope: cannot write the output: {e}");
+            say!("framescope: cannot write the output: {e}");
             ExitCode::from(2)
         }
     }

@@ -166,7 +166,7 @@ fn nothing_passed(
 ) {
     let level = args.level();
     if captures.iter().any(|c| c == Path::new("-")) {
-        eprintln!(
+        say!(
             "framescope: no {} passes the filter (-Y); other levels (-l) were not asked",
             level.name()
         );
@@ -189,7 +189,7 @@ fn nothing_passed(
         }
     }
     engine.finish(&mut elsewhere);
-    eprintln!("framescope: {}", elsewhere.text());
+    say!("framescope: {}", elsewhere.text());
 }
 
 /// What was printed.

@@ -34,7 +34,7 @@ pub(super) fn decoders(
                 // A capture is read twice where schemas may be learnt from it.
                 static SAID: Once = Once::new();
                 SAID.call_once(|| {
-                    eprintln!(
+                    say!(
                         "framescope: `{}` is shown without names: --proto says where it is defined",
                         crate::view::clean::clean(name)
                     );

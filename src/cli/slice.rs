@@ -261,7 +261,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     ))?;
     if written.packets == 0 {
         let text = crate::view::clean::clean(&args.nothing(written.all)).into_owned();
-        eprintln!("framescope: {text}");
+        say!("framescope: {text}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -411,7 +411,7 @@ impl<'a> Target<'a> {
     fn say(&self, text: &str) -> Result<(), Failure> {
         let text = crate::view::clean::clean(text);
         match self {
-            Self::Stdout => eprintln!("framescope: {text}"),
+            Self::Stdout => say!("framescope: {text}"),
             Self::File(_) => pass::write(format!("{text}\n").as_bytes())?,
         }
         Ok(())

@@ -46,7 +46,7 @@ impl Told {
     /// Says that a capture is cut short.
     pub(super) fn say_cut(&self) {
         if let Some(text) = self.cut_text() {
-            eprintln!("framescope: {text}");
+            say!("framescope: {text}");
         }
     }
 
@@ -63,7 +63,7 @@ impl Told {
     /// Says which rules fitted nothing; only behind the end of all captures.
     pub(super) fn say_rules(&self) {
         for (text, ..) in self.rules.iter().filter(|(.., fitted)| !fitted) {
-            eprintln!("framescope: no conversation fits the rule -d '{}'", clean(text));
+            say!("framescope: no conversation fits the rule -d '{}'", clean(text));
         }
     }
 }

@@ -301,13 +301,15 @@ pub(super) fn shortened(mut name: String) -> String {
 pub(super) fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
     let number = |name: &str| tree.number(name);
     let pair = |a: &str, b: &str| [number(a).unwrap_or(0), number(b).unwrap_or(0)];
+    // Of what was not captured nothing is known: neither that it failed nor when it ended.
+    let told = |name: &str| draft.complete && text(tree, name) != Some("not captured");
     match draft.protocol {
         "grpc" => {
             let path = text(tree, "grpc.path").unwrap_or("(path not captured)");
             Outcome {
                 name: path.strip_prefix('/').unwrap_or(path).to_owned(),
-                error: draft.complete && number("grpc.status_code") != Some(0),
-                unfinished: !draft.complete,
+                error: told("grpc.verdict") && number("grpc.status_code") != Some(0),
+                unfinished: !told("grpc.ended"),
                 messages: pair("grpc.request_messages", "grpc.response_messages"),
                 bytes: pair("grpc.request_bytes", "grpc.response_bytes"),
             }
@@ -316,8 +318,8 @@ pub(super) fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
             let path = text(tree, "connect.path").unwrap_or("(path not captured)");
             Outcome {
                 name: path.strip_prefix('/').unwrap_or(path).to_owned(),
-                error: draft.complete && number("connect.status") != Some(0),
-                unfinished: !draft.complete,
+                error: told("connect.verdict") && number("connect.status") != Some(0),
+                unfinished: !told("connect.verdict"),
                 messages: pair("connect.request_messages", "connect.response_messages"),
                 bytes: pair("connect.request_bytes", "connect.response_bytes"),
             }
@@ -449,6 +451,33 @@ mod tests {
         assert_eq!(path_of(Some("/a/b?c=1#d")), "/a/b");
         assert_eq!(path_of(Some("/a#b?c")), "/a");
         assert_eq!(path_of(Some("*")), "*");
+    }
+
+    #[test]
+    fn what_was_not_captured_did_not_fail() {
+        use crate::base::Moment;
+        use crate::field::FieldSpec;
+        use crate::proto::grpc::fields as grpc;
+        let call = |fields: &[(&'static FieldSpec, &str)], status: Option<u64>| {
+            let now = Moment::default();
+            let draft = Draft::new(Level::Exchange, "grpc", "call", now, now);
+            let mut tree = Tree::default();
+            for (spec, text) in fields {
+                tree.add(spec, None, Value::Text((*text).into()));
+            }
+            if let Some(n) = status {
+                tree.add(&grpc::STATUS_CODE, None, Value::U64(n));
+            }
+            let o = outcome(&draft, &tree);
+            (o.error, o.unfinished)
+        };
+        let lost = "not captured";
+        assert_eq!(call(&[(&grpc::VERDICT, "ok")], Some(0)), (false, false));
+        assert_eq!(call(&[(&grpc::VERDICT, "status")], Some(14)), (true, false));
+        assert_eq!(call(&[(&grpc::VERDICT, "cancelled")], None), (true, false));
+        // The trailers came, and what their status is, earlier ones said.
+        assert_eq!(call(&[(&grpc::VERDICT, lost), (&grpc::ENDED, "status")], None), (false, false));
+        assert_eq!(call(&[(&grpc::VERDICT, lost), (&grpc::ENDED, lost)], None), (false, true));
     }
 
     #[test]

@@ -364,7 +364,10 @@ impl Transports {
         if let Some(ns) = f.first_response_ns {
             sum.answered(ns);
         }
-        self.known(info.id, way, payload);
+        // Each message stands behind its five bytes of flags and length.
+        let prefixes = f.messages.iter().sum::<u64>().saturating_mul(5);
+        let beside = f.head_bytes.saturating_add(prefixes);
+        self.known(info.id, way, payload.saturating_add(beside));
     }
 
     /// Works out the lines.

@@ -253,7 +253,8 @@ fn show(
     drop(screen);
     if result.is_ok() && piped && shown.app.progress != Progress::Ended && is_pipe() {
         // The shell shows no prompt before all of `tcpdump … | framescope -` have ended.
-        eprintln!("framescope: what writes to the pipe still runs; Ctrl-C ends it");
+        let text = "framescope: what writes to the pipe still runs; Ctrl-C ends it";
+        let _ = io::Write::write_all(&mut io::stderr(), format!("{text}\n").as_bytes());
     }
     result
 }

@@ -126,7 +126,7 @@ const fn kind(kind: Kind) -> &'static str {
 
 /// Of the answers, which brought nothing.
 fn empty_share<T>(s: &Series<T>) -> Option<f64> {
-    let answers = s.requests.saturating_sub(s.unanswered);
+    let answers = s.requests.saturating_sub(s.unanswered.saturating_add(s.unknown));
     (answers > 0).then(|| s.empty as f64 / answers as f64)
 }
 
@@ -290,7 +290,7 @@ fn poll(out: &mut Vec<u8>, s: &Series<()>) -> std::io::Result<()> {
         ",\"requests\":{},\"connections\":{},\"first_packet\":{},\"last_packet\":{},\
          \"last_event\":{},\"interval_ns\":{},\"mean_interval_ns\":{},\"hold_ns\":{},\
          \"longest_hold_ns\":{},\"gap_ns\":{},\"events\":{},\"empty\":{},\"empty_share\":{},\
-         \"timeouts\":{},\"errors\":{},\"unanswered\":{},\"head_bytes\":{{\"client\":{asked},\
+         \"timeouts\":{},\"errors\":{},\"unknown\":{},\"unanswered\":{},\"head_bytes\":{{\"client\":{asked},\
          \"server\":{answered}}}",
         s.requests,
         s.connection_count,
@@ -307,6 +307,7 @@ fn poll(out: &mut Vec<u8>, s: &Series<()>) -> std::io::Result<()> {
         real(empty_share(s)),
         s.timeouts,
         s.errors,
+        s.unknown,
         s.unanswered,
     )?;
     let [asked, answered] = s.body_bytes;

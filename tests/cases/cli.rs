@@ -228,6 +228,25 @@ fn several_captures_follow_one_another() {
 }
 
 /// Whoever reads no further ends the program quietly.
+/// `framescope … 2>&1 | head -1`: nobody reads what is said on standard error any more.
+#[test]
+fn nobody_need_hear_what_is_said() {
+    for args in [
+        &["print", "-d", "tcp.port==1,websocket"][..],
+        &["print", "-Y", "tcp.port==1"],
+        &["schema"],
+        &["slice", "--event", "999999", "-w", "-"],
+        &["print", "--no-such-option"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = framescope();
+        let status = command.args(args).arg(CAPTURE).stdout(Stdio::null()).stderr(writer).status();
+        // 101 would be a panic.
+        assert!(matches!(status.unwrap().code(), Some(0..=2)), "{args:?}");
+    }
+}
+
 #[test]
 fn a_closed_pipe_is_quiet() {
     let mut child = framescope()

@@ -232,7 +232,7 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
         (browser.live)(source, name, ready.options).map_err(Failure::Input)
     } else {
         if command.is_none() {
-            eprintln!("listening on {}; Ctrl-C ends", clean(&name));
+            say!("listening on {}; Ctrl-C ends", clean(&name));
         }
         // The source ends when it is told to stop, with the last packets handed out.
         print::stream(&as_print, ready, source, &at_work).map(drop)
@@ -260,7 +260,7 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
 /// A command that is not there, or is none: as shells have it.
 fn not_begun(words: &[OsString], e: &std::io::Error) -> ExitCode {
     let name = words.first().map(|w| w.to_string_lossy()).unwrap_or_default();
-    eprintln!("framescope: {}: {}", clean(&name), clean(&e.to_string()));
+    say!("framescope: {}: {}", clean(&name), clean(&e.to_string()));
     ExitCode::from(if e.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 })
 }
 

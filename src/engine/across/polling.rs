@@ -76,7 +76,7 @@ fn finding(s: &Series<Last>) -> Across {
 fn text<T>(s: &Series<T>) -> String {
     let short = |t: &str| t.chars().take(60).collect::<String>().escape_debug().to_string();
     let many = |n: u64, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
-    let answers = s.requests.saturating_sub(s.unanswered);
+    let answers = s.requests.saturating_sub(s.unanswered.saturating_add(s.unknown));
     let mut text = format!(
         "{} {} {} times, every {}, from {}",
         s.target.method,
@@ -93,11 +93,13 @@ fn text<T>(s: &Series<T>) -> String {
             human(s.gap)
         );
     }
-    let share = (s.empty * 100).checked_div(answers).unwrap_or(0);
+    // Rounded as `stats --transports` has it.
+    let share = (s.empty * 200 + answers).checked_div(answers * 2).unwrap_or(0);
     text += &format!("; {} of {answers} empty ({share} %)", many(s.empty, "answer"));
     for (n, what) in [
         (s.timeouts, "held in vain"),
         (s.errors, "with an error"),
+        (s.unknown, "not captured as a whole"),
         (s.unanswered, "without an answer"),
     ] {
         if n > 0 {

@@ -92,6 +92,8 @@ struct Request<T> {
     status: u16,
     head_bytes: [u64; 2],
     body_bytes: [u64; 2],
+    /// Not all of the answer was captured.
+    holed: bool,
     body_hash: u64,
     empty_list: bool,
     timeless: Option<u64>,
@@ -192,6 +194,7 @@ impl<T: Clone> Polls<T> {
             status: f.status,
             head_bytes: f.head_bytes,
             body_bytes: f.body_bytes,
+            holed: f.holed,
             body_hash: f.body_hash,
             empty_list: f.empty_list,
             timeless: f.timeless,

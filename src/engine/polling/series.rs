@@ -87,6 +87,8 @@ pub struct Series<T> {
     pub errors: u64,
     /// Nanoseconds from the first byte of each request to that of its answer, in all.
     pub answer_ns: u64,
+    /// Answers of which not all was captured: whether they brought something is not known.
+    pub unknown: u64,
     /// Requests without an answer: given up, or cut off.
     pub unanswered: u64,
     /// Median nanoseconds from one request to the next.
@@ -172,6 +174,7 @@ pub(super) struct Building<T> {
     /// The last request was held, and given up if another follows.
     open: bool,
     errors: u64,
+    unknown: u64,
     unanswered: u64,
     intervals: Sample,
     holds: Sample,
@@ -220,6 +223,7 @@ impl<T: Clone> Building<T> {
             lists: 0,
             open: false,
             errors: 0,
+            unknown: 0,
             unanswered: 0,
             intervals: Sample::default(),
             holds: Sample::default(),
@@ -304,6 +308,12 @@ impl<T: Clone> Building<T> {
             return;
         };
         self.answer_ns = self.answer_ns.saturating_add(answered.time.since(start));
+        if r.holed && r.status < 400 {
+            self.unknown += 1;
+            self.body = None;
+            self.answered = Some(answered);
+            return;
+        }
         let news = self.is_news(r);
         if r.status < 400 {
             self.remember(r, hold, news);
@@ -471,6 +481,7 @@ impl<T: Clone> Building<T> {
             empty: self.empty,
             timeouts: if kind == Kind::Long { self.held_in_vain } else { 0 },
             errors: self.errors,
+            unknown: self.unknown,
             unanswered: self.unanswered,
             interval,
             mean_interval: self.intervals.mean().unwrap_or(interval),

@@ -22,6 +22,7 @@ struct Ask {
     body: Vec<u8>,
     version: u8,
     answered: bool,
+    holed: bool,
 }
 
 fn ask(start: i64, target: &str, body: &str) -> Ask {
@@ -36,6 +37,7 @@ fn ask(start: i64, target: &str, body: &str) -> Ask {
         body: body.into(),
         version: 11,
         answered: true,
+        holed: false,
     }
 }
 
@@ -59,6 +61,7 @@ fn run(asks: &[Ask]) -> Vec<Series<u32>> {
             head_bytes: [100, if a.answered { 200 } else { 0 }],
             body_bytes: [0, a.body.len() as u64],
             media_type: "application/json".into(),
+            holed: a.holed,
             body_hash: body_hash(&a.body),
             empty_list: a.body.ends_with(b"\"events\":[]}"),
             timeless: None,
@@ -96,6 +99,21 @@ fn two_seconds() -> Vec<Ask> {
             ask(n * 2000, target, body)
         })
         .collect()
+}
+
+#[test]
+fn of_an_answer_that_was_not_captured_as_a_whole_nothing_is_known() {
+    let mut asks: Vec<Ask> = (0..9).map(|n| ask(n * 500, "/m", "[]")).collect();
+    asks[3].body = b"[1]".to_vec();
+    for a in &mut asks[5..7] {
+        (a.holed, a.body) = (true, Vec::new());
+    }
+    let all = run(&asks);
+    let s = &all[0];
+    assert_eq!((s.requests, s.events, s.empty, s.unknown), (9, 1, 6, 2));
+    asks.iter_mut().for_each(|a| a.holed = true);
+    let all = run(&asks);
+    assert!(all.iter().all(|s| (s.events, s.empty) == (0, 0)));
 }
 
 #[test]

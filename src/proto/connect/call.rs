@@ -130,6 +130,7 @@ impl Call {
             requested: start,
             messages,
             bytes,
+            head_bytes: self.head_bytes,
             first_response_ns: self.first_response,
             ..CallFacts::default()
         };

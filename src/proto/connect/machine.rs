@@ -33,6 +33,8 @@ pub struct Call {
     pub(super) last: Moment,
     /// Nanoseconds to the end of the server's first message.
     pub(super) first_response: Option<u64>,
+    /// Bytes of header sections and trailers as sent.
+    pub(super) head_bytes: u64,
     /// What the call itself will be blamed for.
     pub(super) findings: Vec<Finding>,
     /// The event of the call is out.
@@ -400,6 +402,9 @@ impl Call {
 
 impl Machine for Call {
     fn feed(&mut self, input: Input<'_>, out: &mut dyn Out) -> Progress {
+        if let Input::Head(h) | Input::Trailers(h) = &input {
+            self.head_bytes = self.head_bytes.saturating_add(h.wire_len);
+        }
         match input {
             Input::Bytes(c) => return self.bytes(&c, out),
             Input::Head(h) if h.side == Side::Client => self.request_head(&h, out),

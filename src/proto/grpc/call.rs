@@ -122,6 +122,8 @@ pub(super) struct Report<'a> {
     pub(super) messages: [u64; 2],
     /// Bytes of messages, client's and server's.
     pub(super) bytes: [u64; 2],
+    /// Bytes of header sections and trailers.
+    pub(super) head_bytes: u64,
     /// What they would have as JSON, where that is known.
     pub(super) json: [Option<u64>; 2],
     /// Encodings, client's and server's; empty where not seen.
@@ -252,6 +254,7 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         requested: r.start,
         messages: r.messages,
         bytes: r.bytes,
+        head_bytes: r.head_bytes,
         first_response_ns: r.responses.map(|[first, _]| first),
     };
     out.emit(Draft {

@@ -48,6 +48,8 @@ pub struct Call {
     pub(super) asked: Option<Moment>,
     /// The client's direction went with its connection.
     pub(super) hung_up: bool,
+    /// Bytes of header sections and trailers as sent.
+    pub(super) head_bytes: u64,
     /// The status of HTTP.
     pub(super) http_status: Option<u64>,
     /// `grpc-retry-pushback-ms`.
@@ -467,6 +469,7 @@ impl Call {
             timeout,
             messages,
             bytes: [client.bytes, server.bytes],
+            head_bytes: self.head_bytes,
             json: [client.json_bytes(), server.json_bytes()],
             encodings: [client.encoding.name(), server.encoding.name()],
             responses: self.responses.map(|r| r.map(since)),
@@ -490,6 +493,9 @@ impl Call {
 
 impl Machine for Call {
     fn feed(&mut self, input: Input<'_>, out: &mut dyn Out) -> Progress {
+        if let Input::Head(h) | Input::Trailers(h) = &input {
+            self.head_bytes = self.head_bytes.saturating_add(h.wire_len);
+        }
         if let Input::Head(h) = &input {
             // No message stands before it, so nothing is missing of what follows.
             let d = self.side(h.side);

@@ -56,6 +56,7 @@ impl Http {
         let (q, a) = (&self.request, &self.response);
         facts.request = q.seen.then_some([q.start, q.last]);
         facts.response = a.seen.then_some([a.start, a.last]);
+        facts.holed = a.gap;
         facts.body_hash = self.hash.value();
         facts.empty_list = a.small.is_empty_list();
         facts.timeless = a.small.timeless();
