@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::base::{ConversationId, PacketId};
-use crate::capture::findings::CUT_SHORT;
+use crate::capture::findings::{BAD_RECORD, CUT_SHORT};
 use crate::capture::{Batch, Packet};
 use crate::cli::args::Common;
 use crate::engine::{Checkpoint, ConversationInfo, EventSink, FindingEvent, Rule};
@@ -20,6 +20,8 @@ pub(super) struct Told {
     rules: Vec<(String, Rule, bool)>,
     /// Where the first capture that is cut short breaks off: behind this packet.
     cut: Option<u64>,
+    /// Where the first breaks off that cannot be read any further, and why.
+    broken: Option<(u64, String)>,
 }
 
 impl Told {
@@ -27,7 +29,7 @@ impl Told {
     pub(super) fn new(common: &Common) -> Self {
         let rules = common.decode_as.iter();
         let rules = rules.filter_map(|t| Some((t.clone(), t.parse().ok()?, false))).collect();
-        Self { rules, cut: None }
+        Self { rules, ..Self::default() }
     }
 
     /// Looks at a batch before its packets are worked on.
@@ -35,6 +37,11 @@ impl Told {
         let cut = batch.findings.iter().find(|(_, f)| f.spec.code == CUT_SHORT.code);
         if let (None, Some((next, _))) = (self.cut, cut) {
             self.cut = Some(next.0.saturating_sub(1));
+        }
+        let broken = batch.findings.iter().find(|(_, f)| f.spec.code == BAD_RECORD.code);
+        if let (None, Some((next, f))) = (&self.broken, broken) {
+            let why = f.detail.as_deref().unwrap_or_default().to_owned();
+            self.broken = Some((next.0.saturating_sub(1), why));
         }
     }
 
@@ -47,6 +54,9 @@ impl Told {
     pub(super) fn say_cut(&self) {
         if let Some(text) = self.cut_text() {
             say!("framescope: {text}");
+        }
+        if let Some((n, why)) = &self.broken {
+            say!("framescope: the rest behind packet {n} cannot be read, {}", clean(why));
         }
     }
 

@@ -353,6 +353,30 @@ fn a_bad_preface_is_shown_at_its_bytes() {
     assert_eq!(bad["time"], "2026-11-20T23:05:41.222693000Z");
 }
 
+/// So does one that cannot be read any further.
+#[test]
+fn a_capture_with_a_broken_record_says_so_once() {
+    let mut bytes = std::fs::read(support::root().join(WEBSOCKET)).unwrap();
+    let file = Place::new("broken.pcap");
+    // The third record's captured length, behind two whole ones.
+    let length = |bytes: &[u8], at: usize| {
+        u32::from_le_bytes(bytes[at + 8..at + 12].try_into().unwrap()) as usize
+    };
+    let second = 24 + 16 + length(&bytes, 24);
+    let third = second + 16 + length(&bytes, second);
+    bytes[third + 8..third + 12].copy_from_slice(&u32::MAX.to_le_bytes());
+    std::fs::write(&file.0, &bytes).unwrap();
+    for args in [&["print", "-l", "exchange"][..], &["stats"], &["slice", "-w", "/dev/null"]] {
+        let out = run(&[args, &[file.text()]].concat());
+        let text = stderr(&out);
+        assert!(text.contains("the rest behind packet 2 cannot be read"), "{args:?}: {text}");
+        assert_eq!(text.lines().count(), 1, "{args:?}: {text}");
+    }
+    let out = run(&["check", file.text()]);
+    assert_eq!(stderr(&out), "");
+    assert!(stdout(&out).contains("capture.bad-record"));
+}
+
 /// A capture that breaks off says so wherever its findings are not shown.
 #[test]
 fn a_capture_that_is_cut_short_says_so_once() {

@@ -324,12 +324,11 @@ impl Half {
 
     /// RST: nothing that is missing will come.
     pub(in crate::flow) fn reset(&mut self, cx: &Cx, out: &mut dyn Deliver) {
-        if self.state != State::Open {
-            self.state = State::Reset;
-            return;
-        }
-        self.flush(cx, out);
         if self.state == State::Open {
+            self.flush(cx, out);
+        }
+        // Behind its own FIN it aborts what the peer still sends.
+        if self.state != State::Reset {
             out.reset(cx.dir);
         }
         self.state = State::Reset;
