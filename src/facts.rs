@@ -168,9 +168,9 @@ pub struct Digest {
     pub from_client: bool,
     /// Bytes of payload, unmasked and decompressed.
     pub len: u64,
-    /// A hash of the first 64 KiB of them.
+    /// A hash of them.
     pub payload: u64,
-    /// A hash of the first 64 KiB of the frames as sent; 0 where it was not counted.
+    /// A hash of the frames as sent; 0 where it was not counted.
     pub wire: u64,
     /// When it was complete.
     pub at: Moment,

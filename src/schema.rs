@@ -186,8 +186,7 @@ mod tests {
         let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gz.write_all(&image).unwrap();
         let level = ruzstd::encoding::CompressionLevel::Fastest;
-        let dir = std::env::temp_dir().join(format!("framescope-image-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
+        let dir = crate::base::scratch::Scratch::folder("image");
         let path = dir.join("image");
         let read = |bytes: &[u8]| {
             fs::write(&path, bytes).unwrap();
@@ -199,7 +198,6 @@ mod tests {
         }
         assert!(read(&gz[..gz.len() - 9]).unwrap_err().contains("cannot be decompressed"));
         assert!(read(b"{\"file\":[]}").unwrap_err().contains("is JSON"));
-        fs::remove_dir_all(&dir).unwrap();
     }
 
     /// gRPC and protobuf together, as the engine joins them.

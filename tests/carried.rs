@@ -169,11 +169,16 @@ fn the_legs_of_real_proxies_are_paired() {
     let head = "layer 7 for the handshake, then the same bytes";
     has("ws-proxy-v2/capture.pcap", 2, &[head, key, named, "X-Forwarded-For names its client"]);
     has("ws-connect/capture.pcap", 2, &["layer 4 (the same bytes)", key]);
+    has("ws-connect-auth/capture.pcap", 2, &["layer 4 (the same bytes)", key]);
+    has("ws-proxy-chain/capture.pcap", 4, &["layer 4 (the same bytes)", key, "the PROXY header"]);
+    // HTTP/2 on one side: the key is that of HTTP/1.1 alone.
+    has("ws-h2-haproxy/capture.pcap", 6, &[head]);
     has("ws-proxy-remasked/capture.pcap", 4, &["layer 7 (re-masked)", "10 messages compared"]);
     has("ws-idle-timeout/capture.pcap", 2, &["layer 4 (the same bytes)", key]);
     for (name, path) in support::fixtures() {
-        let proxied =
-            ["ws-proxy", "ws-connect", "ws-idle-timeout"].iter().any(|p| name.starts_with(p));
+        let proxied = ["ws-proxy", "ws-connect", "ws-h2-haproxy", "ws-idle-timeout"]
+            .iter()
+            .any(|p| name.starts_with(p));
         if !proxied {
             assert_eq!(pairs(path.to_str().unwrap()), [""; 0], "{name}");
         }

@@ -2,18 +2,22 @@
 //! captured is read all the same, and nothing else changes.
 #![cfg(feature = "cli")]
 
-use std::path::{Path, PathBuf};
+#[path = "../src/base/scratch.rs"]
+mod scratch;
+
+use std::path::Path;
 use std::process::{Command, Output};
 
 use framescope::capture::write::PcapNgWriter;
 use framescope::capture::{ByteOrder, OpenOptions, Polled, open};
+use scratch::Scratch;
 
 /// Writes the fixture `ws-mixed-ports` without these packets of its connection to
 /// port 5353: the handshake.
-fn cut(name: &str, cut: std::ops::Range<usize>) -> PathBuf {
+fn cut(name: &str, cut: std::ops::Range<usize>) -> Scratch {
     let fixture =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ws-mixed-ports/capture.pcap");
-    let path = std::env::temp_dir().join(format!("framescope-{name}-{}", std::process::id()));
+    let path = Scratch::new(name);
     let mut writer =
         PcapNgWriter::new(std::fs::File::create(&path).unwrap(), ByteOrder::Little).unwrap();
     let mut source = open(&fixture, OpenOptions::default()).unwrap();
@@ -107,7 +111,6 @@ fn a_stream_without_its_handshake_shows_its_messages() {
         // What is said of the whole conversation is exact, too.
         let sessions = lines(&["print", "-l", "exchange", "-d", "tcp.port==5353,websocket", file]);
         assert_eq!(of(&sessions, "websocket session").len(), 2, "{sessions:#?}");
-        std::fs::remove_file(path).unwrap();
     }
 }
 

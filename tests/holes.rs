@@ -133,6 +133,8 @@ fn any_one_segment() {
         assert_eq!(parts.len(), all.len(), "{name}: not of TCP alone");
         let whole: BTreeSet<Shown> = messages(&all).0.into_iter().collect();
         let context = takeover(&all);
+        // A frame of HTTP/2 that is missing may have been DATA of any stream.
+        let streams = run(&all, closed()).ended.iter().any(|c| c.protocols.contains(&"http2"));
         for gone in (0..all.len()).filter(|i| !parts[*i].data.is_empty()) {
             let mut rest = all.clone();
             let number = rest.remove(gone).meta.id.0;
@@ -159,7 +161,7 @@ fn any_one_segment() {
                 // A frame went missing, so that the window may have: a compressed message
                 // of the same length in its place would have changed what references to
                 // it stand for. What shows all the same is right, as was seen above.
-                if m.context && context && mine && behind && frames {
+                if m.context && context && mine && behind && (frames || streams) {
                     optional += 1;
                     continue;
                 }

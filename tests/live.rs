@@ -5,27 +5,27 @@
 //! own ports only. They are skipped only where packet sockets are refused.
 #![cfg(all(feature = "cli", feature = "live", target_os = "linux"))]
 
+#[path = "live/harness.rs"]
+mod harness;
+#[path = "live/library.rs"]
+mod library;
 #[path = "live/peers.rs"]
 mod peers;
 #[path = "live/tls.rs"]
 mod tls;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Mutex, PoisonError};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use harness::{Capture, DEADLINE, Http, Scratch, alone, follow, json, run, say, until, ways};
 use tls::Way;
 
-/// By then everything must have come about; a test waits no longer than it must.
-const DEADLINE: Duration = Duration::from_secs(300);
 /// Round trips of each pair: two messages each. `FRAMESCOPE_ROUNDS` sets another number.
 const ROUNDS: usize = 50_000;
 
@@ -36,132 +36,8 @@ fn rounds() -> usize {
 const STILL: Duration = Duration::from_secs(2);
 /// So long keys come behind what they open.
 const LATE: Duration = Duration::from_millis(700);
-/// Set for the test that runs in a namespace.
-const INSIDE: &str = "FRAMESCOPE_TEST_NAMESPACE";
-
-/// Where tests share the loopback, they take turns.
-static TURN: Mutex<()> = Mutex::new(());
-
-/// Told even where tests are silent as long as they pass.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// Runs a test in a network namespace of its own, or here where there is none.
-fn alone(name: &str, test: impl FnOnce()) {
-    if std::env::var_os(INSIDE).is_some() {
-        return test();
-    }
-    let up = "ip link set lo up";
-    // The second for users that are not root: root of a namespace alone.
-    let possible = |flags: &&str| {
-        let mut command = Command::new("unshare");
-        command.args([flags, "sh", "-c", up]).stderr(Stdio::null());
-        command.status().is_ok_and(|s| s.success())
-    };
-    let Some(flags) = ["-n", "-rn"].into_iter().find(possible) else {
-        say(&format!("{name}: no namespace of its own, on the loopback that all share"));
-        // One after another: they would drown each other.
-        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        return test();
-    };
-    let script = format!("{up} && exec \"$0\" --exact {name} --nocapture");
-    let status = Command::new("unshare")
-        .args([flags, "sh", "-c", &script])
-        .arg(std::env::current_exe().unwrap())
-        .env(INSIDE, "1")
-        .status()
-        .unwrap();
-    assert!(status.success(), "{name} failed in its namespace");
-}
-
-/// The program, capturing.
-struct Capture {
-    child: Child,
-    errors: Receiver<String>,
-}
-
-impl Capture {
-    /// Starts it; `None` where packet sockets are refused.
-    fn start(arguments: &[&str]) -> Option<(Self, ChildStdout)> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_framescope"))
-            .arg("live")
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let out = child.stdout.take().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (sender, errors) = channel();
-        std::thread::spawn(move || {
-            lines.map_while(Result::ok).for_each(|l| drop(sender.send(l)));
-        });
-        let mut capture = Self { child, errors };
-        let first = capture.errors.recv_timeout(DEADLINE).expect("a line on standard error");
-        if first.contains("capturing is not permitted") {
-            say(&format!("SKIPPED: packet sockets are refused here: {first}"));
-            let _ = capture.child.wait();
-            return None;
-        }
-        assert!(first.starts_with("listening on "), "{first}");
-        Some((capture, out))
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
-    }
-
-    /// Ctrl-C: what came is printed, and the status is 0. Gives the last line on
-    /// standard error.
-    fn end(mut self) -> String {
-        self.signal("-INT");
-        let begun = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(begun.elapsed() < DEADLINE, "Ctrl-C does not end it");
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        assert!(status.success(), "{status:?}");
-        self.errors.iter().last().unwrap_or_default()
-    }
-}
-
-impl Drop for Capture {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn json(line: &str) -> Value {
-    serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))
-}
-
 fn schema() -> String {
     format!("{}/fixtures/proto/user.proto", env!("CARGO_MANIFEST_DIR"))
-}
-
-/// A file of this test's own, which is gone in the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("framescope-{name}-{}.pcapng", std::process::id())))
-    }
-
-    fn text(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 /// How often each message of our peers occurs among printed events: by what was
@@ -206,15 +82,16 @@ fn complete(all: &BTreeMap<String, u32>) {
 
 /// 100,000 messages of each protocol, while whoever reads the output stands still for a
 /// while, and then the program itself.
-fn each_message_comes_once(name: &str, encrypted: bool) {
+fn each_message_comes_once(name: &str, way: &[&str], encrypted: bool) {
     let file = Scratch::new(name);
     let keys = Scratch::new(&format!("{name}-keys"));
     let schema = schema();
     // Of somebody else, who is none of the file's business.
     let other = "ab".repeat(32);
     std::fs::write(&keys.0, format!("CLIENT_RANDOM {other} {}\n", "cd".repeat(48))).unwrap();
-    let way = if encrypted { Way::tls(&keys.0, LATE).unwrap() } else { Way::Clear };
+    let peers = if encrypted { Way::tls(&keys.0, LATE).unwrap() } else { Way::Clear };
     let mut arguments = vec!["--format", "json", "--proto", &schema, "-w", file.text()];
+    arguments.extend(way);
     if encrypted {
         arguments.extend(["--keylog", keys.text()]);
     }
@@ -229,7 +106,7 @@ fn each_message_comes_once(name: &str, encrypted: bool) {
     let begun = Instant::now();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let peers = runtime
-        .spawn(async move { tokio::time::timeout(DEADLINE, peers::talk(rounds(), way)).await });
+        .spawn(async move { tokio::time::timeout(DEADLINE, peers::talk(rounds(), peers)).await });
     std::thread::sleep(Duration::from_millis(500));
     capture.signal("-STOP");
     std::thread::sleep(STILL);
@@ -261,85 +138,51 @@ fn each_message_comes_once(name: &str, encrypted: bool) {
 
 #[test]
 fn a_hundred_thousand_messages_come_each_once() {
-    alone("a_hundred_thousand_messages_come_each_once", || each_message_comes_once("live", false));
+    alone("a_hundred_thousand_messages_come_each_once", || {
+        each_message_comes_once("live", &[], false);
+    });
+}
+
+#[test]
+fn a_hundred_thousand_messages_come_each_once_by_libpcap() {
+    alone("a_hundred_thousand_messages_come_each_once_by_libpcap", || {
+        for way in ways().iter().skip(1) {
+            each_message_comes_once("live-libpcap", way, false);
+        }
+    });
 }
 
 #[test]
 fn a_hundred_thousand_encrypted_messages_come_each_once() {
     alone("a_hundred_thousand_encrypted_messages_come_each_once", || {
-        each_message_comes_once("live-tls", true);
+        each_message_comes_once("live-tls", &[], true);
     });
-}
-
-/// A server that answers each request with its path, and a client connected to it.
-struct Http {
-    stream: TcpStream,
-    port: u16,
-}
-
-impl Http {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut bytes = [0; 4096];
-            while let Ok(1..) = stream.read(&mut bytes) {
-                stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
-            }
-        });
-        Self { stream: TcpStream::connect(("127.0.0.1", port)).unwrap(), port }
-    }
-
-    fn ask(&mut self, path: &str) {
-        let port = self.port;
-        write!(self.stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").unwrap();
-        let _ = self.stream.read(&mut [0; 4096]).unwrap();
-    }
-}
-
-/// The lines of a reader, as they come.
-fn follow(out: ChildStdout) -> Receiver<String> {
-    let (sender, lines) = channel();
-    std::thread::spawn(move || {
-        BufReader::new(out).lines().map_while(Result::ok).for_each(|l| drop(sender.send(l)));
-    });
-    lines
-}
-
-/// Waits for the line that has this text.
-fn until(lines: &Receiver<String>, text: &str) {
-    let begun = Instant::now();
-    while let Some(left) = DEADLINE.checked_sub(begun.elapsed()) {
-        match lines.recv_timeout(left) {
-            Ok(line) if line.contains(text) => return,
-            Ok(_) => {}
-            Err(e) => panic!("{text} never came: {e}"),
-        }
-    }
-    panic!("{text} never came");
 }
 
 /// The promise is 100 ms; a machine that is busy with other tests gets 2 s.
 #[test]
 fn an_event_is_printed_soon_after_its_packet() {
     alone("an_event_is_printed_soon_after_its_packet", || {
-        let Some((capture, out)) = Capture::start(&["--format", "json"]) else { return };
-        let lines = follow(out);
-        let mut http = Http::start();
-        let mut took: Vec<Duration> = (0..50)
-            .map(|n| {
-                let path = format!("/latency-{}-{n}", http.port);
-                let begun = Instant::now();
-                http.ask(&path);
-                until(&lines, &path);
-                begun.elapsed()
-            })
-            .collect();
-        capture.end();
-        took.sort_unstable();
-        println!("latency: median {:?}, worst {:?}", took[25], took[49]);
-        assert!(took[49] < Duration::from_secs(2), "{took:?}");
+        for way in ways() {
+            let Some((capture, out)) = Capture::start_by(way, &["--format", "json"]) else {
+                return;
+            };
+            let lines = follow(out);
+            let mut http = Http::start();
+            let mut took: Vec<Duration> = (0..50)
+                .map(|n| {
+                    let path = format!("/latency-{}-{n}", http.port);
+                    let begun = Instant::now();
+                    http.ask(&path);
+                    until(&lines, &path);
+                    begun.elapsed()
+                })
+                .collect();
+            capture.end();
+            took.sort_unstable();
+            println!("latency: median {:?}, worst {:?}", took[25], took[49]);
+            assert!(took[49] < Duration::from_secs(2), "{took:?}");
+        }
     });
 }
 
@@ -369,20 +212,24 @@ fn what_is_kept_survives_a_kill() {
 #[test]
 fn it_ends_by_count_and_by_time() {
     alone("it_ends_by_count_and_by_time", || {
-        let Some((mut capture, _out)) = Capture::start(&["-l", "packet", "-c", "3"]) else {
-            return;
-        };
-        Http::start().ask("/count");
-        assert!(capture.child.wait().unwrap().success());
-        let last = capture.errors.iter().last().unwrap_or_default();
-        assert_eq!(last, "3 packets, none dropped by the kernel");
-        let begun = Instant::now();
-        let Some((mut capture, _out)) = Capture::start(&["-l", "packet", "--duration", "0.2"])
-        else {
-            return;
-        };
-        assert!(capture.child.wait().unwrap().success());
-        assert!(begun.elapsed() >= Duration::from_millis(200));
+        for way in ways() {
+            let Some((mut capture, _out)) = Capture::start_by(way, &["-l", "packet", "-c", "3"])
+            else {
+                return;
+            };
+            Http::start().ask("/count");
+            assert!(capture.child.wait().unwrap().success());
+            let last = capture.errors.iter().last().unwrap_or_default();
+            assert_eq!(last, "3 packets, none dropped by the kernel");
+            let begun = Instant::now();
+            let Some((mut capture, _out)) =
+                Capture::start_by(way, &["-l", "packet", "--duration", "0.2"])
+            else {
+                return;
+            };
+            assert!(capture.child.wait().unwrap().success());
+            assert!(begun.elapsed() >= Duration::from_millis(200));
+        }
     });
 }
 
@@ -390,32 +237,36 @@ fn it_ends_by_count_and_by_time() {
 #[test]
 fn large_segments_are_whole() {
     alone("large_segments_are_whole", || {
-        let Some((capture, out)) = Capture::start(&["--format", "json", "-l", "packet"]) else {
-            return;
-        };
-        let lines = follow(out);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            stream.write_all(&[b'x'; 4 << 20]).unwrap();
-        });
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        assert_eq!(std::io::copy(&mut stream, &mut std::io::sink()).unwrap(), 4 << 20);
-        std::thread::sleep(Duration::from_millis(300));
-        capture.end();
-        let mut longest = 0_u32;
-        for line in lines.iter() {
-            let event = json(&line);
-            assert!(!line.contains("cut-short") && !line.contains("snapped"), "{line:.300}");
-            if event["from"].as_str().is_some_and(|f| f.ends_with(&format!(":{port}"))) {
-                let summary = event["summary"].as_str().unwrap_or_default();
-                let len = summary.rsplit_once("length ").and_then(|(_, n)| n.parse().ok());
-                longest = longest.max(len.unwrap_or(0));
+        for way in ways() {
+            let Some((capture, out)) =
+                Capture::start_by(way, &["--format", "json", "-l", "packet"])
+            else {
+                return;
+            };
+            let lines = follow(out);
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                stream.write_all(&[b'x'; 4 << 20]).unwrap();
+            });
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            assert_eq!(std::io::copy(&mut stream, &mut std::io::sink()).unwrap(), 4 << 20);
+            std::thread::sleep(Duration::from_millis(300));
+            capture.end();
+            let mut longest = 0_u32;
+            for line in lines.iter() {
+                let event = json(&line);
+                assert!(!line.contains("cut-short") && !line.contains("snapped"), "{line:.300}");
+                if event["from"].as_str().is_some_and(|f| f.ends_with(&format!(":{port}"))) {
+                    let summary = event["summary"].as_str().unwrap_or_default();
+                    let len = summary.rsplit_once("length ").and_then(|(_, n)| n.parse().ok());
+                    longest = longest.max(len.unwrap_or(0));
+                }
             }
+            println!("large: {longest} bytes in one segment");
+            assert!(longest > 60_000, "{longest}");
         }
-        println!("large: {longest} bytes in one segment");
-        assert!(longest > 60_000, "{longest}");
     });
 }
 
@@ -424,26 +275,30 @@ fn large_segments_are_whole() {
 #[test]
 fn a_loopback_packet_comes_once() {
     alone("a_loopback_packet_comes_once", || {
-        for interface in ["lo", "any"] {
-            let to = UdpSocket::bind("127.0.0.1:0").unwrap();
-            let from = UdpSocket::bind("127.0.0.1:0").unwrap();
-            let other = UdpSocket::bind("127.0.0.1:0").unwrap();
-            let address = to.local_addr().unwrap();
-            let port = address.port().to_string();
-            let arguments =
-                ["-i", interface, "--format", "json", "-l", "packet", "udp", "dst", "port", &port];
-            let Some((capture, out)) = Capture::start(&arguments) else { return };
-            let lines = follow(out);
-            for n in 0..100_u16 {
-                from.send_to(&n.to_be_bytes(), address).unwrap();
-                // The filter leaves this one out.
-                from.send_to(&n.to_be_bytes(), other.local_addr().unwrap()).unwrap();
+        for way in ways() {
+            for interface in ["lo", "any"] {
+                let to = UdpSocket::bind("127.0.0.1:0").unwrap();
+                let from = UdpSocket::bind("127.0.0.1:0").unwrap();
+                let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+                let address = to.local_addr().unwrap();
+                let port = address.port().to_string();
+                let arguments = [
+                    "-i", interface, "--format", "json", "-l", "packet", "udp", "dst", "port",
+                    &port,
+                ];
+                let Some((capture, out)) = Capture::start_by(way, &arguments) else { return };
+                let lines = follow(out);
+                for n in 0..100_u16 {
+                    from.send_to(&n.to_be_bytes(), address).unwrap();
+                    // The filter leaves this one out.
+                    from.send_to(&n.to_be_bytes(), other.local_addr().unwrap()).unwrap();
+                }
+                let last = capture.end();
+                let ours = format!("\"to\":\"{address}\"");
+                let seen = lines.iter().filter(|l| l.contains(&ours)).count();
+                assert_eq!(seen, 100, "{interface}: {last}");
+                assert_eq!(last, "100 packets, none dropped by the kernel");
             }
-            let last = capture.end();
-            let ours = format!("\"to\":\"{address}\"");
-            let seen = lines.iter().filter(|l| l.contains(&ours)).count();
-            assert_eq!(seen, 100, "{interface}: {last}");
-            assert_eq!(last, "100 packets, none dropped by the kernel");
         }
     });
 }
@@ -452,50 +307,40 @@ fn a_loopback_packet_comes_once() {
 #[test]
 fn what_the_kernel_drops_is_counted() {
     alone("what_the_kernel_drops_is_counted", || {
-        let arguments = ["--format", "json", "-l", "finding", "--buffer", "32M"];
-        let Some((capture, out)) = Capture::start(&arguments) else { return };
-        let lines = follow(out);
-        capture.signal("-STOP");
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        // More than the ring holds.
-        const BYTES: usize = 96 << 20;
-        std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let chunk = [b'x'; 1 << 20];
-            (0..BYTES >> 20).for_each(|_| stream.write_all(&chunk).unwrap());
-        });
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        assert_eq!(std::io::copy(&mut stream, &mut std::io::sink()).unwrap(), BYTES as u64);
-        capture.signal("-CONT");
-        until(&lines, "capture.kernel-drops");
-        let last = capture.end();
-        println!("drops: {last}");
-        assert!(last.contains("DROPPED by the kernel"), "{last}");
+        for way in ways() {
+            let arguments = ["--format", "json", "-l", "finding", "--buffer", "32M"];
+            let Some((capture, out)) = Capture::start_by(way, &arguments) else { return };
+            let lines = follow(out);
+            capture.signal("-STOP");
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            // More than the ring holds.
+            const BYTES: usize = 96 << 20;
+            std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let chunk = [b'x'; 1 << 20];
+                (0..BYTES >> 20).for_each(|_| stream.write_all(&chunk).unwrap());
+            });
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            assert_eq!(std::io::copy(&mut stream, &mut std::io::sink()).unwrap(), BYTES as u64);
+            capture.signal("-CONT");
+            until(&lines, "capture.kernel-drops");
+            let last = capture.end();
+            println!("drops: {last}");
+            assert!(last.contains("DROPPED by the kernel"), "{last}");
+        }
     });
 }
 
-/// Runs the program to its end: status, standard output, standard error. `None` where
-/// packet sockets are refused.
-fn run(arguments: &[&str]) -> Option<(Option<i32>, String, String)> {
-    let out = Command::new(env!("CARGO_BIN_EXE_framescope")).args(arguments).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    let (out, errors, status) = (text(out.stdout), text(out.stderr), out.status.code());
-    if errors.contains("capturing is not permitted") {
-        say(&format!("SKIPPED: packet sockets are refused here: {errors}"));
-        return None;
-    }
-    Some((status, out, errors))
-}
-
 /// A server that answers over TLS, as often as it is asked.
-fn https() -> u16 {
+fn https() -> (u16, Scratch) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();
+    // The test's, and not the thread's, which never ends.
+    let nowhere = Scratch::new("nobody-follows");
+    let way = Way::tls(&nowhere.0, Duration::ZERO).unwrap();
     std::thread::spawn(move || {
-        let nowhere = Scratch::new("nobody-follows");
-        let way = Way::tls(&nowhere.0, Duration::ZERO).unwrap();
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(
             async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -510,7 +355,7 @@ fn https() -> u16 {
             },
         );
     });
-    port
+    (port, nowhere)
 }
 
 /// A command, its keys, its processes, its output, its end; and the file opens alone.
@@ -520,7 +365,7 @@ fn a_command_is_captured_with_its_keys() {
         if !Command::new("curl").arg("--version").output().is_ok_and(|o| o.status.success()) {
             return say("SKIPPED: there is no curl");
         }
-        let (file, port) = (Scratch::new("command"), https());
+        let (file, (port, _log)) = (Scratch::new("command"), https());
         let url = format!("https://127.0.0.1:{port}/of-a-command");
         let curl = ["curl", "-sk", "--http1.1", &url];
         let arguments = ["live", "--format", "json", "-w", file.text(), "--"];
@@ -540,6 +385,18 @@ fn a_command_is_captured_with_its_keys() {
         let count = |what: &[u8]| bytes.windows(what.len()).filter(|w| *w == what).count();
         assert_eq!(count(b"CLIENT_TRAFFIC_SECRET_0 "), 1);
         assert_eq!(count(b"EXPORTER_SECRET "), 0);
+        // Who reads it once and decrypts as it reads finds them in time.
+        let tshark = |file: &str| {
+            let arguments = ["-r", file, "-Y", "http", "-T", "fields", "-e", "http.request.uri"];
+            Command::new("tshark").args(arguments).output().ok()
+        };
+        match tshark(file.text()).filter(|o| o.status.success()) {
+            Some(out) => {
+                let text = String::from_utf8_lossy(&out.stdout).into_owned();
+                assert!(text.contains("/of-a-command"), "tshark: {text}");
+            }
+            None => say("SKIPPED: opening the file with tshark: it is not installed"),
+        }
     });
 }
 

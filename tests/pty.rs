@@ -2,6 +2,12 @@
 //! terminal shows then.
 #![cfg(feature = "tui")]
 
+#[cfg(all(feature = "live", target_os = "linux"))]
+#[path = "pty/live.rs"]
+mod live;
+#[path = "../src/base/scratch.rs"]
+mod scratch;
+
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::path::Path;
@@ -15,6 +21,7 @@ use framescope::event::Detail;
 use framescope::finding::Finding;
 use framescope::proto::{PayloadDecoder, PayloadHint};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use scratch::Scratch;
 
 /// By then everything must have come about; a test waits no longer than it must.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -95,22 +102,32 @@ impl Session {
     }
 
     /// Leaves by `q`; the terminal must be as it was, and the status 0.
-    fn quit(mut self) {
+    fn quit(self) {
+        self.quit_with(0);
+    }
+
+    /// The same with another status.
+    fn quit_with(mut self, status: u32) {
         self.press("q");
+        assert_eq!(self.ended(), status);
+    }
+
+    /// Waits for its end; gives the status.
+    fn ended(&mut self) -> u32 {
         let begun = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(begun.elapsed() < DEADLINE, "q does not quit");
+            assert!(begun.elapsed() < DEADLINE, "it does not end");
             std::thread::sleep(Duration::from_millis(5));
         };
-        assert!(status.success(), "{status:?}");
         self.until("terminal as it was", |s| {
             !s.alternate_screen()
                 && !s.hide_cursor()
                 && s.mouse_protocol_mode() == vt100::MouseProtocolMode::None
         });
+        status.exit_code()
     }
 }
 
@@ -230,8 +247,7 @@ fn standard_input_is_browsed_with_keys_from_the_terminal() {
 fn the_newest_is_followed_until_the_reader_moves() {
     let fixture =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ws-tungstenite/capture.pcap");
-    let folder = std::env::temp_dir().join(format!("framescope-follow-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = Scratch::folder("follow");
     let pipe = folder.join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     // Where its packets end.
@@ -247,7 +263,7 @@ fn the_newest_is_followed_until_the_reader_moves() {
     command.args(["-c", "exec \"$1\" - < \"$2\"", "sh"]);
     command.arg(env!("CARGO_BIN_EXE_framescope"));
     command.arg(&pipe);
-    command.env("TMPDIR", &folder);
+    command.env("TMPDIR", &*folder);
     let mut s = Session::run(80, 24, command);
     let mut out = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
     out.write_all(&bytes[..ends[5] as usize]).unwrap();
@@ -277,21 +293,18 @@ fn the_newest_is_followed_until_the_reader_moves() {
     std::fs::remove_file(&pipe).unwrap();
     let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
     assert!(left.is_empty(), "left behind: {left:?}");
-    std::fs::remove_dir(&folder).unwrap();
 }
 
 /// A signal ends it as `q` does: no copy of packets is left behind.
 #[test]
 fn a_signal_leaves_nothing_behind() {
     for signal in ["-TERM", "-HUP"] {
-        let name = format!("framescope-signal{signal}-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = Scratch::folder("signal");
         let fixture =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ws-heartbeat/capture.pcap.gz");
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
         command.arg(fixture);
-        command.env("TMPDIR", &folder);
+        command.env("TMPDIR", &*folder);
         let mut s = Session::run(80, 24, command);
         s.sees("GET /beat HTTP/1.1");
         let left = || std::fs::read_dir(&folder).unwrap().count();
@@ -303,42 +316,7 @@ fn a_signal_leaves_nothing_behind() {
         assert!(s.child.wait().unwrap().success(), "{signal}");
         s.until("terminal as it was", |s| !s.alternate_screen());
         assert_eq!(left(), 0, "{signal}");
-        std::fs::remove_dir(&folder).unwrap();
     }
-}
-
-/// An interface is browsed while packets pass it.
-#[cfg(all(feature = "live", target_os = "linux"))]
-#[test]
-fn a_live_capture_is_browsed() {
-    use std::net::{TcpListener, TcpStream};
-    let kept = std::env::temp_dir().join(format!("framescope-pty-{}.pcapng", std::process::id()));
-    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_framescope"));
-    command.args(["live", "-w"]);
-    command.arg(&kept);
-    let s = Session::run(100, 24, command);
-    s.until("answer", |s| {
-        s.contents().contains("lo: messages") || s.contents().contains("not permitted")
-    });
-    if s.look(|s| s.contents().contains("not permitted")) {
-        let _ = writeln!(std::io::stderr(), "SKIPPED: packet sockets are refused here");
-        return;
-    }
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let (mut server, _) = listener.accept().unwrap();
-    write!(client, "GET /browsed-{port} HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
-    s.sees(&format!("GET /browsed-{port} HTTP/1.1"));
-    server.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
-    s.sees("204 No Content");
-    s.quit();
-    // What was kept is a capture.
-    let mut source = open(&kept, OpenOptions::default()).unwrap();
-    let Polled::Batch(batch) = source.poll().unwrap() else { panic!("no packets were kept") };
-    assert!(batch.findings.is_empty(), "{:?}", batch.findings);
-    assert!(batch.packets().any(|p| p.data.windows(9).any(|w| w == b"/browsed-")));
-    std::fs::remove_file(&kept).unwrap();
 }
 
 #[test]
@@ -347,12 +325,12 @@ fn a_pipe_that_says_nothing_yet_is_waited_for_on_the_screen() {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ws-tungstenite/capture.pcap");
     let mut command = CommandBuilder::new("sh");
     // The pipe says something when the terminal's user has said so to `read`.
-    let fifo = std::env::temp_dir().join(format!("framescope-pty-{}", std::process::id()));
+    let fifo = Scratch::new("pty-fifo");
     let script = "rm -f \"$3\"; mkfifo \"$3\"; exec \"$2\" - < \"$3\"";
     command.args(["-c", script, "sh"]);
     command.arg(&fixture);
     command.arg(env!("CARGO_BIN_EXE_framescope"));
-    command.arg(&fifo);
+    command.arg(&*fifo);
     let mut s = Session::run(80, 24, command);
     // Opened for writing once the shell has made it; nothing is written yet.
     let begun = Instant::now();
@@ -370,18 +348,17 @@ fn a_pipe_that_says_nothing_yet_is_waited_for_on_the_screen() {
     pipe.write_all(&std::fs::read(fixture).unwrap()).unwrap();
     drop(pipe);
     s.sees("event 77: tcp connection");
-    std::fs::remove_file(fifo).unwrap();
     s.quit();
 }
 
 /// The shell gives no prompt while the other end of the pipe runs: that is said.
 #[test]
 fn leaving_an_open_pipe_says_that_its_writer_runs_on() {
-    let fifo = std::env::temp_dir().join(format!("framescope-pty-open-{}", std::process::id()));
+    let fifo = Scratch::new("pty-open");
     let mut command = CommandBuilder::new("sh");
     let script = "rm -f \"$2\"; mkfifo \"$2\"; exec \"$1\" - < \"$2\"";
     command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_framescope")]);
-    command.arg(&fifo);
+    command.arg(&*fifo);
     let s = Session::run(80, 24, command);
     let begun = Instant::now();
     let pipe = loop {
@@ -395,7 +372,6 @@ fn leaving_an_open_pipe_says_that_its_writer_runs_on() {
     let screen = Arc::clone(&s.screen);
     s.quit();
     drop(pipe);
-    std::fs::remove_file(fifo).unwrap();
     let begun = Instant::now();
     loop {
         let text = screen.lock().unwrap_or_else(PoisonError::into_inner).screen().contents();
@@ -605,8 +581,7 @@ fn a_key_reads_a_conversation_as_something_else() {
 fn keys_that_come_late_open_what_is_there() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let sealed = fixtures.join("tls13-openssl/capture.pcapng.zst");
-    let folder = std::env::temp_dir().join(format!("framescope-late-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = Scratch::folder("late");
     // pcap has no place for secrets.
     let bare = folder.join("bare.pcap");
     let sliced = std::process::Command::new(env!("CARGO_BIN_EXE_framescope"))
@@ -633,5 +608,4 @@ fn keys_that_come_late_open_what_is_there() {
     s.press("G");
     s.sees("websocket");
     s.quit();
-    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -7,6 +7,8 @@
 pub mod id;
 pub mod limits;
 pub mod origin;
+#[cfg(test)]
+pub(crate) mod scratch;
 pub mod span;
 pub mod time;
 

@@ -13,7 +13,7 @@ mod build;
 mod compressed;
 pub mod findings;
 mod foreign;
-#[cfg(all(feature = "live", target_os = "linux"))]
+#[cfg(all(feature = "live", unix))]
 pub mod live;
 mod packet;
 mod pcap;
@@ -23,6 +23,7 @@ mod reader;
 mod secrets;
 mod store;
 mod stream;
+mod temporary;
 #[cfg(test)]
 mod tests;
 pub mod write;
@@ -35,3 +36,4 @@ pub use process::{Ends, Process, Processes};
 pub use reader::{OpenOptions, open, open_all, open_bytes, open_reader};
 pub use secrets::secrets_of;
 pub use store::PacketStore;
+pub use temporary::Folder;

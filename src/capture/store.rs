@@ -1,14 +1,13 @@
 //! Packets read again: random access to what a source has gone past.
 
-use std::fs::{File, OpenOptions};
-use std::hash::{BuildHasher, RandomState};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::PacketMeta;
+use super::{PacketMeta, temporary};
 use crate::base::limits::MAX_PACKET_BYTES;
 
 /// Where packets can be read again, by what is known of them.
@@ -97,7 +96,7 @@ impl PacketStore {
     }
 
     /// Lets go of a file: nothing of it can be read from now on.
-    #[cfg(all(feature = "live", target_os = "linux"))]
+    #[cfg(all(feature = "live", unix))]
     pub(super) fn let_go(&self, number: u32) {
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = files.get_mut(number as usize) {
@@ -164,25 +163,14 @@ impl PacketStore {
 
 impl Spool {
     fn create(folder: &Path) -> io::Result<Self> {
-        // The name is hard to guess, and must be new: nobody can put a link there.
-        let hasher = RandomState::new();
-        for attempt in 0..64_u32 {
-            let tag = hasher.hash_one((std::process::id(), attempt));
-            let path = folder.join(format!("framescope-{tag:016x}.spool"));
-            match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)
-            {
-                Ok(file) => return Ok(Self { file, path }),
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => (),
-                Err(e) => return Err(io::Error::new(e.kind(), format!("{}: {e}", path.display()))),
-            }
-        }
-        Err(io::Error::new(ErrorKind::AlreadyExists, "no free name for a temporary file"))
+        let (path, file) = temporary::spool(folder)?;
+        Ok(Self { file, path })
     }
 
     /// One that takes no byte.
     #[cfg(test)]
     pub(super) fn full() -> Self {
-        let file = OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+        let file = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
         Self { file, path: PathBuf::from("/nowhere/framescope.spool") }
     }
 

@@ -193,7 +193,7 @@ impl<W: Write> PcapNgWriter<W> {
     }
 
     /// The writer, to be emptied between packets.
-    #[cfg(all(feature = "live", target_os = "linux"))]
+    #[cfg(all(feature = "live", unix))]
     pub(super) const fn get_mut(&mut self) -> &mut W {
         &mut self.inner
     }

@@ -109,7 +109,7 @@ pub(super) enum Command {
     Schema(super::learn::Args),
     /// Browse or print what passes an interface, while it passes: the loopback, unless
     /// another is named.
-    #[cfg(all(feature = "live", target_os = "linux"))]
+    #[cfg(all(feature = "live", unix))]
     Live(super::live::Live),
     /// Show one event, packet or handful of bytes bit by bit: the picture of its
     /// specification with its own values in it.
@@ -267,7 +267,7 @@ pub(super) enum Time {
 
 impl Chosen {
     /// Whether anything was chosen.
-    #[cfg(all(feature = "live", target_os = "linux"))]
+    #[cfg(all(feature = "live", unix))]
     pub(super) fn is_any(&self) -> bool {
         self.display_filter.is_some() || !self.fields.is_empty() || self.bytes
     }

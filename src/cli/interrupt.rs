@@ -19,7 +19,7 @@ impl Interrupted {
     }
 
     /// How often it has.
-    #[cfg(all(feature = "live", target_os = "linux"))]
+    #[cfg(all(feature = "live", unix))]
     pub(super) fn beats(&self) -> u64 {
         self.1.load(Ordering::Relaxed)
     }
@@ -56,7 +56,7 @@ pub(super) fn watch_for(grace: Duration, status: i32) -> Interrupted {
 }
 
 /// Tells `hear` of each SIGINT, SIGTERM and SIGHUP, and how many came before it.
-#[cfg(all(feature = "live", target_os = "linux"))]
+#[cfg(all(feature = "live", unix))]
 pub(super) fn hear(mut hear: impl FnMut(i32, u32) + Send + 'static) {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else {

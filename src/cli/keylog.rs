@@ -125,8 +125,7 @@ mod tests {
 
     #[test]
     fn a_key_log_is_followed_by_whole_lines() {
-        let dir = std::env::temp_dir().join(format!("framescope-keylog-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
+        let dir = crate::base::scratch::Scratch::folder("keylog");
         let path = dir.join("keys");
         let line = |n: u8| format!("CLIENT_RANDOM {} 0102", format!("{n:02x}").repeat(32));
         std::fs::write(&path, format!("{}\n{}", line(1), line(2))).unwrap();
@@ -144,6 +143,5 @@ mod tests {
         std::fs::write(&path, format!("{}\n", line(4))).unwrap();
         tail.read(&secrets, false).unwrap();
         assert_eq!(secrets.randoms().len(), 4);
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

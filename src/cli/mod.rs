@@ -12,7 +12,7 @@ mod hex;
 mod interrupt;
 mod keylog;
 mod learn;
-#[cfg(all(feature = "live", target_os = "linux"))]
+#[cfg(all(feature = "live", unix))]
 mod live;
 mod man;
 mod pass;
@@ -125,7 +125,7 @@ fn run(args: Args, browser: Option<Browser>) -> Result<ExitCode, Failure> {
         Some(Command::Check(c)) => check::run(&c),
         Some(Command::Slice(s)) => slice::run(&s),
         Some(Command::Schema(s)) => learn::run(&s),
-        #[cfg(all(feature = "live", target_os = "linux"))]
+        #[cfg(all(feature = "live", unix))]
         Some(Command::Live(l)) => live::run(l, browser),
         Some(Command::Explain(e)) => explain::run(&e),
         Some(Command::Completions { shell }) => {

@@ -4,8 +4,10 @@
 use crate::base::{EventId, Moment};
 use crate::capture::Packet;
 use crate::engine::conversation::{ConversationInfo, Stack};
+use crate::engine::numbering::{Numbering, numbered};
 use crate::engine::shared::{First, Shared, Sought};
-use crate::engine::{Checkpoint, DecodeAs, EventSink, Numbering, Options, due, numbered};
+use crate::engine::sink::due;
+use crate::engine::{Checkpoint, DecodeAs, EventSink, Options};
 use crate::event::{Event, Level};
 use crate::flow::{Flow, Transport, UdpFlow};
 use crate::link::{Content, Decoder};

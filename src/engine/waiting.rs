@@ -14,8 +14,10 @@ use crate::base::limits::{MAX_SECRET_WAIT_BYTES, MAX_SECRET_WAIT_NS, SECRET_LOOK
 use crate::base::{CaptureTime, ConversationId, Moment};
 use crate::capture::{Packet, PacketMeta};
 use crate::engine::conversation::{ConversationInfo, Stack};
+use crate::engine::numbering::{Numbering, numbered};
 use crate::engine::shared::{Found, Shared};
-use crate::engine::{Engine, EventSink, Numbering, due, numbered};
+use crate::engine::sink::due;
+use crate::engine::{Engine, EventSink};
 use crate::flow::{Flow, SlotId};
 use crate::link::{Content, Decoded, Decoder, PayloadOrigin, TcpFlags};
 

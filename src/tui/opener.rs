@@ -60,7 +60,7 @@ pub(super) struct Line {
 }
 
 /// What is said of an event whose packets are not there any more.
-pub(super) const GONE: &str = "its packets are gone: what is kept is bounded (--ring)";
+pub(super) const GONE: &str = "its packets are gone (--ring)";
 
 /// See the module.
 pub(super) struct Opener {

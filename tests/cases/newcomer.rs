@@ -99,7 +99,7 @@ fn manual_pages_of_all_commands() {
     assert!(out.status.success(), "{}", stderr(&out));
     let mut commands =
         vec!["print", "stats", "check", "slice", "schema", "explain", "completions", "man"];
-    if cfg!(all(feature = "live", target_os = "linux")) {
+    if cfg!(all(feature = "live", unix)) {
         commands.push("live");
     }
     let pages: Vec<String> = commands.iter().map(|c| format!("framescope-{c}")).collect();

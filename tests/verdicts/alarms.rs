@@ -7,20 +7,23 @@ use crate::check;
 use crate::support::{fixtures, packets};
 
 /// Fixtures of which nothing at all of warning or error may be found, of any protocol.
-const CLEAN: [&str; 19] = [
+const CLEAN: [&str; 22] = [
     "h2-curl",
     "transports",
     "ws-connect",
+    "ws-connect-auth",
     "ws-deflate-no-takeover",
     "ws-deflate-window-bits",
     "ws-graphql",
     "ws-graphql-legacy",
     "ws-h2",
+    "ws-h2-haproxy",
     "ws-heartbeat",
     "ws-ipv6",
     "ws-jsonrpc",
     "ws-mixed-ports",
     "ws-mqtt",
+    "ws-proxy-chain",
     "ws-proxy-remasked",
     "ws-signalr",
     "ws-socketio",
@@ -81,6 +84,11 @@ const SHOWING: &[(&str, &str, &[&str])] = &[
     (
         "ws-h2-ends",
         "streams that end without a close frame",
+        &["websocket.abnormal-closure", "websocket.stream-without-close"],
+    ),
+    (
+        "ws-h2-node",
+        "streams and connections that end without a close frame",
         &["websocket.abnormal-closure", "websocket.stream-without-close"],
     ),
     ("ws-idle-timeout", "a proxy ends what is silent", &["websocket.abnormal-closure"]),

@@ -131,6 +131,9 @@ fn verdicts_and_their_proof() {
          2097152 bytes: likely over a limit",
         &[6, 7],
     );
+    // A large one that went well is no reason.
+    let whole = |ms| say(&[&[down(0x82, &vec![7; 80_000])][..], &[Wait(ms), Rst(true)]].concat()).0;
+    assert_eq!((whole(100).as_str(), whole(400).as_str()), ("message too big", "reset"));
     on(
         &[&[up(0xa1, b"x"), down(0x88, &code(1002)), up(0x88, &code(1002))], &fin[..]].concat(),
         "protocol error",
@@ -173,6 +176,28 @@ fn verdicts_and_their_proof() {
         &[6, 7],
     );
     on(&[up(0x81, b"a")], "open", "open when the capture ended", &[]);
+}
+
+/// What stands behind missing bytes is told when nobody waits for these any more: who closed
+/// first is told by the times all the same.
+#[test]
+fn who_closed_first_behind_a_hole() {
+    let acts = [
+        up(0x81, b"one"),
+        up(0x81, b"lost"),
+        up(0x88, &code(4001)),
+        Wait(20),
+        down(0x88, &code(4001)),
+        Wait(20),
+        Fin(false),
+        Fin(true),
+    ];
+    let mut packets = talk(LOCAL, "/", "", &acts);
+    packets.remove(6);
+    let (cause, text, proof) = verdict(&packets);
+    assert_eq!(cause, "close");
+    assert_eq!(text, "the client closed first with 4001 (private), the server answered");
+    assert_eq!(proof, [8, 9]);
 }
 
 /// Counts, bytes and times of a session.

@@ -15,7 +15,11 @@ use super::generate::LINK_TYPES;
 use crate::base::limits::MAX_PACKET_BYTES;
 
 /// Its names, the newest first.
+#[cfg(not(target_vendor = "apple"))]
 const NAMES: [&str; 3] = ["libpcap.so.1", "libpcap.so.0.8", "libpcap.so"];
+/// Its names; the first is that of the system, which has no file.
+#[cfg(target_vendor = "apple")]
+const NAMES: [&str; 3] = ["/usr/lib/libpcap.A.dylib", "libpcap.A.dylib", "libpcap.dylib"];
 /// Steps of a program that are believed; the kernel's limit.
 const MAX_STEPS: u32 = 4096;
 /// No mask of the network is known.
@@ -23,21 +27,35 @@ const NETMASK_UNKNOWN: u32 = u32::MAX;
 
 /// `struct bpf_program` of `pcap/bpf.h`; its steps are [`Step`]s.
 #[repr(C)]
-struct Program {
+pub(in crate::capture) struct Program {
     len: u32,
     steps: *mut Step,
 }
 
+impl Program {
+    /// One that is to be filled.
+    pub(in crate::capture) const fn empty() -> Self {
+        Self { len: 0, steps: ptr::null_mut() }
+    }
+}
+
 /// `pcap_t`, of which nothing is known.
 #[repr(C)]
-struct Handle {
+pub(in crate::capture) struct Handle {
     _private: [u8; 0],
 }
 
+/// The library, if it is installed.
+pub(in crate::capture) fn library() -> Option<Library> {
+    // SAFETY: libpcap has no initialisers that ask anything of us.
+    NAMES.iter().find_map(|n| unsafe { Library::new(n) }.ok())
+}
+
 type OpenDead = unsafe extern "C" fn(c_int, c_int) -> *mut Handle;
-type Compile = unsafe extern "C" fn(*mut Handle, *mut Program, *const c_char, c_int, u32) -> c_int;
-type FreeCode = unsafe extern "C" fn(*mut Program);
-type Close = unsafe extern "C" fn(*mut Handle);
+pub(in crate::capture) type Compile =
+    unsafe extern "C" fn(*mut Handle, *mut Program, *const c_char, c_int, u32) -> c_int;
+pub(in crate::capture) type FreeCode = unsafe extern "C" fn(*mut Program);
+pub(in crate::capture) type Close = unsafe extern "C" fn(*mut Handle);
 
 /// Why there is no program.
 #[derive(Debug)]
@@ -50,9 +68,7 @@ pub(super) enum Refused {
 
 /// A program for each link type for which the expression makes sense; for Ethernet it must.
 pub(super) fn compile(expression: &str) -> Result<Vec<(u16, Foreign)>, Refused> {
-    // SAFETY: libpcap has no initialisers that ask anything of us.
-    let library = NAMES.iter().find_map(|n| unsafe { Library::new(n) }.ok());
-    let library = library.ok_or(Refused::NotInstalled)?;
+    let library = library().ok_or(Refused::NotInstalled)?;
     let functions = Functions::of(&library).ok_or(Refused::NotInstalled)?;
     let text = CString::new(expression).map_err(|_| Refused::NoFilter)?;
     let one = |link: u16| Some((link, functions.compile(link, &text)?));
@@ -90,7 +106,7 @@ impl<'l> Functions<'l> {
         if handle.is_null() {
             return None;
         }
-        let mut program = Program { len: 0, steps: ptr::null_mut() };
+        let mut program = Program::empty();
         // SAFETY: a handle that is open, a program to be filled, a C string; all outlive
         // the call.
         let done =

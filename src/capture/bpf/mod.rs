@@ -29,11 +29,11 @@
 //!   outcome of a packet that is long enough, and so lets some short ones through.
 
 mod ast;
-#[cfg(all(feature = "live", target_os = "linux"))]
+#[cfg(all(feature = "live", unix))]
 mod foreign;
 mod generate;
-#[cfg(all(feature = "live", target_os = "linux"))]
-mod libpcap;
+#[cfg(all(feature = "live", unix))]
+pub(in crate::capture) mod libpcap;
 mod names;
 mod parse;
 mod program;
@@ -94,7 +94,7 @@ struct Inner {
     /// For each of [`LINK_TYPES`].
     programs: Vec<(u16, Result<Check, BpfError>)>,
     /// Where libpcap has compiled it.
-    #[cfg(all(feature = "live", target_os = "linux"))]
+    #[cfg(all(feature = "live", unix))]
     foreign: Vec<(u16, foreign::Foreign)>,
 }
 
@@ -134,7 +134,7 @@ pub fn compile(expression: &str) -> Result<Filter, BpfError> {
         text: expression.to_owned(),
         expr,
         programs,
-        #[cfg(all(feature = "live", target_os = "linux"))]
+        #[cfg(all(feature = "live", unix))]
         foreign: Vec::new(),
     };
     Ok(Filter { inner: Arc::new(inner) })
@@ -147,7 +147,7 @@ pub fn compile(expression: &str) -> Result<Filter, BpfError> {
 /// Where neither can.
 pub fn compile_all(expression: &str) -> Result<Filter, BpfError> {
     let own = compile(expression);
-    #[cfg(all(feature = "live", target_os = "linux"))]
+    #[cfg(all(feature = "live", unix))]
     if let Err(mut e) = own {
         if expression.len() > MAX_FILTER_BYTES {
             return Err(e);
@@ -175,7 +175,7 @@ impl Filter {
     /// cannot be applied ([`Filter::check`]).
     #[must_use]
     pub fn matches(&self, link_type: u16, data: &[u8], original_len: u32) -> bool {
-        #[cfg(all(feature = "live", target_os = "linux"))]
+        #[cfg(all(feature = "live", unix))]
         if !self.inner.foreign.is_empty() {
             let program = self.inner.foreign.iter().find(|p| p.0 == link_type);
             return program.is_some_and(|p| p.1.passes(data, original_len));
@@ -192,7 +192,7 @@ impl Filter {
     /// Where the filter asks for what they do not have (`vlan` of raw IP), or the
     /// link type is not known.
     pub fn check(&self, link_type: u16) -> Result<(), BpfError> {
-        #[cfg(all(feature = "live", target_os = "linux"))]
+        #[cfg(all(feature = "live", unix))]
         if !self.inner.foreign.is_empty() {
             return match self.inner.foreign.iter().any(|p| p.0 == link_type) {
                 true => Ok(()),
@@ -227,7 +227,7 @@ impl Filter {
 impl fmt::Display for Filter {
     /// With all qualifiers and parentheses written out, unless libpcap has compiled it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        #[cfg(all(feature = "live", target_os = "linux"))]
+        #[cfg(all(feature = "live", unix))]
         if !self.inner.foreign.is_empty() {
             return f.write_str(&self.inner.text);
         }

@@ -1,21 +1,22 @@
 //! The interfaces of a network namespace: names, numbers, addresses.
-#![allow(
-    unsafe_code,
-    reason = "getifaddrs gives a list of pointers; nothing safe in the tree offers it"
+#![cfg_attr(
+    target_os = "linux",
+    allow(
+        unsafe_code,
+        reason = "getifaddrs gives a list of pointers; nothing safe in the tree offers it"
+    )
 )]
 
-use std::ffi::CStr;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// An interface as the system names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
-    /// Its number, from 1.
+    /// Its number, from 1; 0 of what libpcap can capture from and the system has no number for.
     pub index: u32,
     /// Its name.
     pub name: String,
-    /// Its hardware type (`ARPHRD_*` of `if_arp.h`).
+    /// Its hardware type (`ARPHRD_*` of `if_arp.h`), where Linux tells it.
     pub hardware: u16,
     /// Its addresses, IPv4 before IPv6.
     pub addresses: Vec<IpAddr>,
@@ -31,11 +32,15 @@ pub struct Interface {
 ///
 /// # Errors
 /// Those of the system.
-pub fn interfaces() -> io::Result<Vec<Interface>> {
+#[cfg(target_os = "linux")]
+pub(super) fn interfaces() -> std::io::Result<Vec<Interface>> {
+    use std::ffi::CStr;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
     // SAFETY: writes one pointer, to a list that freeifaddrs takes.
     if unsafe { libc::getifaddrs(&raw mut list) } < 0 {
-        return Err(io::Error::last_os_error());
+        return Err(std::io::Error::last_os_error());
     }
     let mut found: Vec<Interface> = Vec::new();
     let mut addresses: Vec<(String, IpAddr)> = Vec::new();
@@ -94,8 +99,10 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
     Ok(found)
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]

@@ -1,17 +1,25 @@
-//! Packets as they pass an interface, on Linux.
+//! Packets as they pass an interface.
 //!
 //! [`open`] begins to capture and gives a [`Source`]. A thread of its own (`taker`) waits
-//! for blocks of the packet ring (`ring`), restores what the card or the kernel took off
-//! (`shape`), lets the filter choose, and keeps what must be kept (`keep`); batches wait in
-//! a queue for whoever reads them, so that a slow reader holds nobody up.
+//! for packets (`tap`), lets the filter choose, and keeps what must be kept (`keep`); batches
+//! wait in a queue for whoever reads them, so that a slow reader holds nobody up.
+//!
+//! On Linux packets come in blocks of the packet ring (`ring`), and what the card or the kernel
+//! took off them is restored (`shape`). Elsewhere, and where it is asked for
+//! ([`LiveOptions::libpcap`]), they come from libpcap, opened at run time (`library`).
 
 pub mod interfaces;
 mod keep;
+mod library;
 pub mod namespace;
+#[cfg(target_os = "linux")]
 mod ring;
+#[cfg(target_os = "linux")]
 mod shape;
+#[cfg(target_os = "linux")]
 mod sockets;
 mod taker;
+mod tap;
 
 use std::fmt::Write as _;
 use std::io;
@@ -22,22 +30,31 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use self::interfaces::interfaces;
+use self::interfaces::Interface;
 use self::keep::Keep;
+use self::library::{Pcap, Wish};
 use self::namespace::{Namespace, within};
+#[cfg(target_os = "linux")]
 use self::ring::{Head, Ring};
-use self::shape::Shape;
+#[cfg(target_os = "linux")]
+use self::shape::{Shape, Shaped};
+#[cfg(target_os = "linux")]
 use self::sockets::Sockets;
 use self::taker::Taker;
+use self::tap::Tap;
 use super::{Batch, CaptureError, PacketStore, Polled, Processes, Source};
 use crate::base::limits::LIVE_RING_BYTES;
 
 pub use self::keep::Keeper;
 
 /// The interface that is captured from unless another is named.
-pub const LOOPBACK: &str = "lo";
-/// All interfaces at once.
+pub const LOOPBACK: &str = if cfg!(target_os = "linux") { "lo" } else { "lo0" };
+/// All interfaces at once; libpcap does not have it everywhere.
 pub const ANY: &str = "any";
+/// The interface, or all, that a program's own traffic is looked for on.
+pub const EVERYWHERE: &str = if cfg!(target_os = "linux") { ANY } else { LOOPBACK };
+/// libpcap is the only way to capture here.
+const BY_LIBRARY: bool = !cfg!(target_os = "linux");
 
 /// So long a source waits for packets before it says that there are none.
 const WAIT: Duration = Duration::from_millis(40);
@@ -52,18 +69,27 @@ pub struct LiveOptions {
     pub interface: Option<String>,
     /// Where it is looked for; here if nothing is said.
     pub namespace: Option<Namespace>,
+    /// By libpcap, also where there is another way.
+    pub libpcap: bool,
     /// Packets for other machines, too, where the interface sees any.
     pub promiscuous: bool,
     /// Bytes of packets that may wait in the kernel; [`LIVE_RING_BYTES`] unless told.
     pub buffer: Option<usize>,
     /// Which packets are wanted; all if nothing is said.
     pub accept: Option<Accept>,
+    /// The same as a capture filter, so that libpcap may have the kernel leave out the others.
+    pub expression: Option<String>,
+    /// Bytes that are kept of a packet, by libpcap; all, if nothing is said.
+    pub snaplen: Option<u32>,
     /// End after so many packets.
     pub count: Option<u64>,
     /// End after this time.
     pub duration: Option<Duration>,
     /// Keep the packets in this file, as pcapng.
     pub write: Option<PathBuf>,
+    /// Secrets may come for that file ([`Keeper::secrets`]): there is to be room for them
+    /// before the packets.
+    pub secrets: bool,
     /// Whether packets will be read again ([`Source::store`]): from the file of
     /// `write`, or a temporary one.
     pub reload: bool,
@@ -129,17 +155,25 @@ pub fn open(options: LiveOptions) -> Result<Live, CaptureError> {
     let name = options.interface.clone().unwrap_or_else(|| LOOPBACK.to_owned());
     let failed = |what: String| CaptureError { name: name.clone(), what };
     let bytes = options.buffer.unwrap_or(LIVE_RING_BYTES);
-    let promiscuous = options.promiscuous;
-    let (ring, shape) = within(options.namespace.as_ref(), || listen(&name, bytes, promiscuous))
+    let wish = Wish {
+        buffer: bytes,
+        promiscuous: options.promiscuous,
+        snaplen: options.snaplen,
+        filter: options.expression.as_deref(),
+    };
+    let libpcap = options.libpcap;
+    let tap = within(options.namespace.as_ref(), || listen(&name, &wish, libpcap))
         .map_err(|e| failed(unreachable_namespace(&e)))?
         .map_err(|e| failed(refusal(&e)))?
-        .ok_or_else(|| failed(no_such(options.namespace.as_ref())))?;
+        .ok_or_else(|| failed(no_such(options.namespace.as_ref(), libpcap)))?;
     let store: Option<Arc<PacketStore>> = options.reload.then(Arc::default);
     let keep = match (&options.write, &store) {
-        (Some(path), store) => Some(Keep::file(path, store.as_deref()).map_err(|e| {
-            let name = path.display().to_string();
-            CaptureError { name, what: format!("cannot be written: {e}") }
-        })?),
+        (Some(path), store) => {
+            Some(Keep::file(path, store.as_deref(), options.secrets).map_err(|e| {
+                let name = path.display().to_string();
+                CaptureError { name, what: format!("cannot be written: {e}") }
+            })?)
+        }
         (None, Some(store)) => Some(
             Keep::spool(store, options.most_kept)
                 .map_err(|e| failed(format!("no temporary copy can be made: {e}")))?,
@@ -152,7 +186,7 @@ pub fn open(options: LiveOptions) -> Result<Live, CaptureError> {
     let (queued, left) = (Arc::default(), Arc::default());
     let watch = |p: &Arc<Processes>| Sockets::watch(options.namespace.clone(), Arc::clone(p));
     let sockets = options.processes.as_ref().map(watch);
-    let taker = Taker::new(name.clone(), (ring, shape), options, keep.clone());
+    let taker = Taker::new(name.clone(), tap, options, keep.clone());
     let thread = {
         let (queued, left) = (Arc::clone(&queued), Arc::clone(&left));
         let work = move || taker.run(&sender, &queued, &left);
@@ -173,35 +207,67 @@ pub fn open(options: LiveOptions) -> Result<Live, CaptureError> {
 }
 
 /// Opens the interface of that name; `None` where there is none.
-fn listen(name: &str, bytes: usize, promiscuous: bool) -> io::Result<Option<(Ring, Shape)>> {
+fn listen(name: &str, wish: &Wish<'_>, libpcap: bool) -> io::Result<Option<Box<dyn Tap>>> {
+    #[cfg(target_os = "linux")]
+    if !libpcap {
+        return Ok(listen_to_ring(name, wish)?.map(|s| -> Box<dyn Tap> { Box::new(s) }));
+    }
+    let _ = libpcap;
+    Ok(Pcap::open(name, wish)?.map(|p| -> Box<dyn Tap> { Box::new(p) }))
+}
+
+/// Opens a packet ring.
+#[cfg(target_os = "linux")]
+fn listen_to_ring(name: &str, wish: &Wish<'_>) -> io::Result<Option<Shaped>> {
     if name == ANY {
-        let ring = Ring::open(0, Head::Cooked, bytes)?;
-        if promiscuous {
-            for i in interfaces()?.iter().filter(|i| i.up && !i.loopback) {
+        let ring = Ring::open(0, Head::Cooked, wish.buffer)?;
+        if wish.promiscuous {
+            for i in interfaces::interfaces()?.iter().filter(|i| i.up && !i.loopback) {
                 ring.promiscuous(i.index)?;
             }
         }
-        return Ok(Some((ring, Shape::COOKED)));
+        return Ok(Some(Shaped(ring, Shape::COOKED)));
     }
-    let Some(interface) = interfaces()?.into_iter().find(|i| i.name == name) else {
+    let Some(interface) = interfaces::interfaces()?.into_iter().find(|i| i.name == name) else {
         return Ok(None);
     };
     let shape = Shape::of(interface.hardware);
-    let ring = Ring::open(interface.index, shape.head, bytes)?;
-    if promiscuous {
+    let ring = Ring::open(interface.index, shape.head, wish.buffer)?;
+    if wish.promiscuous {
         ring.promiscuous(interface.index)?;
     }
-    Ok(Some((ring, shape)))
+    Ok(Some(Shaped(ring, shape)))
+}
+
+/// The interfaces that can be captured from, and whether all of them can at once.
+///
+/// # Errors
+/// Those of the system; where libpcap is asked and is not installed.
+pub fn list(libpcap: bool) -> io::Result<(Vec<Interface>, bool)> {
+    #[cfg(target_os = "linux")]
+    if !libpcap {
+        return Ok((interfaces::interfaces()?, true));
+    }
+    let _ = libpcap;
+    library::interfaces()
 }
 
 /// There is no such interface; which there are.
-fn no_such(namespace: Option<&Namespace>) -> String {
-    let there = within(namespace, interfaces).and_then(|i| i).unwrap_or_default();
+fn no_such(namespace: Option<&Namespace>, libpcap: bool) -> String {
+    let there = within(namespace, || list(libpcap)).and_then(|i| i);
+    let (there, any) = there.unwrap_or_default();
+    let mut names: Vec<&str> = there.iter().map(|i| i.name.as_str()).collect();
+    let all = format!("{ANY} for all of them");
+    names.extend(any.then_some(all.as_str()));
     let mut what = "there is no such interface; there are".to_owned();
-    for i in &there {
-        let _ = write!(what, " {},", i.name);
+    for (n, name) in names.iter().enumerate() {
+        let before = match n {
+            0 => "",
+            n if n + 1 == names.len() => ", and",
+            _ => ",",
+        };
+        let _ = write!(what, "{before} {name}");
     }
-    let _ = write!(what, " and {ANY} for all of them");
     what
 }
 
@@ -218,6 +284,9 @@ fn unreachable_namespace(e: &io::Error) -> String {
 /// Why capturing was refused, and what helps.
 fn refusal(e: &io::Error) -> String {
     match e.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) if BY_LIBRARY => {
+            "capturing is not permitted: run framescope with sudo".to_owned()
+        }
         Some(libc::EPERM | libc::EACCES) => {
             let program = std::env::current_exe().unwrap_or_else(|_| "framescope".into());
             format!(
@@ -238,6 +307,17 @@ fn quoted(path: &Path) -> String {
         text
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// Where the system tells nobody whose sockets are, there is nobody to ask.
+#[cfg(not(target_os = "linux"))]
+struct Sockets;
+
+#[cfg(not(target_os = "linux"))]
+impl Sockets {
+    fn watch(_: Option<Namespace>, _: Arc<Processes>) -> Self {
+        Self
     }
 }
 

@@ -5,8 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-
 /// Where `ip netns add` keeps those that have names.
 const NAMED: &str = "/var/run/netns";
 
@@ -20,6 +18,9 @@ impl Namespace {
     /// # Errors
     /// Where there is none, or it may not be looked at: says so.
     pub fn open(name: &str) -> io::Result<Self> {
+        if !cfg!(target_os = "linux") {
+            return Err(io::Error::other("there are network namespaces on Linux alone"));
+        }
         let path = place(name);
         let file = File::open(&path)
             .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
@@ -33,12 +34,27 @@ impl Namespace {
     /// Where the system refuses: it takes the right `CAP_SYS_ADMIN`.
     pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
         let moved = || {
-            let kind = Some(LinkNameSpaceType::Network);
-            move_into_link_name_space(std::os::fd::AsFd::as_fd(&*self.0), kind)?;
+            self.enter()?;
             Ok(work())
         };
         std::thread::scope(|s| s.spawn(moved).join())
             .unwrap_or_else(|_| Err(io::Error::other("the thread failed")))
+    }
+
+    /// The calling thread moves there.
+    #[cfg(target_os = "linux")]
+    fn enter(&self) -> io::Result<()> {
+        use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+        let kind = Some(LinkNameSpaceType::Network);
+        Ok(move_into_link_name_space(std::os::fd::AsFd::as_fd(&*self.0), kind)?)
+    }
+
+    /// Nobody can have opened one.
+    #[cfg(not(target_os = "linux"))]
+    fn enter(&self) -> io::Result<()> {
+        let Self(_file) = self;
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -69,6 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(target_os = "linux")]
     fn names_paths_and_processes_are_told_apart() {
         assert_eq!(place("blue"), Path::new("/var/run/netns/blue"));
         assert_eq!(place("./blue"), Path::new("./blue"));

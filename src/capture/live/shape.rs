@@ -1,6 +1,11 @@
 //! What packets look like that an interface hands out, and how they are made whole.
 
-use super::ring::{Frame, Head};
+use std::io;
+use std::time::Duration;
+
+use super::ring::{Frame, Head, Ring};
+use super::tap::{Passing, Tap};
+use crate::base::CaptureTime;
 use crate::capture::LinkType;
 
 /// Bytes of a Linux cooked header, version 2.
@@ -73,6 +78,46 @@ impl Shape {
             into.extend_from_slice(f.data);
         }
         f.original_len.saturating_add(added as u32)
+    }
+}
+
+/// Packets of the ring, made whole.
+pub(super) struct Shaped(pub(super) Ring, pub(super) Shape);
+
+impl Tap for Shaped {
+    fn link(&self) -> LinkType {
+        self.1.link
+    }
+
+    fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+        self.0.wait(timeout)
+    }
+
+    fn some(&mut self, each: &mut dyn FnMut(&dyn Passing)) -> io::Result<bool> {
+        let Some(block) = self.0.block() else { return Ok(false) };
+        for frame in block.frames().filter(Shape::passes) {
+            each(&(self.1, frame));
+        }
+        Ok(true)
+    }
+
+    fn round(&self) -> usize {
+        self.0.blocks()
+    }
+
+    fn dropped(&mut self) -> io::Result<u64> {
+        self.0.dropped()
+    }
+}
+
+impl Passing for (Shape, Frame<'_>) {
+    fn time(&self) -> CaptureTime {
+        let (seconds, nanoseconds) = self.1.time;
+        CaptureTime(i64::from(seconds) * 1_000_000_000 + i64::from(nanoseconds))
+    }
+
+    fn restore(&self, into: &mut Vec<u8>) -> u32 {
+        self.0.restore(&self.1, into)
     }
 }
 

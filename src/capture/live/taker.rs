@@ -1,4 +1,4 @@
-//! The thread that takes packets out of the ring as fast as they come.
+//! The thread that takes packets as fast as they come, out of the ring or from libpcap.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::keep::Keep;
-use super::ring::{Frame, Ring};
-use super::shape::Shape;
+use super::tap::{Passing, Tap};
 use super::{LiveOptions, Tally, WAIT, refusal};
 use crate::base::limits::{BATCH_BYTES, LIVE_QUEUE_BYTES, MAX_PACKET_BYTES};
 use crate::base::{CaptureTime, PacketId};
 use crate::capture::findings::{KERNEL_DROPS, SPOOL_FAILED, WRITE_FAILED};
-use crate::capture::{Batch, CaptureError, PacketMeta};
+use crate::capture::{Batch, CaptureError, LinkType, PacketMeta};
 use crate::finding::Finding;
 
 /// So long packets that came before the end are waited for: twice what a block
@@ -27,13 +26,14 @@ const FULL: Duration = Duration::from_millis(2);
 /// See the module.
 pub(super) struct Taker {
     name: String,
-    ring: Ring,
-    shape: Shape,
+    tap: Box<dyn Tap>,
     options: LiveOptions,
     /// Until it fails.
     keep: Option<Arc<Mutex<Keep>>>,
     begun: Instant,
     asked: Instant,
+    /// Nothing more comes, for this reason.
+    trouble: Option<CaptureError>,
     /// How it ends, once that is known.
     end: Option<Ending>,
     finished: bool,
@@ -75,19 +75,19 @@ struct Taken {
 impl Taker {
     pub(super) fn new(
         name: String,
-        (ring, shape): (Ring, Shape),
+        tap: Box<dyn Tap>,
         options: LiveOptions,
         keep: Option<Arc<Mutex<Keep>>>,
     ) -> Self {
         let now = Instant::now();
         Self {
             name,
-            ring,
-            shape,
+            tap,
             options,
             keep,
             begun: now,
             asked: now,
+            trouble: None,
             end: None,
             finished: false,
         }
@@ -137,12 +137,13 @@ impl Taker {
 
     /// What has come.
     fn step(&mut self) -> Result<Taken, CaptureError> {
+        if let Some(e) = self.trouble.take() {
+            return Err(e);
+        }
         // Asked before the ring is: what came until then is in it.
         let last = self.end.is_some_and(|e| Instant::now() >= e.last_call);
         if !last {
-            self.ring
-                .wait(WAIT)
-                .map_err(|e| CaptureError { name: self.name.clone(), what: refusal(&e) })?;
+            self.tap.wait(WAIT).map_err(|e| self.failed(&e))?;
         }
         let mut taken = self.collect();
         // A ring that still has much is emptied first.
@@ -152,35 +153,46 @@ impl Taker {
         Ok(taken)
     }
 
-    /// What the ring holds, up to a batch.
+    fn failed(&self, e: &io::Error) -> CaptureError {
+        CaptureError { name: self.name.clone(), what: refusal(e) }
+    }
+
+    /// What waits, up to a batch.
     fn collect(&mut self) -> Taken {
         let mut taken = Taken::default();
         let keep = self.keep.clone();
         let mut keep = keep.as_ref().map(|k| k.lock().unwrap_or_else(PoisonError::into_inner));
         let mut failed = None;
-        // Once round at most: a filter may refuse as fast as packets come.
-        for _ in 0..self.ring.blocks() {
+        for _ in 0..self.tap.round() {
             if taken.bytes.len() >= BATCH_BYTES || self.is_full() {
                 break;
             }
-            let Some(block) = self.ring.block() else {
-                taken.all = true;
-                break;
-            };
-            for frame in block.frames() {
-                let tally = &self.options.tally;
-                if self.options.count.is_some_and(|n| tally.packets() >= n) {
-                    break;
+            let (options, end) = (&self.options, &mut self.end);
+            let link = self.tap.link();
+            let mut each = |packet: &dyn Passing| {
+                if options.count.is_some_and(|n| options.tally.packets() >= n) {
+                    return;
                 }
-                let time = i64::from(frame.time.0) * 1_000_000_000 + i64::from(frame.time.1);
-                let time = CaptureTime(time);
-                if let Some(end) = self.end.as_mut().filter(|e| time > e.until) {
+                let time = packet.time();
+                if let Some(end) = end.as_mut().filter(|e| time > e.until) {
                     end.passed = true;
-                    continue;
+                    return;
                 }
                 let to = keep.as_deref_mut().filter(|k| !k.is_closed() && failed.is_none());
-                if let Err(e) = take(&frame, time, (self.shape, &self.options), to, &mut taken) {
-                    failed = Some((PacketId(tally.packets()), e));
+                if let Err(e) = take(packet, time, (link, options), to, &mut taken) {
+                    failed = Some((PacketId(options.tally.packets()), e));
+                }
+            };
+            match self.tap.some(&mut each) {
+                Ok(true) => {}
+                Ok(false) => {
+                    taken.all = true;
+                    break;
+                }
+                // What came before is handed out first.
+                Err(e) => {
+                    self.trouble = Some(self.failed(&e));
+                    break;
                 }
             }
         }
@@ -207,13 +219,13 @@ impl Taker {
         self.options.count.is_some_and(|n| self.options.tally.packets() >= n)
     }
 
-    /// Asks the kernel what it has dropped, now and then and at the end.
+    /// Asks what was dropped, now and then and at the end.
     fn drops(&mut self, taken: &mut Taken) {
         if self.asked.elapsed() < ASK_DROPS && !self.finished {
             return;
         }
         self.asked = Instant::now();
-        let Ok(lost @ 1..) = self.ring.dropped() else { return };
+        let Ok(lost @ 1..) = self.tap.dropped() else { return };
         let tally = &self.options.tally;
         let all = tally.dropped.fetch_add(lost, Ordering::Relaxed) + lost;
         let before = PacketId(tally.packets());
@@ -224,22 +236,19 @@ impl Taker {
 
 /// Takes a packet, if it is wanted.
 fn take(
-    frame: &Frame<'_>,
+    packet: &dyn Passing,
     time: CaptureTime,
-    (shape, options): (Shape, &LiveOptions),
+    (link, options): (LinkType, &LiveOptions),
     keep: Option<&mut Keep>,
     taken: &mut Taken,
 ) -> io::Result<()> {
-    if !Shape::passes(frame) {
-        return Ok(());
-    }
     let tally: &Tally = &options.tally;
     let at = taken.bytes.len();
-    let original_len = shape.restore(frame, &mut taken.bytes);
-    // No ring holds as much; should one, readers would refuse it.
+    let original_len = packet.restore(&mut taken.bytes);
+    // Nothing hands out as much; should one, readers would refuse it.
     taken.bytes.truncate(at + MAX_PACKET_BYTES);
     let data = taken.bytes.get(at..).unwrap_or_default();
-    if options.accept.as_ref().is_some_and(|a| !a(shape.link.0, data, original_len)) {
+    if options.accept.as_ref().is_some_and(|a| !a(link.0, data, original_len)) {
         taken.bytes.truncate(at);
         return Ok(());
     }
@@ -247,14 +256,14 @@ fn take(
     let mut meta = PacketMeta {
         id,
         time,
-        link: shape.link,
+        link,
         interface: 0,
         original_len,
         captured_len: data.len() as u32,
         file: 0,
         offset: 0,
     };
-    let kept = keep.map_or(Ok((0, 0)), |k| k.packet(shape.link, time, original_len, data));
+    let kept = keep.map_or(Ok((0, 0)), |k| k.packet(link, time, original_len, data));
     (meta.file, meta.offset) = *kept.as_ref().unwrap_or(&(0, 0));
     taken.packets.push((meta, at as u32));
     kept.map(drop)

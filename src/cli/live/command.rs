@@ -1,10 +1,9 @@
 //! `live -- COMMAND`: a program that is run and watched, with its keys logged.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::hash::{BuildHasher, RandomState};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
+use crate::capture::Folder;
 use crate::capture::live::namespace::{Namespace, within};
 
 /// So long after the command has ended packets are still taken: what it closed is being
@@ -33,28 +33,17 @@ const VARIABLE: &str = "SSLKEYLOGFILE";
 const NODE_VARIABLE: &str = "NODE_OPTIONS";
 const NODE_OPTION: &str = "--tls-keylog=";
 
-/// A folder for the keys and the output of a command: nobody else may look into it, and it
-/// is gone in the end.
-pub(super) struct Folder(PathBuf);
+/// A folder for the keys and the output of a command.
+pub(super) struct Place(Folder);
 
-impl Folder {
+impl Place {
     pub(super) fn create() -> io::Result<Self> {
-        let hasher = RandomState::new();
-        for attempt in 0..64_u32 {
-            let tag = hasher.hash_one((std::process::id(), attempt));
-            let path = std::env::temp_dir().join(format!("framescope-{tag:016x}"));
-            match DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(Self(path)),
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => (),
-                Err(e) => return Err(io::Error::new(e.kind(), format!("{}: {e}", path.display()))),
-            }
-        }
-        Err(io::Error::new(io::ErrorKind::AlreadyExists, "no free name for a temporary folder"))
+        Folder::create().map(Self)
     }
 
     /// An empty file in it.
     fn file(&self, name: &str) -> io::Result<(PathBuf, File)> {
-        let path = self.0.join(name);
+        let path = self.0.path().join(name);
         let mut how = OpenOptions::new();
         let file = how.read(true).append(true).create_new(true).mode(0o600).open(&path)?;
         Ok((path, file))
@@ -63,13 +52,6 @@ impl Folder {
     /// The key log, which programs write to.
     pub(super) fn keys(&self) -> io::Result<PathBuf> {
         self.file("keys").map(|(path, _)| path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // Nobody is left to tell if it is gone already.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -140,7 +122,7 @@ pub(super) struct Running {
     state: Arc<State>,
     log: Option<PathBuf>,
     name: String,
-    folder: Folder,
+    place: Place,
 }
 
 /// A hold on a command from elsewhere.
@@ -185,7 +167,7 @@ impl Running {
     pub(super) fn begin(
         words: &[OsString],
         logging: &Logging,
-        folder: Folder,
+        place: Place,
         output: Output,
         namespace: Option<&Namespace>,
         stop: Arc<AtomicBool>,
@@ -200,7 +182,7 @@ impl Running {
                 None
             }
             Output::Later => {
-                let (path, file) = folder.file("output")?;
+                let (path, file) = place.file("output")?;
                 command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
                 // Keys are for the screen, and so is Ctrl-C.
                 command.process_group(0);
@@ -222,12 +204,12 @@ impl Running {
             stop.store(true, Ordering::Relaxed);
         });
         let name = program.to_string_lossy().into_owned();
-        Ok(Self { state, log, name, folder })
+        Ok(Self { state, log, name, place })
     }
 
     /// For those who hear signals.
     pub(super) fn hold(&self) -> Hold {
-        Hold { state: Arc::clone(&self.state), folder: self.folder.0.clone() }
+        Hold { state: Arc::clone(&self.state), folder: self.place.0.path().to_path_buf() }
     }
 
     /// Ends it, where it still runs, and gives its exit status as a shell does.
@@ -354,14 +336,12 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_is_for_us_alone_and_goes() {
+    fn the_key_log_is_for_us_alone_and_goes() {
         use std::os::unix::fs::PermissionsExt;
-        let folder = Folder::create().unwrap();
-        let keys = folder.keys().unwrap();
-        let mode = |p: &Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&folder.0), mode(&keys)), (0o700, 0o600));
-        let path = folder.0.clone();
-        drop(folder);
-        assert!(!path.exists());
+        let place = Place::create().unwrap();
+        let keys = place.keys().unwrap();
+        assert_eq!(keys.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        drop(place);
+        assert!(!keys.exists());
     }
 }

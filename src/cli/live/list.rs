@@ -6,8 +6,9 @@ use crate::capture::live::interfaces::Interface;
 use crate::capture::live::{ANY, LOOPBACK};
 use crate::view::clean::clean;
 
-/// One line an interface, by number.
-pub(super) fn text(all: &[Interface]) -> String {
+/// One line an interface, in that order, and one for all of them where they can be had at
+/// once.
+pub(super) fn text(all: &[Interface], any: bool) -> String {
     let width = all.iter().map(|i| i.name.chars().count()).max().unwrap_or(0).max(ANY.len());
     let mut out = String::new();
     for i in all {
@@ -28,7 +29,9 @@ pub(super) fn text(all: &[Interface]) -> String {
         out.push_str(&line);
         out.push('\n');
     }
-    let _ = writeln!(out, "{:>3}  {ANY:width$}  all of them, each packet once", 0);
+    if any {
+        let _ = writeln!(out, "{:>3}  {ANY:width$}  all of them, each packet once", 0);
+    }
     out
 }
 
@@ -55,7 +58,8 @@ mod tests {
             loopback: false,
             ..lo.clone()
         };
-        let text = text(&[lo, eth]);
+        assert!(!text(std::slice::from_ref(&lo), false).contains("any"));
+        let text = text(&[lo, eth], true);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].starts_with("  1  lo"), "{text}");
         assert!(lines[0].contains("up, loopback  127.0.0.1 ::1"), "{text}");

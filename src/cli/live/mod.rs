@@ -12,12 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use self::command::{Folder, Hold, Logging, Output, Running};
+use self::command::{Hold, Logging, Output, Place, Running};
 use self::kept::Kept;
 
 use crate::capture::Source;
 use crate::capture::bpf::{self, Filter};
-use crate::capture::live::interfaces::interfaces;
 use crate::capture::live::namespace::{Namespace, within};
 use crate::capture::live::{self, Accept, LiveOptions, Tally};
 use crate::cli::args::{Chosen, Common, Format, LevelArg, Print, Time, size};
@@ -85,7 +84,7 @@ pub(super) struct Live {
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
     /// The interface: the loopback unless told otherwise, and with COMMAND `any`, which is
-    /// all of them.
+    /// all of them (on Linux).
     #[arg(short, long, value_name = "IFACE")]
     interface: Option<String>,
     /// List the interfaces: number, name, state, addresses.
@@ -94,6 +93,10 @@ pub(super) struct Live {
     /// Take packets for other machines, too, where the interface sees any.
     #[arg(long)]
     promiscuous: bool,
+    /// Capture by libpcap, which must be installed, and not by a packet socket. Elsewhere than
+    /// on Linux there is no other way, and this need not be said.
+    #[arg(long)]
+    libpcap: bool,
     /// Capture in this network namespace: a name that `ip netns` lists, a path such as
     /// /proc/417/ns/net, or the number of a process. COMMAND runs there, too.
     #[arg(long, value_name = "NAME")]
@@ -137,9 +140,10 @@ pub(super) struct Live {
 pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Failure> {
     let namespace = args.namespace()?;
     if args.list {
-        let all = within(namespace.as_ref(), interfaces).and_then(|i| i);
-        let all = all.map_err(|e| Failure::Input(format!("interfaces cannot be listed: {e}")))?;
-        std::io::stdout().write_all(list::text(&all).as_bytes())?;
+        let all = within(namespace.as_ref(), || live::list(args.libpcap)).and_then(|i| i);
+        let (all, any) =
+            all.map_err(|e| Failure::Input(format!("interfaces cannot be listed: {e}")))?;
+        std::io::stdout().write_all(list::text(&all, any).as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
     let prints = args.format.is_some()
@@ -156,15 +160,14 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
     let mut as_print = args.as_print();
     let mut logging = None;
     if !args.command.is_empty() {
-        let made = Folder::create().and_then(|folder| {
+        let made = Place::create().and_then(|place| {
             let env = std::env::var_os;
-            let l = Logging::new(env("SSLKEYLOGFILE"), env("NODE_OPTIONS"), || folder.keys())?;
-            Ok((folder, l))
+            let l = Logging::new(env("SSLKEYLOGFILE"), env("NODE_OPTIONS"), || place.keys())?;
+            Ok((place, l))
         });
-        let (folder, l) =
-            made.map_err(|e| Failure::Input(format!("no place for the keys: {e}")))?;
+        let (place, l) = made.map_err(|e| Failure::Input(format!("no place for the keys: {e}")))?;
         as_print.common.keylog.extend(l.follow.iter().cloned());
-        logging = Some((folder, l));
+        logging = Some((place, l));
     }
     // Before anything is captured: what is wrong with a filter or a schema is told at once.
     let mut ready = print::ready(&as_print)?;
@@ -175,13 +178,17 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
     let options = LiveOptions {
         interface: Some(args.interface()),
         namespace: namespace.clone(),
+        libpcap: args.libpcap,
         promiscuous: args.promiscuous,
         buffer: args.buffer,
+        expression: filter.as_ref().map(|f| f.text().to_owned()),
         accept: filter
             .map(|f| -> Accept { Box::new(move |link, data, len| f.matches(link, data, len)) }),
         count: args.count,
         duration: args.duration,
         write: args.write.clone(),
+        secrets: !as_print.common.keylog.is_empty()
+            || std::env::var_os("SSLKEYLOGFILE").is_some_and(|v| !v.is_empty()),
         reload: browser.is_some(),
         most_kept: args.ring,
         processes: Some(Arc::default()),
@@ -205,10 +212,10 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
     let kept = kept.map(|k| Kept::begin(k, secrets));
     let command = match logging {
         None => None,
-        Some((folder, l)) => {
+        Some((place, l)) => {
             let output = if browser.is_some() { Output::Later } else { Output::Beside };
             let (words, there) = (&args.command, namespace.as_ref());
-            match Running::begin(words, &l, folder, output, there, stop) {
+            match Running::begin(words, &l, place, output, there, stop) {
                 Ok(running) => {
                     let _ = hold.set(running.hold());
                     Some(running)
@@ -354,7 +361,7 @@ fn account(tally: &Tally, kept: Option<&std::path::Path>) -> String {
 impl Live {
     /// The interface.
     fn interface(&self) -> String {
-        let usual = if self.command.is_empty() { live::LOOPBACK } else { live::ANY };
+        let usual = if self.command.is_empty() { live::LOOPBACK } else { live::EVERYWHERE };
         self.interface.clone().unwrap_or_else(|| usual.to_owned())
     }
 

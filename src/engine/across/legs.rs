@@ -126,12 +126,18 @@ impl Common {
         if keys {
             evidence.push("the same Sec-WebSocket-Key");
         }
-        let named = back.origin.is_some_and(|o| o.source == front.client());
-        if back.origin.is_some() && !named {
+        let source = back.origin.map(|o| o.source);
+        let named = source == Some(front.client());
+        // A chain of proxies hands on whose the connection is.
+        let handed_on = front.origin.is_some() && front.origin.map(|o| o.source) == source;
+        // With the same key the client's address was another one where the header was written.
+        if source.is_some() && !named && !handed_on && !keys {
             return None;
         }
         if named {
             evidence.push("the PROXY header names its client");
+        } else if handed_on {
+            evidence.push("the PROXY headers of both name the same client");
         }
         let forwarded = f.forwarded_for != b.forwarded_for
             && b.forwarded_for.as_deref().is_some_and(|v| names(v, front.client().ip()));
@@ -140,7 +146,7 @@ impl Common {
         }
         let proxy = front.server().ip().to_canonical();
         let adjacent = proxy == back.client().ip().to_canonical();
-        let strong = keys || named;
+        let strong = keys || named || handed_on;
         if !strong && !adjacent && !forwarded {
             return None;
         }

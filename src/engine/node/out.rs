@@ -108,7 +108,7 @@ impl Out for NodeOut<'_> {
             return false;
         }
         let state = match child.carries {
-            Carries::Exchange => State::Waiting(Vec::new()),
+            Carries::Exchange => State::Unclaimed(Vec::new()),
             Carries::Bytes | Carries::Named(_) => State::Probing,
         };
         let mut node = Node::new(state, child.stream.or(self.stream), self.depth + 1);

@@ -350,6 +350,13 @@ impl<T> Run<T> {
     }
 }
 
+/// Whether a body, by its length and its hash, is an empty list and nothing else.
+fn is_empty_list(len: u64, hash: u64) -> bool {
+    static LISTS: LazyLock<[u64; 2]> =
+        LazyLock::new(|| ["[]", "[]\n"].map(|b| body_hash(b.as_bytes())));
+    len <= 3 && LISTS.contains(&hash)
+}
+
 /// Whether a body, by its length and its hash, is an empty list or the like.
 fn says_nothing(len: u64, hash: u64) -> bool {
     static NOTHING: LazyLock<HashSet<u64>> = LazyLock::new(|| {

@@ -33,6 +33,13 @@ impl Sums {
         self.count = self.count.saturating_sub(n).max(self.count.min(1));
     }
 
+    /// Those of another as well.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.sum = self.sum.saturating_add(other.sum);
+        self.max = self.max.max(other.max);
+    }
+
     pub(super) const fn count(&self) -> u64 {
         self.count
     }

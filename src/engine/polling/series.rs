@@ -7,7 +7,7 @@ use crate::base::{CaptureTime, ConversationId, EventId, Moment};
 
 use super::parameters::{asks_after, only_cursors, waits};
 use super::sample::{Sample, Sums};
-use super::{Request, Target, says_nothing};
+use super::{Request, Target, is_empty_list, says_nothing};
 
 /// Fewest requests of a short poll: who reads a page again does it once or twice, and
 /// three intervals alike are no accident.
@@ -132,6 +132,10 @@ struct Known {
     times: u64,
     /// How often it was taken for news.
     news: u64,
+    /// When it was the same again: for how long it waited, at most.
+    again: Sums,
+    /// Of these, those that had been held.
+    again_held: u64,
     /// The shortest time for which it was held.
     least: u64,
 }
@@ -162,6 +166,9 @@ pub(super) struct Building<T> {
     held_in_vain: u64,
     /// Of these, those that brought nothing at all, not even what was known.
     nothing: u64,
+    /// Answers that say themselves that there is nothing, and those with an empty list.
+    said_nothing: u64,
+    lists: u64,
     /// The last request was held, and given up if another follows.
     open: bool,
     errors: u64,
@@ -209,6 +216,8 @@ impl<T: Clone> Building<T> {
             empty: 0,
             held_in_vain: 0,
             nothing: 0,
+            said_nothing: 0,
+            lists: 0,
             open: false,
             errors: 0,
             unanswered: 0,
@@ -333,6 +342,12 @@ impl<T: Clone> Building<T> {
         let [_, len] = r.body_bytes;
         let body = (len, r.said());
         if matches!(r.status, 204 | 304) || r.empty_list || says_nothing(len, r.body_hash) {
+            if r.status != 304 {
+                // What comes behind it is another one, though it may say the same.
+                self.body = None;
+                self.said_nothing += 1;
+                self.lists += u64::from(r.empty_list || is_empty_list(len, r.body_hash));
+            }
             return false;
         }
         let before = self.body.replace(body);
@@ -353,6 +368,11 @@ impl<T: Clone> Building<T> {
         if let Some(k) = self.bodies.iter_mut().find(|k| k.body.1 == body.1) {
             k.times += 1;
             k.news += count;
+            if let (false, Some(_), Some(before)) = (news, self.body, self.answered) {
+                let waited = r.request[1].time.since(before.time);
+                k.again.add(if hold <= AT_ONCE_NS { waited } else { 0 });
+                k.again_held += u64::from(hold >= HELD_NS);
+            }
             k.least = k.least.min(hold);
         } else {
             if self.bodies.len() >= BODIES {
@@ -360,7 +380,14 @@ impl<T: Clone> Building<T> {
                 let at = self.bodies.iter().position(|k| k.times == 1).unwrap_or(0);
                 self.bodies.remove(at);
             }
-            self.bodies.push(Known { body, times: 1, news: count, least: hold });
+            self.bodies.push(Known {
+                body,
+                times: 1,
+                news: count,
+                again: Sums::default(),
+                again_held: 0,
+                least: hold,
+            });
         }
         let l = &mut self.longest;
         if hold.saturating_mul(98) > l.ns.saturating_mul(100) {
@@ -376,7 +403,7 @@ impl<T: Clone> Building<T> {
     /// Of a long poll: an answer that came when the server's time was up brought nothing,
     /// whatever it says. That time is the longest for which one was held, again and again
     /// with the same body; of POST, whose answers are numbered (Bayeux), a round one.
-    fn take_back_what_was_in_vain(&mut self, target: &Target) {
+    fn tell_apart_what_was_in_vain(&mut self, target: &Target) {
         let all = self.longest;
         let (news, useful) = if &*target.method == "POST" && self.has_timeout() {
             (all.news, all.useful)
@@ -384,6 +411,15 @@ impl<T: Clone> Building<T> {
             let up = |k: &&Known| {
                 k.times >= 2 && k.least >= HELD_NS && k.least * 100 >= all.ns.saturating_mul(95)
             };
+            // Who says by other words that there is nothing says the same again for an event.
+            for k in self.bodies.iter().filter(|k| self.said_nothing > 0 && !up(k)) {
+                let n = k.again.count();
+                self.events += n;
+                self.useful = self.useful.saturating_add(n.saturating_mul(k.body.0));
+                self.empty = self.empty.saturating_sub(n);
+                self.held_in_vain = self.held_in_vain.saturating_sub(k.again_held);
+                self.between_held.merge(k.again);
+            }
             let of = self.bodies.iter().filter(up);
             of.fold((0, 0), |(n, bytes), k| (n + k.news, bytes + k.news * k.body.0))
         };
@@ -415,7 +451,7 @@ impl<T: Clone> Building<T> {
             return None;
         };
         if kind == Kind::Long {
-            self.take_back_what_was_in_vain(target);
+            self.tell_apart_what_was_in_vain(target);
         }
         let half = |s: &Sums| Delay { mean: s.mean().unwrap_or(0) / 2, max: s.max() };
         let delay = match kind {
@@ -478,9 +514,11 @@ impl<T: Clone> Building<T> {
     /// request, as where a server is asked again and again for what takes it long.
     fn is_short(&self, target: &Target, interval: u64, busy: bool) -> bool {
         let mostly_empty = self.empty.saturating_mul(2) >= self.requests;
-        // What POST brings is more than a question.
-        &*target.method != "POST"
-            && self.requests >= SHORT_LEAST
+        // What POST brings is more than a question, unless it is answered by lists, which are
+        // empty mostly and not always.
+        let asks = &*target.method != "POST"
+            || self.lists.saturating_mul(2) >= self.requests && self.events > 0;
+        asks && self.requests >= SHORT_LEAST
             && interval >= INTERVAL_LEAST_NS
             && self.intervals.near(interval, STEADY_PERCENT) >= STEADY_SHARE
             // Pages of a list are other questions, unless most bring nothing.

@@ -392,6 +392,57 @@ fn an_answer_when_the_time_is_up_is_empty_whatever_it_says() {
     assert_eq!((s.kind, s.events, s.empty), (Kind::Long, 8, 0));
 }
 
+/// A tick is like the last one.
+#[test]
+fn the_same_event_again_is_an_event_where_nothing_is_said_by_other_words() {
+    let of = |answers: &[(i64, &str)]| {
+        let mut start = 0;
+        let asks: Vec<Ask> = answers
+            .iter()
+            .map(|(hold, body)| {
+                let a = Ask { hold: *hold, ..ask(start, "/poll", body) };
+                start += a.hold + 5;
+                a
+            })
+            .collect();
+        let all = run(&asks);
+        let [s] = &all[..] else { panic!("{all:#?}") };
+        assert_eq!(s.kind, Kind::Long);
+        (s.events, s.empty, s.timeouts, s.useful_bytes, s.delay.mean)
+    };
+    let tick = "{\"tick\":1}";
+    let held = [(5000, "[]"), (700, tick), (900, tick), (5000, "[]"), (300, tick), (5000, "[]")];
+    assert_eq!(of(&held), (3, 3, 3, 30, 0));
+    // One that was there already waited 5 ms at most.
+    let queued = [(5000, "[]"), (700, tick), (10, tick), (5000, "[]")];
+    assert_eq!(of(&queued), (2, 2, 2, 20, 5 * 1_000_000 / 2 / 2));
+    // A state that is told when the time is up is no event, again and again.
+    let state = [(10, tick), (5000, tick), (5002, tick), (900, "{\"tick\":2}"), (5000, tick)];
+    assert_eq!(of(&state).0, 3);
+    // A short poll that went back to nothing.
+    let bodies = ["[]", tick, "[]", tick, "[]", "[]", tick, tick];
+    let asks: Vec<Ask> =
+        bodies.iter().enumerate().map(|(n, b)| ask(n as i64 * 1000, "/m", b)).collect();
+    assert_eq!((run(&asks)[0].events, run(&asks)[0].empty), (3, 5));
+}
+
+/// GraphQL and the like ask for lists by POST.
+#[test]
+fn a_post_that_asks_for_lists_at_a_steady_pace_is_a_short_poll() {
+    let of = |bodies: &[&str]| {
+        let one = |(n, b): (usize, &&str)| Ask { method: "POST", ..ask(n as i64 * 1000, "/q", b) };
+        run(&bodies.iter().enumerate().map(one).collect::<Vec<_>>())
+    };
+    let all = of(&["[]", "[]", "[1]", "[]", "[]", "[2]", "[]", "[]"]);
+    let [s] = &all[..] else { panic!("{all:#?}") };
+    assert_eq!((s.kind, s.events, s.empty), (Kind::Short, 2, 6));
+    // Reports, of which each is answered.
+    for answer in ["", "{}", "ok", "[]", "{\"id\":1}"] {
+        assert!(of(&[answer; 8]).is_empty(), "{answer}");
+    }
+    assert!(of(&["[1]", "[2]", "[]", "[3]", "[4]", "[5]"]).is_empty());
+}
+
 #[test]
 fn a_list_that_is_empty_beside_the_time_is_empty() {
     let asks: Vec<Ask> = (0..6)

@@ -41,12 +41,13 @@ impl Ended {
             Self::Response => "response".into(),
             Self::NoResponse => "no response".into(),
             Self::Deadline => "deadline".into(),
-            Self::Reset(code, by) => match fields::error_name(*code) {
+            Self::Reset(code, by) => match crate::proto::error_name(*code) {
                 Some(name) => format!("reset {name} by {by}"),
                 None => format!("reset {code} by {by}"),
             },
             Self::Goaway { last, error } => {
-                let why = fields::error_name(*error).map_or_else(|| error.to_string(), Into::into);
+                let why =
+                    crate::proto::error_name(*error).map_or_else(|| error.to_string(), Into::into);
                 format!("GOAWAY {why}, last stream {last}: never processed, safe to retry")
             }
             Self::ConnectionLost => "connection lost".into(),

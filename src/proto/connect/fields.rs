@@ -165,18 +165,3 @@ fn code_name(v: u64) -> Option<&'static str> {
     }
     CODES.iter().find(|(_, n, _)| *n == v).map(|(name, ..)| *name)
 }
-
-/// The name of an HTTP/2 error code (RFC 9113 §7), for those that end calls.
-pub(super) const fn error_name(code: u32) -> Option<&'static str> {
-    Some(match code {
-        0 => "NO_ERROR",
-        1 => "PROTOCOL_ERROR",
-        2 => "INTERNAL_ERROR",
-        3 => "FLOW_CONTROL_ERROR",
-        5 => "STREAM_CLOSED",
-        7 => "REFUSED_STREAM",
-        8 => "CANCEL",
-        11 => "ENHANCE_YOUR_CALM",
-        _ => return None,
-    })
-}

@@ -63,7 +63,7 @@ impl Lost {
 impl Ended {
     fn text(&self, verdict: &Verdict) -> String {
         let (cause, is_deadline) = (verdict.cause, verdict.is_deadline());
-        let named = |code: u32| match fields::error_name(code) {
+        let named = |code: u32| match crate::proto::error_name(code) {
             Some(name) => name.to_owned(),
             None => code.to_string(),
         };

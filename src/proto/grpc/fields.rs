@@ -217,25 +217,3 @@ pub fn status_name(code: u64) -> Option<&'static str> {
         _ => return None,
     })
 }
-
-/// The name of an HTTP/2 error code (RFC 9113 §7).
-#[must_use]
-pub fn error_name(code: u32) -> Option<&'static str> {
-    Some(match code {
-        0 => "NO_ERROR",
-        1 => "PROTOCOL_ERROR",
-        2 => "INTERNAL_ERROR",
-        3 => "FLOW_CONTROL_ERROR",
-        4 => "SETTINGS_TIMEOUT",
-        5 => "STREAM_CLOSED",
-        6 => "FRAME_SIZE_ERROR",
-        7 => "REFUSED_STREAM",
-        8 => "CANCEL",
-        9 => "COMPRESSION_ERROR",
-        10 => "CONNECT_ERROR",
-        11 => "ENHANCE_YOUR_CALM",
-        12 => "INADEQUATE_SECURITY",
-        13 => "HTTP_1_1_REQUIRED",
-        _ => return None,
-    })
-}

@@ -200,6 +200,12 @@ pub(super) fn judge(c: &Case<'_>) -> Verdict {
             text: "bytes are missing, perhaps with its end".into(),
             ..Verdict::default()
         },
+        // Libraries abort so for reasons that had come before.
+        Ended::Reset(code, Side::Client) if *code != 8 && c.asked_in_part => Verdict {
+            cause: NOT_CAPTURED,
+            text: "bytes of the client are missing, perhaps with what led to its abort".into(),
+            ..Verdict::default()
+        },
         Ended::ConnectionLost(..) if c.asked_in_part => Verdict {
             cause: NOT_CAPTURED,
             text: "bytes of the client are missing, perhaps with its abort".into(),
@@ -458,7 +464,7 @@ fn aborted(c: &Case<'_>, code: u32, side: Side) -> Verdict {
 }
 
 fn named(code: u32) -> String {
-    fields::error_name(code).map_or_else(|| format!("error {code}"), str::to_owned)
+    crate::proto::error_name(code).map_or_else(|| format!("error {code}"), str::to_owned)
 }
 
 /// `14 UNAVAILABLE`.

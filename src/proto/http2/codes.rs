@@ -74,23 +74,7 @@ pub(crate) const fn kind(frame_type: u8) -> &'static str {
 /// The name of an error code (RFC 9113 §7).
 #[must_use]
 pub fn error(value: u64) -> Option<&'static str> {
-    Some(match value {
-        0 => "NO_ERROR",
-        1 => "PROTOCOL_ERROR",
-        2 => "INTERNAL_ERROR",
-        3 => "FLOW_CONTROL_ERROR",
-        4 => "SETTINGS_TIMEOUT",
-        5 => "STREAM_CLOSED",
-        6 => "FRAME_SIZE_ERROR",
-        7 => "REFUSED_STREAM",
-        8 => "CANCEL",
-        9 => "COMPRESSION_ERROR",
-        10 => "CONNECT_ERROR",
-        11 => "ENHANCE_YOUR_CALM",
-        12 => "INADEQUATE_SECURITY",
-        13 => "HTTP_1_1_REQUIRED",
-        _ => return None,
-    })
+    u32::try_from(value).ok().and_then(crate::proto::error_name)
 }
 
 /// The name of a setting (RFC 9113 §6.5.2, RFC 8441 §3, RFC 9218 §2.1).

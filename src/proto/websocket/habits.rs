@@ -1,6 +1,6 @@
 //! What an end does over and over: masking keys, pings, messages a second, silence.
 
-use super::watch::Fnv;
+use super::watch::Digester;
 use crate::base::{Moment, PacketId};
 
 /// Pings of one end that are remembered while they wait: an end that sends more
@@ -50,7 +50,7 @@ impl Keys {
             self.first.push((key, at.packet));
         }
         self.pairs = self.pairs.saturating_add(self.recent.len() as u64);
-        if let Some(i) = self.recent.iter().position(|k| *k == key) {
+        if let Some(i) = standing(&self.recent, key) {
             self.near |= (self.next + KEYS - i - 1) % KEYS < NEAR;
             self.repeated = self.repeated.saturating_add(1);
             if let Some(before) = self.packets.get(i) {
@@ -88,6 +88,13 @@ impl Keys {
     }
 }
 
+/// Where `key` stands among those. Nearly always nowhere, so that all are counted first:
+/// several at a time, where looking for the first would compare one after the other.
+fn standing(recent: &[u32], key: u32) -> Option<usize> {
+    let equal = recent.iter().fold(0_u32, |n, k| n + u32::from(*k == key));
+    if equal == 0 { None } else { recent.iter().position(|k| *k == key) }
+}
+
 /// A ping that waits for its pong.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ping {
@@ -112,13 +119,13 @@ impl Pings {
             let first = self.waiting.remove(0);
             self.forgotten = self.forgotten.saturating_add(u64::from(!first.doubtful));
         }
-        self.waiting.push(Ping { payload: Fnv::of(payload), doubtful, at });
+        self.waiting.push(Ping { payload: Digester::of(payload), doubtful, at });
     }
 
     /// A pong of the peer: the round trip of the ping that it answers, and whether that
     /// one was doubtful. Earlier ones are answered by it as well (RFC 6455 §5.5.3).
     pub(super) fn answered(&mut self, payload: &[u8], at: Moment) -> Option<(u64, bool)> {
-        let payload = Fnv::of(payload);
+        let payload = Digester::of(payload);
         let i = self.waiting.iter().position(|p| p.payload == payload)?;
         let ping = self.waiting.drain(..=i).next_back()?;
         self.forgotten = 0;

@@ -8,7 +8,7 @@ use super::findings::{
     ACCEPT_MISMATCH, BAD_EXTENSION, BAD_KEY, BAD_OFFER, BAD_REQUEST, BAD_VERSION,
     EXTENSION_MISMATCH, EXTENSION_NOT_OFFERED, SUBPROTOCOL_NOT_OFFERED, UNKNOWN_EXTENSION,
 };
-use super::watch::Fnv;
+use super::watch::Digester;
 use crate::base::Side;
 use crate::finding::Finding;
 use crate::proto::{Head, Headers};
@@ -159,11 +159,12 @@ impl Handshake {
         self.uri = clip(h.get(":path"));
         self.host = clip(h.get("host").or_else(|| h.get(":authority")));
         self.forwarded_for = clip(h.get("x-forwarded-for").or_else(|| h.get("forwarded")));
-        self.offered =
-            Some(extensions(h).map(|e| String::from_utf8_lossy(e.name).into()).collect());
-        self.subprotocols = Some(
-            list(h, "sec-websocket-protocol").map(|p| String::from_utf8_lossy(p).into()).collect(),
-        );
+        // Over HTTP/2, behind a hole: what is not there may be what is not known.
+        let whole = is_known(h);
+        let offered = || extensions(h).map(|e| String::from_utf8_lossy(e.name).into()).collect();
+        self.offered = whole.then(offered);
+        let asked = || list(h, "sec-websocket-protocol").map(|p| String::from_utf8_lossy(p).into());
+        self.subprotocols = whole.then(|| asked().collect());
         let mut offers = Vec::new();
         for e in extensions(h).filter(|e| e.name.eq_ignore_ascii_case(b"permessage-deflate")) {
             let mut bad = None;
@@ -181,7 +182,7 @@ impl Handshake {
                 });
             }
         }
-        self.offers = offers.into();
+        self.offers = if whole { offers.into() } else { Box::default() };
         match h.get("sec-websocket-version").map(<[u8]>::trim_ascii) {
             // RFC 6455 §11.3.5.
             Some(_) if h.all("sec-websocket-version").count() > 1 => {
@@ -189,8 +190,7 @@ impl Handshake {
             }
             Some(b"13") => {}
             Some(v) => found(Finding::new(&BAD_VERSION).with(String::from_utf8_lossy(v))),
-            // Of HTTP/2, it may be a field whose name was not captured.
-            None if h.iter().any(|(_, _, f)| !f.known) => {}
+            None if !whole => {}
             None => found(Finding::new(&BAD_VERSION).with("missing")),
         }
         // RFC 8441 §5: over HTTP/2 there is no key.
@@ -210,7 +210,7 @@ impl Handshake {
         match h.get("sec-websocket-key").map(<[u8]>::trim_ascii) {
             Some(key) => {
                 self.accept = Some(accept(key));
-                self.key = Fnv::of(key);
+                self.key = Digester::of(key);
                 match STANDARD.decode(key) {
                     Ok(bytes) if bytes.len() == 16 => {}
                     Ok(bytes) => {
@@ -256,7 +256,11 @@ impl Handshake {
         {
             found(Finding::new(&SUBPROTOCOL_NOT_OFFERED).with(chosen.clone()));
         }
-        self.agree(h, found);
+        // An agreement may be among what is not known, unless nothing was offered.
+        let none_offered = self.offered.as_ref().is_some_and(|o| o.is_empty());
+        if is_known(h) || none_offered || h.get("sec-websocket-extensions").is_some() {
+            self.agree(h, found);
+        }
         None
     }
 
@@ -326,6 +330,11 @@ impl Handshake {
             + list(&self.offered)
             + list(&self.subprotocols)
     }
+}
+
+/// All fields of a section are known: none is an index of which nobody knows the entry.
+fn is_known(h: &Headers) -> bool {
+    h.iter().all(|(.., f)| f.known)
 }
 
 /// `Sec-WebSocket-Accept` for a key as the client wrote it (RFC 6455 §4.2.2).

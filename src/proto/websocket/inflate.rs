@@ -2,24 +2,27 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::{Decompress, Status};
 
 use super::distance::farthest;
-use super::window::{Ahead, Known, Packed, WINDOW};
+use super::window::{Ahead, History, Known, Packed, WINDOW};
 use crate::base::limits::{CHECKPOINT_BYTES, MAX_FINAL_BLOCKS, MAX_INFLATED_BYTES};
 
 /// What a sender leaves off the end of each message (RFC 7692 §7.2.1), and another
 /// empty block behind it (RFC 1951 §3.2.4).
 const TAIL: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff];
 
-/// What of it the sender should have left off.
-const LEFT_OFF: &[u8] = &[0x00, 0x00, 0xff, 0xff];
-
 /// The same with a final block behind it, which ends the codec.
 const LAST_TAIL: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
 
-/// Bytes inflated at a time.
-const STEP: usize = 16 << 10;
+/// What of it the sender should have left off.
+const LEFT_OFF: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// What stands behind it where the sender did not: two blocks as well.
+const MORE_TAIL: [u8; 10] = [0x00, 0x00, 0x00, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff];
+
+/// The same with a final block.
+const LAST_MORE_TAIL: [u8; 10] = [0x00, 0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
 
 /// Compressed bytes of an open message that are kept so that a copy can be had in
 /// the middle of it. With a longer one there is none until it ends.
@@ -66,23 +69,21 @@ pub(super) struct Inflater {
     bits: u8,
     /// The beginning of the current message as it was sent, where distances are looked at.
     looked: Vec<u8>,
-    /// The last bytes of the current message, where they are the beginning of
-    /// [`LEFT_OFF`]; not fed yet.
+    /// The last four bytes of the current message.
+    last: u32,
+    /// Behind a final block, what may be the beginning of [`LEFT_OFF`]; not fed yet.
     pending: Vec<u8>,
     /// The current message ended with all of that.
     kept_tail: bool,
     codec: Option<Box<Decompress>>,
-    /// The last output before the current message, at least [`WINDOW`] bytes of it
-    /// where so much is known.
-    window: Vec<u8>,
+    /// The last output.
+    history: History,
     /// The window of a copy, until it is used.
     asleep: Option<Arc<Packed>>,
     /// The window, packed for the last copy, where it has not changed since.
     packed: OnceLock<Arc<Packed>>,
     /// Output before the window is not known.
     partial: bool,
-    /// The last output of the current message, as the window.
-    fresh: Vec<u8>,
     /// Compressed messages that have begun.
     messages: u64,
     /// Output of the current message.
@@ -110,7 +111,6 @@ pub(super) struct Inflater {
     current: Option<Vec<u8>>,
     /// Memory that is to be counted with this copy.
     share: usize,
-    out: Vec<u8>,
 }
 
 /// What is kept for those who will open messages again.
@@ -174,11 +174,10 @@ impl Inflater {
     /// Messages of this direction went by unseen, or could not be inflated.
     pub(super) fn lose(&mut self) {
         self.codec = None;
-        self.window = Vec::new();
+        self.history = History::default();
         self.asleep = None;
         self.packed = OnceLock::new();
         self.resumes = false;
-        self.fresh = Vec::new();
         self.later = Vec::new();
         self.current = None;
         self.open = false;
@@ -191,7 +190,7 @@ impl Inflater {
         self.messages += 1;
         self.looked.clear();
         if let Some(known) = self.ahead.as_ref().and_then(|a| a.before(self.messages)) {
-            self.window = Vec::new();
+            self.history = History::default();
             self.asleep = Some(known.window);
             self.packed = OnceLock::new();
             self.partial = known.partial;
@@ -215,10 +214,11 @@ impl Inflater {
         self.open = true;
         self.after_final = false;
         self.fed = 0;
+        self.last = u32::MAX;
         self.pending.clear();
         self.kept_tail = false;
         self.stale = !std::mem::take(&mut self.resumes);
-        self.fresh.clear();
+        self.history.revert();
     }
 
     /// More of the message; hands what comes out to `each`.
@@ -266,33 +266,35 @@ impl Inflater {
 
     fn take(&mut self, data: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         self.fed += data.len() as u64;
-        // What may be the end that should have been left off waits for more.
-        let before = self.pending.len();
-        let mut last: Vec<u8> = self.pending.clone();
-        last.extend_from_slice(
-            data.get(data.len().saturating_sub(LEFT_OFF.len())..).unwrap_or(data),
-        );
-        let kept = (1..=LEFT_OFF.len().min(last.len()))
-            .rev()
-            .filter_map(|n| LEFT_OFF.get(..n))
-            .find(|begin| last.ends_with(begin))
-            .map_or(0, <[u8]>::len);
-        let kept_here = kept.min(data.len());
-        let pending = std::mem::take(&mut self.pending);
-        let early = pending.get(..before.saturating_sub(kept - kept_here)).unwrap_or_default();
-        let body = data.get(..data.len().saturating_sub(kept_here)).unwrap_or_default();
-        for part in [early, body] {
-            if !part.is_empty() {
-                self.run(part, each).map_err(|why| self.fail(why))?;
-            }
+        for b in data.get(data.len().saturating_sub(LEFT_OFF.len())..).unwrap_or(data) {
+            self.last = self.last << 8 | u32::from(*b);
         }
-        self.pending = LEFT_OFF.get(..kept).unwrap_or_default().to_vec();
-        Ok(())
+        let mut waited = std::mem::take(&mut self.pending);
+        let data = if waited.is_empty() {
+            data
+        } else {
+            waited.extend_from_slice(data);
+            &waited
+        };
+        if data.is_empty() || self.after_final && self.waits(data) {
+            return Ok(());
+        }
+        self.run(data, each).map_err(|why| self.fail(why))
+    }
+
+    /// Whether what follows a final block waits for more: it may be another block, or what
+    /// should have been left off.
+    fn waits(&mut self, data: &[u8]) -> bool {
+        let waits = LEFT_OFF.starts_with(data);
+        if waits {
+            self.pending = data.to_vec();
+        }
+        waits
     }
 
     /// It does not go on. Damage and a reference to what is missing look the same.
     fn fail(&mut self, why: Failure) -> Failure {
-        let whole = !self.partial || self.window.len() >= WINDOW;
+        let whole = !self.partial || self.history.before().len() >= WINDOW;
         self.lose();
         match why {
             Failure::Corrupt if self.guess => Failure::Unknown,
@@ -326,7 +328,6 @@ impl Inflater {
         self.open = false;
         let pending = std::mem::take(&mut self.pending);
         if pending == LEFT_OFF {
-            // It comes with the tail.
             self.kept_tail = true;
         } else if !pending.is_empty() {
             self.run(&pending, each).map_err(|why| self.fail(why))?;
@@ -342,7 +343,13 @@ impl Inflater {
             // (§7.2.2), and so does this; but a message of which nothing came must prove by a
             // final block that it was one, and so must one where anything is uncertain.
             let proves = self.produced == 0 || self.guess || self.partial;
-            let tail = if proves { &LAST_TAIL } else { &TAIL };
+            self.kept_tail = self.fed >= 4 && self.last.to_be_bytes() == LEFT_OFF;
+            let tail: &[u8] = match (self.kept_tail, proves) {
+                (false, false) => &TAIL,
+                (false, true) => &LAST_TAIL,
+                (true, false) => &MORE_TAIL,
+                (true, true) => &LAST_MORE_TAIL,
+            };
             let mut whole = true;
             self.run(tail, &mut |made| whole &= made.is_empty()).map_err(|why| self.fail(why))?;
             if !whole || self.after_final != proves {
@@ -362,19 +369,17 @@ impl Inflater {
         if !self.takeover {
             return;
         }
-        if !self.fresh.is_empty() {
-            self.wake();
-            remember(&mut self.window, &self.fresh);
-            self.fresh.clear();
+        if !self.history.is_settled() {
+            self.history.settle();
             self.packed = OnceLock::new();
-            self.partial &= self.window.len() < WINDOW;
+            self.partial &= self.history.before().len() < WINDOW;
         }
         let Some(k) = &mut self.keeper else { return };
         let marks = k.marks.get_mut().unwrap_or_else(PoisonError::into_inner);
         marks.since += self.produced;
         if marks.since >= CHECKPOINT_BYTES {
             marks.since = 0;
-            let window = Arc::new(Packed::new(&self.window));
+            let window = Arc::new(Packed::new(self.history.before()));
             let _ = self.packed.set(Arc::clone(&window));
             let message = self.messages + 1;
             marks.ahead.push(Known { message, window, partial: self.partial });
@@ -405,7 +410,8 @@ impl Inflater {
         if self.open && current.is_none() {
             return None;
         }
-        let packed = || Arc::clone(self.packed.get_or_init(|| Arc::new(Packed::new(&self.window))));
+        let packed =
+            || Arc::clone(self.packed.get_or_init(|| Arc::new(Packed::new(self.history.before()))));
         Some(Self {
             takeover: self.takeover,
             guess: self.guess,
@@ -430,21 +436,19 @@ impl Inflater {
         let codec = if self.codec.is_some() { 48 << 10 } else { 0 };
         let raw = self.keeper.as_ref().and_then(|k| k.raw.as_ref()).map_or(0, Vec::capacity);
         codec
-            + self.window.capacity()
-            + self.fresh.capacity()
+            + self.history.memory()
             + self.looked.capacity()
             + self.asleep.as_ref().map_or(0, |p| p.memory())
             + self.later.iter().map(Vec::capacity).sum::<usize>()
             + self.current.as_ref().map_or(0, Vec::capacity)
             + raw
             + self.share
-            + self.out.capacity()
     }
 
     /// The window of a copy is used for the first time.
     fn wake(&mut self) {
         if let Some(packed) = self.asleep.take() {
-            self.window = packed.unpack();
+            self.history = History::of(packed.unpack());
             self.packed = OnceLock::from(packed);
         }
     }
@@ -457,24 +461,15 @@ impl Inflater {
             None => self.codec = Some(Box::new(Decompress::new(false))),
         }
         // Behind a final block, the message's own output comes last.
-        let joined;
-        let known = if self.fresh.is_empty() {
-            &self.window
-        } else {
-            joined = [self.window.as_slice(), &self.fresh].concat();
-            &joined
-        };
-        let from = known.len().saturating_sub(WINDOW);
-        if let (Some(c), Some(w)) = (&mut self.codec, known.get(from..))
-            && !w.is_empty()
+        if let Some(c) = &mut self.codec
+            && !self.history.window().is_empty()
         {
             // A raw stream takes a dictionary at any time; it cannot fail here.
-            let _ = c.set_dictionary(w);
+            let _ = c.set_dictionary(self.history.window());
         }
     }
 
     fn run(&mut self, mut data: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
-        self.out.resize(STEP, 0);
         loop {
             if self.stale || self.codec.is_none() {
                 self.restart();
@@ -483,15 +478,11 @@ impl Inflater {
             let Some(codec) = &mut self.codec else {
                 return Err(Failure::Corrupt);
             };
-            let (before_in, before_out) = (codec.total_in(), codec.total_out());
-            let status = codec.decompress(data, &mut self.out, FlushDecompress::Sync);
-            let took = usize::try_from(codec.total_in() - before_in).unwrap_or(usize::MAX);
-            let made = usize::try_from(codec.total_out() - before_out).unwrap_or(usize::MAX);
+            let (status, took, made, full) = self.history.inflate(codec, data);
             data = data.get(took..).unwrap_or_default();
             if took > 0 {
                 self.after_final = false;
             }
-            let made = self.out.get(..made).unwrap_or_default();
             self.produced += made.len() as u64;
             self.made += made.len() as u64;
             if self.produced > MAX_INFLATED_BYTES as u64 {
@@ -499,13 +490,13 @@ impl Inflater {
             }
             // Told after the limit, so that the chunks do not decide which it is.
             let status = status.map_err(|_| Failure::Corrupt)?;
-            if self.takeover {
-                remember(&mut self.fresh, made);
-            }
             if !made.is_empty() {
                 each(made);
             }
-            let full = made.len() == STEP;
+            let none = made.is_empty();
+            if !self.takeover {
+                self.history.clear();
+            }
             if status == Status::StreamEnd {
                 self.stale = true;
                 self.after_final = true;
@@ -513,7 +504,7 @@ impl Inflater {
                 if self.finals > MAX_FINAL_BLOCKS {
                     return Err(Failure::Limit);
                 }
-                if data.is_empty() {
+                if self.waits(data) {
                     return Ok(());
                 }
                 continue;
@@ -521,19 +512,9 @@ impl Inflater {
             if data.is_empty() && !full {
                 return Ok(());
             }
-            if took == 0 && made.is_empty() {
+            if took == 0 && none {
                 return Err(Failure::Corrupt);
             }
         }
     }
-}
-
-/// Appends to the window and forgets what no distance reaches; moves bytes only
-/// once in [`WINDOW`] bytes.
-fn remember(window: &mut Vec<u8>, made: &[u8]) {
-    if window.len() + made.len() > 2 * WINDOW {
-        let keep = window.len().saturating_sub(WINDOW);
-        window.drain(..keep);
-    }
-    window.extend_from_slice(made);
 }

@@ -12,21 +12,23 @@ const WIDE: usize = 64;
 /// copying the same bytes.
 pub fn unmask(key: [u8; 4], phase: u64, masked: &[u8], plain: &mut Vec<u8>) {
     // `phase % 4` is below 4.
-    let key = rotated(key, (phase % 4) as u32);
-    let mut wide = [0; WIDE];
-    for (w, k) in wide.iter_mut().zip(key.into_iter().cycle()) {
-        *w = k;
-    }
+    let [a, b, c, d] = rotated(key, (phase % 4) as u32);
+    let (short, wide) = ([a, b, c, d, a, b, c, d], [[a, b, c, d]; WIDE / 4]);
     // What it holds is overwritten: only what is longer than ever before is set first.
     plain.resize(masked.len(), 0);
     let (from, from_rest) = masked.as_chunks::<WIDE>();
     let (to, to_rest) = plain.as_chunks_mut::<WIDE>();
     for (t, f) in to.iter_mut().zip(from) {
-        for ((t, f), k) in t.iter_mut().zip(f).zip(&wide) {
+        for ((t, f), k) in t.iter_mut().zip(f).zip(wide.as_flattened()) {
             *t = f ^ k;
         }
     }
-    for ((t, f), k) in to_rest.iter_mut().zip(from_rest).zip(&wide) {
+    let (from, from_rest) = from_rest.as_chunks::<8>();
+    let (to, to_rest) = to_rest.as_chunks_mut::<8>();
+    for (t, f) in to.iter_mut().zip(from) {
+        *t = (u64::from_ne_bytes(*f) ^ u64::from_ne_bytes(short)).to_ne_bytes();
+    }
+    for ((t, f), k) in to_rest.iter_mut().zip(from_rest).zip(&short) {
         *t = f ^ k;
     }
 }

@@ -136,7 +136,7 @@ impl OpenMessage {
         self.frames += 1;
         self.masked |= head.key.is_some();
         self.announced = self.announced.saturating_add(head.length);
-        self.watch.wire(bytes);
+        self.watch.head(bytes);
         if self.wanted {
             self.wire_len = self.wire_len.saturating_add(u32::from(head.wire_len()));
             self.trace.add(out, side, offset..offset.saturating_add(bytes.len() as u64));
@@ -146,7 +146,6 @@ impl OpenMessage {
 
     /// Payload as it lay on the wire.
     pub(super) fn wire(&mut self, data: &[u8], side: Side, offset: u64, out: &dyn Out) {
-        self.watch.wire(data);
         if self.wanted {
             let at = self.wire_len;
             let len = u32::try_from(data.len()).unwrap_or(u32::MAX);

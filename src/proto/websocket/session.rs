@@ -27,7 +27,7 @@ use crate::event::{Detail, Draft, Level};
 use crate::facts::{Credentials, Digest, Facts, SessionFacts};
 use crate::field::{FieldSpec, Tree, Value};
 use crate::finding::{Finding, FindingSpec, Severity};
-use crate::proto::{EndCause, Head, Out};
+use crate::proto::{Abort, EndCause, Head, Out, error_name};
 
 /// No close code at all (RFC 6455 §7.1.5).
 pub(super) const NO_STATUS: u16 = 1005;
@@ -160,6 +160,10 @@ pub(super) struct Session {
     compressed: [u64; 2],
     /// Who ended its direction first.
     first_end: Option<(Side, Ending, Moment)>,
+    /// What of the layers below ended so, and the code of RST_STREAM.
+    below: (Abort, u32),
+    /// Who ended first aborted the stream behind that, with this code.
+    then: Option<(u32, Moment)>,
     trips: RoundTrips,
     silence: Silence,
     /// Compressed messages of which the missing handshake would say how: how many, and the ends
@@ -372,6 +376,13 @@ impl Session {
                 let by = side;
                 self.closing = Some(Closing { by, code, stated, reason, at, reply, reply_reason });
             }
+            // The frame that was first may be told of later, from behind missing bytes.
+            Some(c) if c.by != side && c.reply.is_none() && at.time < c.at.time => {
+                let reply_reason = std::mem::replace(&mut c.reason, reason());
+                let reply = Some(std::mem::replace(&mut c.code, code));
+                (c.by, c.at, c.stated) = (side, at, stated);
+                (c.reply, c.reply_reason) = (reply, reply_reason);
+            }
             Some(c) if c.by != side && c.reply.is_none() => {
                 (c.reply, c.reply_reason) = (Some(code), reason());
             }
@@ -379,8 +390,11 @@ impl Session {
         }
     }
 
-    /// One direction ended.
-    pub(super) fn end(&mut self, side: Side, cause: EndCause, at: Moment) {
+    /// One direction ended: its stream, or what is below that.
+    pub(super) fn end(&mut self, side: Side, cause: EndCause, below: Abort, at: Moment) {
+        if self.first_end.is_none() {
+            self.below = (below, 0);
+        }
         self.ending(
             side,
             match cause {
@@ -392,8 +406,15 @@ impl Session {
         );
     }
 
-    /// One end aborted the connection.
-    pub(super) fn reset(&mut self, side: Side, at: Moment) {
+    /// One end aborted the stream, or what is below it.
+    pub(super) fn reset(&mut self, side: Side, code: u32, below: Abort, at: Moment) {
+        match self.first_end {
+            None => self.below = (below, code),
+            Some((by, Ending::Finished, _)) if by == side && below == Abort::Stream => {
+                self.then = Some((code, at));
+            }
+            Some(_) => {}
+        }
         self.ending(side, Ending::Reset, at);
         // Behind its own end there is but the other direction to abort.
         if self.sent(side).ended.is_none_or(|(how, _)| how != Ending::Reset) {
@@ -455,14 +476,25 @@ impl Session {
         self.before_close
     }
 
-    /// What the layer below calls such an end (RFC 8441 §5).
-    pub(super) const fn word(&self, how: Ending) -> &'static str {
-        match (how, self.version >= 20) {
-            (Ending::Reset, false) => "RST",
-            (Ending::Reset, true) => "RST_STREAM",
-            (_, false) => "FIN",
-            (_, true) => "END_STREAM",
+    /// What the layer below calls the first end (RFC 8441 §5).
+    pub(super) fn word(&self, how: Ending) -> String {
+        let (below, code) = self.below;
+        match (how, below) {
+            _ if self.version < 20 => if how == Ending::Reset { "RST" } else { "FIN" }.to_owned(),
+            (Ending::Reset, Abort::Stream) => rst_stream(code),
+            (_, Abort::Goaway { .. }) => "GOAWAY".to_owned(),
+            (Ending::Reset, Abort::Connection) => "RST of the connection".to_owned(),
+            (_, Abort::Connection) => "FIN of the connection".to_owned(),
+            (_, Abort::Stream) => match self.then {
+                Some((code, _)) => format!("END_STREAM, then {},", rst_stream(code)),
+                None => "END_STREAM".to_owned(),
+            },
         }
+    }
+
+    /// Where who ended the stream aborted it as well.
+    pub(super) fn aborted_then(&self) -> Option<Moment> {
+        self.then.filter(|_| self.version >= 20).map(|(_, at)| at)
     }
 
     /// How it ended (RFC 6455 §7.1), and whether that was seen.
@@ -497,9 +529,12 @@ impl Session {
         d.complete = complete;
         d.inferred = handshake.is_unseen();
         self.findings(&verdict, end, &mut d.findings);
-        // The stream of HTTP/2 that carries it (RFC 8441) has no FIN of its own.
-        let holed = out.path().gaps != [0; 2];
-        if self.version >= 20 && how == "fin without close" && !holed {
+        // END_STREAM is to the stream of HTTP/2 that carries it what FIN is to TCP (RFC 8441).
+        if self.version >= 20
+            && how == "fin without close"
+            && out.path().gaps == [0; 2]
+            && self.below.0 == Abort::Stream
+        {
             let by = self.first_end.map_or("", |(side, ..)| side.name());
             d.findings.push(Finding::new(&STREAM_WITHOUT_CLOSE).with(by));
         }
@@ -724,6 +759,14 @@ impl Sent {
     fn break_rule(&mut self, fault: Option<&'static FindingSpec>, at: Moment) {
         self.failed |= fault.is_some();
         self.blame(fault, at);
+    }
+}
+
+/// `RST_STREAM (CANCEL)`
+fn rst_stream(code: u32) -> String {
+    match error_name(code) {
+        Some(name) => format!("RST_STREAM ({name})"),
+        None => format!("RST_STREAM (error {code})"),
     }
 }
 

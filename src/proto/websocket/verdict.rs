@@ -18,6 +18,8 @@ const SECOND: u64 = 1_000_000_000;
 const TOLERANCE: u64 = SECOND + SECOND / 2;
 /// An end that is closed within this time after a violation was closed for it.
 const REACTION: u64 = 5 * SECOND;
+/// An end that drops a message for its size does so while that comes, or at once behind it.
+const DROPPED: u64 = SECOND / 4;
 /// After this time without a pong a ping counts as unanswered, where the connection
 /// ended well.
 pub(super) const PONG_WAIT: u64 = SECOND;
@@ -147,6 +149,7 @@ fn aborted(s: &Session, by: Side, how: Ending, at: Moment) -> Verdict {
     let word = s.word(how);
     let mut v = Verdict::default();
     v.prove(&[at.packet]);
+    v.prove(&s.aborted_then().map(|m| m.packet).into_iter().collect::<Vec<_>>());
     if s.sent(by).lost {
         // A close frame may have been among what was not captured.
         v.cause = "not captured";
@@ -165,7 +168,10 @@ fn aborted(s: &Session, by: Side, how: Ending, at: Moment) -> Verdict {
     } else if let Some(big) = theirs
         .largest
         .filter(|l| l.len > SMALL_LIMIT && is_last(theirs, l.at) && quiet(l.at))
-        .filter(|l| since(theirs.last.unwrap_or(l.at)) <= REACTION)
+        .filter(|l| {
+            let patience = if theirs.cut { REACTION } else { DROPPED };
+            since(theirs.last.unwrap_or(l.at)) <= patience
+        })
     {
         v.cause = "message too big";
         v.why = format!("the {peer} was sending a message of {}: likely over a limit", big.size());

@@ -1,44 +1,39 @@
 //! What is looked for in the payload of a message as it comes: a hash by which it is
 //! known again, and markup that a page would run.
 
+use std::hash::Hasher as _;
+
 use memchr::{memchr2, memchr3};
+use twox_hash::xxhash64;
 
-/// Bytes that a hash is made of at most: two messages of one length that differ only
-/// behind these are rare, and a byte costs a nanosecond.
-const HASHED: usize = 64 << 10;
+/// A hash of bytes that come in parts, however they are cut: XXH64 without a seed, the same
+/// on every machine. Nobody is kept out by it: it tells equal payloads, not honest ones.
+#[derive(Clone, Debug)]
+pub(super) struct Digester(xxhash64::Hasher);
 
-/// FNV-1a, 64 bits: small, and the same on every machine and in every version.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fnv {
-    value: u64,
-    /// Bytes that still count.
-    room: usize,
-}
-
-impl Default for Fnv {
+impl Default for Digester {
     fn default() -> Self {
-        Self { value: 0xcbf2_9ce4_8422_2325, room: HASHED }
+        Self(xxhash64::Hasher::with_seed(0))
     }
 }
 
-impl Fnv {
+impl Digester {
     /// The hash of `data` alone.
     pub(super) fn of(data: &[u8]) -> u64 {
-        let mut f = Self::default();
-        f.push(data);
-        f.value()
+        Self::onto(0, data)
+    }
+
+    /// The hash of `data` behind what has the hash `before`.
+    fn onto(before: u64, data: &[u8]) -> u64 {
+        xxhash64::Hasher::oneshot(before, data)
     }
 
     pub(super) fn push(&mut self, data: &[u8]) {
-        let data = data.get(..self.room).unwrap_or(data);
-        self.room = self.room.saturating_sub(data.len());
-        for b in data {
-            self.value = (self.value ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+        self.0.write(data);
     }
 
-    pub(super) const fn value(self) -> u64 {
-        self.value
+    pub(super) fn value(&self) -> u64 {
+        self.0.finish()
     }
 }
 
@@ -192,6 +187,9 @@ const DEFAULTS: [(u64, &str); 4] = [
 
 /// Which of them a message of `len` bytes is over.
 pub(super) fn over_limit(len: u64) -> Option<String> {
+    if len <= DEFAULTS[0].0 {
+        return None;
+    }
     let over: Vec<_> = DEFAULTS.iter().filter(|(n, _)| len > *n).map(|(_, name)| *name).collect();
     (!over.is_empty()).then(|| format!("{len} bytes, over {}", over.join(", ")))
 }
@@ -199,8 +197,8 @@ pub(super) fn over_limit(len: u64) -> Option<String> {
 /// What is looked at in one message.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watch {
-    /// Hashes of the payload and of the frames, where they are wanted.
-    hashes: Option<(Fnv, Fnv)>,
+    /// Hashes of the payload and of the heads of its frames, where they are wanted.
+    hashes: Option<Box<(Digester, u64)>>,
     markup: Option<Markup>,
     /// The beginning, of a client's first message.
     first: Option<Vec<u8>>,
@@ -210,23 +208,23 @@ impl Watch {
     /// What to look for in a message: hashes, markup, the words of a beginning.
     pub(super) fn new(hashed: bool, text: bool, first: bool) -> Self {
         Self {
-            hashes: hashed.then(Default::default),
+            hashes: hashed.then(Box::default),
             markup: text.then(Markup::default),
             first: first.then(Vec::new),
         }
     }
 
-    /// Bytes of its frames as sent, heads included.
-    pub(super) fn wire(&mut self, data: &[u8]) {
-        if let Some((_, w)) = &mut self.hashes {
-            w.push(data);
+    /// The head of one of its frames, whole.
+    pub(super) fn head(&mut self, bytes: &[u8]) {
+        if let Some(h) = &mut self.hashes {
+            h.1 = Digester::onto(h.1, bytes);
         }
     }
 
     /// Bytes of its payload, unmasked and inflated.
     pub(super) fn plain(&mut self, data: &[u8]) {
-        if let Some((p, _)) = &mut self.hashes {
-            p.push(data);
+        if let Some(h) = &mut self.hashes {
+            h.0.push(data);
         }
         if let Some(m) = &mut self.markup {
             m.push(data);
@@ -242,9 +240,12 @@ impl Watch {
         *self = Self::default();
     }
 
-    /// The hashes of payload and frames.
+    /// The hashes of the payload and of the frames as sent: what is sent follows from the
+    /// heads, with the masking keys in them, and the payload.
     pub(super) fn hashes(&self) -> Option<(u64, u64)> {
-        self.hashes.map(|(p, w)| (p.value(), w.value()))
+        let h = self.hashes.as_ref()?;
+        let payload = h.0.value();
+        Some((payload, Digester::onto(h.1, &payload.to_be_bytes())))
     }
 
     /// Whether the message says who the client is.
@@ -325,21 +326,18 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_of_its_bytes() {
-        let mut f = Fnv::default();
-        // The published values of FNV-1a.
-        assert_eq!(f.value(), 0xcbf2_9ce4_8422_2325);
-        f.push(b"a");
-        assert_eq!(f.value(), 0xaf63_dc4c_8601_ec8c);
-        let mut g = Fnv::default();
-        g.push(b"foobar");
-        assert_eq!(g.value(), 0x8594_4171_f739_67e8);
-        // Beyond the first bytes nothing counts, however they are cut.
-        let long = vec![7; HASHED + 10];
-        let (mut a, mut b) = (Fnv::default(), Fnv::default());
-        a.push(&long);
-        long.chunks(1000).for_each(|c| b.push(c));
-        b.push(b"more");
-        assert_eq!(a.value(), b.value());
+    fn a_hash_is_of_its_bytes_however_they_are_cut() {
+        // Published values of XXH64.
+        assert_eq!(Digester::default().value(), 0xef46_db37_51d8_e999);
+        assert_eq!(Digester::of(b"abc"), 0x44bc_2cf5_ad77_0999);
+        let long: Vec<u8> = (0..100_000_u32).map(|n| (n % 251) as u8).collect();
+        for size in [1, 7, 1000, 65_536] {
+            let mut d = Digester::default();
+            long.chunks(size).for_each(|c| d.push(c));
+            assert_eq!(d.value(), Digester::of(&long), "in chunks of {size}");
+        }
+        let mut other = long.clone();
+        other[99_999] ^= 1;
+        assert_ne!(Digester::of(&other), Digester::of(&long));
     }
 }

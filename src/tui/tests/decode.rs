@@ -1,19 +1,20 @@
 //! Decode-as by a key: one conversation's rows are replaced.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crossterm::event::KeyCode;
 
 use super::{Bench, fixture};
+use crate::base::scratch::Scratch;
 use crate::capture::write::PcapNgWriter;
 use crate::capture::{ByteOrder, OpenOptions, Polled, open};
 use crate::engine::Options;
 use crate::tui::rows::Item;
 
 /// `ws-mixed-ports` without the handshakes of these ports.
-fn cut(name: &str, ports: &[u16]) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("framescope-{name}-{}", std::process::id()));
+fn cut(name: &str, ports: &[u16]) -> Scratch {
+    let path = Scratch::new(name);
     let file = std::fs::File::create(&path).unwrap();
     let mut writer = PcapNgWriter::new(file, ByteOrder::Little).unwrap();
     let mut source = open(&fixture("ws-mixed-ports"), OpenOptions::default()).unwrap();
@@ -69,7 +70,6 @@ fn with_file(path: &Path, ports: &[u16], test: impl FnOnce(Bench)) {
     let rules = ports.iter().map(|p| format!("tcp.port=={p},opaque").parse().unwrap());
     let options = Options { decode_as: rules.collect(), ..Options::default() };
     test(Bench::read(source, options, 100, 30));
-    std::fs::remove_file(path).unwrap();
 }
 
 #[test]
@@ -161,7 +161,6 @@ fn a_rule_known_before_reading_counts_when_events_are_opened() {
     };
     let source = open(&path, OpenOptions { reload: true }).unwrap();
     let mut b = Bench::read(source, options, 100, 30);
-    std::fs::remove_file(&path).unwrap();
     b.go("one 3");
     assert!(b.screen().contains("Payload: \"one 3\""), "{}", b.screen());
     // Numbers are those of `print` with the same rule.

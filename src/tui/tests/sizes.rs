@@ -4,6 +4,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::Bench;
+use crate::base::scratch::Scratch;
 use crate::capture::OpenOptions;
 use crate::tui::app::{Overlay, Pane};
 use crate::view::clean::is_unsafe;
@@ -47,7 +48,7 @@ fn forty_by_ten_still_shows_the_list() {
 }
 
 /// A capture written for the test, in a file that goes away with it.
-fn capture(name: &str, packets: &[&[u8]]) -> std::path::PathBuf {
+fn capture(name: &str, packets: &[&[u8]]) -> Scratch {
     let mut bytes =
         vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
     for p in packets {
@@ -57,7 +58,7 @@ fn capture(name: &str, packets: &[&[u8]]) -> std::path::PathBuf {
         bytes.extend(len);
         bytes.extend(*p);
     }
-    let path = std::env::temp_dir().join(format!("{name}-{}.pcap", std::process::id()));
+    let path = Scratch::new(name);
     std::fs::write(&path, bytes).unwrap();
     path
 }
@@ -66,7 +67,6 @@ fn capture(name: &str, packets: &[&[u8]]) -> std::path::PathBuf {
 fn a_capture_without_packets_says_so() {
     let path = capture("tui-empty", &[]);
     let b = Bench::of(&path, 80, 24);
-    std::fs::remove_file(path).unwrap();
     assert!(b.screen().contains("The capture holds no packets."), "{}", b.screen());
 }
 
@@ -80,7 +80,6 @@ fn a_capture_without_events_offers_its_packets() {
     let mut b = Bench::of(&path, 80, 24);
     let said = b.screen();
     b.type_in("1");
-    std::fs::remove_file(path).unwrap();
     assert!(said.contains("No events; 1 packets; press 1 for packets."), "{said}");
     assert!(b.screen().contains("p1"), "{}", b.screen());
     assert!(b.screen().contains("packet 1"), "{}", b.screen());
@@ -89,12 +88,11 @@ fn a_capture_without_events_offers_its_packets() {
 #[test]
 fn a_capture_that_was_cut_since_is_no_end() {
     let bytes = std::fs::read(super::fixture("grpc-tonic")).unwrap();
-    let path = std::env::temp_dir().join(format!("tui-cut-{}.pcap", std::process::id()));
+    let path = Scratch::new("tui-cut");
     std::fs::write(&path, &bytes).unwrap();
     let mut b = Bench::of(&path, 80, 24);
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(2000).unwrap();
     b.press(&[crossterm::event::KeyCode::End]);
-    std::fs::remove_file(path).unwrap();
     assert!(b.screen().contains("cannot be read again"), "{}", b.screen());
 }
 

@@ -245,9 +245,9 @@ fn packets_read_as_they_are_printed() {
     #[derive(Default)]
     struct Lines(Vec<String>);
     impl EventSink for Lines {
-        fn event(&mut self, event: Event, _: Option<&ConversationInfo>) {
+        fn event(&mut self, event: &mut Event, _: Option<&ConversationInfo>) {
             if event.draft.level == Level::Packet {
-                let line = event.draft.detail.unwrap().summary;
+                let line = event.draft.detail.take().unwrap().summary;
                 self.0.push(line.split(", length").next().unwrap().to_owned());
             }
         }
@@ -348,7 +348,7 @@ fn a_verdict_can_be_read_on_a_small_screen() {
 
 #[test]
 fn a_capture_that_is_cut_says_so() {
-    let path = std::env::temp_dir().join(format!("framescope-cut-{}", std::process::id()));
+    let path = crate::base::scratch::Scratch::new("cut");
     let whole = std::fs::read(fixture("ws-tungstenite")).unwrap();
     std::fs::write(&path, whole.get(..whole.len() - 7).unwrap()).unwrap();
     let mut b = Bench::of(&path, 80, 24);
@@ -357,6 +357,5 @@ fn a_capture_that_is_cut_says_so() {
     assert!(b.screen().contains(told.split_at(40).0), "{}", b.screen());
     b.press(&[KeyCode::Down]);
     assert!(b.screen().contains("cut short, "), "{}", b.screen());
-    std::fs::remove_file(&path).unwrap();
     assert!(!Bench::open("ws-tungstenite", 80, 24).screen().contains("cut short"));
 }

@@ -172,7 +172,7 @@ fn two_servers_that_send_the_same_are_no_proxy() {
 #[test]
 fn proxies_in_a_chain_are_paired_two_by_two() {
     let last = ["10.0.0.2:7000", "10.0.0.3:9000"];
-    let words = |key: u64, order: [usize; 3]| {
+    let words = |key: u64, order: [usize; 3], source: Option<&str>| {
         let legs = [(FRONT, 40, 100, 0), (BACK, 50, 200, 2), (last, 55, 300, 5)];
         let all: Vec<_> = order
             .into_iter()
@@ -183,7 +183,15 @@ fn proxies_in_a_chain_are_paired_two_by_two() {
                 s
             })
             .collect();
-        let mut pairs: Vec<_> = run(&[], &all)
+        // The leg from the client has no PROXY header, both others have.
+        let source = source.map(|s| OriginFacts {
+            source: s.parse().unwrap(),
+            destination: FRONT[1].parse().unwrap(),
+        });
+        let conversation = |leg: usize| order.iter().position(|n| *n == leg).unwrap() as u32 + 1;
+        let origins: Vec<_> =
+            source.iter().flat_map(|o| [1, 2].map(|leg| (conversation(leg), *o))).collect();
+        let mut pairs: Vec<_> = run(&origins, &all)
             .into_iter()
             .map(|(n, text)| {
                 let other = text.split_once("conversation ").unwrap().1.split(',').next().unwrap();
@@ -197,8 +205,13 @@ fn proxies_in_a_chain_are_paired_two_by_two() {
     };
     let want = [(0, true, 1), (1, false, 0), (1, true, 2), (2, false, 1)];
     for order in [[0, 1, 2], [2, 1, 0], [0, 2, 1], [1, 0, 2]] {
-        assert_eq!(words(0, order), want, "{order:?}");
-        assert_eq!(words(7, order), want, "{order:?}, by the key");
+        assert_eq!(words(0, order, None), want, "{order:?}");
+        assert_eq!(words(7, order, None), want, "{order:?}, by the key");
+        for key in [0, 7] {
+            assert_eq!(words(key, order, Some(FRONT[0])), want, "{order:?}, by PROXY headers");
+        }
+        let elsewhere = Some("198.51.100.9:1234");
+        assert_eq!(words(7, order, elsewhere), want, "{order:?}, behind a NAT");
     }
 }
 

@@ -298,9 +298,11 @@ impl Connection {
             half.head = true;
         }
         if child {
+            let before = !trailers && !end && from == Side::Client;
+            let filled = if before { self.as_before(&s.headers) } else { None };
             let head = Head {
                 side: from,
-                headers: &s.headers,
+                headers: filled.as_ref().unwrap_or(&s.headers),
                 version: 20,
                 end,
                 start: s.start,

@@ -226,7 +226,9 @@ impl Connection {
         self.end_of(side).over = true;
         // The connection ended before its streams did.
         let cause = if cause == EndCause::Finished { EndCause::Cut } else { cause };
+        out.set_abort(Abort::Connection);
         self.each_child(side, out, Input::End { side, cause });
+        out.set_abort(Abort::Stream);
     }
 
     /// Tells every child whose direction has not ended.

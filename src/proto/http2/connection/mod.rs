@@ -8,6 +8,7 @@ mod checks;
 mod life;
 mod lost;
 mod rules;
+mod shape;
 mod stalls;
 mod tunnels;
 

@@ -9,6 +9,7 @@
 use hashbrown::HashMap;
 
 use super::blocks::Section;
+use super::shape::Shape;
 use super::{Connection, find};
 use crate::base::{Moment, Side};
 use crate::event::Detail;
@@ -86,7 +87,7 @@ impl Tunnel {
 
 /// The streams of a connection that began with CONNECT and are open.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tunnels(HashMap<u32, Tunnel>);
+pub(super) struct Tunnels(HashMap<u32, Tunnel>, Option<Shape>);
 
 impl Tunnels {
     /// Memory held, in bytes.
@@ -97,7 +98,9 @@ impl Tunnels {
                 size_of::<Asked>() + a.headers.memory() + tree
             })
         };
-        self.0.capacity() * size_of::<(u32, Tunnel)>() + self.0.values().map(asked).sum::<usize>()
+        self.0.capacity() * size_of::<(u32, Tunnel)>()
+            + self.0.values().map(asked).sum::<usize>()
+            + self.1.as_ref().map_or(0, Shape::memory)
     }
 
     /// Whether the stream's DATA is another protocol's, as agreed.
@@ -160,6 +163,14 @@ impl Connection {
         }
     }
 
+    /// A request as it is told, where it asks for a tunnel and not all of it is known.
+    pub(super) fn as_before(&self, headers: &Headers) -> Option<Headers> {
+        if headers.get(":method").is_some() || headers.iter().all(|(.., f)| f.known) {
+            return None;
+        }
+        self.tunnels.1.as_ref()?.fill(headers)
+    }
+
     /// A head was told to the exchange of its stream: a request may ask for a
     /// tunnel, an answer agree to it.
     pub(super) fn tunnel_head(&mut self, id: u32, head: &Head<'_>, out: &mut dyn Out) {
@@ -167,6 +178,15 @@ impl Connection {
             Side::Client => {
                 if head.headers.get(":method") == Some(b"CONNECT") {
                     let name = head.headers.get(":protocol");
+                    // The request stood behind missing bytes, and the answer has been told:
+                    // the exchange goes to whom it is by both.
+                    let half = self.streams.get(id).map(|s| s.half(Side::Server).head);
+                    if name.is_some() && half == Some(true) {
+                        return;
+                    }
+                    if name.is_some() && self.tunnels.1.is_none() {
+                        self.tunnels.1 = Shape::of(head.headers);
+                    }
                     let protocol =
                         name.map(|p| String::from_utf8_lossy(p).to_ascii_lowercase().into());
                     let asked = Some(Box::new(Asked::of(head)));

@@ -200,13 +200,13 @@ impl Machine for WebSocket {
             Input::End { side, cause } => {
                 let (half, mut shared) = self.half(side);
                 half.flush(&TRUNCATED, &mut shared, out);
-                self.session.end(side, cause, out.now());
+                self.session.end(side, cause, out.abort(), out.now());
                 self.settle(out);
             }
-            Input::Reset { side, .. } => {
+            Input::Reset { side, code } => {
                 let (half, mut shared) = self.half(side);
                 half.flush(&TRUNCATED, &mut shared, out);
-                self.session.reset(side, out.now());
+                self.session.reset(side, code, out.abort(), out.now());
                 self.settle(out);
             }
             // None of WebSocket's.

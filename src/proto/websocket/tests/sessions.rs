@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::field::Value;
+use crate::proto::Abort;
 
 fn session(r: &Recorder) -> &crate::event::Draft {
     let mut all = r.events.iter().filter(|e| e.level == Level::Exchange);
@@ -193,7 +194,13 @@ fn an_end_that_aborts_behind_its_own_end_is_told() {
 
 /// A session on a stream of HTTP/2, which these end.
 fn on_a_stream(acts: &[Act]) -> Recorder {
+    on_a_stream_of(Abort::Stream, acts)
+}
+
+/// The same, where what is below ends so.
+fn on_a_stream_of(abort: Abort, acts: &[Act]) -> Recorder {
     let mut r = Recorder::new();
+    r.abort = abort;
     let mut m = start();
     for (side, fields) in [
         (C, &[(":method", "CONNECT"), (":path", "/chat"), ("sec-websocket-version", "13")][..]),
@@ -231,4 +238,26 @@ fn the_end_of_a_stream_is_a_fin() {
     let r = on_a_stream(&[Bytes(C, up(0x81, b"x")), Reset(C)]);
     assert_eq!(r.codes(), ["websocket.abnormal-closure"]);
     assert_eq!(text(&r, "websocket.ended").as_deref(), Some("reset"));
+}
+
+#[test]
+fn the_end_of_the_connection_is_none_of_its_stream() {
+    let verdict = |abort, acts: &[Act]| {
+        let r = on_a_stream_of(abort, &[&[Bytes(C, up(0x81, b"x"))][..], acts].concat());
+        (text(&r, "websocket.verdict").unwrap(), r.codes())
+    };
+    let fin = [End(S, EndCause::Finished), End(C, EndCause::CaptureEnded)];
+    for (abort, acts, word) in [
+        (Abort::Stream, &[Reset(S)][..], "RST_STREAM (NO_ERROR)"),
+        (Abort::Connection, &[Reset(S)], "RST of the connection"),
+        (Abort::Goaway { last: 0, error: 2 }, &[Reset(S)], "GOAWAY"),
+        (Abort::Connection, &fin, "FIN of the connection"),
+        (Abort::Goaway { last: 0, error: 0 }, &fin, "GOAWAY"),
+        // As Node.js does it.
+        (Abort::Stream, &[fin[0].clone(), Reset(S)], "END_STREAM, then RST_STREAM (NO_ERROR),"),
+    ] {
+        let (text, codes) = verdict(abort, acts);
+        assert_eq!(text, format!("1006: {word} by the server without a close frame"));
+        assert_eq!(codes, ["websocket.abnormal-closure"], "{word}");
+    }
 }
