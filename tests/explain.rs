@@ -45,6 +45,21 @@ fn json(s: &Specimen) -> Value {
     serde_json::from_slice(&out).unwrap()
 }
 
+/// A message by the schema that it was asked with.
+#[test]
+fn a_type_of_messages_can_be_told() {
+    let proto = support::root().join("fixtures/proto");
+    let schema = framescope::schema::load(&[proto], &[], &[]).unwrap().unwrap();
+    for (what, hex) in
+        [(As::Protobuf, "082a1205416c696365"), (As::Grpc, "0000000009082a1205416c696365")]
+    {
+        let (found, _) = Bench::of_type(what, schema.clone(), "user.User").look(&bytes(hex));
+        let [one] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(one.detail.summary, "User {id: 42, name: \"Alice\"}");
+        check(&one.detail, true, "typed");
+    }
+}
+
 // ---------------------------------------------------------------- pages
 
 /// The page of bytes is the one in `tests/explain/`.

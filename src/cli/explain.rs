@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::ValueEnum;
+use clap::builder::{PossibleValue, TypedValueParser};
 
 use crate::base::{BufferId, EventId, PacketId, PacketRange, PieceSource};
 use crate::capture::{OpenOptions, Polled, open_all};
@@ -14,7 +14,7 @@ use crate::cli::args::{Common, ReportFormat};
 use crate::cli::hex;
 use crate::cli::interrupt;
 use crate::cli::progress::Progress;
-use crate::cli::{learn, pass};
+use crate::cli::{learn, pass, schema};
 use crate::engine::specimen::{As, Bench};
 use crate::engine::{ConversationInfo, Engine, EventSink, FindingEvent};
 use crate::event::{Event, Level};
@@ -27,6 +27,7 @@ Examples:
   framescope explain --as websocket --hex '81 85 37 fa 21 3d 7f 9f 4d 51 58'
                                                the masked Hello of RFC 6455
   framescope explain --as protobuf --hex 082a1205416c696365
+  framescope explain --as protobuf:pkg.User --proto user.proto --hex 082a1205416c696365
   framescope explain --as hpack --hex 828684410f7777772e6578616d706c652e636f6d \\
                                 --hex 828684be58086e6f2d6361636865
                                                two header blocks that share a table
@@ -56,8 +57,9 @@ pub(super) struct Explain {
     /// follow the earlier on the same connection.
     #[arg(long, value_name = "BYTES", conflicts_with_all = ["capture", "event"], requires = "protocol", allow_hyphen_values = true)]
     hex: Vec<String>,
-    /// What the bytes of --hex are.
-    #[arg(long = "as", value_name = "PROTOCOL", requires = "hex", value_enum)]
+    /// What the bytes of --hex are; of protobuf and grpc also with the type of the message,
+    /// which --proto defines: `protobuf:pkg.Type`.
+    #[arg(long = "as", value_name = "PROTOCOL", requires = "hex", value_parser = AsParser)]
     protocol: Option<AsArg>,
     /// Text for people, or JSON: the fields with their bits, values, names and meanings.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
@@ -69,29 +71,52 @@ pub(super) struct Explain {
     common: Common,
 }
 
-/// What `--as` takes: [`As`] for clap.
-#[derive(Clone, Copy, Debug)]
-struct AsArg(As);
+/// What `--as` takes: what the bytes are, and of messages the name of their type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct AsArg(As, Option<String>);
 
-impl ValueEnum for AsArg {
-    fn value_variants<'a>() -> &'a [Self] {
-        const {
-            &[
-                Self(As::WebSocket),
-                Self(As::Http2),
-                Self(As::Hpack),
-                Self(As::Grpc),
-                Self(As::Protobuf),
-                Self(As::Ethernet),
-                Self(As::Ip),
-                Self(As::Tcp),
-                Self(As::Udp),
-            ]
+impl std::str::FromStr for AsArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (word, name) = match text.split_once(':') {
+            Some((word, name)) => (word, Some(name.trim().trim_start_matches('.').to_owned())),
+            None => (text, None),
+        };
+        let what = As::ALL.into_iter().find(|a| a.name() == word).ok_or_else(|| {
+            let all = As::ALL.map(As::name).join(", ");
+            format!("there is no `{word}`; there are {all}, protobuf:TYPE, grpc:TYPE")
+        })?;
+        match (&name, what) {
+            (Some(n), As::Protobuf | As::Grpc) if !n.is_empty() => {}
+            (None, _) => {}
+            _ => return Err("a type of messages stands behind protobuf: or grpc:".to_owned()),
         }
+        Ok(Self(what, name))
+    }
+}
+
+/// Reads it, and knows the words for completions.
+#[derive(Clone)]
+struct AsParser;
+
+impl TypedValueParser for AsParser {
+    type Value = AsArg;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<AsArg, clap::Error> {
+        let read = str::parse::<AsArg>;
+        clap::builder::StringValueParser::new()
+            .try_map(move |text| read(&text))
+            .parse_ref(command, arg, value)
     }
 
-    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(clap::builder::PossibleValue::new(self.0.name()))
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(As::ALL.into_iter().map(|a| PossibleValue::new(a.name()))))
     }
 }
 
@@ -197,7 +222,7 @@ fn carried(message: &Event, frame: &Event) -> bool {
 
 pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
     let width = args.width.unwrap_or_else(columns).max(explain::MIN_WIDTH);
-    if let Some(AsArg(what)) = args.protocol {
+    if let Some(what) = &args.protocol {
         return by_hex(args, what, width);
     }
     let (Some(capture), Some(target)) = (&args.capture, args.event) else {
@@ -262,8 +287,13 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
     write(args.format, &subjects, width, &rest)
 }
 
-fn by_hex(args: &Explain, what: As, width: usize) -> Result<ExitCode, Failure> {
-    let mut bench = Bench::new(what);
+fn by_hex(args: &Explain, what: &AsArg, width: usize) -> Result<ExitCode, Failure> {
+    let mut bench = match what {
+        AsArg(what, None) => Bench::new(*what),
+        AsArg(what, Some(name)) => {
+            Bench::of_type(*what, schema::with_type(&args.common.schema, name)?, name)
+        }
+    };
     let mut found = Vec::new();
     let mut left = 0;
     for text in &args.hex {
@@ -350,7 +380,15 @@ mod tests {
 
     #[test]
     fn all_kinds_of_bytes_can_be_asked_for() {
-        assert_eq!(AsArg::value_variants().len(), As::ALL.len());
-        assert!(As::ALL.iter().all(|a| AsArg::value_variants().iter().any(|v| v.0 == *a)));
+        assert_eq!(AsParser.possible_values().unwrap().count(), As::ALL.len());
+        for what in As::ALL {
+            assert_eq!(what.name().parse(), Ok(AsArg(what, None)));
+        }
+        let typed = |what| AsArg(what, Some("pkg.User".to_owned()));
+        assert_eq!("protobuf:pkg.User".parse(), Ok(typed(As::Protobuf)));
+        assert_eq!("grpc:.pkg.User".parse(), Ok(typed(As::Grpc)));
+        for bad in ["", "proto", "protobuf:", "websocket:pkg.User", ":pkg.User"] {
+            assert!(bad.parse::<AsArg>().is_err(), "{bad}");
+        }
     }
 }

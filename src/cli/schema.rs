@@ -5,11 +5,24 @@ use std::sync::{Arc, Once};
 use crate::cli::Failure;
 use crate::cli::args::SchemaArgs;
 use crate::proto::payload::Rule;
-use crate::proto::protobuf::Learnt;
+use crate::proto::protobuf::{Learnt, Schema};
 use crate::proto::{PayloadDecoder, decoders_learning};
 
 /// As the engine takes them.
 type Decoders = Arc<Vec<Box<dyn PayloadDecoder>>>;
+
+/// The schema that was given, with a type that is in it.
+pub(super) fn with_type(args: &SchemaArgs, name: &str) -> Result<Schema, Failure> {
+    let schema = crate::schema::load(&args.proto, &args.include, &args.descriptors)
+        .map_err(|e| Failure::Input(e.to_string()))?;
+    match schema {
+        Some(s) if s.has_message(name) => Ok(s),
+        Some(_) => Err(Failure::Input(format!("--as: no message type `{name}`"))),
+        None => Err(Failure::Input(format!(
+            "--as: no message type `{name}`; --proto says where it is defined"
+        ))),
+    }
+}
 
 /// The decoders, with the schemas that were given, and what they know beside these: it
 /// learns what it is told to.

@@ -87,6 +87,8 @@ pub struct Bench {
     what: As,
     http2: http2::Reader,
     protobuf: protobuf::Decoder,
+    /// What messages of protobuf are.
+    media_type: String,
 }
 
 /// Things that are looked at in one run of bytes. Two bytes can be a frame, so
@@ -97,7 +99,22 @@ impl Bench {
     /// For bytes of this kind.
     #[must_use]
     pub fn new(what: As) -> Self {
-        Self { what, http2: http2::Reader::default(), protobuf: protobuf::Decoder::default() }
+        Self {
+            what,
+            http2: http2::Reader::default(),
+            protobuf: protobuf::Decoder::default(),
+            media_type: "application/grpc".to_owned(),
+        }
+    }
+
+    /// For messages of this type, by its full name, which `schema` has.
+    #[must_use]
+    pub fn of_type(what: As, schema: protobuf::Schema, name: &str) -> Self {
+        Self {
+            protobuf: protobuf::Decoder { schema: Some(schema), learnt: None },
+            media_type: format!("application/protobuf; messageType=\"{name}\""),
+            ..Self::new(what)
+        }
     }
 
     /// All that is in `data`, one behind the other, and how many bytes at its end
@@ -142,7 +159,7 @@ impl Bench {
 
     fn message(&self, data: &[u8], detail: &mut Detail, buffer: BufferId) -> Vec<Finding> {
         let hint = PayloadHint {
-            media_type: "application/grpc",
+            media_type: &self.media_type,
             path: "",
             side: Side::Client,
             message: None,
@@ -208,7 +225,8 @@ fn whole(label: &'static str, bytes: &[u8]) -> Buffer {
 
 fn line(payload: &Payload) -> String {
     match payload {
-        Payload::Protobuf { value, .. } => format!("~{}", value.wire_line(200)),
+        Payload::Protobuf { type_name: None, value } => format!("~{}", value.wire_line(200)),
+        typed @ Payload::Protobuf { .. } => typed.line(0),
         Payload::Bytes(b) => format!("{} bytes", b.len()),
         Payload::None => String::new(),
     }

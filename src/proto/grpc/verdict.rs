@@ -200,6 +200,12 @@ pub(super) fn judge(c: &Case<'_>) -> Verdict {
             text: "bytes are missing, perhaps with its end".into(),
             ..Verdict::default()
         },
+        // Libraries abort so for reasons that had come before.
+        Ended::Reset(code, Side::Client) if *code != 8 && c.asked_in_part => Verdict {
+            cause: NOT_CAPTURED,
+            text: "bytes of the client are missing, perhaps with what led to its abort".into(),
+            ..Verdict::default()
+        },
         Ended::ConnectionLost(..) if c.asked_in_part => Verdict {
             cause: NOT_CAPTURED,
             text: "bytes of the client are missing, perhaps with its abort".into(),

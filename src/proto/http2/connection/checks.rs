@@ -1,6 +1,6 @@
 //! What is said of a frame by its header and by the state of its stream (RFC 9113 §4, §5.1).
 
-use super::{Connection, find};
+use super::{Connection, LARGEST_MAX_FRAME, find};
 use crate::base::{Moment, Side};
 use crate::finding::{Finding, FindingSpec};
 use crate::proto::Out;
@@ -20,6 +20,7 @@ impl Connection {
         head: &FrameHead,
         now: Moment,
         findings: &mut Vec<Finding>,
+        out: &dyn Out,
     ) {
         let max = self.end_of(side.peer()).max_frame;
         if head.length > max {
@@ -31,8 +32,17 @@ impl Connection {
         let end = self.end_of(side);
         let silent = joined || end.seen || end.lost;
         if !silent && (head.kind != frame::SETTINGS || head.has(ACK)) {
-            find(findings, &findings::FIRST_NOT_SETTINGS, String::new());
+            if out.path().joined {
+                // The capture has the preface of one end, and not the first bytes of the other.
+                end.lost = true;
+                end.hpack.lose();
+                end.max_frame = LARGEST_MAX_FRAME;
+                self.end_of(side.peer()).hpack.allow(u32::MAX);
+            } else {
+                find(findings, &findings::FIRST_NOT_SETTINGS, String::new());
+            }
         }
+        let end = self.end_of(side);
         end.seen = true;
         let interrupts = match &end.block {
             Some(b) => head.kind != frame::CONTINUATION || head.stream != b.stream,

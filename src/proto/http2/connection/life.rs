@@ -107,6 +107,11 @@ impl Connection {
 
     /// GOAWAY (§6.8): the sender will not act on streams of its peer beyond `last`.
     pub(super) fn goaway(&mut self, side: Side, last: u32, error: u32, out: &mut dyn Out) {
+        // Which end is the client may have been guessed, and wrongly; a client says 0 of what a
+        // server never opened.
+        if self.joined && last == 0 && error == 0 {
+            return;
+        }
         // REFUSED_STREAM is what such a stream comes to where nothing is wrong.
         let code = if error == 0 { 7 } else { error };
         out.set_abort(Abort::Goaway { last, error });

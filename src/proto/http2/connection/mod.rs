@@ -191,7 +191,7 @@ impl Connection {
         out: &mut dyn Out,
     ) -> bool {
         let at = out.moment(side, offset);
-        self.check(side, head, at, findings);
+        self.check(side, head, at, findings, out);
         match head.kind {
             frame::DATA => {
                 let id = head.stream;
@@ -252,7 +252,7 @@ impl Connection {
         out: &mut dyn Out,
     ) -> Effect {
         let at = out.moment(side, offset);
-        self.check(side, head, at, findings);
+        self.check(side, head, at, findings, out);
         match body.fault {
             Some(BodyFault::Size) => {
                 find(findings, &findings::FRAME_SIZE, format!("{} bytes", head.length));

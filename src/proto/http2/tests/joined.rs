@@ -109,3 +109,24 @@ fn one_direction_may_have_begun_in_sight() {
     assert_eq!(r.codes(), ["http2.hpack-unknown-index", "http2.joined"]);
     assert_eq!(r.events.iter().map(|e| e.inferred).collect::<Vec<_>>(), [false, true, true]);
 }
+
+/// A SYN was not captured, nor the first frames of the server: that it begins with something
+/// else is not so.
+#[test]
+fn the_beginning_of_one_end_alone() {
+    for (joined, code) in [(true, None), (false, Some("http2.no-settings"))] {
+        let (mut r, mut m) = (Recorder::new(), Http2::default());
+        r.path.joined = joined;
+        r.bytes(
+            &mut m,
+            Side::Client,
+            &[PREFACE.to_vec(), frame(4, 0, 0, &[])].concat(),
+            usize::MAX,
+        );
+        r.bytes(&mut m, Side::Server, &frame(8, 0, 0, &[0, 0, 1, 0]), usize::MAX);
+        for side in Side::BOTH {
+            r.end(&mut m, side, EndCause::CaptureEnded);
+        }
+        assert_eq!(r.codes(), code.into_iter().collect::<Vec<_>>(), "{joined}");
+    }
+}
