@@ -187,6 +187,15 @@ pub struct Event {
 }
 
 impl Event {
+    /// The event with all that it holds, in whose place an empty one is left.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let Draft { level, protocol, kind, start, end, .. } = self.draft;
+        let left = Draft::new(level, protocol, kind, start, end);
+        let draft = std::mem::replace(&mut self.draft, left);
+        Self { id: self.id, conversation: self.conversation, draft }
+    }
+
     /// Time of the packet that completed it.
     #[must_use]
     pub const fn time(&self) -> CaptureTime {

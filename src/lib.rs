@@ -24,8 +24,8 @@
 //! struct Lines;
 //!
 //! impl EventSink for Lines {
-//!     fn event(&mut self, event: Event, _: Option<&ConversationInfo>) {
-//!         if let Some(detail) = event.draft.detail {
+//!     fn event(&mut self, event: &mut Event, _: Option<&ConversationInfo>) {
+//!         if let Some(detail) = &event.draft.detail {
 //!             println!("{} {}", event.draft.end.time, detail.summary);
 //!         }
 //!     }

@@ -154,7 +154,7 @@ struct Kept {
 }
 
 impl EventSink for Kept {
-    fn event(&mut self, event: Event, info: Option<&ConversationInfo>) {
+    fn event(&mut self, event: &mut Event, info: Option<&ConversationInfo>) {
         let d = &event.draft;
         self.kept += usize::from(d.end.packet == self.packet);
         self.most = self.most.max(self.kept);
@@ -162,7 +162,7 @@ impl EventSink for Kept {
         let known = info.is_some_and(|i| i.protocols.contains(&d.protocol) && i.roles_known);
         assert!(known || !matches!(d.protocol, "websocket"), "{info:?}");
         let looked_at = self.all.len().is_multiple_of(EVERY);
-        self.all.push(if looked_at { shown(&event) } else { String::new() });
+        self.all.push(if looked_at { shown(event) } else { String::new() });
     }
 
     fn finding(&mut self, _: FindingEvent, _: Option<&ConversationInfo>) {}

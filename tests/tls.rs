@@ -11,13 +11,20 @@ use framescope::base::PacketId;
 use framescope::engine::{ConversationInfo, Engine, Options};
 use framescope::event::{Event, Level};
 use framescope::proto::Secrets;
-use framescope::proto::secrets::Label;
+use framescope::proto::secrets::{Label, Tried};
 use proptest::prelude::*;
 use serde_json::Value;
 use support::{NUMBERED, Owned, as_json, gist, packets, root, run, secrets};
 
-const TWINS: [&str; 6] =
-    ["tls13-openssl", "tls12-openssl", "tls12-cbc", "tls-old", "tls-node", "tls-rustls"];
+const TWINS: [&str; 7] = [
+    "tls13-openssl",
+    "tls12-openssl",
+    "tls12-cbc",
+    "tls-old",
+    "tls-node",
+    "tls-rustls",
+    "tls-http1",
+];
 
 fn fixture(name: &str, file: &str) -> PathBuf {
     root().join("fixtures").join(name).join(file)
@@ -81,6 +88,17 @@ fn events_are_those_of_the_plain_twin() {
             }
             assert_eq!(a.len(), b.len(), "{name}: conversation {n}");
             assert!(a.len() > 10, "{name}: conversation {n} has {} events", a.len());
+        }
+        let count = |protocol: &str, kind: &str| {
+            let is = |e: &&Value| e["protocol"] == protocol && e["kind"] == kind;
+            a.iter().flatten().filter(is).count()
+        };
+        if name == "tls-http1" {
+            // Of each tunnel seven requests and two streams, of five events each.
+            assert_eq!((count("http", "exchange"), count("sse", "stream")), (4 * 9, 4 * 2));
+            assert_eq!(count("sse", "event"), 4 * 10);
+        } else {
+            assert!(count("websocket", "session") >= 4 && count("grpc", "call") >= 12, "{name}");
         }
     }
 }
@@ -265,6 +283,29 @@ fn a_session_is_found_without_its_hellos() {
         assert_eq!(opened.len(), 1, "{n}");
         assert!(opened[0].as_u64().is_some_and(|s| s >> 8 == 0x13), "{n}: {opened:?}");
     }
+}
+
+/// What is tried for connections without hellos has an end, for all of them together: then it
+/// is said that nothing was tried. What was found before is found whenever it is read again.
+#[test]
+fn trials_have_an_end_and_are_not_made_twice() {
+    let all = encrypted("tls13-openssl");
+    let joined = |n| conversation(&all, n).into_iter().skip(14).collect::<Vec<Owned>>();
+    let store = Arc::new(Secrets::default());
+    store.add(secrets().lines(&secrets().randoms()).as_bytes());
+    let before = store.trials_left();
+    let first = by_conversation(&run(&joined(0), with(&store)));
+    let left = store.trials_left();
+    assert!(left < before);
+    // As if others had used up what there is.
+    store.note_tried([0; 16], Tried { cost: u64::MAX, fit: None });
+    assert_eq!(by_conversation(&run(&joined(0), with(&store))), first);
+    assert_eq!(store.trials_left(), 0);
+    let other = run(&joined(2), with(&store));
+    assert!(other.events.iter().all(|(e, _)| ["tls", "tcp"].contains(&e.draft.protocol)));
+    let told: Vec<&str> =
+        other.findings.iter().filter_map(|f| f.finding.detail.as_deref()).collect();
+    assert!(told.iter().any(|t| t.contains("its secret was not looked for")), "{told:?}");
 }
 
 /// Secrets that come while packets do are waited for.

@@ -79,7 +79,7 @@ impl Everything {
 }
 
 impl EventSink for Everything {
-    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+    fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
         self.lines.event(&mut self.text, &event, conversation);
         json::event(&mut self.json, &event, conversation);
         self.written();

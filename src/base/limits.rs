@@ -21,6 +21,11 @@ pub const LIVE_RING_BYTES: usize = 128 << 20;
 /// Ends of connections whose processes are remembered while capturing: some 200 bytes each.
 pub const MAX_SOCKETS: usize = 1 << 15;
 
+/// Bytes before the packets of a file that is written while capturing, for secrets that come
+/// later: some three hundred sessions of TLS 1.3. Those beyond stand behind the packets that
+/// need them, where Wireshark does not look for them in time.
+pub const LIVE_SECRETS_BYTES: usize = 256 << 10;
+
 /// Bytes of packets that wait in memory for whoever reads them while capturing: a reader
 /// that stands still, or a pipe that nobody empties, loses nothing before this. What comes
 /// then waits in the kernel, and what that drops is counted.
@@ -381,5 +386,9 @@ pub const MAX_TRIAL_BYTES: u64 = 256 << 20;
 /// Bytes that trials may go over for one connection whose hellos were not captured: there
 /// may be many such, and each secret of a key log is tried.
 pub const MAX_ORPHAN_TRIAL_BYTES: u64 = 64 << 20;
-/// Sessions of a key log that are tried for a connection whose hello was not captured.
+/// Bytes that such trials may go over for all connections of a run together: some seconds. A
+/// capture may be full of connections whose hellos are missing, and none of them in the key log.
+pub const MAX_ORPHAN_TRIALS_BYTES: u64 = 4 << 30;
+/// Sessions of a key log that are tried for a connection whose hello was not captured: the
+/// latest, which are the likeliest.
 pub const MAX_TRIAL_SESSIONS: usize = 256;

@@ -133,7 +133,7 @@ struct Finder {
 }
 
 impl EventSink for Finder {
-    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+    fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
         let is_it = match self.target {
             Target::Packet(id) => {
                 event.draft.level == Level::Packet && event.draft.start.packet == id
@@ -144,10 +144,10 @@ impl EventSink for Finder {
             }
         };
         if is_it && self.found.is_none() {
-            self.found = Some((event, conversation.cloned()));
+            self.found = Some((event.take(), conversation.cloned()));
         } else if event.draft.level == Level::Frame && self.found.is_none() {
-            self.frame_bytes += held(&event);
-            self.frames.push_back(event);
+            self.frame_bytes += held(event);
+            self.frames.push_back(event.take());
             while self.frames.len() > FRAMES || self.frame_bytes > FRAME_BYTES {
                 let Some(old) = self.frames.pop_front() else { break };
                 self.frame_bytes -= held(&old);

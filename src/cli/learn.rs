@@ -35,7 +35,7 @@ const SIGNS: [&[u8]; 6] = [
 struct Deaf;
 
 impl EventSink for Deaf {
-    fn event(&mut self, _: Event, _: Option<&ConversationInfo>) {}
+    fn event(&mut self, _: &mut Event, _: Option<&ConversationInfo>) {}
     fn finding(&mut self, _: FindingEvent, _: Option<&ConversationInfo>) {}
 }
 
@@ -198,10 +198,10 @@ struct Calls {
 }
 
 impl EventSink for Calls {
-    fn event(&mut self, event: Event, _: Option<&ConversationInfo>) {
+    fn event(&mut self, event: &mut Event, _: Option<&ConversationInfo>) {
         let protocol = event.draft.protocol;
         let is_call = matches!(protocol, "grpc" | "connect");
-        let Some(d) = event.draft.detail.filter(|_| is_call) else { return };
+        let Some(d) = event.draft.detail.as_ref().filter(|_| is_call) else { return };
         let text = |name: &str| match d.tree.find(name).map(|n| &n.value) {
             Some(Value::Text(t)) => Some(t.to_string()),
             _ => None,

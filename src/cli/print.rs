@@ -81,27 +81,27 @@ impl Printer {
 }
 
 impl EventSink for Printer {
-    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+    fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
         self.interrupted.beat();
         if event.draft.level != self.level || self.is_done() {
             if self.level == Level::Finding && (self.filter.is_some() || self.columns.is_some()) {
-                self.last = Some(event);
+                self.last = Some(event.take());
             }
             return;
         }
-        if self.filter.as_ref().is_some_and(|f| !f.matches(&event, conversation)) {
+        if self.filter.as_ref().is_some_and(|f| !f.matches(event, conversation)) {
             return;
         }
         self.left -= 1;
         if let Some(columns) = &mut self.columns {
-            let event = Some(&event);
+            let event = Some(&*event);
             columns.line(&mut self.text, Scene { event, conversation, ..Scene::default() });
         } else if self.format == Format::Json {
-            json::event(&mut self.bytes, &event, conversation);
+            json::event(&mut self.bytes, event, conversation);
         } else {
-            self.lines.event(&mut self.text, &event, conversation);
+            self.lines.event(&mut self.text, event, conversation);
             if let Some(recent) = &self.recent {
-                recent.dump(&mut self.text, &event);
+                recent.dump(&mut self.text, event);
             }
         }
         self.write(false);

@@ -75,7 +75,7 @@ pub(super) struct Beside<'a, S> {
 }
 
 impl<S: EventSink> EventSink for Beside<'_, S> {
-    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+    fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
         self.sink.event(event, conversation);
     }
 
@@ -162,12 +162,12 @@ impl Elsewhere {
 }
 
 impl EventSink for Elsewhere {
-    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+    fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
         let level = event.draft.level;
-        if level != self.asked && self.filter.matches(&event, conversation) {
+        if level != self.asked && self.filter.matches(event, conversation) {
             self.passed[level as usize] += 1;
         }
-        self.last = Some(event);
+        self.last = Some(event.take());
     }
 
     fn finding(&mut self, found: FindingEvent, conversation: Option<&ConversationInfo>) {

@@ -263,6 +263,9 @@ impl Deliver for ToNode<'_> {
                 *n += len;
             }
         }
+        if let Some(n) = self.shared.path.gaps.get_mut(side.index()) {
+            *n = n.saturating_add(1);
+        }
         if *self.life != Life::Open {
             return;
         }
@@ -360,6 +363,7 @@ impl Stack {
             told_late: &mut self.told_late,
         };
         let notes = f(&mut to);
+        self.info.path.gaps = shared.path.gaps;
         self.info.path.acks = shared.path.acks;
         if shared.sides_swapped {
             self.a_is_client ^= true;

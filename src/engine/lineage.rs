@@ -120,19 +120,30 @@ impl Call {
         self.facts.timeout_ns.is_none() && parent.left.is_some()
     }
 
-    const fn is_open_at(&self, at: Moment) -> bool {
-        self.start.time.0 <= at.time.0 && (at.time.0 <= self.end.time.0 || !self.complete)
+    /// Whether it went on when the capture ended.
+    fn is_open(&self) -> bool {
+        !self.complete && self.facts.verdict != "not captured"
+    }
+
+    fn is_open_at(&self, at: Moment) -> bool {
+        self.start.time.0 <= at.time.0 && (at.time.0 <= self.end.time.0 || self.is_open())
     }
 
     /// Whether the other lies within its time.
-    const fn encloses(&self, other: &Self) -> bool {
-        self.is_open_at(other.start) && (other.end.time.0 <= self.end.time.0 || !self.complete)
+    fn encloses(&self, other: &Self) -> bool {
+        self.is_open_at(other.start) && (other.end.time.0 <= self.end.time.0 || self.is_open())
     }
 
     /// One request, one answer.
     fn is_single(&self) -> bool {
         let [up, down] = self.facts.messages;
         up <= 1 && down <= 1
+    }
+
+    /// Whether it is known when it ended: not where that was not captured, and it seems to have
+    /// gone on as long as its connection.
+    fn has_known_end(&self) -> bool {
+        !matches!(self.facts.verdict, "not captured" | "no response" | "connection lost")
     }
 
     /// What speaks for `parent`; `None` where it cannot be.
@@ -167,6 +178,7 @@ impl Call {
             && !apart
             && self.ends[1] != parent.ends[1]
             && parent.is_single()
+            && parent.has_known_end()
             && parent.encloses(self))
         .then_some(By::Time)
     }

@@ -30,11 +30,11 @@ impl Numbering {
     /// An event that has its number.
     fn hand_out(
         &mut self,
-        event: Event,
+        event: &mut Event,
         info: Option<&ConversationInfo>,
         sink: &mut dyn EventSink,
     ) {
-        self.look(&event, info);
+        self.look(event, info);
         hand_out(event, info, sink);
         self.tell(sink);
     }
@@ -82,8 +82,8 @@ pub(super) fn numbered(
     for f in found.first.drain(..) {
         match f {
             First::Packet(draft) => {
-                let event = Event { id: EventId(0), conversation, draft: *draft };
-                numbering.hand_out(event, info, sink);
+                let mut event = Event { id: EventId(0), conversation, draft: *draft };
+                numbering.hand_out(&mut event, info, sink);
             }
             First::Finding { finding, protocol, sender, at } => sink.finding(
                 FindingEvent {
@@ -105,21 +105,19 @@ pub(super) fn numbered(
         }
     }
     for events in &mut found.events {
-        // Numbered where they lie, and not copied for it.
         for event in events.iter_mut() {
             event.id = EventId(numbering.next_event);
             event.conversation = conversation;
             numbering.next_event += 1;
-        }
-        for event in events.drain(..) {
             numbering.hand_out(event, info, sink);
         }
+        events.clear();
     }
     shared.found = found;
 }
 
 /// An event, and behind it its findings.
-fn hand_out(event: Event, info: Option<&ConversationInfo>, sink: &mut dyn EventSink) {
+fn hand_out(event: &mut Event, info: Option<&ConversationInfo>, sink: &mut dyn EventSink) {
     if event.draft.findings.is_empty() {
         sink.event(event, info);
         return;

@@ -134,6 +134,8 @@ pub(super) struct Shared {
     pub marked: bool,
     /// How the abort came about that machines are told of.
     pub abort: Abort,
+    /// When it came, where that was before now.
+    pub aborted_at: Option<Moment>,
     /// How well the current conversation fares.
     pub path: Path,
     /// How data of the stream waited of whose end machines are told.
@@ -174,6 +176,7 @@ impl Shared {
             reopens: options.checkpoints,
             marked: false,
             abort: Abort::Stream,
+            aborted_at: None,
             path: Path::default(),
             stalls: [None; 2],
             sought: None,

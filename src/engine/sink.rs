@@ -31,8 +31,9 @@ pub struct FindingEvent {
 
 /// Takes what the engine brings forth, in order.
 pub trait EventSink {
-    /// An event; packet events only where they are wanted.
-    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>);
+    /// An event; packet events only where they are wanted. Whoever keeps it takes it
+    /// ([`Event::take`]): it is lent, since most only look.
+    fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>);
 
     /// A finding: those of events follow their event.
     fn finding(&mut self, found: FindingEvent, conversation: Option<&ConversationInfo>);

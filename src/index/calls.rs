@@ -64,12 +64,12 @@ impl Calls {
 }
 
 impl EventSink for Calls {
-    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+    fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
         let Some(info) = conversation else { return };
         if event.draft.facts.is_none() {
             return;
         }
-        if let Some(call) = Call::of(&event, info) {
+        if let Some(call) = Call::of(event, info) {
             if self.calls.len() < MAX_SHOWN_CALLS {
                 self.calls.push(call);
             } else {

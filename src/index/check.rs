@@ -79,7 +79,7 @@ impl Check {
 }
 
 impl EventSink for Check {
-    fn event(&mut self, event: Event, _: Option<&ConversationInfo>) {
+    fn event(&mut self, event: &mut Event, _: Option<&ConversationInfo>) {
         let at = match event.draft.level {
             Level::Frame => 0,
             Level::Message => 1,

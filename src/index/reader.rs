@@ -71,7 +71,7 @@ impl Collected {
 }
 
 impl EventSink for Collected {
-    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+    fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
         if let Some(c) = conversation
             && event.draft.level != Level::Packet
         {

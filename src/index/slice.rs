@@ -149,8 +149,8 @@ impl Planner {
 }
 
 impl EventSink for Planner {
-    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
-        if !self.selection.event(&event, conversation) {
+    fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
+        if !self.selection.event(event, conversation) {
             return;
         }
         self.events += 1;
@@ -211,7 +211,7 @@ pub struct Cutter<K> {
 }
 
 impl<K: FnMut(&Packet<'_>)> EventSink for Cutter<K> {
-    fn event(&mut self, _: Event, _: Option<&ConversationInfo>) {}
+    fn event(&mut self, _: &mut Event, _: Option<&ConversationInfo>) {}
 
     fn finding(&mut self, _: FindingEvent, _: Option<&ConversationInfo>) {}
 

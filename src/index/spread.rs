@@ -204,7 +204,7 @@ fn status(draft: &Draft) -> String {
 }
 
 impl EventSink for Spread {
-    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+    fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
         let draft = &event.draft;
         if draft.level == Level::Exchange
             && draft.protocol != "tcp"

@@ -376,7 +376,7 @@ fn widen(span: &mut Option<(CaptureTime, CaptureTime)>, time: CaptureTime) {
 }
 
 impl EventSink for Stats {
-    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+    fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
         let draft = &event.draft;
         if draft.level == Level::Message && matches!(draft.protocol, "grpc" | "connect") {
             self.message(draft);

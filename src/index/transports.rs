@@ -512,16 +512,16 @@ fn rates(way: Way, line: &mut Line, sum: &Sum, bytes: u64, polls: &[Series<()>])
 }
 
 impl EventSink for Transports {
-    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+    fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
         if event.draft.level != Level::Exchange {
             return;
         }
         let (Some(facts), Some(info)) = (&event.draft.facts, conversation) else { return };
         match facts {
-            Facts::Http(f) => self.http(&event, info, f),
-            Facts::Stream(f) => self.stream(&event, info, f),
-            Facts::Session(f) => self.session(&event, info, f),
-            Facts::Call(f) => self.call(&event, info, f),
+            Facts::Http(f) => self.http(event, info, f),
+            Facts::Stream(f) => self.stream(event, info, f),
+            Facts::Session(f) => self.session(event, info, f),
+            Facts::Call(f) => self.call(event, info, f),
             Facts::Origin(_) => {}
         }
     }

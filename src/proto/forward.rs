@@ -96,6 +96,14 @@ macro_rules! forward_out {
             self.inner.set_abort(abort);
         }
 
+        fn aborted_at(&self) -> crate::base::Moment {
+            self.inner.aborted_at()
+        }
+
+        fn set_aborted_at(&mut self, at: Option<crate::base::Moment>) {
+            self.inner.set_aborted_at(at);
+        }
+
         fn path(&self) -> crate::proto::Path {
             self.inner.path()
         }

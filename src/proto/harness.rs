@@ -38,6 +38,10 @@ pub(crate) struct Recorder {
     pub decoder: Option<Box<dyn crate::proto::PayloadDecoder>>,
     /// What `Out::abort` says.
     pub abort: Abort,
+    /// What `Out::aborted_at` says, where that is not now.
+    pub aborted_at: Option<Moment>,
+    /// What it said when a child was told of an abort.
+    pub told_aborts: Vec<(u64, Moment)>,
     /// What `Out::path` says.
     pub path: Path,
     /// What `Out::stalls` says.
@@ -69,6 +73,8 @@ impl Recorder {
             decoder: None,
             secrets: crate::proto::Secrets::default(),
             abort: Abort::Stream,
+            aborted_at: None,
+            told_aborts: Vec::new(),
             path: Path::default(),
             stalls: [None; 2],
             told_stalls: Vec::new(),
@@ -316,6 +322,9 @@ impl Out for Recorder {
     }
 
     fn tell(&mut self, key: u64, input: Input<'_>) {
+        if matches!(input, Input::Reset { .. }) {
+            self.told_aborts.push((key, self.aborted_at.unwrap_or(self.now)));
+        }
         let ends = matches!(input, Input::Reset { .. } | Input::End { .. });
         if ends && self.stalls != [None; 2] {
             self.told_stalls.push((key, self.stalls));
@@ -355,6 +364,14 @@ impl Out for Recorder {
 
     fn set_abort(&mut self, abort: Abort) {
         self.abort = abort;
+    }
+
+    fn aborted_at(&self) -> Moment {
+        self.aborted_at.unwrap_or(self.now)
+    }
+
+    fn set_aborted_at(&mut self, at: Option<Moment>) {
+        self.aborted_at = at;
     }
 
     fn path(&self) -> Path {

@@ -12,10 +12,8 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 
-use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
-use crate::base::time::human;
 use crate::base::{Buffer, BufferId, Moment, Piece, Side};
 use crate::event::{Detail, Draft, Level};
 use crate::field::FieldSpec;
@@ -24,6 +22,7 @@ use crate::finding::{Finding, FindingSpec};
 mod abort;
 mod codings;
 pub mod connect;
+mod decoder;
 mod forward;
 pub mod grpc;
 #[cfg(test)]
@@ -32,6 +31,7 @@ pub mod headers;
 pub mod http;
 pub mod http1;
 pub mod http2;
+mod path;
 pub mod payload;
 pub mod protobuf;
 pub mod proxy;
@@ -39,11 +39,14 @@ pub mod secrets;
 pub mod sse;
 pub mod tls;
 pub(crate) mod trace;
+mod trials;
 pub mod websocket;
 
 pub use abort::{Abort, error_name};
+pub use decoder::{InSession, Memo, PayloadDecoder, PayloadHint};
 pub(crate) use forward::forward_out;
 pub use headers::{HeaderField, Headers};
+pub use path::{Acks, Path, Stall};
 pub use registry::{REGISTRY, decode, decoders, decoders_learning, decoders_with, protocol};
 pub use secrets::Secrets;
 
@@ -101,80 +104,6 @@ pub enum Input<'a> {
         /// Its bytes.
         data: &'a [u8],
     },
-}
-
-/// How well the connection below a stream fares: see [`Out::path`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Path {
-    /// Segments that have been sent again so far, by either end.
-    pub retransmissions: u64,
-    /// Nanoseconds of the handshake, from SYN to the acknowledgement of its answer: the
-    /// round trip between both ends, wherever on the way it was captured.
-    pub round_trip: Option<u64>,
-    /// By side: bytes of it, or its end, wait behind others that have not been captured.
-    pub waits: [bool; 2],
-    /// No beginning was captured (a SYN): the first bytes may stand anywhere.
-    pub joined: bool,
-    /// By side: how soon it acknowledged what its peer sent to be acknowledged.
-    pub acks: [Acks; 2],
-}
-
-/// Acknowledgements of one end: of PING and SETTINGS (RFC 9113 §6.5.3, §6.7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Acks {
-    /// How many.
-    pub count: u64,
-    /// Nanoseconds of the shortest: from where it was captured to that end and back.
-    pub shortest: u64,
-}
-
-impl Acks {
-    /// One that came `ns` nanoseconds after what it answers.
-    pub fn add(&mut self, ns: u64) {
-        self.shortest = if self.count == 0 { ns } else { self.shortest.min(ns) };
-        self.count = self.count.saturating_add(1);
-    }
-}
-
-/// How data of one direction of a stream waited for leave to be sent (flow control,
-/// RFC 9113 §5.2): see [`Out::stalls`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stall {
-    /// Nanoseconds of the waits that are over.
-    pub ns: u64,
-    /// How many they were.
-    pub times: u32,
-    /// The longest of them: the last data before it, the update that ended it.
-    pub longest: Option<[Moment; 2]>,
-    /// The window is shut: since this data, which used it up, or since the stream began
-    /// (packet 0).
-    pub shut: Option<Moment>,
-    /// It was the window of the connection: the one that is shut, else the longest wait's.
-    pub by_connection: bool,
-}
-
-impl Path {
-    /// What is said of a connection beside a verdict: empty where nothing is known.
-    #[must_use]
-    pub fn beside(self) -> String {
-        let again = match self.retransmissions {
-            0 => None,
-            1 => Some("1 retransmission".to_owned()),
-            n => Some(format!("{n} retransmissions")),
-        };
-        let mut all = Vec::new();
-        match self.round_trip {
-            Some(ns) => all.push(format!("round trip {}", human(ns))),
-            // Without a handshake, what PING and SETTINGS tell.
-            None => {
-                let acks = Side::BOTH.into_iter().zip(self.acks);
-                let acks = acks.filter(|(_, a)| a.count > 0);
-                all.extend(acks.map(|(s, a)| format!("the {s} answers in {}", human(a.shortest))));
-            }
-        }
-        all.extend(again);
-        if all.is_empty() { String::new() } else { format!("its connection: {}", all.join(", ")) }
-    }
 }
 
 /// How a direction ended.
@@ -412,6 +341,15 @@ pub trait Out {
     /// Says so of the aborts that children are told of from now on.
     fn set_abort(&mut self, _abort: Abort) {}
 
+    /// When the abort came that is being told of: before the packet that is being worked on
+    /// where it had to wait for what the peer had sent by then.
+    fn aborted_at(&self) -> Moment {
+        self.now()
+    }
+
+    /// Says so of the aborts that children are told of from now on; `None` for now.
+    fn set_aborted_at(&mut self, _at: Option<Moment>) {}
+
     /// How well the connection fares.
     fn path(&self) -> Path {
         Path::default()
@@ -465,127 +403,6 @@ pub enum Carries<'a> {
     Named(&'a str),
     /// `Head`, body bytes, `Trailers`: found by the first head.
     Exchange,
-}
-
-/// What is known of a payload before it is looked at.
-#[derive(Clone, Copy, Debug)]
-pub struct PayloadHint<'a> {
-    /// Media type or subprotocol: `application/grpc+proto`.
-    pub media_type: &'a str,
-    /// The path of the call: `/pkg.Service/Method`.
-    pub path: &'a str,
-    /// Who sent it.
-    pub side: Side,
-    /// Of a message of a session; `None` for a body or a call's message.
-    pub message: Option<InSession<'a>>,
-}
-
-/// What is known of a message as part of a session of messages (WebSocket), whose
-/// subprotocol is the media type and whose request target is the path.
-#[derive(Clone, Copy, Debug)]
-pub struct InSession<'a> {
-    /// Sent as bytes, not as text.
-    pub binary: bool,
-    /// What decoders remember of the session.
-    pub memo: &'a Memo,
-}
-
-/// What a decoder remembers of a session between its messages: that it has known it
-/// by its content, and a word of its own. It is kept with the machine's state, so
-/// that a session can be gone on with from a checkpoint.
-#[derive(Clone, Debug, Default)]
-pub struct Memo {
-    who: Cell<Option<&'static str>>,
-    word: Cell<u64>,
-    sealed: Cell<bool>,
-    held: RefCell<[Vec<u8>; 2]>,
-    lost: Cell<[bool; 2]>,
-}
-
-impl Memo {
-    /// The word, where `who` has left one.
-    #[must_use]
-    pub fn get(&self, who: &str) -> Option<u64> {
-        self.who.get().filter(|w| *w == who).map(|_| self.word.get())
-    }
-
-    /// Leaves a word: from now on the session is `who`'s.
-    pub fn set(&self, who: &'static str, word: u64) {
-        if self.sealed.get() && self.who.get() != Some(who) {
-            return;
-        }
-        self.who.set(Some(who));
-        self.word.set(word);
-    }
-
-    /// Keeps bytes of a direction that are read with its next message: the decoder
-    /// bounds them.
-    pub fn hold(&self, side: Side, bytes: Vec<u8>) {
-        if let Ok(mut held) = self.held.try_borrow_mut()
-            && let Some(h) = held.get_mut(side.index())
-        {
-            *h = bytes;
-        }
-    }
-
-    /// What was kept; it is kept no longer.
-    #[must_use]
-    pub fn take_held(&self, side: Side) -> Vec<u8> {
-        let Ok(mut held) = self.held.try_borrow_mut() else { return Vec::new() };
-        held.get_mut(side.index()).map(std::mem::take).unwrap_or_default()
-    }
-
-    /// Whether a message of a direction is missing, and what was kept does not go on.
-    #[must_use]
-    pub fn is_lost(&self, side: Side) -> bool {
-        self.lost.get().get(side.index()).copied().unwrap_or_default()
-    }
-
-    /// Says that a message is missing, or that it is known again where one is.
-    pub fn set_lost(&self, side: Side, is_lost: bool) {
-        let mut lost = self.lost.get();
-        if let Some(l) = lost.get_mut(side.index()) {
-            *l = is_lost;
-        }
-        self.lost.set(lost);
-    }
-
-    /// Memory held, in bytes.
-    #[must_use]
-    pub fn memory(&self) -> usize {
-        self.held.try_borrow().map_or(0, |h| h.iter().map(Vec::capacity).sum())
-    }
-
-    /// No decoder that has not left a word by now can: messages are looked at for
-    /// what they are at the beginning of a session alone. Else findings would depend on
-    /// who looks at a later one.
-    pub fn seal(&self) {
-        self.sealed.set(true);
-    }
-}
-
-/// A decoder of whole payloads, bytes to fields. It keeps nothing itself: what must
-/// be known of a session is in its [`Memo`].
-pub trait PayloadDecoder: Send + Sync {
-    /// Whether payloads of this sort are this decoder's, whatever is in them: the
-    /// subprotocol says so, or the memo. Such are decoded also where nobody looks,
-    /// for their findings.
-    fn demands(&self, _hint: &PayloadHint<'_>) -> bool {
-        false
-    }
-
-    /// See [`Out::decode`].
-    fn decode(
-        &self,
-        hint: &PayloadHint<'_>,
-        data: &[u8],
-        detail: Option<(&mut Detail, BufferId)>,
-    ) -> Option<Vec<Finding>>;
-
-    /// See [`Out::method_pattern`].
-    fn method_pattern(&self, _path: &str) -> Option<&'static str> {
-        None
-    }
 }
 
 /// What probing sees of a stream: the first bytes of each direction.

@@ -13,6 +13,8 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::base::limits::{MAX_KEYLOG_SECRETS, MAX_SECRET_BYTES};
 
+pub use super::trials::{Fit, RecordTag, Tried};
+
 /// What a secret is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Label {
@@ -101,6 +103,7 @@ pub struct Secrets {
     watched: AtomicBool,
     /// Sessions that were opened with what is here, in the order in which they were.
     used: RwLock<(HashSet<ClientRandom>, Vec<ClientRandom>)>,
+    pub(super) trials: super::trials::Trials,
 }
 
 type Refresh = Box<dyn Fn(&Secrets, Urgency) + Send + Sync>;

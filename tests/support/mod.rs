@@ -98,9 +98,9 @@ pub struct Run {
 }
 
 impl EventSink for Run {
-    fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
+    fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
         let info = conversation.cloned().unwrap_or_default();
-        self.events.push((event, info));
+        self.events.push((event.take(), info));
     }
 
     fn finding(&mut self, found: FindingEvent, _: Option<&ConversationInfo>) {

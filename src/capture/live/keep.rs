@@ -3,13 +3,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::CaptureTime;
+use crate::base::limits::LIVE_SECRETS_BYTES;
 use crate::capture::store::Spool;
 use crate::capture::write::PcapNgWriter;
-use crate::capture::{ByteOrder, LinkType, PacketStore, Secrets};
+use crate::capture::{ByteOrder, LinkType, PacketStore, Secrets, TLS_KEY_LOG};
 
 /// Writes pcapng, a batch at a time.
 ///
@@ -22,8 +24,19 @@ pub(super) struct Keep {
     /// Bytes of the file before the batch.
     written: u64,
     parts: Option<Parts>,
+    room: Option<Room>,
     /// Nothing more is written: that failed, or all is over.
     closed: bool,
+}
+
+/// Room for secrets before all packets: a block of empty lines, over which lines of a key log
+/// are written as they come. The file can be read at any time, and by those who decrypt in one
+/// pass, too.
+struct Room {
+    /// Where the next line goes.
+    at: u64,
+    /// Bytes that are left.
+    left: usize,
 }
 
 /// Adds to what a capture keeps, beside its packets; from any thread.
@@ -41,13 +54,17 @@ impl Keeper {
         Self(keep)
     }
 
-    /// Writes a decryption secrets block behind the packets that were written so far.
+    /// Writes secrets: where there is room before all packets, there; else a block of them
+    /// behind those that were written so far.
     ///
     /// # Errors
     /// Those of the file. What could not be written before is not tried again.
     pub fn secrets(&self, secrets: &Secrets) -> io::Result<()> {
         let mut keep = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if keep.closed {
+            return Ok(());
+        }
+        if keep.put_first(secrets)? {
             return Ok(());
         }
         keep.blocks.secrets(secrets)?;
@@ -96,19 +113,43 @@ impl Keep {
     }
 
     /// Into a file of that name, which is made, or emptied; `store`, if any, reads
-    /// from it.
-    pub(super) fn file(path: &Path, store: Option<&PacketStore>) -> io::Result<Self> {
+    /// from it. With `room`, secrets may come, and are to stand before the packets.
+    pub(super) fn file(path: &Path, store: Option<&PacketStore>, room: bool) -> io::Result<Self> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
         if let Some(store) = store {
             store.keep_file(0, file.try_clone()?);
         }
-        Self::new(To::File(file))
+        let plain = file.metadata()?.is_file();
+        let mut keep = Self::new(To::File(file))?;
+        // Nothing can be written into a pipe later.
+        if room && plain {
+            let before = keep.written;
+            let empty = vec![b'\n'; LIVE_SECRETS_BYTES];
+            keep.blocks.secrets(&Secrets { kind: TLS_KEY_LOG, data: empty.into() })?;
+            keep.flush()?;
+            // Type and length of the block, kind and length of the secrets.
+            keep.room = Some(Room { at: before + 16, left: LIVE_SECRETS_BYTES });
+        }
+        Ok(keep)
+    }
+
+    /// Writes lines of a key log before all packets; `false` where there is no room.
+    fn put_first(&mut self, secrets: &Secrets) -> io::Result<bool> {
+        let len = secrets.data.len();
+        let (To::File(file), Some(room)) = (&self.to, &mut self.room) else { return Ok(false) };
+        if secrets.kind != TLS_KEY_LOG || len > room.left {
+            return Ok(false);
+        }
+        file.write_all_at(&secrets.data, room.at)?;
+        room.at += len as u64;
+        room.left -= len;
+        Ok(true)
     }
 
     fn new(to: To) -> io::Result<Self> {
         let blocks = PcapNgWriter::new(Vec::new(), ByteOrder::default())?;
-        let mut keep = Self { blocks, to, written: 0, parts: None, closed: false };
+        let mut keep = Self { blocks, to, written: 0, parts: None, room: None, closed: false };
         // An empty capture is one as well.
         keep.flush()?;
         Ok(keep)
@@ -209,6 +250,41 @@ mod tests {
             store.read(m, &mut bytes).unwrap();
             assert_eq!(bytes, m.id.0.to_be_bytes().repeat(512));
         }
+    }
+
+    /// Secrets stand before the packets as long as there is room, and behind them then; at any
+    /// time the file is a capture.
+    #[test]
+    fn secrets_stand_first_as_long_as_there_is_room() {
+        let path = crate::base::scratch::Scratch::new("room");
+        let keep = Arc::new(Mutex::new(Keep::file(&path, None, true).unwrap()));
+        let keeper = Keeper::new(Arc::clone(&keep));
+        let line = |n: usize| format!("CLIENT_RANDOM {n:064x} {}\n", "ab".repeat(48));
+        let each = LIVE_SECRETS_BYTES / line(0).len();
+        put(&mut keep.lock().unwrap(), 1);
+        keep.lock().unwrap().flush().unwrap();
+        let places = || {
+            let bytes = std::fs::read(&path).unwrap();
+            let packet = bytes.windows(8).position(|w| w == 1_u64.to_be_bytes()).unwrap();
+            let found = crate::capture::secrets_of(&path);
+            let text: Vec<u8> = found.iter().flat_map(|s| s.data.to_vec()).collect();
+            let text = String::from_utf8(text).unwrap();
+            let lines = text.lines().filter(|l| !l.is_empty()).count();
+            let first = line(0);
+            let at = bytes.windows(64).position(|w| w == &first.as_bytes()[14..78]);
+            (lines, at.map(|at| at < packet), found.len())
+        };
+        assert_eq!(places(), (0, None, 1));
+        for n in 0..each + 2 {
+            let data = line(n).into_bytes().into();
+            keeper.secrets(&Secrets { kind: TLS_KEY_LOG, data }).unwrap();
+            if n == 0 {
+                assert_eq!(places(), (1, Some(true), 1));
+            }
+        }
+        put(&mut keep.lock().unwrap(), 2);
+        keep.lock().unwrap().flush().unwrap();
+        assert_eq!(places(), (each + 2, Some(true), 3));
     }
 
     #[test]

@@ -259,10 +259,11 @@ impl Pcap {
         }
         self.set(|c| c.set_precision, NANOSECONDS as usize);
         match self.ask(|c| c.activate) {
-            // PCAP_WARNING_PROMISC_NOTSUP
-            2 if wish.promiscuous => Err(io::Error::other(format!(
-                "libpcap cannot have {name} take packets for other machines: name an interface"
-            ))),
+            // PCAP_WARNING_PROMISC_NOTSUP; of all interfaces at once it does not say so.
+            n if wish.promiscuous && (n == 2 || n >= 0 && name == ANY) => {
+                let text = "takes no packets for other machines by libpcap: name an interface";
+                Err(io::Error::other(format!("{name} {text}")))
+            }
             0.. => Ok(true),
             // PCAP_ERROR_NO_SUCH_DEVICE
             -5 => Ok(false),
@@ -538,6 +539,19 @@ mod tests {
         let Some(lo) = found.iter().find(|i| i.loopback) else { return };
         assert!(lo.index > 0, "{lo:?}");
         assert!(!lo.up || lo.addresses.contains(&Ipv4Addr::LOCALHOST.into()), "{lo:?}");
+    }
+
+    #[test]
+    fn all_interfaces_at_once_take_nothing_for_other_machines() {
+        let wish = Wish { promiscuous: true, ..Wish::default() };
+        let told = match Pcap::open(ANY, &wish) {
+            // There is no such interface, or no libpcap, or no right to capture.
+            Ok(None) => return,
+            Ok(Some(_)) => panic!("nobody was told"),
+            Err(e) if library().is_none() || e.raw_os_error() == Some(libc::EPERM) => return,
+            Err(e) => e.to_string(),
+        };
+        assert!(told.contains("name an interface"), "{told}");
     }
 
     #[test]

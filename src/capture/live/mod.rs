@@ -87,6 +87,9 @@ pub struct LiveOptions {
     pub duration: Option<Duration>,
     /// Keep the packets in this file, as pcapng.
     pub write: Option<PathBuf>,
+    /// Secrets may come for that file ([`Keeper::secrets`]): there is to be room for them
+    /// before the packets.
+    pub secrets: bool,
     /// Whether packets will be read again ([`Source::store`]): from the file of
     /// `write`, or a temporary one.
     pub reload: bool,
@@ -165,10 +168,12 @@ pub fn open(options: LiveOptions) -> Result<Live, CaptureError> {
         .ok_or_else(|| failed(no_such(options.namespace.as_ref(), libpcap)))?;
     let store: Option<Arc<PacketStore>> = options.reload.then(Arc::default);
     let keep = match (&options.write, &store) {
-        (Some(path), store) => Some(Keep::file(path, store.as_deref()).map_err(|e| {
-            let name = path.display().to_string();
-            CaptureError { name, what: format!("cannot be written: {e}") }
-        })?),
+        (Some(path), store) => {
+            Some(Keep::file(path, store.as_deref(), options.secrets).map_err(|e| {
+                let name = path.display().to_string();
+                CaptureError { name, what: format!("cannot be written: {e}") }
+            })?)
+        }
         (None, Some(store)) => Some(
             Keep::spool(store, options.most_kept)
                 .map_err(|e| failed(format!("no temporary copy can be made: {e}")))?,

@@ -187,6 +187,8 @@ pub(super) fn run(args: Live, browser: Option<Browser>) -> Result<ExitCode, Fail
         count: args.count,
         duration: args.duration,
         write: args.write.clone(),
+        secrets: !as_print.common.keylog.is_empty()
+            || std::env::var_os("SSLKEYLOGFILE").is_some_and(|v| !v.is_empty()),
         reload: browser.is_some(),
         most_kept: args.ring,
         processes: Some(Arc::default()),

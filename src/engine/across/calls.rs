@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
+
 use super::{Across, Analysis, Seen};
+use crate::base::ConversationId;
 use crate::base::limits::MAX_LINKED_CALLS;
 use crate::base::time::human;
 use crate::engine::lineage::{By, Call, Parent, parents, retries};
@@ -18,7 +21,12 @@ pub(super) struct Calls {
     calls: Vec<Call>,
     /// Of each, whose it is: calls of one connection share it.
     infos: Vec<Arc<ConversationInfo>>,
+    /// Those of the connections that were heard of last.
+    recent: HashMap<ConversationId, Arc<ConversationInfo>>,
 }
+
+/// Connections in a row of whose calls no description is copied anew.
+const RECENT: usize = 1024;
 
 impl Analysis for Calls {
     fn exchange(&mut self, seen: &Seen<'_>, found: &mut Vec<Across>) {
@@ -38,13 +46,15 @@ impl Analysis for Calls {
             facts: Arc::clone(facts),
         });
         // Its addresses are what a finding shows; they do not change.
-        let info = match self.infos.last() {
-            Some(last) if last.id == seen.info.id && last.ends == seen.info.ends => {
-                Arc::clone(last)
-            }
-            _ => Arc::new(seen.info.clone()),
-        };
-        self.infos.push(info);
+        if self.recent.len() >= RECENT {
+            self.recent.clear();
+        }
+        let known = self.recent.entry(seen.info.id);
+        let info = known.or_insert_with(|| Arc::new(seen.info.clone()));
+        if info.ends != seen.info.ends {
+            *info = Arc::new(seen.info.clone());
+        }
+        self.infos.push(Arc::clone(info));
     }
 
     fn finish(&mut self, found: &mut Vec<Across>) {

@@ -228,6 +228,14 @@ impl Out for NodeOut<'_> {
         self.shared.abort = abort;
     }
 
+    fn aborted_at(&self) -> Moment {
+        self.shared.aborted_at.unwrap_or(self.shared.now)
+    }
+
+    fn set_aborted_at(&mut self, at: Option<Moment>) {
+        self.shared.aborted_at = at;
+    }
+
     fn path(&self) -> Path {
         self.shared.path
     }

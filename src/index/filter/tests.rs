@@ -16,9 +16,9 @@ fn passing(capture: &str, level: Level, filter: &str) -> Vec<String> {
         found: Vec<String>,
     }
     impl EventSink for Sink {
-        fn event(&mut self, event: Event, conversation: Option<&ConversationInfo>) {
-            if event.draft.level == self.level && self.filter.matches(&event, conversation) {
-                self.found.push(event.draft.detail.map(|d| d.summary).unwrap_or_default());
+        fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
+            if event.draft.level == self.level && self.filter.matches(event, conversation) {
+                self.found.push(event.draft.detail.take().map(|d| d.summary).unwrap_or_default());
             }
         }
         fn finding(&mut self, _: FindingEvent, _: Option<&ConversationInfo>) {}

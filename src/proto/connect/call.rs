@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::Side;
 use crate::base::time::human;
 use crate::event::{Detail, Draft, Level};
 use crate::facts::{CallFacts, Facts};
@@ -99,7 +100,13 @@ impl Call {
         let bytes = [up.bytes, down.bytes];
         let start = self.start.unwrap_or(out.now());
         let duration = self.last.time.since(start.time);
-        let verdict = self.verdict(&ended);
+        // Perhaps it ended, with what is missing.
+        let path = out.path();
+        let holed = path.gaps != [0; 2] || Side::BOTH.into_iter().any(|s| path.lacks(s));
+        let verdict = match (self.verdict(&ended), self.sides[1].has_head) {
+            ("open" | "no response", false) if holed => "not captured",
+            (verdict, _) => verdict,
+        };
         let detail = out.wants(Level::Exchange).then(|| {
             let mut d = self.call_detail(&ended, verdict, duration, out);
             number(&mut d.tree, &fields::ROUND_TRIP, below.round_trip);

@@ -125,7 +125,7 @@ fields! {
         "response, no response, reset with its code and side, goaway, deadline, connection lost or capture ended.");
     /// The verdict.
     VERDICT = FieldSpec::new("connect.verdict", "Verdict", 0, Kind::Text, OURS,
-        "Why the call ended as it did: ok, error, no response, deadline, cancelled, refused, connection lost, reset or open.");
+        "Why the call ended as it did: ok, error, no response, deadline, cancelled, refused, connection lost, reset, not captured or open.");
     /// The round trip of the connection.
     ROUND_TRIP = FieldSpec::new("connect.round_trip_ns", "Round trip", 0, Kind::Duration, OURS,
         "The handshake of the call's connection, from SYN to the acknowledgement of its answer.");

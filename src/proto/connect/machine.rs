@@ -305,13 +305,23 @@ impl Call {
                 if side == Side::Client {
                     return;
                 }
-                if self.side(Side::Server).has_head { Ended::Response } else { Ended::NoResponse }
+                let server = self.side(Side::Server);
+                // What waits behind missing bytes is missing as well, and the head with it.
+                server.missed |= out.path().lacks(Side::Server);
+                server.lost |= server.missed && cause == EndCause::Cut;
+                if server.has_head { Ended::Response } else { Ended::NoResponse }
             }
             EndCause::CaptureEnded | EndCause::Evicted => {
                 let (why, ended) = match cause {
                     EndCause::Evicted => ("its state was let go", Ended::Evicted),
                     _ => ("the capture ended", Ended::CaptureEnded),
                 };
+                // That of the server follows, unless it is the client's bytes alone of which
+                // nobody knows how they went on.
+                if side == Side::Client {
+                    self.body_ends(side, Some(why), out);
+                    return;
+                }
                 let over = self.side(Side::Server).over && self.outcome.is_some();
                 for s in Side::BOTH {
                     self.body_ends(s, Some(why), out);
@@ -331,7 +341,7 @@ impl Call {
         for s in Side::BOTH {
             self.body_ends(s, Some("the call was aborted"), out);
         }
-        let now = out.now();
+        let now = out.aborted_at();
         let elapsed = self.start.map_or(0, |s| now.time.since(s.time));
         // The client's clock ran before its request was on the wire.
         let timeout = self.request.as_ref().and_then(|r| r.timeout);

@@ -139,7 +139,8 @@ impl Call {
             list.extend(out.decode(&hint, shown, place).unwrap_or_default());
         }
         let mut verdict = None;
-        if side == Side::Server && kind != "message" {
+        let holed = self.side(side).lost && !decodable;
+        if side == Side::Server && kind != "message" && !holed {
             let outcome = self.outcome_of(kind, shown, decodable && is_json, &mut list);
             verdict = Some(match &outcome.error {
                 Some(e) => e.text(),

@@ -298,11 +298,18 @@ impl Call {
             let span = known(h, "content-type").and_then(|(_, s)| s);
             list.push(about(&findings::CONTENT_TYPE, content_type.as_bytes(), span));
         }
+        // Taken for gRPC by the first bytes of a request whose head was not captured.
+        let other = !list.is_empty() && !not_200 && !self.side(Side::Client).has_head;
+        if other {
+            list.clear();
+            self.side(Side::Client).foreign = true;
+        }
         let encoding = known(h, "grpc-encoding").map(|(v, _)| v);
         let side = self.side(Side::Server);
         side.encoding = Encoding::from_header(encoding, is_partial(h));
         // A page that a proxy sends instead of an answer holds no messages.
-        side.foreign = not_200 && !content_type.is_empty() && !is_grpc(content_type.as_bytes());
+        side.foreign =
+            other || not_200 && !content_type.is_empty() && !is_grpc(content_type.as_bytes());
         side.content_type = content_type;
         let has_status = known(h, "grpc-status").is_some();
         if head.end && (has_status || is_partial(h)) {

@@ -54,6 +54,8 @@ pub struct Call {
     pub(super) pushback_ms: Option<i64>,
     /// Segments that had been sent again when it began.
     pub(super) retransmissions: u64,
+    /// Runs of bytes that were missing by then.
+    pub(super) gaps: [u32; 2],
     /// What the call itself will be blamed for.
     pub(super) findings: Vec<Finding>,
     /// The event of the call is out.
@@ -159,7 +161,9 @@ impl Call {
     pub(super) fn saw(&mut self, side: Side, start: Moment, ready: Moment, out: &dyn Out) {
         if self.start.is_none() {
             self.start = Some(start);
-            self.retransmissions = out.path().retransmissions;
+            let path = out.path();
+            self.retransmissions = path.retransmissions;
+            self.gaps = path.gaps;
         }
         self.last = self.last.max(ready);
         if side == Side::Server {
@@ -338,6 +342,12 @@ impl Call {
                     _ => ("the capture ended", Ended::CaptureEnded),
                 };
                 let ended = if has_status { Ended::Status } else { ended };
+                // That of the server follows, unless it is the client's bytes alone of which
+                // nobody knows how they went on.
+                if side == Side::Client {
+                    self.cut(side, why, out);
+                    return;
+                }
                 for s in Side::BOTH {
                     self.cut(s, why, out);
                 }
@@ -361,7 +371,7 @@ impl Call {
                 self.refused(out).unwrap_or(Ended::Reset(code, side))
             }
         };
-        self.last = self.last.max(out.now());
+        self.last = self.last.max(out.aborted_at());
         self.conclude(ended, out);
     }
 
@@ -397,7 +407,8 @@ impl Call {
             return;
         }
         let mut list = std::mem::take(&mut self.findings);
-        if ended == Ended::NoStatus {
+        // Behind a hole it may be told late.
+        if ended == Ended::NoStatus && out.path().gaps == [0; 2] {
             self.last = self.last.max(out.now());
         }
         let start = self.start.unwrap_or(out.now());
@@ -412,7 +423,10 @@ impl Call {
         let messages = [client.messages, server.messages];
         let mut path = out.path();
         // What waits behind bytes that are missing is missing as well.
-        let holed = server.holed || path.waits.get(Side::Server.index()) == Some(&true);
+        let holed = server.holed || path.lacks(Side::Server);
+        // Behind a hole nothing came of the server any more.
+        let gone = path.gaps != self.gaps || Side::BOTH.into_iter().any(|s| path.lacks(s));
+        let silent = self.answered.is_none() || server.holed && !server.found;
         let waited = self.waited([start, end], out);
         let mut verdict = verdict::judge(&Case {
             ended: &ended,
@@ -426,9 +440,11 @@ impl Call {
             answered: self.answered.filter(|[first, _]| first.packet < end.packet),
             messages,
             holed,
-            asked_in_part: client.holed || path.waits.get(Side::Client.index()) == Some(&true),
+            // An abort may come behind its last message, where nobody tells of holes.
+            asked_in_part: client.holed || path.lacks(Side::Client) || path.gaps[0] > self.gaps[0],
             asked_in_full: client.has_head,
             waited,
+            out_of_sight: gone && silent,
         });
         path.retransmissions = path.retransmissions.saturating_sub(self.retransmissions);
         list.extend(verdict.finding(|| path.beside()));
@@ -436,7 +452,8 @@ impl Call {
         let not_200 = self.http_status.filter(|s| *s != 200);
         // Without what only one side says, not even who is the server is certain.
         let has_head = self.path().is_some() || self.http_status.is_some();
-        if ended == Ended::NoStatus && not_200.is_none() && has_head && !holed {
+        let ours = !self.sides.iter().any(|d| d.foreign);
+        if ended == Ended::NoStatus && not_200.is_none() && has_head && !holed && ours {
             let finding = Finding::new(&findings::MISSING_TRAILERS);
             list.push(finding.proved_by([start.packet, end.packet]));
         }

@@ -201,6 +201,7 @@ mod tests {
             asked_in_part: false,
             asked_in_full: true,
             waited: w,
+            out_of_sight: false,
         })
     }
 

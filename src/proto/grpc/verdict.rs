@@ -53,6 +53,8 @@ pub(super) struct Case<'a> {
     pub(super) asked_in_full: bool,
     /// How data waited for its receiver: of the direction where that was longer.
     pub(super) waited: Option<Waited>,
+    /// Bytes of its connection are missing, and nothing came of the server behind them.
+    pub(super) out_of_sight: bool,
 }
 
 /// The verdict.
@@ -191,6 +193,11 @@ pub(super) fn judge(c: &Case<'_>) -> Verdict {
         ended if c.holed && is_unsure(ended) => Verdict {
             cause: NOT_CAPTURED,
             text: "bytes of the server are missing, perhaps with the status".into(),
+            ..Verdict::default()
+        },
+        Ended::CaptureEnded | Ended::Evicted if c.out_of_sight => Verdict {
+            cause: NOT_CAPTURED,
+            text: "bytes are missing, perhaps with its end".into(),
             ..Verdict::default()
         },
         Ended::ConnectionLost(..) if c.asked_in_part => Verdict {
@@ -513,6 +520,7 @@ mod tests {
             asked_in_part: false,
             asked_in_full: true,
             waited: None,
+            out_of_sight: false,
         })
     }
 
@@ -532,6 +540,7 @@ mod tests {
             asked_in_part: false,
             asked_in_full: true,
             waited: None,
+            out_of_sight: false,
         })
     }
 
@@ -606,6 +615,7 @@ mod tests {
                 asked_in_part: false,
                 asked_in_full: true,
                 waited: None,
+                out_of_sight: false,
             };
             assert_eq!(short(&judge(&case)), (NOT_CAPTURED, None, None, ""));
             let seen = Case { holed: false, ..case };
@@ -633,6 +643,7 @@ mod tests {
             asked_in_part: false,
             asked_in_full: true,
             waited: None,
+            out_of_sight: false,
         };
         for (http, code) in [
             (400, 13),

@@ -321,6 +321,13 @@ impl Http {
             return;
         }
         let asked = self.request.seen;
+        let path = out.path();
+        // Of HTTP/2, what ended the stream may stand in what is missing of either end.
+        let holed = self.request.version.max(self.response.version) >= 20
+            && (path.gaps != [0; 2] || Side::BOTH.into_iter().any(|s| path.lacks(s)));
+        for (s, m) in Side::BOTH.into_iter().zip([&mut self.request, &mut self.response]) {
+            m.gap |= m.ended.is_none() && how == Ended::Cut && (holed || path.lacks(s));
+        }
         let m = match side {
             Side::Client => &mut self.request,
             Side::Server => &mut self.response,

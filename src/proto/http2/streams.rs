@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use crate::base::Side;
 use crate::base::limits::MAX_CHILDREN;
+use crate::base::{Moment, Side};
 
 /// Closed streams that are remembered with who ended them. Frames that cross a
 /// reset arrive within a round trip; streams beyond are told by number alone.
@@ -33,8 +33,8 @@ pub(crate) struct Stream {
     /// It was aborted, by this side: what the peer sent before it knew may still come.
     pub(crate) reset: Option<Side>,
     /// It was aborted before anything came of the end that opened it, whose bytes are
-    /// late: by whom, and with which code.
-    pub(crate) pending: Option<(Side, u32)>,
+    /// late: by whom, with which code, and when.
+    pub(crate) pending: Option<(Side, u32, Moment)>,
 }
 
 impl Stream {

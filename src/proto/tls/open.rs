@@ -8,7 +8,7 @@ use super::suites;
 use crate::base::Side;
 use crate::base::limits::{MAX_SEQUENCE_TRIALS, MAX_TRIAL_BYTES, MAX_TRIAL_SESSIONS};
 use crate::proto::Out;
-use crate::proto::secrets::Label;
+use crate::proto::secrets::{Fit, Label, Tried};
 
 /// What came of trying to open a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(super) enum Why {
     Compressed,
     /// The hellos were not captured, and no secret that is known fits.
     Nobody,
+    /// The hellos were not captured, and too much has been tried already for others.
+    TrialsSpent,
 }
 
 impl Tls {
@@ -261,9 +263,33 @@ impl Tls {
         if self.trial_left == 0 || !anew && self.dir(side).unopened > 4 {
             return self.closed(side, record, Why::Nobody);
         }
-        let mut budget = self.trial_left;
+        let Some(tag) = record.body.last_chunk().copied() else {
+            return self.closed(side, record, Why::Nobody);
+        };
+        if let Some(tried) = out.secrets().tried(&tag) {
+            self.trial_left = self.trial_left.saturating_sub(tried.cost);
+            let opened = tried.fit.and_then(|f| {
+                let labels = [Label::ClientTraffic, Label::ServerTraffic].into_iter();
+                let mut secrets = labels.filter_map(|l| out.secrets().get(l, &f.random));
+                secrets.find_map(|s| {
+                    let keys = Keys::of_secret(suites::of(f.suite)?, s.bytes(), 0)?;
+                    let opened = keys.open(record, f.seq, plain)?;
+                    Some((f, keys, opened))
+                })
+            });
+            return match opened {
+                Some((fit, keys, opened)) => self.adopt(side, record, fit, keys, opened),
+                None => self.closed(side, record, Why::Nobody),
+            };
+        }
+        let most = self.trial_left.min(out.secrets().trials_left());
+        if most == 0 {
+            return self.closed(side, record, Why::TrialsSpent);
+        }
+        let mut budget = most;
         let mut all = Vec::new();
-        for random in out.secrets().randoms().into_iter().take(MAX_TRIAL_SESSIONS) {
+        let latest = out.secrets().randoms().into_iter().rev();
+        for random in latest.take(MAX_TRIAL_SESSIONS) {
             for label in [Label::ClientTraffic, Label::ServerTraffic] {
                 let Some(secret) = out.secrets().get(label, &random) else { continue };
                 for suite in [0x1301, 0x1302, 0x1303, 0x1304, 0x1305] {
@@ -278,16 +304,35 @@ impl Tls {
             for (random, suite, keys) in &all {
                 let hit = search(keys, record, first, reach, &mut budget, plain);
                 if let Some((seq, opened)) = hit {
-                    self.trial_left = budget;
-                    self.dir(side).by_trial = true;
-                    self.session.random = Some(*random);
-                    self.session.suite = *suite;
-                    return self.found(side, record, Epoch::Traffic(0), keys.clone(), seq, opened);
+                    let fit = Fit { random: *random, suite: *suite, seq };
+                    let cost = most.saturating_sub(budget);
+                    self.trial_left = self.trial_left.saturating_sub(cost);
+                    out.secrets().note_tried(tag, Tried { cost, fit: Some(fit) });
+                    return self.adopt(side, record, fit, keys.clone(), opened);
                 }
             }
         }
-        self.trial_left = budget;
+        if !all.is_empty() {
+            let cost = most.saturating_sub(budget);
+            self.trial_left = self.trial_left.saturating_sub(cost);
+            out.secrets().note_tried(tag, Tried { cost, fit: None });
+        }
         self.closed(side, record, Why::Nobody)
+    }
+
+    /// The session of a connection without hellos has been found.
+    fn adopt(
+        &mut self,
+        side: Side,
+        record: &Sealed<'_>,
+        fit: Fit,
+        keys: Keys,
+        opened: Opened,
+    ) -> Outcome {
+        self.dir(side).by_trial = true;
+        self.session.random = Some(fit.random);
+        self.session.suite = fit.suite;
+        self.found(side, record, Epoch::Traffic(0), keys, fit.seq, opened)
     }
 }
 

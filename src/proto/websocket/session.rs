@@ -535,7 +535,9 @@ impl Session {
         d.inferred = handshake.is_unseen();
         self.findings(&verdict, end, &mut d.findings);
         // END_STREAM is to the stream of HTTP/2 that carries it what FIN is to TCP (RFC 8441).
-        if self.version >= 20 && how == "fin without close" && self.below.0 == Abort::Stream {
+        let holed = out.path().gaps != [0; 2];
+        let own = self.below.0 == Abort::Stream;
+        if self.version >= 20 && how == "fin without close" && own && !holed {
             let by = self.first_end.map_or("", |(side, ..)| side.name());
             d.findings.push(Finding::new(&STREAM_WITHOUT_CLOSE).with(by));
         }

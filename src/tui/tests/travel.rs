@@ -245,9 +245,9 @@ fn packets_read_as_they_are_printed() {
     #[derive(Default)]
     struct Lines(Vec<String>);
     impl EventSink for Lines {
-        fn event(&mut self, event: Event, _: Option<&ConversationInfo>) {
+        fn event(&mut self, event: &mut Event, _: Option<&ConversationInfo>) {
             if event.draft.level == Level::Packet {
-                let line = event.draft.detail.unwrap().summary;
+                let line = event.draft.detail.take().unwrap().summary;
                 self.0.push(line.split(", length").next().unwrap().to_owned());
             }
         }

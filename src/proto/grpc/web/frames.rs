@@ -39,6 +39,8 @@ struct Lane {
     has_head: bool,
     /// There was a content type.
     told: bool,
+    /// Bytes are missing before the first that came, and its head perhaps.
+    holed: bool,
     /// Bytes of the frame in hand that the call has not been fed.
     left: u64,
     /// Text: bytes decoded before the group that comes next.
@@ -94,7 +96,7 @@ impl Web {
         let lane = self.lane(h.side);
         let first = !lane.has_head && !informational;
         if first {
-            lane.has_head = true;
+            (lane.has_head, lane.holed) = (true, false);
             lane.told = content_type.is_some();
             lane.form = match content_type {
                 Some(v) => Form::of(v),
@@ -160,17 +162,33 @@ impl Web {
         if lane.form.is_some() || lane.told || lane.state != State::Frames {
             return None;
         }
-        lane.form = other.or(match by_text(c.data, c.last) {
-            Verdict::More => return Some(Progress::need(0, 1)),
-            Verdict::Yes { .. } => Some(Form::Text),
-            Verdict::No => Some(Form::Binary),
-        });
+        if other.is_some() && !lane.holed {
+            lane.form = other;
+            return None;
+        }
+        lane.form = match (by_text(c.data, c.last), other) {
+            (Verdict::More, _) => return Some(Progress::need(0, 1)),
+            (Verdict::Yes { .. }, _) => Some(Form::Text),
+            // It begins anywhere in a group, or in a message.
+            (Verdict::No, Some(Form::Text)) => {
+                lane.state = State::Lost;
+                other
+            }
+            (Verdict::No, _) => Some(Form::Binary),
+        };
         None
     }
 
     fn bytes(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Progress {
         if let Some(wait) = self.guess(c) {
             return wait;
+        }
+        let lane = self.lane(c.side);
+        if lane.form == Some(Form::Binary) && std::mem::take(&mut lane.holed) {
+            lane.state = State::Sought;
+            let mut out =
+                WebOut { inner: out, form: Form::Binary, text: None, prefix: None, cut: false };
+            self.call.feed(Input::Gap { side: c.side, offset: c.offset, len: 0 }, &mut out);
         }
         let lane = self.lane(c.side);
         match (lane.form, lane.state) {
@@ -398,7 +416,7 @@ impl Web {
         }
         // Of a body that was captured to its end: else the rest may have been sent.
         let rest = std::mem::take(&mut self.lane(side).rest);
-        if rest > 0 && cause == EndCause::Finished {
+        if rest > 0 && cause == EndCause::Finished && out.path().gaps == [0; 2] {
             let text = format!("{rest} of {GROUP} characters");
             self.call.found(Finding::new(&findings::WEB_PADDING).with(text), out);
         }
@@ -521,6 +539,7 @@ impl Machine for Web {
             Input::End { side, cause } => self.end(side, cause, out),
             Input::Gap { side, offset, len } => {
                 let lane = self.lane(side);
+                lane.holed |= !lane.has_head && lane.form.is_none();
                 if lane.form.is_none() || lane.state != State::Frames {
                     return Progress::took(0);
                 }

@@ -313,7 +313,7 @@ impl Http1 {
     /// Which request the response at the front of the chunk answers.
     pub(super) fn awaited(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Awaited {
         let start = out.moment(Side::Server, c.offset);
-        let behind = out.path().waits.get(Side::Client.index()) == Some(&true);
+        let behind = out.path().lacks(Side::Client);
         if let Some(o) = self.open.iter().find(|o| !o.done[1]) {
             let early = o.start.time.since(start.time) > MAX_EARLY_RESPONSE_NS;
             // So it is of the first answer of a connection that was joined in the middle.

@@ -201,7 +201,7 @@ impl Http1 {
         match place {
             _ if half.stuck => Step::Stop(0, Want::Peer),
             Place::Message(n) if c.side == Side::Server => {
-                let behind = out.path().waits.get(Side::Client.index()) == Some(&true);
+                let behind = out.path().lacks(Side::Client);
                 if behind && !c.last {
                     return Step::Stop(0, Want::Peer);
                 }

@@ -220,10 +220,16 @@ fn whose(stream: Option<u32>) -> String {
 }
 
 impl Account {
-    fn doubt(&mut self, spec: &'static FindingSpec, detail: String, at: Moment) {
+    /// Found, unless a direction turns out to lack bytes: told at the end.
+    pub(super) fn doubt(&mut self, spec: &'static FindingSpec, detail: String, at: Moment) {
         if self.doubts.len() < MAX_DOUBTS {
             self.doubts.push((Finding::new(spec).with(detail), at));
         }
+    }
+
+    /// What was found may have been allowed after all.
+    pub(super) fn allowed(&mut self, spec: &'static FindingSpec) {
+        self.doubts.retain(|(f, _)| f.spec.code != spec.code);
     }
 
     /// The credit of a stream.

@@ -180,6 +180,14 @@ impl Connection {
             start: pending.start,
             wire_len: octets.len() as u64,
         };
+        // Settings that allow it may have been lost, and nobody knows yet.
+        let at = section.start;
+        while let Some(i) =
+            findings.iter().position(|f| f.spec.code == findings::HPACK_SIZE_UPDATE.code)
+        {
+            let detail = findings.remove(i).detail.unwrap_or_default();
+            self.account.doubt(&findings::HPACK_SIZE_UPDATE, detail.into(), at);
+        }
         let allowed = self.end_of(side.peer()).max_list;
         rules::judge_size(size.octets, section.wire_len, allowed, findings);
         let sort = self.sort(side, &section);

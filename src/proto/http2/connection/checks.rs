@@ -2,7 +2,7 @@
 
 use super::{Connection, find};
 use crate::base::{Moment, Side};
-use crate::finding::Finding;
+use crate::finding::{Finding, FindingSpec};
 use crate::proto::Out;
 use crate::proto::http2::codes::frame;
 use crate::proto::http2::findings;
@@ -24,7 +24,7 @@ impl Connection {
         let max = self.end_of(side.peer()).max_frame;
         if head.length > max {
             let detail = format!("{} bytes where {max} are allowed", head.length);
-            find(findings, &findings::FRAME_TOO_LARGE, detail);
+            self.unless_allowed(side.peer(), &findings::FRAME_TOO_LARGE, detail, now, findings);
         }
         self.account.count(side, head, now, findings);
         let joined = self.joined;
@@ -65,6 +65,23 @@ impl Connection {
                 self.check_open(side, head, now, findings);
             }
             _ => {}
+        }
+    }
+
+    /// What `by` has not allowed by its settings: certain where these have been seen. Else they
+    /// are late or missing, and it is decided at the end.
+    pub(super) fn unless_allowed(
+        &mut self,
+        by: Side,
+        spec: &'static FindingSpec,
+        detail: String,
+        at: Moment,
+        findings: &mut Vec<Finding>,
+    ) {
+        if self.end_of(by).seen {
+            find(findings, spec, detail);
+        } else if !self.is_unsure() {
+            self.account.doubt(spec, detail, at);
         }
     }
 
@@ -110,15 +127,11 @@ impl Connection {
     /// Whether they had been opened: no more frames come.
     pub(super) fn judge_early(&mut self, out: &mut dyn Out) {
         let early = std::mem::take(&mut self.early);
-        let unallowed = std::mem::take(&mut self.unallowed);
         if self.is_unsure() || self.ends.iter().any(|e| !e.seen) {
             return;
         }
         for (id, at) in early {
             out.finding_at(Finding::new(&findings::STREAM_IDLE).with(format!("stream {id}")), at);
-        }
-        for (protocol, at) in unallowed {
-            out.finding_at(Finding::new(&findings::CONNECT_NOT_ENABLED).with(protocol), at);
         }
         for (finding, at) in self.account.settle(out.now()) {
             out.finding_at(finding, at);

@@ -1,7 +1,7 @@
 //! How streams open and end, and with them their children (RFC 9113 §5.1, §6.4, §6.8).
 
 use super::Connection;
-use crate::base::{PacketId, Side};
+use crate::base::{Moment, PacketId, Side};
 use crate::finding::Finding;
 use crate::proto::http2::findings;
 use crate::proto::http2::streams::{Stream, initiator};
@@ -11,26 +11,33 @@ use crate::proto::{Abort, Carries, Child, EndCause, Input, Out};
 const MAX_LATE: usize = 64;
 
 impl Connection {
-    /// RST_STREAM (§6.4): both directions are over.
-    pub(super) fn reset_stream(&mut self, side: Side, id: u32, code: u32, out: &mut dyn Out) {
+    /// RST_STREAM (§6.4), which came at `at`: both directions are over.
+    pub(super) fn reset_stream(
+        &mut self,
+        side: Side,
+        id: u32,
+        code: u32,
+        at: Moment,
+        out: &mut dyn Out,
+    ) {
         let joined = self.joined;
-        let behind = out.path().waits.get(side.peer().index()) == Some(&true);
+        let behind = out.path().lacks(side.peer());
         let Some(s) = self.streams.get(id) else { return };
         let peer = *s.half(side.peer());
         // What the peer sent before this waits behind missing bytes, and comes first.
         if behind && !peer.ended && s.reset.is_none() && s.pending.is_none() {
             if self.late.len() < MAX_LATE {
-                s.pending = Some((side, code));
+                s.pending = Some((side, code, at));
                 self.late.push((id, side, out.now().packet));
                 return;
             }
-        } else if s.pending.is_some_and(|(by, _)| by == side)
+        } else if s.pending.is_some_and(|(by, ..)| by == side)
             && self.late.iter().any(|(late, ..)| *late == id)
         {
             return;
         }
         if !joined && initiator(id) != side && !peer.head && s.pending.is_none() {
-            s.pending = Some((side, code));
+            s.pending = Some((side, code, at));
             return;
         }
         // Ended or aborted by this side before: nothing new.
@@ -39,7 +46,10 @@ impl Connection {
         }
         let (child, again) = (s.child, s.reset.is_some());
         if child && !again {
+            let late = at.packet != out.now().packet;
+            out.set_aborted_at(late.then_some(at));
             self.tell(id, Input::Reset { side, code }, out);
+            out.set_aborted_at(None);
         }
         // What the peer sent before it knew is on its way; a capture may have it later
         // than that, behind bytes that are missing.
@@ -61,8 +71,8 @@ impl Connection {
         {
             let (id, by, _) = self.late.swap_remove(i);
             let pending = self.streams.get(id).and_then(|s| s.pending.take());
-            if let Some((_, code)) = pending {
-                self.reset_stream(by, id, code, out);
+            if let Some((_, code, at)) = pending {
+                self.reset_stream(by, id, code, at, out);
             }
         }
     }
@@ -78,13 +88,21 @@ impl Connection {
 
     /// The aborts that wait for the end that opened the stream.
     pub(super) fn settle_resets(&mut self, out: &mut dyn Out) {
-        self.late.clear();
+        let late = std::mem::take(&mut self.late);
+        // They came before what ends the connection now.
+        let abort = out.abort();
+        out.set_abort(Abort::Stream);
         for id in self.streams.ids() {
             let pending = self.streams.get(id).and_then(|s| s.pending);
-            if let Some((side, code)) = pending {
-                self.reset_stream(side, id, code, out);
+            if let Some((side, code, at)) = pending {
+                // What the peer had sent by then never came.
+                if late.iter().any(|(waits, ..)| *waits == id) {
+                    self.hole(side.peer(), id, 0, out);
+                }
+                self.reset_stream(side, id, code, at, out);
             }
         }
+        out.set_abort(abort);
     }
 
     /// GOAWAY (§6.8): the sender will not act on streams of its peer beyond `last`.
@@ -94,7 +112,7 @@ impl Connection {
         out.set_abort(Abort::Goaway { last, error });
         for id in self.streams.ids() {
             if id > last && initiator(id) == side.peer() {
-                self.reset_stream(side, id, code, out);
+                self.reset_stream(side, id, code, out.now(), out);
             }
         }
         out.set_abort(Abort::Stream);
@@ -162,10 +180,10 @@ impl Connection {
         if over {
             self.streams.close(id, None);
             self.account.forget(id);
-        } else if let Some((by, code)) = self.streams.get(id).and_then(|s| s.pending)
+        } else if let Some((by, code, at)) = self.streams.get(id).and_then(|s| s.pending)
             && by != side
         {
-            self.reset_stream(by, id, code, out);
+            self.reset_stream(by, id, code, at, out);
         }
     }
 
@@ -183,16 +201,17 @@ impl Connection {
             let detail = "a header block without its last frame";
             out.finding(Finding::new(&findings::TRUNCATED).with(detail));
         }
-        if cause == EndCause::Finished {
+        // Either end may have ended them, or aborted them, with what is missing.
+        let lost = Side::BOTH.into_iter().any(|s| self.end_of(s).lost || out.path().lacks(s));
+        if cause == EndCause::Finished && !lost {
             let mut open = 0;
             let joined = self.joined;
             for id in self.streams.ids() {
                 // Without its head it may have ended before the capture began.
-                let lost = self.end_of(side).lost;
                 let is_open = |s: &mut Stream| {
                     let half = *s.half(side);
                     let aborted = s.reset.is_some() || s.pending.is_some();
-                    !half.ended && (half.head || !joined) && !lost && !aborted
+                    !half.ended && (half.head || !joined) && !aborted
                 };
                 open += usize::from(self.streams.get(id).is_some_and(is_open));
             }

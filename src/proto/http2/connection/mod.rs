@@ -137,8 +137,6 @@ pub(super) struct Connection {
     /// Frames on streams that their end had not opened, and may have: a capture lacks
     /// bytes, or has the two directions the wrong way round. Decided at the end.
     early: Vec<(u32, Moment)>,
-    /// Protocols that CONNECT asked for before anything of the server was seen.
-    unallowed: Vec<(Box<str>, Moment)>,
     /// Aborts of streams, by whom and when, while the peer's bytes before them wait behind
     /// others that were not captured.
     late: Vec<(u32, Side, PacketId)>,
@@ -391,6 +389,8 @@ impl Connection {
             let bad = match id {
                 settings::HEADER_TABLE_SIZE => {
                     self.end_of(side.peer()).hpack.allow(value);
+                    // Captures may have what an end answers to after its answer.
+                    self.account.allowed(&findings::HPACK_SIZE_UPDATE);
                     false
                 }
                 settings::ENABLE_PUSH => {
@@ -454,7 +454,7 @@ impl Connection {
             self.end_stream(side, head.stream, out);
         }
         if let Some(code) = effect.reset {
-            self.reset_stream(side, head.stream, code, out);
+            self.reset_stream(side, head.stream, code, ready, out);
         }
         if let Some((last, error)) = effect.goaway {
             self.goaway(side, last, error, out);
@@ -505,7 +505,6 @@ impl Connection {
             .sum();
         ends + self.account.memory()
             + self.early.capacity() * size_of::<(u32, Moment)>()
-            + self.unallowed.capacity() * size_of::<(Box<str>, Moment)>()
             + self.late.capacity() * size_of::<(u32, Side, PacketId)>()
             + self.streams.memory()
             + self.tunnels.memory()

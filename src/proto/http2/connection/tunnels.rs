@@ -20,9 +20,6 @@ use crate::proto::{Carries, Child, EndCause, Head, Headers, Input, Out};
 /// Set in the key of a stream's tunnel: stream identifiers have 31 bits.
 const TUNNEL: u64 = 1 << 32;
 
-/// Requests that are remembered where nothing of the server was seen before them.
-const MAX_UNALLOWED: usize = 16;
-
 /// The request, until it is answered.
 #[derive(Clone, Debug)]
 struct Asked {
@@ -149,17 +146,9 @@ impl Connection {
                 find(findings, &findings::PROTOCOL_WITHOUT_CONNECT, protocol.into_owned());
                 return;
             }
-            let server = self.end_of(Side::Server);
-            match (server.connect, server.seen) {
-                (true, _) => {}
-                (false, true) => {
-                    find(findings, &findings::CONNECT_NOT_ENABLED, protocol.into_owned());
-                }
-                // Its settings may stand behind missing bytes: decided at the end.
-                (false, false) if self.unallowed.len() < MAX_UNALLOWED => {
-                    self.unallowed.push((protocol.as_ref().into(), s.start));
-                }
-                (false, false) => {}
+            if !self.end_of(Side::Server).connect {
+                let (spec, text) = (&findings::CONNECT_NOT_ENABLED, protocol.into_owned());
+                self.unless_allowed(Side::Server, spec, text, s.start, findings);
             }
             for name in [":scheme", ":path", ":authority"].into_iter().filter(|n| !has(n)) {
                 find(findings, &findings::BAD_CONNECT, format!("{name} is missing"));
@@ -269,7 +258,7 @@ impl Connection {
         let abort = out.abort();
         let refused = if cut { self.refused(id) } else { None };
         out.set_abort(refused.unwrap_or(abort));
-        let stalls = self.stalls(id, out.now().time);
+        let stalls = self.stalls(id, out.aborted_at().time);
         if stalls != [None; 2] {
             out.set_stalls(stalls);
         }

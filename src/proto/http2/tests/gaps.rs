@@ -130,3 +130,38 @@ fn a_late_request_is_no_fault() {
     }
     assert_eq!(r.codes(), ["http2.stream-cancelled", "http2.stream-idle"]);
 }
+
+/// A larger table than the peer has allowed, by all that was captured: its settings may be in
+/// the hole, and that there is one is known later.
+#[test]
+fn a_larger_table_may_have_been_allowed_in_a_hole() {
+    // A size update to 8,192, then `:method: POST`, `:path: /`, `:scheme: http`.
+    let block = [&[0x3f, 0xe1, 0x3f][..], &[0x83, 0x84, 0x86]].concat();
+    let start = |r: &mut Recorder, m: &mut Http2| {
+        r.bytes(m, Side::Client, &[PREFACE.to_vec(), frame(4, 0, 0, &[])].concat(), usize::MAX);
+        r.bytes(m, Side::Client, &frame(1, 5, 1, &block), usize::MAX);
+    };
+    let end = |r: &mut Recorder, m: &mut Http2| {
+        r.bytes(m, Side::Server, &frame(1, 5, 1, &[0x88]), usize::MAX);
+        for side in Side::BOTH {
+            r.end(m, side, EndCause::CaptureEnded);
+        }
+        r.codes()
+    };
+    // It was not.
+    let (mut r, mut m) = (Recorder::new(), Http2::default());
+    start(&mut r, &mut m);
+    assert!(r.codes().is_empty(), "nobody knows yet: {:?}", r.codes());
+    r.bytes(&mut m, Side::Server, &frame(4, 0, 0, &[]), usize::MAX);
+    assert_eq!(end(&mut r, &mut m), ["http2.hpack-size-update"]);
+    // It may have been.
+    let (mut r, mut m) = (Recorder::new(), Http2::default());
+    start(&mut r, &mut m);
+    r.gap(&mut m, Side::Server, 15);
+    assert_eq!(end(&mut r, &mut m), ["http2.gap"]);
+    // It was, and came late.
+    let (mut r, mut m) = (Recorder::new(), Http2::default());
+    start(&mut r, &mut m);
+    r.bytes(&mut m, Side::Server, &frame(4, 0, 0, &[0, 1, 0, 0, 0x20, 0]), usize::MAX);
+    assert!(end(&mut r, &mut m).is_empty());
+}

@@ -2,7 +2,7 @@
 
 use super::Tls;
 use crate::base::Side;
-use crate::base::limits::MAX_KEYLOG_SECRETS;
+use crate::base::limits::{MAX_KEYLOG_SECRETS, MAX_ORPHAN_TRIALS_BYTES};
 use crate::finding::Finding;
 use crate::proto::Out;
 use crate::proto::tls::open::Why;
@@ -11,7 +11,7 @@ use crate::proto::tls::{findings as g, names, secret_help};
 impl Tls {
     /// What there is to say of a record that stays closed; once.
     pub(super) fn closed_because(&mut self, side: Side, why: Why, out: &dyn Out) -> Vec<Finding> {
-        let none_known = matches!(why, Why::NoSecret(_) | Why::Nobody);
+        let none_known = matches!(why, Why::NoSecret(_) | Why::Nobody | Why::TrialsSpent);
         let t = &mut self.told;
         let (told, spec, text) = match why {
             Why::NoSecret(label) => {
@@ -21,6 +21,14 @@ impl Tls {
                 let text = "the hellos were not captured, so that the session has no name, and no \
                             secret that is known opens its records";
                 (&mut t.no_secret, &g::NO_SECRET, text.to_owned())
+            }
+            Why::TrialsSpent => {
+                let text = format!(
+                    "the hellos were not captured, so that the session has no name, and its \
+                     secret was not looked for: that was done for others before it, over {} GiB",
+                    MAX_ORPHAN_TRIALS_BYTES >> 30
+                );
+                (&mut t.no_secret, &g::NO_SECRET, text)
             }
             Why::Wrong => (&mut t.wrong, &g::WRONG_SECRET, secret_help::wrong(&self.session)),
             Why::NotVerified => {

@@ -1,0 +1,90 @@
+//! What is found of HTTP/2 and gRPC without one of a capture's segments: nothing that the peers
+//! did not do. That bytes are missing, and what ends with them, is true and is found.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use framescope::engine::FindingEvent;
+use framescope::finding::Severity;
+use support::{Owned, closed, corpus, fixtures, options, packets, run};
+
+/// The most runs over one capture: beyond it every second segment is left out, and so on.
+const RUNS: usize = 150;
+
+/// Captures of HTTP/2 in the clear, or of anything that runs over it, by name.
+fn captures() -> Vec<(String, Vec<Owned>)> {
+    let all = fixtures().into_iter().chain(corpus());
+    let only = std::env::var("FRAMESCOPE_ONLY").ok();
+    let ours = |name: &str| {
+        let names = ["grpc", "h2", "http2", "connect-", "sse-h2", "ws-h2"];
+        names.iter().any(|p| name.starts_with(p))
+    };
+    all.filter(|(name, _)| ours(name) && only.as_ref().is_none_or(|o| name.contains(o)))
+        .map(|(name, path)| (name, packets(&path)))
+        .filter(|(_, p)| p.len() > 1)
+        .filter(|(_, p)| run(p, closed()).ended.iter().all(|c| !c.protocols.contains(&"tls")))
+        .collect()
+}
+
+/// A warning or an error: its code, the stream it is of, what it says.
+type Found = (&'static str, Option<u64>);
+
+fn found(packets: &[Owned]) -> BTreeMap<Found, String> {
+    let r = run(packets, options(&[]));
+    let mut all = BTreeMap::new();
+    for FindingEvent { finding: f, stream, at, .. } in &r.findings {
+        if f.spec.severity >= Severity::Warning {
+            let detail = f.detail.as_deref().unwrap_or_default();
+            all.insert((f.spec.code, *stream), format!("packet {}: {detail}", at.packet.0));
+        }
+    }
+    all
+}
+
+/// What is true of a capture that lacks bytes, though the whole one does not have it.
+const TRUE: [(&str, &str); 8] = [
+    ("grpc.reset", "an abort behind the lost end of its stream"),
+    ("http.reset", "the same"),
+    ("http.server-error", "an answer whose lost request would say that it is gRPC"),
+    ("http.body-cut", "a body whose rest is lost"),
+    ("http2.truncated", "a frame whose rest is lost"),
+    ("grpc.truncated-message", "trailers whose rest is lost"),
+    ("connect.truncated-message", "a message whose rest is lost"),
+    ("websocket.context-lost", "a message whose window is lost"),
+];
+
+fn is_true(code: &str) -> bool {
+    let hole = code.starts_with("tcp.") || code.ends_with(".gap") || code.ends_with("-gap");
+    hole || TRUE.iter().any(|(c, _)| *c == code)
+}
+
+/// What is found without some packets, and not in the whole capture.
+fn invented(name: &str, all: &[Owned], without: impl Fn(usize) -> Vec<Owned>) -> Vec<String> {
+    let whole = found(all);
+    let mut list = Vec::new();
+    for n in (0..all.len()).step_by(all.len().div_ceil(RUNS).max(1)) {
+        for ((code, stream), detail) in found(&without(n)) {
+            if !is_true(code) && !whole.contains_key(&(code, stream)) {
+                list.push(format!("{code}: {name}, {n}, stream {stream:?}, {detail}"));
+            }
+        }
+    }
+    list
+}
+
+#[test]
+fn without_any_one_segment() {
+    let (mut list, mut captures_seen) = (Vec::new(), 0);
+    for (name, all) in captures() {
+        list.extend(invented(&name, &all, |n| {
+            let mut rest = all.clone();
+            rest.remove(n);
+            rest
+        }));
+        captures_seen += 1;
+    }
+    assert!(captures_seen >= 20 || std::env::var_os("FRAMESCOPE_ONLY").is_some());
+    list.sort();
+    assert!(list.is_empty(), "{} findings: {list:#?}", list.len());
+}
