@@ -43,7 +43,7 @@ fn found(packets: &[Owned]) -> BTreeMap<Found, String> {
 }
 
 /// What is true of a capture that lacks bytes, though the whole one does not have it.
-const TRUE: [(&str, &str); 8] = [
+const TRUE: [(&str, &str); 10] = [
     ("grpc.reset", "an abort behind the lost end of its stream"),
     ("http.reset", "the same"),
     ("http.server-error", "an answer whose lost request would say that it is gRPC"),
@@ -51,7 +51,9 @@ const TRUE: [(&str, &str); 8] = [
     ("http2.truncated", "a frame whose rest is lost"),
     ("grpc.truncated-message", "trailers whose rest is lost"),
     ("connect.truncated-message", "a message whose rest is lost"),
+    ("websocket.beginning-missing", "a message whose first fragment is lost"),
     ("websocket.context-lost", "a message whose window is lost"),
+    ("websocket.stream-without-close", "END_STREAM whose abort behind it is lost"),
 ];
 
 fn is_true(code: &str) -> bool {
