@@ -200,6 +200,17 @@ fn who_closed_first_behind_a_hole() {
     assert_eq!(proof, [8, 9]);
 }
 
+/// A close frame may have been among what is missing, whoever ended the connection.
+#[test]
+fn no_1006_where_the_peers_last_bytes_are_missing() {
+    let acts = [up(0x81, b"one"), down(0x88, &code(1011)), Wait(20), Fin(true), Fin(false)];
+    let mut packets = talk(LOCAL, "/", "", &acts);
+    packets.remove(6);
+    let (cause, text, _) = verdict(&packets);
+    assert_eq!(cause, "not captured");
+    assert_eq!(text, "FIN by the client; what the server sent before was not captured");
+}
+
 /// Counts, bytes and times of a session.
 #[test]
 fn a_session_is_counted() {

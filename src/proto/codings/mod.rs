@@ -6,6 +6,7 @@ use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, Sta
 
 use self::inflate::{Format, Inflate};
 use self::zstd::Zstd;
+pub(in crate::proto) use self::zstd::unzstd;
 use crate::base::limits::{MAX_CONTENT_CODINGS, MAX_INFLATED_BYTES};
 use crate::proto::Headers;
 

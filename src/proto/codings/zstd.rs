@@ -162,8 +162,11 @@ impl Zstd {
     }
 }
 
-/// Undoes zstd frames, one after another.
-fn unzstd(mut data: &[u8], on: On<'_>) -> Result<(), Failure> {
+/// Undoes zstd frames, one after another, and hands on what comes out.
+///
+/// # Errors
+/// What is wrong with them, or what `on` says. What came out before stands.
+pub(in crate::proto) fn unzstd(mut data: &[u8], on: On<'_>) -> Result<(), Failure> {
     /// An empty last block (RFC 8878 §3.1.1.2) and a checksum: ends a frame that was cut
     /// off, so that the decoder gives back what it keeps for its window.
     const END: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];

@@ -3,10 +3,8 @@
 use std::io::Read;
 
 use flate2::bufread::{GzDecoder, ZlibDecoder};
-use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use crate::base::limits::MAX_HTTP_ZSTD_WINDOW;
+use crate::proto::codings::{Failure, unzstd};
 use crate::proto::grpc::snappy;
 
 /// The message encoding of one direction.
@@ -120,48 +118,26 @@ pub(super) fn inflate(
 }
 
 /// Frames of Zstandard, one after another (RFC 8878 §3).
-fn zstd(mut data: &[u8], into: &mut Vec<u8>, limit: usize) -> Inflated {
-    let mut decoder = FrameDecoder::new();
-    decoder.set_max_window_size(MAX_HTTP_ZSTD_WINDOW);
+fn zstd(data: &[u8], into: &mut Vec<u8>, limit: usize) -> Inflated {
     if data.is_empty() {
         return Inflated::Broken("no frame".to_owned());
     }
-    while !data.is_empty() {
-        match decoder.reset(&mut data) {
-            Ok(()) => {}
-            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
-                length,
-                ..
-            })) => {
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                let Some(rest) = data.get(length..) else {
-                    return Inflated::Broken("a frame is cut off".to_owned());
-                };
-                data = rest;
-                continue;
-            }
-            Err(FrameDecoderError::WindowSizeTooBig { .. }) => return Inflated::Limit,
-            Err(e) => return Inflated::Broken(e.to_string()),
+    let mut keep = |made: &[u8]| {
+        let room = limit.saturating_sub(into.len());
+        into.extend_from_slice(made.get(..made.len().min(room)).unwrap_or_default());
+        if made.len() > room {
+            Err(Failure::Limit(format!("more than {limit} bytes")))
+        } else {
+            Ok(())
         }
-        while !decoder.is_finished() {
-            if let Err(e) = decoder.decode_blocks(&mut data, BlockDecodingStrategy::UptoBlocks(1)) {
-                return Inflated::Broken(e.to_string());
-            }
-            match run(&mut decoder, into, limit) {
-                Inflated::Whole => {}
-                other => return other,
-            }
-        }
-        match run(&mut decoder, into, limit) {
-            Inflated::Whole => {}
-            other => return other,
-        }
-        let told = decoder.get_checksum_from_data();
-        if told.is_some() && told != decoder.get_calculated_checksum() {
-            return Inflated::Broken("its checksum is wrong".to_owned());
-        }
+    };
+    match unzstd(data, &mut keep) {
+        Ok(()) => Inflated::Whole,
+        Err(Failure::Limit(_)) => Inflated::Limit,
+        Err(Failure::Cut) => Inflated::Broken("a frame is cut off".to_owned()),
+        Err(Failure::Checksum(_)) => Inflated::Broken("its checksum is wrong".to_owned()),
+        Err(other) => Inflated::Broken(other.to_string()),
     }
-    Inflated::Whole
 }
 
 fn rest(left: &[u8]) -> Inflated {

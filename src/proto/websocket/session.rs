@@ -297,6 +297,11 @@ impl Session {
         self.sent_mut(side.peer()).waiting.forget();
     }
 
+    /// Whether bytes of this end are missing.
+    pub(super) const fn has_holes(&self, side: Side) -> bool {
+        self.sent(side).holed
+    }
+
     /// Whether this end may send no more (RFC 6455 §5.5.1).
     pub(super) fn has_closed(&self, side: Side) -> bool {
         self.sent(side).close.is_some()
@@ -442,7 +447,7 @@ impl Session {
         self.sent.iter().any(|s| s.ended.is_some_and(|(e, _)| e == how))
     }
 
-    pub(super) fn sent(&self, side: Side) -> &Sent {
+    pub(super) const fn sent(&self, side: Side) -> &Sent {
         let [client, server] = &self.sent;
         match side {
             Side::Client => client,
@@ -530,11 +535,9 @@ impl Session {
         d.inferred = handshake.is_unseen();
         self.findings(&verdict, end, &mut d.findings);
         // END_STREAM is to the stream of HTTP/2 that carries it what FIN is to TCP (RFC 8441).
-        if self.version >= 20
-            && how == "fin without close"
-            && out.path().gaps == [0; 2]
-            && self.below.0 == Abort::Stream
-        {
+        let holed = out.path().gaps != [0; 2];
+        let own = self.below.0 == Abort::Stream;
+        if self.version >= 20 && how == "fin without close" && own && !holed {
             let by = self.first_end.map_or("", |(side, ..)| side.name());
             d.findings.push(Finding::new(&STREAM_WITHOUT_CLOSE).with(by));
         }
