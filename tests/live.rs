@@ -313,6 +313,35 @@ fn a_loopback_packet_comes_once() {
     });
 }
 
+/// What is captured and what the kernel had no room for come to all that was sent.
+#[test]
+fn nothing_is_lost_unnoticed() {
+    alone("nothing_is_lost_unnoticed", || {
+        const SENT: usize = 50_000;
+        for way in ways() {
+            let to = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let from = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let port = to.local_addr().unwrap().port().to_string();
+            let arguments = ["-l", "packet", "--buffer", "4M", "udp", "dst", "port", &port];
+            let Some((capture, out)) = Capture::start_by(way, &arguments) else { return };
+            let lines = follow(out);
+            capture.signal("-STOP");
+            for _ in 0..SENT {
+                from.send_to(b"small", to.local_addr().unwrap()).unwrap();
+            }
+            capture.signal("-CONT");
+            let last = capture.end();
+            let numbers: Vec<usize> =
+                last.split([' ', ',']).filter_map(|w| w.parse().ok()).collect();
+            let [captured, dropped] = numbers[..] else { panic!("{last}") };
+            println!("noticed, {way:?}: {last}");
+            assert!(dropped > 0, "{last}");
+            assert_eq!(captured + dropped, SENT, "{way:?}");
+            assert_eq!(lines.iter().filter(|l| l.contains("UDP, length 5")).count(), captured);
+        }
+    });
+}
+
 /// While the program stands still, the kernel runs out of room: that is told.
 #[test]
 fn what_the_kernel_drops_is_counted() {

@@ -57,8 +57,10 @@ fn packets_are_cut_where_less_is_asked_for() {
 fn where_it_is_not_installed_that_is_said() {
     alone("library::where_it_is_not_installed_that_is_said", || {
         // In a mount namespace of its own its files are empty ones.
-        let hide = "for f in $(ldconfig -p | sed -n 's/.*=> \\(.*libpcap\\.so.*\\)/\\1/p'); do \
-                    mount --bind /dev/null \"$f\" || exit 77; done; exec \"$@\"";
+        let hide = "PATH=$PATH:/sbin:/usr/sbin; \
+                    all=$(ldconfig -p | sed -n 's/.*=> \\(.*libpcap\\.so.*\\)/\\1/p'); \
+                    test -n \"$all\" || exit 77; \
+                    for f in $all; do mount --bind /dev/null \"$f\" || exit 77; done; exec \"$@\"";
         let hidden = |arguments: &[&str]| {
             let out = Command::new("unshare")
                 .args(["-m", "sh", "-c", hide, "sh", env!("CARGO_BIN_EXE_framescope")])

@@ -297,7 +297,30 @@ impl Pcap {
             return Err(text_of(&error));
         }
         self.descriptor = Some(self.ask(|c| c.descriptor)).filter(|fd| *fd >= 0);
+        #[cfg(target_os = "linux")]
+        if name == super::LOOPBACK {
+            self.leave_out_the_way_out();
+        }
         Ok(())
+    }
+
+    /// A loopback hands out each packet twice. The library passes over the first, as it leaves;
+    /// but both take room, and where there is none both count as dropped. Where the kernel will
+    /// not (before 4.20) it stays so.
+    #[cfg(target_os = "linux")]
+    fn leave_out_the_way_out(&self) {
+        let (Some(fd), yes) = (self.descriptor, 1_i32) else { return };
+        // SAFETY: a descriptor that is open as long as the handle is, and a number with its
+        // length.
+        unsafe {
+            libc::setsockopt(
+                fd,
+                libc::SOL_PACKET,
+                libc::PACKET_IGNORE_OUTGOING,
+                (&raw const yes).cast(),
+                size_of::<c_int>() as libc::socklen_t,
+            );
+        }
     }
 
     /// Has the kernel leave out packets, where the library knows such a filter.
