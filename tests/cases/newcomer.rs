@@ -1,10 +1,12 @@
 //! What people stumble over who use the program for the first time, or come from tshark:
 //! silence, names that are not known, numbers that are missing.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use framescope::base::CaptureTime;
+use framescope::event::Level;
 use serde_json::Value;
 
 use crate::support::{self, Segment};
@@ -340,6 +342,29 @@ fn late_packets_belong_to_their_conversation() {
     // Nothing else changes by it: it ends with its second FIN.
     let exchanges = support::json_lines(&print(&place.0, &["-l", "exchange", "--format", "json"]));
     assert_eq!(exchanges[0]["fields"]["tcp.connection.packets"], 5, "{}", exchanges[0]);
+}
+
+/// The capture begins between the request for an upgrade and the 101: what the client sends
+/// behind it is WebSocket all the same, and everything is told when it comes.
+#[test]
+fn a_capture_may_begin_with_the_answer_to_an_upgrade() {
+    for name in ["ws-tungstenite", "ws-websockets", "ws-subprotocol"] {
+        let path = support::root().join(format!("fixtures/{name}/capture.pcap"));
+        let all = support::packets(&path);
+        let is_answer = |p: &support::Owned| p.data.windows(12).any(|w| w == b"HTTP/1.1 101");
+        let answer = all.iter().position(is_answer).unwrap();
+        let run = |packets| support::run(packets, support::options(&[Level::Message]));
+        let (whole, joined) = (run(&all), run(&all[answer..]));
+        let websocket = |r: &support::Run, ends: Option<[SocketAddr; 2]>| -> Vec<_> {
+            let of = r.events.iter().filter(|(e, _)| e.draft.protocol == "websocket");
+            let of = of.filter(|(_, i)| ends.is_none_or(|ends| i.ends == ends));
+            of.map(|(e, i)| (i.ends, e.draft.sender, e.draft.end.time, e.draft.length)).collect()
+        };
+        let (ends, ..) = websocket(&whole, None)[0];
+        let expected = websocket(&whole, Some(ends));
+        assert!(expected.len() > 3, "{name}");
+        assert_eq!(websocket(&joined, Some(ends)), expected, "{name}");
+    }
 }
 
 /// What is no preface is shown where it stands, not where it was clear that it is none.

@@ -7,6 +7,11 @@ pub(crate) static BAD_PREFACE: FindingSpec = FindingSpec::error(
     "RFC 9113 §3.4",
     "The client does not begin with the connection preface.",
 );
+pub(crate) static ANSWERED_BY_HTTP1: FindingSpec = FindingSpec::error(
+    "http2.answered-by-http1",
+    "RFC 9113 §3.4",
+    "The server, or a proxy before it, answers the connection preface in HTTP/1: it does not speak HTTP/2 here, and no call was served.",
+);
 pub(crate) static JOINED: FindingSpec = FindingSpec::note(
     "http2.joined",
     "RFC 9113 §3.4",
@@ -325,6 +330,7 @@ pub(crate) static HEADERS_IN_TUNNEL: FindingSpec = FindingSpec::error(
 /// All of them, for `docs/FINDINGS.md`.
 pub(crate) static FINDINGS: &[&FindingSpec] = &[
     &BAD_PREFACE,
+    &ANSWERED_BY_HTTP1,
     &JOINED,
     &FIRST_NOT_SETTINGS,
     &BAD_UPGRADE_SETTINGS,

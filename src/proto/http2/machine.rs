@@ -13,6 +13,7 @@ use crate::finding::Finding;
 use crate::proto::http2::chain::{self, Found};
 use crate::proto::http2::codes::{self, frame};
 use crate::proto::http2::connection::{Connection, Left};
+use crate::proto::http2::probe::Older;
 use crate::proto::http2::streaming::Streaming;
 use crate::proto::http2::wire::{self, Body, Content, FrameHead, HEAD_LEN, PREFACE};
 use crate::proto::http2::{fields, findings, priority, probe, summary};
@@ -179,7 +180,15 @@ impl Http2 {
                 return self.join(here, out);
             }
         }
-        *self.phase(side) = Phase::Frames;
+        match probe::http1_status(data, last) {
+            Older::Need(n) => return Step::Need(n),
+            Older::Line(line) => {
+                let at = out.moment(side, here.offset);
+                out.finding_at(Finding::new(&findings::ANSWERED_BY_HTTP1).with(line), at);
+                *self.phase(side) = Phase::Lost;
+            }
+            Older::No => *self.phase(side) = Phase::Frames,
+        }
         Step::Took(0)
     }
 

@@ -11,6 +11,37 @@ use crate::proto::{Probe, Verdict};
 const ENOUGH_PREFACE: usize = 12;
 /// The largest first SETTINGS frame that is believed: 64 settings.
 const MAX_FIRST_SETTINGS: u32 = 6 * 64;
+/// How a status line of HTTP/1 begins (RFC 9112 §4).
+const HTTP1: &[u8] = b"HTTP/1.";
+/// Bytes of a status line that are waited for.
+const MAX_STATUS_LINE: usize = 128;
+
+/// Whether a preface was answered in HTTP/1.
+pub(crate) enum Older {
+    /// The status line.
+    Line(String),
+    /// So many more bytes will tell.
+    Need(usize),
+    No,
+}
+
+/// What the first bytes of a server are.
+pub(crate) fn http1_status(data: &[u8], last: bool) -> Older {
+    let n = data.len().min(HTTP1.len());
+    if data.get(..n) != HTTP1.get(..n) || n < HTTP1.len() && last {
+        return Older::No;
+    }
+    if n < HTTP1.len() {
+        return Older::Need(HTTP1.len() - n);
+    }
+    match memchr::memchr(b'\n', data) {
+        None if !last && data.len() < MAX_STATUS_LINE => Older::Need(1),
+        end => {
+            let line = data.get(..end.unwrap_or(data.len()).min(MAX_STATUS_LINE));
+            Older::Line(String::from_utf8_lossy(line.unwrap_or_default().trim_ascii()).into())
+        }
+    }
+}
 
 /// The client connection preface on either side says who is the client; a
 /// server may send its SETTINGS before that (RFC 9113 §3.4).

@@ -328,6 +328,12 @@ impl Http1 {
             };
         }
         let [client, _] = &mut self.halves;
+        // The capture began between a request and the answer that agrees to it: what the
+        // client sends next is no HTTP.
+        let first = c.offset == 0 && out.path().joined && client.state == State::Head;
+        if first && !behind && c.data.get(9..12) == Some(b"101") {
+            return Awaited::Nobody;
+        }
         // Behind a hole of the client, its next request tells which answers are older;
         // but not where what stands behind it waits for the answer itself, or the answer
         // may be one behind which there is no HTTP.

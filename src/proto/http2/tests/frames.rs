@@ -288,6 +288,18 @@ fn a_bad_preface_is_named() {
     assert_eq!(r.children.len(), 1);
 }
 
+/// A client of gRPC at a proxy that knows no HTTP/2, which says so in its own tongue.
+#[test]
+fn an_answer_in_http1_is_named_with_its_status() {
+    let asked = [hello().as_slice(), &frame(1, 5, 1, REQUEST)].concat();
+    let answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\nno";
+    let r = all_sizes(&asked, answer);
+    assert!(r.codes().contains(&"http2.answered-by-http1"), "{:?}", r.codes());
+    assert!(!r.codes().contains(&"http2.frame-too-large"), "{:?}", r.codes());
+    let found = r.findings.iter().find(|f| f.spec.code == "http2.answered-by-http1").unwrap();
+    assert_eq!(found.detail.as_deref(), Some("HTTP/1.1 503 Service Unavailable"));
+}
+
 #[test]
 fn without_a_detail_the_findings_are_the_same() {
     let mut c = hello();
