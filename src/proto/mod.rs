@@ -415,6 +415,8 @@ pub struct Probe<'a> {
     /// The bytes are the stream's first: its beginning was captured (a SYN), or
     /// another protocol derived it. Else it was joined somewhere in the middle.
     pub beginning: bool,
+    /// Secrets of encrypted sessions: which of them fits may tell who the client is.
+    pub secrets: &'a Secrets,
 }
 
 /// What a protocol says of a stream.

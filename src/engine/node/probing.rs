@@ -31,6 +31,7 @@ impl Node {
             data: [self.lanes[0].held.as_slice(), self.lanes[1].held.as_slice()],
             last: last || full,
             beginning: self.depth > 0 || shared.roles_known,
+            secrets: &shared.secrets,
         };
         // Where no beginning was captured, there is none to look at; but the bytes may
         // tell who the client is.

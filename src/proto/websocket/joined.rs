@@ -179,7 +179,12 @@ mod tests {
     }
 
     fn ask(up: &[u8], down: &[u8], last: bool) -> Verdict {
-        probe(&Probe { data: [up, down], last, beginning: false })
+        probe(&Probe {
+            data: [up, down],
+            last,
+            beginning: false,
+            secrets: crate::proto::Secrets::none(),
+        })
     }
 
     const UP: &[u8] = b"{\"subscribe\": \"orders\", \"all\": true}";
