@@ -401,6 +401,9 @@ pub enum Carries<'a> {
     /// id, in lower case); content decides where no protocol has that token.
     /// After an upgrade its first inputs are the two heads.
     Named(&'a str),
+    /// Bytes of an unknown protocol from somewhere in the middle: its beginning was not
+    /// captured.
+    Middle,
     /// `Head`, body bytes, `Trailers`: found by the first head.
     Exchange,
 }

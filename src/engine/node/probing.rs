@@ -24,13 +24,13 @@ impl Node {
     /// Asks who knows the stream by its first bytes.
     pub(super) fn probe(&mut self, last: bool, shared: &mut Shared) {
         let some = self.lanes.iter().any(|l| !l.held.is_empty());
-        let joined = self.depth == 0 && !shared.roles_known;
+        let joined = if self.depth == 0 { !shared.roles_known } else { self.joined };
         let most = if joined { MAX_JOINED_PROBE_BYTES } else { MAX_PROBE_BYTES };
         let full = self.lanes.iter().any(|l| l.held.len() >= most);
         let probe = Probe {
             data: [self.lanes[0].held.as_slice(), self.lanes[1].held.as_slice()],
             last: last || full,
-            beginning: self.depth > 0 || shared.roles_known,
+            beginning: !joined,
             secrets: &shared.secrets,
         };
         // Where no beginning was captured, there is none to look at; but the bytes may

@@ -366,6 +366,9 @@ impl Tls {
         {
             out.used_secrets(&random);
         }
+        // A client sends nothing but application data with these keys, unless it is asked.
+        let first = seq == 0 && self.session.role(side) == Side::Client;
+        self.session.from_start |= epoch == Epoch::Handshake || epoch == Epoch::Traffic(0) && first;
         let plain = std::mem::take(&mut self.plain);
         let edges = self.edges(side, record.len().saturating_sub(Head::LEN));
         let opaque = self.session.is_v13();
@@ -423,6 +426,7 @@ impl Tls {
         let joined = self.dirs.iter().any(|d| d.missing.is_some());
         let carries = match self.session.alpn.as_deref().filter(|_| joined) {
             Some(name) => Carries::Named(name),
+            None if self.session.orphan && !self.session.from_start => Carries::Middle,
             None => Carries::Bytes,
         };
         out.open(Child { key: CHILD, stream: None, carries });

@@ -73,6 +73,8 @@ pub(super) struct Session {
     pub(super) orphan: bool,
     /// Its secrets prove that client and server are the other way round.
     turned: bool,
+    /// The first application data was captured, for all that is known.
+    pub(super) from_start: bool,
 }
 
 impl Session {
