@@ -7,6 +7,7 @@ use super::crypto::{Keys, Opened, Sealed};
 use super::findings as g;
 use super::messages::{self, Assembly, Place};
 use super::open::Outcome;
+use super::orphan;
 use super::records::{self, Shown};
 use super::session::{Epoch, Session};
 use super::wire::{self, Head, RETRY};
@@ -285,7 +286,9 @@ impl Tls {
         self.last = self.last.max(out.ready(side, end.saturating_sub(1)));
         // A server's hello answers the client's, which captures have behind it at times.
         let unasked = side == Side::Server && self.session.random.is_none();
-        if unasked && !c.last && self.dir(side).records == 0 && self.peer_is_silent(side) {
+        let found = unasked && orphan::is_found(out.secrets(), &sealed);
+        let unasked = unasked && !found && self.dir(side).records == 0;
+        if unasked && !c.last && self.peer_is_silent(side) {
             return Step::Peer;
         }
         if !self.is_protected(side, &head, body) {

@@ -97,7 +97,9 @@ impl Tls {
         }
         let unheard = self.peer_is_silent(side)
             && (self.session.version == 0 || self.session.random.is_none());
-        if may_wait && (unheard || candidates.is_empty() && out.await_secrets()) {
+        // Who waits is heard later, and what is said in between before that.
+        let found = self.session.random.is_none() && orphan::is_found(out.secrets(), record);
+        if may_wait && !found && (unheard || candidates.is_empty() && out.await_secrets()) {
             self.dir(side).tried = None;
             return Outcome::Wait;
         }

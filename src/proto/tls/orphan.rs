@@ -7,7 +7,7 @@ use super::suites;
 use crate::base::Side;
 use crate::base::limits::{MAX_SEQUENCE_TRIALS, MAX_TRIAL_SESSIONS};
 use crate::proto::Secrets;
-use crate::proto::secrets::{ClientRandom, Fit, Tried};
+use crate::proto::secrets::{ClientRandom, Fit, RecordTag, Tried};
 
 /// Sequence numbers that are tried with the keys of a handshake, and first of all with all
 /// keys: a flight has few records.
@@ -49,7 +49,7 @@ pub(super) fn whose(
     left: &mut u64,
     plain: &mut Vec<u8>,
 ) -> Result<Whose, Unknown> {
-    let tag = record.body.last_chunk().copied().ok_or(Unknown::Nobody)?;
+    let tag = tag(record).ok_or(Unknown::Nobody)?;
     if let Some(tried) = secrets.tried(&tag) {
         *left = left.saturating_sub(tried.cost);
         let fit = tried.fit.ok_or(Unknown::Nobody)?;
@@ -82,6 +82,24 @@ pub(super) fn whose(
     *left = left.saturating_sub(cost);
     secrets.note_tried(tag, Tried { cost, fit: found.as_ref().map(|w| w.fit) });
     found.ok_or(Unknown::Nobody)
+}
+
+/// Whether it is known already whose a record is.
+pub(super) fn is_found(secrets: &Secrets, record: &Sealed<'_>) -> bool {
+    tag(record).and_then(|t| secrets.tried(&t)).is_some_and(|t| t.fit.is_some())
+}
+
+/// The tag, or with the short one of `TLS_AES_128_CCM_8_SHA256` what is before it as well.
+fn tag(record: &Sealed<'_>) -> Option<RecordTag> {
+    let body = record.body;
+    if let Some(tag) = body.last_chunk() {
+        return Some(*tag);
+    }
+    let mut tag = RecordTag::default();
+    // A byte of content or its type, and eight of the tag.
+    let place = tag.get_mut(..body.len()).filter(|p| p.len() > 8)?;
+    place.copy_from_slice(body);
+    Some(tag)
 }
 
 type Candidate = (ClientRandom, u16, Epoch, Side, Keys);
