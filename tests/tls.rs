@@ -428,11 +428,32 @@ fn joined_late_it_says_what_is_said_in_clear() {
             }
         }
     }
-    for w in &wrong {
-        eprintln!("{}", w.chars().take(500).collect::<String>());
+    let shown: String = wrong.iter().take(20).map(|w| format!("{w:.400}\n")).collect();
+    assert!(wrong.is_empty(), "{} of {cuts}:\n{shown}", wrong.len());
+    assert!(cuts > 1400 && said > 6000, "{cuts} cuts, {said} messages");
+}
+
+/// Joined between a request for WebSocket and its answer: what both ends say is there, in clear
+/// and encrypted.
+#[test]
+fn joined_before_an_answer_that_switches_both_are_heard() {
+    for name in ["tls13-openssl", "tls-node", "tls-rustls"] {
+        for whole in Sealed::all(name) {
+            let all = messages(&run(&pack(&whole.segments), with(&whole.keys)));
+            let frames = |all: &[[Value; 5]]| -> Vec<_> {
+                all.iter().filter(|m| m[1] == "websocket").cloned().collect()
+            };
+            let all = frames(&all);
+            if all.is_empty() || whole.records[0].1.starts_with(b"PRI") {
+                continue;
+            }
+            let at = whole.records[0].0[1] + 1;
+            for (which, packets) in whole.joined(at, at).unwrap().iter().enumerate() {
+                let joined = run(packets, with(&whole.keys));
+                assert_eq!(frames(&messages(&joined)), all, "{name} {at} {which}");
+            }
+        }
     }
-    assert!(wrong.is_empty(), "{} of {cuts}, {said} messages", wrong.len());
-    eprintln!("{cuts} cuts, {said} messages");
 }
 
 /// What is tried for connections without hellos has an end, for all of them together: then it
