@@ -420,6 +420,8 @@ pub struct Probe<'a> {
     pub beginning: bool,
     /// Secrets of encrypted sessions: which of them fits may tell who the client is.
     pub secrets: &'a Secrets,
+    /// More of them may come, and can be waited for ([`Verdict::Secrets`]).
+    pub patient: bool,
 }
 
 /// What a protocol says of a stream.
@@ -432,6 +434,8 @@ pub enum Verdict {
     },
     /// It may be.
     More,
+    /// It is, and secrets that may still come would tell who the client is.
+    Secrets,
     /// It is not.
     No,
 }

@@ -32,6 +32,7 @@ impl Node {
             last: last || full,
             beginning: !joined,
             secrets: &shared.secrets,
+            patient: shared.patient && !(last || full),
         };
         // Where no beginning was captured, there is none to look at; but the bytes may
         // tell who the client is.
@@ -42,6 +43,7 @@ impl Node {
                     self.found(told, client, shared);
                 }
                 Verdict::More if !probe.last => {}
+                Verdict::Secrets if probe.patient => shared.awaits_secrets = true,
                 _ => {
                     self.run_told(shared);
                 }
@@ -56,6 +58,10 @@ impl Node {
             match p.probe.map_or(Verdict::No, |f| f(&probe)) {
                 Verdict::Yes { client } => return self.found(p, client, shared),
                 Verdict::More => undecided = true,
+                Verdict::Secrets => {
+                    shared.awaits_secrets = true;
+                    return;
+                }
                 Verdict::No => {}
             }
         }

@@ -126,6 +126,7 @@ mod tests {
             last,
             beginning: true,
             secrets: crate::proto::Secrets::none(),
+            patient: false,
         })
     }
 

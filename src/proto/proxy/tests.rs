@@ -263,6 +263,7 @@ fn the_probe_knows_a_header_and_nothing_else() {
             last,
             beginning: true,
             secrets: crate::proto::Secrets::none(),
+            patient: false,
         })
     };
     let yes = |side| Verdict::Yes { client: Some(side) };

@@ -128,7 +128,7 @@ fn head(data: &[u8]) -> Option<Head> {
 /// Records without a hello. Where secrets are known, the one that opens a record tells who
 /// sent it, and so who the client is.
 fn joined(p: &Probe<'_>) -> Verdict {
-    if p.beginning || p.secrets.randoms().is_empty() {
+    if p.beginning || p.secrets.randoms().is_empty() && !p.patient {
         return Verdict::Yes { client: None };
     }
     let mut left = MAX_ORPHAN_TRIAL_BYTES;
@@ -156,6 +156,10 @@ fn joined(p: &Probe<'_>) -> Verdict {
             }
         }
     }
-    // What comes in clear tells nothing.
-    if tried == 0 && !p.last { Verdict::More } else { Verdict::Yes { client: None } }
+    match tried {
+        // What comes in clear tells nothing.
+        0 if !p.last => Verdict::More,
+        1.. if p.patient => Verdict::Secrets,
+        _ => Verdict::Yes { client: None },
+    }
 }

@@ -277,6 +277,7 @@ fn tls_is_known_by_its_hellos_or_by_a_chain() {
             last,
             beginning,
             secrets: crate::proto::Secrets::none(),
+            patient: false,
         })
     };
     assert_eq!(ask([&c, &[]], false, true), Verdict::Yes { client: Some(Client) });

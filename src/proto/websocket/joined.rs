@@ -184,6 +184,7 @@ mod tests {
             last,
             beginning: false,
             secrets: crate::proto::Secrets::none(),
+            patient: false,
         })
     }
 

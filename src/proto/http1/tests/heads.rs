@@ -173,6 +173,7 @@ fn probing_knows_either_side() {
             last,
             beginning: true,
             secrets: crate::proto::Secrets::none(),
+            patient: false,
         })
     };
     let yes = |client| Verdict::Yes { client: Some(client) };
