@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use framescope::base::PacketId;
 use framescope::engine::{ConversationInfo, Engine, Options};
-use framescope::event::{Event, Level};
+use framescope::event::{Event, Level, Payload};
+use framescope::link::TcpFlags;
 use framescope::proto::Secrets;
 use framescope::proto::secrets::{Label, Tried};
 use proptest::prelude::*;
 use serde_json::Value;
-use support::{NUMBERED, Owned, as_json, gist, packets, root, run, secrets};
+use support::{NUMBERED, Owned, Segment, as_json, gist, pack, packets, root, run, secrets};
 
 const TWINS: [&str; 7] = [
     "tls13-openssl",
@@ -285,6 +286,176 @@ fn a_session_is_found_without_its_hellos() {
     }
 }
 
+/// A connection of TLS 1.3 with its own keys, and the application data of each record.
+struct Sealed {
+    segments: Vec<Segment>,
+    keys: Arc<Secrets>,
+    client: u16,
+    /// Which segments it lies in, and what it is.
+    records: Vec<([usize; 2], Vec<u8>)>,
+}
+
+impl Sealed {
+    /// Each connection of a fixture.
+    fn all(name: &str) -> Vec<Self> {
+        let all = support::segments(&encrypted(name)).unwrap();
+        let begins = |s: &&Segment| s.flags & (TcpFlags::SYN | TcpFlags::ACK) == TcpFlags::SYN;
+        let clients: Vec<u16> = all.iter().filter(begins).map(|s| s.from.1).collect();
+        let of = |port| move |s: &&Segment| s.from.1 == port || s.to.1 == port;
+        let each = clients.into_iter().map(|c| all.iter().filter(of(c)).cloned().collect());
+        each.filter_map(Self::of).collect()
+    }
+
+    fn of(segments: Vec<Segment>) -> Option<Self> {
+        let whole = pack(&segments);
+        let all = run(&whole, with(secrets()));
+        let lines = secrets().lines(&all.ended.first()?.secrets);
+        // Of TLS 1.2 the keys are made of both hellos, which are not there then.
+        let keys = lines.contains("TRAFFIC_SECRET_0").then(|| taken(lines.as_bytes()))?;
+        let mut records = Vec::new();
+        for (e, info) in &all.events {
+            let Some(detail) = e.draft.detail.as_ref().filter(|_| e.draft.kind == "record") else {
+                continue;
+            };
+            let v = as_json(e, info);
+            if v["fields"]["tls.record.keys"] == "handshake" {
+                records.clear();
+            }
+            let is_data = v["fields"]["tls.record.content_type"] == 23;
+            if let (true, Payload::Bytes(b)) = (is_data, &detail.payload) {
+                let at = [e.draft.start.packet, e.draft.end.packet].map(|p| p.0 as usize - 1);
+                records.push((at, b.clone()));
+            }
+        }
+        let (_, info) = all.events.first()?;
+        let client = info.ends[0].port();
+        records.sort_by_key(|(at, _)| at[1]);
+        Some(Self { segments, keys, client, records })
+    }
+
+    /// What is left where each direction begins at its own segment; and the same in clear.
+    /// `None` where a record is cut.
+    fn joined(&self, up: usize, down: usize) -> Option<[Vec<Owned>; 2]> {
+        let of = |s: &Segment| if s.from.1 == self.client { up } else { down };
+        let kept = |i: usize| self.segments.get(i).is_some_and(|s| i >= of(s));
+        let mut plain: Vec<Segment> = Vec::new();
+        let mut seq = [1_u32; 2];
+        let mut sealed = Vec::new();
+        for (i, s) in self.segments.iter().enumerate() {
+            let [own, peer] = if s.from.1 == self.client { [0, 1] } else { [1, 0] };
+            if !kept(i) {
+                continue;
+            }
+            sealed.push(s.clone());
+            for ([first, last], data) in &self.records {
+                if *last == i {
+                    if !kept(*first) {
+                        return None;
+                    }
+                    let flags = TcpFlags::ACK | TcpFlags::PSH;
+                    let (at, ack) = (seq[own], seq[peer]);
+                    plain.push(Segment { seq: at, ack, flags, data: data.clone(), ..s.clone() });
+                    seq[own] += data.len() as u32;
+                }
+            }
+            if s.flags & (TcpFlags::FIN | TcpFlags::RST) != 0 {
+                let (at, ack) = (seq[own], seq[peer]);
+                plain.push(Segment { seq: at, ack, data: Vec::new(), ..s.clone() });
+            }
+        }
+        Some([pack(&sealed), pack(&plain)])
+    }
+}
+
+/// The messages above TLS, by who sent them, in their order.
+fn messages(run: &support::Run) -> Vec<[Value; 5]> {
+    let mut all: Vec<_> = run
+        .events
+        .iter()
+        .filter(|(e, _)| !["tcp", "tls"].contains(&e.draft.protocol))
+        .filter(|(e, _)| e.draft.level == Level::Message)
+        .map(|(e, info)| {
+            let v = as_json(e, info);
+            ["from", "protocol", "kind", "payload", "complete"].map(|k| v[k].clone())
+        })
+        .collect();
+    all.sort_by_key(|m| m[0].to_string());
+    all
+}
+
+/// Joined anywhere behind the handshake, with either end first and with the other one silent
+/// until later: the messages are those of the same in clear, from whom they are; and no
+/// secret is called wrong.
+#[test]
+fn joined_late_it_says_what_is_said_in_clear() {
+    let mut cuts = 0;
+    let mut said = 0;
+    let mut wrong = Vec::new();
+    for name in ["tls13-openssl", "tls-node", "tls-rustls", "tls-http1"] {
+        for (n, whole) in Sealed::all(name).into_iter().enumerate() {
+            let Some(begin) = whole.records.first().map(|(at, _)| at[0]) else { continue };
+            let end = whole.segments.len();
+            for at in begin..end {
+                for (up, down) in [(at, at), (at + 5, at), (at, at + 5)] {
+                    let Some([sealed, plain]) = whole.joined(up, down) else { continue };
+                    let sealed = run(&sealed, with(&whole.keys));
+                    let plain = messages(&run(&plain, with(&whole.keys)));
+                    let case = format!("{name} {n}: {up} {down} of {end}");
+                    let codes: Vec<_> =
+                        sealed.findings.iter().map(|f| f.finding.spec.code).collect();
+                    if codes.contains(&"tls.wrong-secret") || codes.contains(&"tls.sequence-lost") {
+                        wrong.push(format!("{case}: {codes:?}"));
+                    }
+                    if sealed.events.iter().any(|(e, info)| {
+                        e.draft.protocol != "tcp" && info.ends[0].port() != whole.client
+                    }) {
+                        wrong.push(format!("{case}: client is the server"));
+                    }
+                    let open = messages(&sealed);
+                    if open != plain {
+                        let at = open.iter().zip(&plain).position(|(a, b)| a != b);
+                        wrong.push(format!(
+                            "{case}: {} of {}: {at:?} {:?} {:?}",
+                            open.len(),
+                            plain.len(),
+                            at.map(|i| &open[i]),
+                            at.map(|i| &plain[i])
+                        ));
+                    }
+                    cuts += 1;
+                    said += open.len();
+                }
+            }
+        }
+    }
+    let shown: String = wrong.iter().take(20).map(|w| format!("{w:.400}\n")).collect();
+    assert!(wrong.is_empty(), "{} of {cuts}:\n{shown}", wrong.len());
+    assert!(cuts > 1400 && said > 6000, "{cuts} cuts, {said} messages");
+}
+
+/// Joined between a request for WebSocket and its answer: what both ends say is there, in clear
+/// and encrypted.
+#[test]
+fn joined_before_an_answer_that_switches_both_are_heard() {
+    for name in ["tls13-openssl", "tls-node", "tls-rustls"] {
+        for whole in Sealed::all(name) {
+            let all = messages(&run(&pack(&whole.segments), with(&whole.keys)));
+            let frames = |all: &[[Value; 5]]| -> Vec<_> {
+                all.iter().filter(|m| m[1] == "websocket" && m[2] != "gap").cloned().collect()
+            };
+            let all = frames(&all);
+            if all.is_empty() || whole.records[0].1.starts_with(b"PRI") {
+                continue;
+            }
+            let at = whole.records[0].0[1] + 1;
+            for (which, packets) in whole.joined(at, at).unwrap().iter().enumerate() {
+                let joined = run(packets, with(&whole.keys));
+                assert_eq!(frames(&messages(&joined)), all, "{name} {at} {which}");
+            }
+        }
+    }
+}
+
 /// What is tried for connections without hellos has an end, for all of them together: then it
 /// is said that nothing was tried. What was found before is found whenever it is read again.
 #[test]
@@ -387,6 +558,24 @@ fn connections_wait_whole_for_late_secrets() {
             }
             assert_eq!(a[n].len(), whole.len(), "{name}: conversation {n}");
         }
+    }
+}
+
+/// The same of a connection that was joined behind its hellos: who is the client is known
+/// before anything is said.
+#[test]
+fn joined_connections_wait_for_late_secrets() {
+    for (n, whole) in Sealed::all("tls13-openssl").iter().enumerate() {
+        let at = whole.records[2].0[1];
+        let packets = pack(&whole.segments[at..]);
+        let lines = whole.keys.lines(&whole.keys.randoms());
+        let (brought, run_late) = late(&packets, |s| {
+            s.add(lines.as_bytes());
+            0
+        });
+        assert!(brought > 4, "{n}: {brought}");
+        assert_eq!(by_conversation(&run_late), by_conversation(&run(&packets, with(&whole.keys))));
+        assert!(run_late.ended.iter().all(|c| c.ends[0].port() == whole.client), "{n}");
     }
 }
 

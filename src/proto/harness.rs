@@ -280,6 +280,7 @@ impl Out for Recorder {
     fn open(&mut self, child: Child<'_>) -> bool {
         let how = match child.carries {
             crate::proto::Carries::Bytes => "bytes",
+            crate::proto::Carries::Middle => "middle",
             crate::proto::Carries::Named(t) => t,
             crate::proto::Carries::Exchange => "exchange",
         };

@@ -401,6 +401,9 @@ pub enum Carries<'a> {
     /// id, in lower case); content decides where no protocol has that token.
     /// After an upgrade its first inputs are the two heads.
     Named(&'a str),
+    /// Bytes of an unknown protocol from somewhere in the middle: its beginning was not
+    /// captured.
+    Middle,
     /// `Head`, body bytes, `Trailers`: found by the first head.
     Exchange,
 }
@@ -415,6 +418,10 @@ pub struct Probe<'a> {
     /// The bytes are the stream's first: its beginning was captured (a SYN), or
     /// another protocol derived it. Else it was joined somewhere in the middle.
     pub beginning: bool,
+    /// Secrets of encrypted sessions: which of them fits may tell who the client is.
+    pub secrets: &'a Secrets,
+    /// More of them may come, and can be waited for ([`Verdict::Secrets`]).
+    pub patient: bool,
 }
 
 /// What a protocol says of a stream.
@@ -427,6 +434,8 @@ pub enum Verdict {
     },
     /// It may be.
     More,
+    /// It is, and secrets that may still come would tell who the client is.
+    Secrets,
     /// It is not.
     No,
 }

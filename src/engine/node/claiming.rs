@@ -62,7 +62,7 @@ impl Node {
                     self.claimed(p, shared);
                     return false;
                 }
-                Verdict::More => {
+                Verdict::More | Verdict::Secrets => {
                     kept.push(KeptHead::of(head));
                     return true;
                 }

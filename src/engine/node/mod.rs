@@ -66,6 +66,8 @@ pub(super) struct Node {
     counted: bool,
     /// Its bytes, or those of a stream that it stands on, were encrypted.
     decrypted: bool,
+    /// A child whose beginning was not captured.
+    joined: bool,
     lanes: [Lane; 2],
     maps: [StreamMap; 2],
     opaque: Option<Box<OpaqueRun>>,
@@ -87,6 +89,7 @@ impl Node {
             depth,
             counted: true,
             decrypted: false,
+            joined: false,
             lanes: Default::default(),
             maps: Default::default(),
             opaque: None,
@@ -266,6 +269,7 @@ impl Node {
             depth: self.depth,
             counted: self.counted,
             decrypted: self.decrypted,
+            joined: self.joined,
             lanes: self.lanes.clone(),
             maps: self.maps.clone(),
             opaque: self.opaque.clone(),

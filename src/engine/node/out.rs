@@ -109,11 +109,12 @@ impl Out for NodeOut<'_> {
         }
         let state = match child.carries {
             Carries::Exchange => State::Unclaimed(Vec::new()),
-            Carries::Bytes | Carries::Named(_) => State::Probing,
+            Carries::Bytes | Carries::Middle | Carries::Named(_) => State::Probing,
         };
         let mut node = Node::new(state, child.stream.or(self.stream), self.depth + 1);
         node.counted = self.counted;
         node.decrypted = self.decrypted;
+        node.joined = matches!(child.carries, Carries::Middle);
         if let Carries::Named(token) = child.carries
             && let Some(p) = self.shared.registry.iter().find(|p| p.tokens.contains(&token))
         {

@@ -3,7 +3,7 @@
 //! It has an end, in bytes and in time of the capture; then the machine is told that it must
 //! do with what there is.
 
-use super::Node;
+use super::{Node, State};
 use crate::base::Side;
 use crate::base::limits::{MAX_PEER_WAIT_BYTES, MAX_PEER_WAIT_NS};
 use crate::engine::shared::Shared;
@@ -43,6 +43,10 @@ impl Node {
 
     /// Whoever waits tries again.
     pub(in crate::engine) fn retry(&mut self, shared: &mut Shared) {
+        if matches!(self.state, State::Probing) {
+            self.probe(false, shared);
+            self.finish_ends(shared);
+        }
         for side in Side::BOTH {
             if self.lanes[side.index()].waits.take().is_some() {
                 self.pump(side, false, shared);

@@ -24,13 +24,15 @@ impl Node {
     /// Asks who knows the stream by its first bytes.
     pub(super) fn probe(&mut self, last: bool, shared: &mut Shared) {
         let some = self.lanes.iter().any(|l| !l.held.is_empty());
-        let joined = self.depth == 0 && !shared.roles_known;
+        let joined = if self.depth == 0 { !shared.roles_known } else { self.joined };
         let most = if joined { MAX_JOINED_PROBE_BYTES } else { MAX_PROBE_BYTES };
         let full = self.lanes.iter().any(|l| l.held.len() >= most);
         let probe = Probe {
             data: [self.lanes[0].held.as_slice(), self.lanes[1].held.as_slice()],
             last: last || full,
-            beginning: self.depth > 0 || shared.roles_known,
+            beginning: !joined,
+            secrets: &shared.secrets,
+            patient: shared.patient && !(last || full),
         };
         // Where no beginning was captured, there is none to look at; but the bytes may
         // tell who the client is.
@@ -41,6 +43,7 @@ impl Node {
                     self.found(told, client, shared);
                 }
                 Verdict::More if !probe.last => {}
+                Verdict::Secrets if probe.patient => shared.awaits_secrets = true,
                 _ => {
                     self.run_told(shared);
                 }
@@ -55,6 +58,10 @@ impl Node {
             match p.probe.map_or(Verdict::No, |f| f(&probe)) {
                 Verdict::Yes { client } => return self.found(p, client, shared),
                 Verdict::More => undecided = true,
+                Verdict::Secrets => {
+                    shared.awaits_secrets = true;
+                    return;
+                }
                 Verdict::No => {}
             }
         }

@@ -192,7 +192,7 @@ impl Call {
             }
             if !d.has_head && !d.judged && !rest.is_empty() {
                 match glimpse::by_body(rest, c.last) {
-                    Verdict::More => return Progress::need(at, 1),
+                    Verdict::More | Verdict::Secrets => return Progress::need(at, 1),
                     // Its bytes were joined within a message.
                     Verdict::No => (d.lost, d.at_first, d.holed) = (true, true, true),
                     Verdict::Yes { .. } => {}

@@ -152,7 +152,13 @@ mod tests {
     const SETTINGS: &[u8] = &[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 100];
 
     fn asked(a: &[u8], b: &[u8], last: bool) -> Verdict {
-        probe(&Probe { data: [a, b], last, beginning: true })
+        probe(&Probe {
+            data: [a, b],
+            last,
+            beginning: true,
+            secrets: crate::proto::Secrets::none(),
+            patient: false,
+        })
     }
 
     #[test]

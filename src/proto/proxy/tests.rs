@@ -257,8 +257,15 @@ fn a_hole_in_the_header_hides_it_alone() {
 
 #[test]
 fn the_probe_knows_a_header_and_nothing_else() {
-    let probe =
-        |a: &[u8], b: &[u8], last| super::probe(&Probe { data: [a, b], last, beginning: true });
+    let probe = |a: &[u8], b: &[u8], last| {
+        super::probe(&Probe {
+            data: [a, b],
+            last,
+            beginning: true,
+            secrets: crate::proto::Secrets::none(),
+            patient: false,
+        })
+    };
     let yes = |side| Verdict::Yes { client: Some(side) };
     assert_eq!(probe(b"PROXY TCP4 1", b"", false), yes(Side::Client));
     assert_eq!(probe(b"", b"PROXY UNKNOWN\r\n", false), yes(Side::Server));

@@ -7,6 +7,7 @@ use super::crypto::{Keys, Opened, Sealed};
 use super::findings as g;
 use super::messages::{self, Assembly, Place};
 use super::open::Outcome;
+use super::orphan;
 use super::records::{self, Shown};
 use super::session::{Epoch, Session};
 use super::wire::{self, Head, RETRY};
@@ -285,7 +286,9 @@ impl Tls {
         self.last = self.last.max(out.ready(side, end.saturating_sub(1)));
         // A server's hello answers the client's, which captures have behind it at times.
         let unasked = side == Side::Server && self.session.random.is_none();
-        if unasked && !c.last && self.dir(side).records == 0 && self.peer_is_silent(side) {
+        let found = unasked && orphan::is_found(out.secrets(), &sealed);
+        let unasked = unasked && !found && self.dir(side).records == 0;
+        if unasked && !c.last && self.peer_is_silent(side) {
             return Step::Peer;
         }
         if !self.is_protected(side, &head, body) {
@@ -366,6 +369,9 @@ impl Tls {
         {
             out.used_secrets(&random);
         }
+        // A client sends nothing but application data with these keys, unless it is asked.
+        let first = seq == 0 && self.session.role(side) == Side::Client;
+        self.session.from_start |= epoch == Epoch::Handshake || epoch == Epoch::Traffic(0) && first;
         let plain = std::mem::take(&mut self.plain);
         let edges = self.edges(side, record.len().saturating_sub(Head::LEN));
         let opaque = self.session.is_v13();
@@ -423,6 +429,7 @@ impl Tls {
         let joined = self.dirs.iter().any(|d| d.missing.is_some());
         let carries = match self.session.alpn.as_deref().filter(|_| joined) {
             Some(name) => Carries::Named(name),
+            None if self.session.orphan && !self.session.from_start => Carries::Middle,
             None => Carries::Bytes,
         };
         out.open(Child { key: CHILD, stream: None, carries });

@@ -18,6 +18,7 @@ mod ja4;
 mod machine;
 mod messages;
 mod open;
+mod orphan;
 mod probe;
 mod records;
 mod secret_help;

@@ -3,12 +3,12 @@
 
 use super::crypto::{Keys, Opened, Sealed};
 use super::machine::Tls;
+use super::orphan::{self, Unknown, search};
 use super::session::Epoch;
-use super::suites;
 use crate::base::Side;
-use crate::base::limits::{MAX_SEQUENCE_TRIALS, MAX_TRIAL_BYTES, MAX_TRIAL_SESSIONS};
+use crate::base::limits::MAX_TRIAL_BYTES;
 use crate::proto::Out;
-use crate::proto::secrets::{Fit, Label, Tried};
+use crate::proto::secrets::Label;
 
 /// What came of trying to open a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,9 +97,15 @@ impl Tls {
         }
         let unheard = self.peer_is_silent(side)
             && (self.session.version == 0 || self.session.random.is_none());
-        if may_wait && (unheard || candidates.is_empty() && out.await_secrets()) {
+        // Who waits is heard later, and what is said in between before that.
+        let found = self.session.random.is_none() && orphan::is_found(out.secrets(), record);
+        if may_wait && !found && (unheard || candidates.is_empty() && out.await_secrets()) {
             self.dir(side).tried = None;
             return Outcome::Wait;
+        }
+        // Nothing tells the number of its first record.
+        if self.session.orphan && self.dir(side).keys.is_none() {
+            return self.orphan(side, record, anew, plain, out);
         }
         let reach = self.dir(side).hole_reach.unwrap_or(0).max(if anew { ahead } else { 0 });
         if reach > 0 && (!candidates.is_empty() || self.dir(side).keys.is_some()) {
@@ -234,15 +240,16 @@ impl Tls {
         let mut missing = None;
         let mut found = Vec::new();
         for epoch in epochs {
+            let label = epoch.label(self.session.role(side));
             let keys = self.session.keys_of(epoch, side, out);
             if keys.is_empty() {
                 let there = self
                     .session
                     .random
                     .as_ref()
-                    .is_some_and(|r| out.secrets().get(epoch.label(side), r).is_some());
+                    .is_some_and(|r| out.secrets().get(label, r).is_some());
                 if !there {
-                    missing.get_or_insert(epoch.label(side));
+                    missing.get_or_insert(label);
                 }
             }
             found.extend(keys.into_iter().map(|k| (epoch, k)));
@@ -250,7 +257,8 @@ impl Tls {
         (found, missing)
     }
 
-    /// Neither hello was captured: whether any session of the key log fits.
+    /// Neither hello was captured: whether any session of the key log fits; and once that
+    /// is known, which number the first record of the other direction has.
     fn orphan(
         &mut self,
         side: Side,
@@ -259,102 +267,31 @@ impl Tls {
         plain: &mut Vec<u8>,
         out: &mut dyn Out,
     ) -> Outcome {
+        let known = self.session.random.map(|r| (r, self.session.suite, self.session.role(side)));
+        let none = match known {
+            None => Why::Nobody,
+            Some((random, _, role)) => {
+                let label = Epoch::Traffic(0).label(role);
+                match out.secrets().get(label, &random) {
+                    Some(_) => Why::Lost,
+                    None => Why::NoSecret(label),
+                }
+            }
+        };
         // Small records are cheap to try.
         if self.trial_left == 0 || !anew && self.dir(side).unopened > 4 {
-            return self.closed(side, record, Why::Nobody);
+            return self.closed(side, record, none);
         }
-        let Some(tag) = record.body.last_chunk().copied() else {
-            return self.closed(side, record, Why::Nobody);
-        };
-        if let Some(tried) = out.secrets().tried(&tag) {
-            self.trial_left = self.trial_left.saturating_sub(tried.cost);
-            let opened = tried.fit.and_then(|f| {
-                let labels = [Label::ClientTraffic, Label::ServerTraffic].into_iter();
-                let mut secrets = labels.filter_map(|l| out.secrets().get(l, &f.random));
-                secrets.find_map(|s| {
-                    let keys = Keys::of_secret(suites::of(f.suite)?, s.bytes(), 0)?;
-                    let opened = keys.open(record, f.seq, plain)?;
-                    Some((f, keys, opened))
-                })
-            });
-            return match opened {
-                Some((fit, keys, opened)) => self.adopt(side, record, fit, keys, opened),
-                None => self.closed(side, record, Why::Nobody),
-            };
-        }
-        let most = self.trial_left.min(out.secrets().trials_left());
-        if most == 0 {
-            return self.closed(side, record, Why::TrialsSpent);
-        }
-        let mut budget = most;
-        let mut all = Vec::new();
-        let latest = out.secrets().randoms().into_iter().rev();
-        for random in latest.take(MAX_TRIAL_SESSIONS) {
-            for label in [Label::ClientTraffic, Label::ServerTraffic] {
-                let Some(secret) = out.secrets().get(label, &random) else { continue };
-                for suite in [0x1301, 0x1302, 0x1303, 0x1304, 0x1305] {
-                    let keys =
-                        suites::of(suite).and_then(|s| Keys::of_secret(s, secret.bytes(), 0));
-                    all.extend(keys.map(|k| (random, suite, k)));
+        match orphan::whose(out.secrets(), record, known, &mut self.trial_left, plain) {
+            Ok(whose) => {
+                self.dir(side).by_trial = true;
+                if known.is_none() {
+                    self.session.adopt(whose.fit, side != whose.side);
                 }
+                self.found(side, record, whose.epoch, whose.keys, whose.fit.seq, whose.opened)
             }
-        }
-        // First the beginnings of all of them: captures rarely begin far behind.
-        for (first, reach) in [(0, 255), (256, 4095), (4352, MAX_SEQUENCE_TRIALS)] {
-            for (random, suite, keys) in &all {
-                let hit = search(keys, record, first, reach, &mut budget, plain);
-                if let Some((seq, opened)) = hit {
-                    let fit = Fit { random: *random, suite: *suite, seq };
-                    let cost = most.saturating_sub(budget);
-                    self.trial_left = self.trial_left.saturating_sub(cost);
-                    out.secrets().note_tried(tag, Tried { cost, fit: Some(fit) });
-                    return self.adopt(side, record, fit, keys.clone(), opened);
-                }
-            }
-        }
-        if !all.is_empty() {
-            let cost = most.saturating_sub(budget);
-            self.trial_left = self.trial_left.saturating_sub(cost);
-            out.secrets().note_tried(tag, Tried { cost, fit: None });
-        }
-        self.closed(side, record, Why::Nobody)
-    }
-
-    /// The session of a connection without hellos has been found.
-    fn adopt(
-        &mut self,
-        side: Side,
-        record: &Sealed<'_>,
-        fit: Fit,
-        keys: Keys,
-        opened: Opened,
-    ) -> Outcome {
-        self.dir(side).by_trial = true;
-        self.session.random = Some(fit.random);
-        self.session.suite = fit.suite;
-        self.found(side, record, Epoch::Traffic(0), keys, fit.seq, opened)
-    }
-}
-
-/// Tries the numbers `first ..= first + reach` on a record.
-fn search(
-    keys: &Keys,
-    record: &Sealed<'_>,
-    first: u64,
-    reach: u64,
-    budget: &mut u64,
-    plain: &mut Vec<u8>,
-) -> Option<(u64, Opened)> {
-    // What a trial costs besides its bytes: a nonce, a tag, and a call.
-    let cost = record.body.len() as u64 + 256;
-    for seq in first..=first.saturating_add(reach.min(MAX_SEQUENCE_TRIALS)) {
-        *budget = budget.checked_sub(cost).or_else(|| {
-            *budget = 0;
-            None
-        })?;
-        if let Some(opened) = keys.open(record, seq, plain) {
-            return Some((seq, opened));
+            Err(Unknown::Spent) if known.is_none() => self.closed(side, record, Why::TrialsSpent),
+            Err(_) => self.closed(side, record, none),
         }
     }
-    None
 }

@@ -1,6 +1,9 @@
 //! How TLS is known: by a hello, or by a chain of records where there is none.
 
+use super::crypto::Sealed;
+use super::orphan;
 use super::wire::{self, Head};
+use crate::base::limits::MAX_ORPHAN_TRIAL_BYTES;
 use crate::base::{BufferId, Side};
 use crate::field::{In, NoSink};
 use crate::proto::{Probe, Verdict};
@@ -8,6 +11,9 @@ use crate::proto::{Probe, Verdict};
 /// Bytes in which a chain of records is looked for where the beginning was not captured:
 /// a record is at most 16 KiB and some.
 const REACH: usize = Head::MAX + Head::LEN;
+
+/// Records that are tried for who the client is.
+const MAX_TRIED: usize = 8;
 
 /// See the module.
 pub(super) fn probe(p: &Probe<'_>) -> Verdict {
@@ -25,9 +31,9 @@ pub(super) fn probe(p: &Probe<'_>) -> Verdict {
         // What begins at the beginning begins with a hello; but the peer's may be missing.
         let reach = if p.beginning { 1 } else { data.len().min(REACH) };
         match chain(data, reach, p.last) {
-            Verdict::Yes { .. } => return Verdict::Yes { client: None },
-            Verdict::More => more = true,
-            Verdict::No => {}
+            Chain::At(_) => return joined(p),
+            Chain::Perhaps => more = true,
+            Chain::No => {}
         }
     }
     if more && !p.last { Verdict::More } else { Verdict::No }
@@ -79,14 +85,15 @@ fn hello(data: &[u8], last: bool) -> Hello {
     }
 }
 
+enum Chain {
+    /// From here on.
+    At(usize),
+    Perhaps,
+    No,
+}
+
 /// Whether records follow one another, from any of the first `reach` bytes on.
-fn chain(data: &[u8], reach: usize, last: bool) -> Verdict {
-    let head = |data: &[u8]| {
-        let h = wire::head(In::new(data, BufferId(0), 0, &NoSink), false).ok()?.1;
-        Some(h.is_sound() && matches!(h.version, 0x0301..=0x0303) && h.content_type != 24)
-            .filter(|s| *s)?;
-        Some(h)
-    };
+fn chain(data: &[u8], reach: usize, last: bool) -> Chain {
     let mut more = false;
     for at in 0..reach {
         let rest = data.get(at..).unwrap_or_default();
@@ -105,9 +112,54 @@ fn chain(data: &[u8], reach: usize, last: bool) -> Verdict {
             continue;
         };
         if head(next).is_some() || at == 0 && next.is_empty() {
-            return Verdict::Yes { client: None };
+            return Chain::At(at);
         }
         more |= !last && next.len() < Head::LEN;
     }
-    if more { Verdict::More } else { Verdict::No }
+    if more { Chain::Perhaps } else { Chain::No }
+}
+
+fn head(data: &[u8]) -> Option<Head> {
+    let (_, h) = wire::head(In::new(data, BufferId(0), 0, &NoSink), false).ok()?;
+    let sound = h.is_sound() && matches!(h.version, 0x0301..=0x0303) && h.content_type != 24;
+    sound.then_some(h)
+}
+
+/// Records without a hello. Where secrets are known, the one that opens a record tells who
+/// sent it, and so who the client is.
+fn joined(p: &Probe<'_>) -> Verdict {
+    if p.beginning || p.secrets.randoms().is_empty() && !p.patient {
+        return Verdict::Yes { client: None };
+    }
+    let mut left = MAX_ORPHAN_TRIAL_BYTES;
+    let mut plain = Vec::new();
+    let mut tried = 0;
+    for (side, data) in Side::BOTH.into_iter().zip(p.data) {
+        let Chain::At(at) = chain(data, data.len().min(REACH), p.last) else { continue };
+        let mut rest = data.get(at..).unwrap_or_default();
+        while let Some(head) = head(rest).filter(|_| tried < MAX_TRIED) {
+            let Some((record, next)) = rest.split_at_checked(head.wire_len()) else { break };
+            rest = next;
+            if head.content_type != 23 {
+                continue;
+            }
+            tried += 1;
+            let sealed = Sealed {
+                head: record.get(..Head::LEN).unwrap_or_default(),
+                content_type: head.content_type,
+                version: head.version.to_be_bytes(),
+                body: record.get(Head::LEN..).unwrap_or_default(),
+            };
+            if let Ok(w) = orphan::whose(p.secrets, &sealed, None, &mut left, &mut plain) {
+                let client = if w.side == Side::Client { side } else { side.peer() };
+                return Verdict::Yes { client: Some(client) };
+            }
+        }
+    }
+    match tried {
+        // What comes in clear tells nothing.
+        0 if !p.last => Verdict::More,
+        1.. if p.patient => Verdict::Secrets,
+        _ => Verdict::Yes { client: None },
+    }
 }

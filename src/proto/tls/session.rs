@@ -6,7 +6,7 @@ use super::names;
 use super::suites::{self, Suite};
 use super::wire::{Context, Hello};
 use crate::base::Side;
-use crate::proto::secrets::{ClientRandom, Label, Secret};
+use crate::proto::secrets::{ClientRandom, Fit, Label, Secret};
 use crate::proto::{Out, Secrets};
 
 /// From one change of keys to the next.
@@ -69,6 +69,12 @@ pub(super) struct Session {
     pub(super) early_taken: Option<bool>,
     /// Handshakes that a server's hello has answered.
     pub(super) handshakes: u32,
+    /// The client's hello was not captured: the session was found by trial.
+    pub(super) orphan: bool,
+    /// Its secrets prove that client and server are the other way round.
+    turned: bool,
+    /// The first application data was captured, for all that is known.
+    pub(super) from_start: bool,
 }
 
 impl Session {
@@ -77,6 +83,18 @@ impl Session {
         self.random = Some(h.random);
         // A retry leaves the server's choice; a new handshake does not.
         self.client = Some(Box::new(h.clone()));
+    }
+
+    /// The session of a connection without hellos has been found; `turned` where the sides
+    /// have been called the wrong way round.
+    pub(super) fn adopt(&mut self, fit: Fit, turned: bool) {
+        (self.random, self.suite) = (Some(fit.random), fit.suite);
+        (self.orphan, self.turned) = (true, turned);
+    }
+
+    /// What `side` really is.
+    pub(super) const fn role(&self, side: Side) -> Side {
+        if self.turned { side.peer() } else { side }
     }
 
     /// A server's hello.
@@ -147,7 +165,9 @@ impl Session {
     /// The keys of an epoch of TLS 1.3 for what `side` sends.
     pub(super) fn keys_of(&self, epoch: Epoch, side: Side, out: &dyn Out) -> Vec<Keys> {
         let Some(random) = &self.random else { return Vec::new() };
-        let Some(secret) = out.secrets().get(epoch.label(side), random) else { return Vec::new() };
+        let Some(secret) = out.secrets().get(epoch.label(self.role(side)), random) else {
+            return Vec::new();
+        };
         match self.cipher().filter(|_| self.version != 0) {
             Some(suite) => {
                 Keys::of_secret(suite, secret.bytes(), self.draft()).into_iter().collect()

@@ -271,8 +271,15 @@ fn every_finding_is_raised() {
 fn tls_is_known_by_its_hellos_or_by_a_chain() {
     let c = record(22, &client_hello());
     let s = record(22, &server_hello([3, 3], [0x13, 1], 0, &v13()));
-    let ask =
-        |data: [&[u8]; 2], last, beginning| super::probe::probe(&Probe { data, last, beginning });
+    let ask = |data: [&[u8]; 2], last, beginning| {
+        super::probe::probe(&Probe {
+            data,
+            last,
+            beginning,
+            secrets: crate::proto::Secrets::none(),
+            patient: false,
+        })
+    };
     assert_eq!(ask([&c, &[]], false, true), Verdict::Yes { client: Some(Client) });
     assert_eq!(ask([&[], &s], false, true), Verdict::Yes { client: Some(Client) });
     // Sides that were guessed wrongly.

@@ -179,7 +179,13 @@ mod tests {
     }
 
     fn ask(up: &[u8], down: &[u8], last: bool) -> Verdict {
-        probe(&Probe { data: [up, down], last, beginning: false })
+        probe(&Probe {
+            data: [up, down],
+            last,
+            beginning: false,
+            secrets: crate::proto::Secrets::none(),
+            patient: false,
+        })
     }
 
     const UP: &[u8] = b"{\"subscribe\": \"orders\", \"all\": true}";

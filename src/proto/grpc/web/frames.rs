@@ -167,7 +167,7 @@ impl Web {
             return None;
         }
         lane.form = match (by_text(c.data, c.last), other) {
-            (Verdict::More, _) => return Some(Progress::need(0, 1)),
+            (Verdict::More | Verdict::Secrets, _) => return Some(Progress::need(0, 1)),
             (Verdict::Yes { .. }, _) => Some(Form::Text),
             // It begins anywhere in a group, or in a message.
             (Verdict::No, Some(Form::Text)) => {

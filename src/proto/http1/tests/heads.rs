@@ -167,8 +167,15 @@ fn a_head_comes_with_its_bytes_where_messages_are_looked_at() {
 
 #[test]
 fn probing_knows_either_side() {
-    let ask =
-        |a: &[u8], b: &[u8], last| probe::probe(&Probe { data: [a, b], last, beginning: true });
+    let ask = |a: &[u8], b: &[u8], last| {
+        probe::probe(&Probe {
+            data: [a, b],
+            last,
+            beginning: true,
+            secrets: crate::proto::Secrets::none(),
+            patient: false,
+        })
+    };
     let yes = |client| Verdict::Yes { client: Some(client) };
     assert_eq!(ask(b"", b"", false), Verdict::More);
     for n in 1..GET.len() {
