@@ -274,12 +274,15 @@ impl Deliver for ToNode<'_> {
         self.relieve();
     }
 
-    fn fin(&mut self, dir: Dir) {
+    fn fin(&mut self, dir: Dir, at: Moment) {
         let side = self.side(dir);
         if let Some(e) = self.ended.get_mut(usize::from(dir == Dir::BtoA)) {
             *e = true;
         }
+        let late = at.packet != self.shared.now.packet;
+        self.shared.aborted_at = late.then_some(at);
         self.root.end(side, EndCause::Finished, self.shared);
+        self.shared.aborted_at = None;
         if self.ended.iter().all(|e| *e) && *self.life == Life::Open {
             *self.life = Life::Finished;
         }
