@@ -6,6 +6,7 @@ mod common;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use framescope::base::Moment;
 use framescope::finding::Finding;
 use framescope::flow::{Deliver, Dir, RunOrigin, TcpFlow};
 use framescope::link::{PayloadOrigin, TcpFlags, TcpSegment};
@@ -27,7 +28,7 @@ impl Deliver for Count {
     fn gap(&mut self, _: Dir, _: u64, len: u64) {
         self.gaps += len;
     }
-    fn fin(&mut self, _: Dir) {}
+    fn fin(&mut self, _: Dir, _: Moment) {}
     fn reset(&mut self, _: Dir) {}
     fn finding(&mut self, _: Dir, _: Finding) {}
 }

@@ -199,6 +199,8 @@ pub struct CallFacts {
     pub pushback_ms: Option<i64>,
     /// The request's first byte.
     pub requested: Moment,
+    /// Nothing of the request was captured: when it began is not known.
+    pub joined: bool,
     /// Messages: requests, responses.
     pub messages: [u64; 2],
     /// Bytes of messages as sent.

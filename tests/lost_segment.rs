@@ -5,7 +5,8 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use framescope::engine::FindingEvent;
+use framescope::engine::{ConversationInfo, FindingEvent};
+use framescope::event::{Event, Level};
 use framescope::finding::Severity;
 use support::{Owned, closed, corpus, fixtures, options, packets, run};
 
@@ -89,4 +90,46 @@ fn without_any_one_segment() {
     assert!(captures_seen >= 20 || std::env::var_os("FRAMESCOPE_ONLY").is_some());
     list.sort();
     assert!(list.is_empty(), "{} findings: {list:#?}", list.len());
+}
+
+/// The calls: their streams, and what is said of each.
+fn calls(packets: &[Owned]) -> BTreeMap<(u32, Option<u64>), String> {
+    let r = run(packets, options(&[Level::Exchange]));
+    let of = |(e, info): &(Event, ConversationInfo)| {
+        let line = e.draft.detail.as_ref().map(|d| d.summary.clone());
+        (e.draft.protocol == "grpc").then(|| ((info.id.0, e.stream), line.unwrap_or_default()))
+    };
+    r.events.iter().filter_map(of).collect()
+}
+
+#[test]
+fn neighbours_that_were_recorded_in_the_wrong_order() {
+    let mut swaps = 0;
+    for name in ["grpc-grpcio", "grpc-statuses", "grpc-tonic"] {
+        for (_, path) in fixtures().into_iter().filter(|(n, _)| n.starts_with(&format!("{name}/")))
+        {
+            let all = packets(&path);
+            let whole = calls(&all);
+            assert!(!whole.is_empty(), "{name}");
+            for n in (6..all.len() - 1).step_by(3) {
+                let mut swapped = all.clone();
+                swapped.swap(n, n + 1);
+                for (at, p) in swapped.iter_mut().enumerate() {
+                    p.meta.id = all[at].meta.id;
+                }
+                let now = calls(&swapped);
+                for (stream, line) in &whole {
+                    let is = now.get(stream).map_or("nothing", |l| l.as_str());
+                    assert!(
+                        is.ends_with(" ns") == line.ends_with(" ns"),
+                        "{name} {n}: {line}: {is}"
+                    );
+                    let captured = !is.contains("not captured");
+                    assert!(captured, "{name}, {n} and the next swapped: {line}: {is}");
+                }
+                swaps += 1;
+            }
+        }
+    }
+    assert!(swaps > 30, "{swaps}");
 }

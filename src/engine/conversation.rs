@@ -274,12 +274,15 @@ impl Deliver for ToNode<'_> {
         self.relieve();
     }
 
-    fn fin(&mut self, dir: Dir) {
+    fn fin(&mut self, dir: Dir, at: Moment) {
         let side = self.side(dir);
         if let Some(e) = self.ended.get_mut(usize::from(dir == Dir::BtoA)) {
             *e = true;
         }
+        let late = at.packet != self.shared.now.packet;
+        self.shared.aborted_at = late.then_some(at);
         self.root.end(side, EndCause::Finished, self.shared);
+        self.shared.aborted_at = None;
         if self.ended.iter().all(|e| *e) && *self.life == Life::Open {
             *self.life = Life::Finished;
         }
@@ -489,6 +492,8 @@ impl Stack {
             if let Flow::Tcp(tcp) = flow {
                 tcp.finish(at, to);
             }
+            // What was missing has been told by now, and nothing waits any more.
+            to.shared.path.waits = [false; 2];
             if *to.life != Life::Reset {
                 for side in Side::BOTH {
                     to.root.end(side, cause, to.shared);

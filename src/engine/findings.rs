@@ -20,6 +20,12 @@ pub static EVICTED: FindingSpec = FindingSpec::warning(
     "framescope",
     "State of the oldest conversation was let go to stay within --mem; what it was in the middle of is cut off.",
 );
+/// See the text.
+pub static TIME_BACKWARDS: FindingSpec = FindingSpec::note(
+    "capture.time-backwards",
+    "framescope",
+    "The packets do not stand in the order of their times, and they are read in that in which they stand: reordercap puts them right.",
+);
 
 /// All of them.
-pub static FINDINGS: &[&FindingSpec] = &[&PENDING_LIMIT, &CHILD_LIMIT, &EVICTED];
+pub static FINDINGS: &[&FindingSpec] = &[&PENDING_LIMIT, &CHILD_LIMIT, &EVICTED, &TIME_BACKWARDS];

@@ -15,6 +15,8 @@ pub(super) struct KeptHead {
     ready: Moment,
     wire_len: u64,
     detail: Option<Box<Detail>>,
+    /// It stands behind the body.
+    trailers: bool,
 }
 
 impl KeptHead {
@@ -29,7 +31,18 @@ impl KeptHead {
             ready: head.ready,
             wire_len: head.wire_len,
             detail: head.detail.map(|d| Box::new(d.clone())),
+            trailers: false,
         }
+    }
+
+    /// A copy of trailers.
+    pub(super) fn behind_body(head: &Head<'_>) -> Self {
+        Self { trailers: true, ..Self::of(head) }
+    }
+
+    /// Whether it is trailers.
+    pub(super) const fn is_trailers(&self) -> bool {
+        self.trailers
     }
 
     /// Who sent it.

@@ -15,6 +15,7 @@
 
 mod across;
 mod budget;
+mod clock;
 mod conversation;
 pub mod decode_as;
 pub mod fields;
@@ -69,6 +70,7 @@ pub struct Engine {
     /// Inflated bytes in all.
     inflated: u64,
     packets: u64,
+    clock: clock::Clock,
     finished: bool,
     waiting: waiting::Waiting,
 }
@@ -89,6 +91,7 @@ impl Engine {
             memory: 0,
             inflated: 0,
             packets: 0,
+            clock: clock::Clock::default(),
             finished: false,
             waiting: waiting::Waiting::default(),
         }
@@ -123,6 +126,7 @@ impl Engine {
     pub fn packet(&mut self, packet: &Packet<'_>, sink: &mut dyn EventSink) {
         let now = Moment { packet: packet.meta.id, time: packet.meta.time };
         self.shared.now = now;
+        self.clock.packet(now);
         self.packets += 1;
         let mut decoder = self.decoder.take().unwrap_or_default();
         let decoded =
@@ -271,6 +275,9 @@ impl Engine {
         decoder.finish();
         for (_, f) in decoder.take_lost() {
             self.shared.finding(f, "ip");
+        }
+        if let Some(f) = self.clock.finding() {
+            self.shared.finding(f, "capture");
         }
         self.flush(None, sink);
         self.wait_no_more(sink);

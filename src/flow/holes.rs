@@ -42,6 +42,26 @@ fn an_acknowledged_hole_is_a_gap_after_200_ms() {
 }
 
 #[test]
+fn a_fin_that_waited_behind_a_hole_has_its_own_moment() {
+    let mut t = Bench::open();
+    t.a(A | F, 104, 501, b"def");
+    let fin = t.at().packet.0;
+    for _ in 0..=GAP_PACKETS {
+        t.b(A, 501, 108, b"");
+    }
+    assert_eq!((t.tape.gaps[0].as_slice(), t.tape.fin_at[0]), (&[(0, 3)][..], fin));
+    // What fills the hole completes the direction.
+    let mut t = Bench::open();
+    t.a(A | F, 104, 501, b"def");
+    t.a(A, 101, 501, b"abc");
+    assert_eq!((t.tape.text(AB).as_str(), t.tape.fin_at[0]), ("abcdef", t.at().packet.0));
+    // And one that did not wait.
+    let mut t = Bench::open();
+    t.a(A | F, 101, 501, b"abc");
+    assert_eq!(t.tape.fin_at[0], t.at().packet.0);
+}
+
+#[test]
 fn a_hole_that_nobody_acknowledged_waits() {
     let mut t = Bench::open();
     t.a(A, 107, 501, b"ghi");

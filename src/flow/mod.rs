@@ -109,8 +109,10 @@ pub trait Deliver {
     fn bytes(&mut self, dir: Dir, offset: u64, data: &[u8], origin: RunOrigin);
     /// `len` bytes were not captured, or too late.
     fn gap(&mut self, dir: Dir, offset: u64, len: u64);
-    /// The direction ended with FIN, and all before it has been told. At most once.
-    fn fin(&mut self, dir: Dir);
+    /// The direction ended with FIN, and all before it has been told. At most once. `at` is
+    /// when both had been captured: before the packet that is being worked on where they
+    /// waited behind bytes that were not.
+    fn fin(&mut self, dir: Dir, at: Moment);
     /// The direction was aborted by its sender. At most once, and nothing of this
     /// direction follows; the other one may still bring what was under way.
     fn reset(&mut self, dir: Dir);

@@ -21,6 +21,8 @@ pub(super) struct Tape {
     pub(super) gaps: [Vec<(u64, u64)>; 2],
     pub(super) at: [u64; 2],
     pub(super) fin: [bool; 2],
+    /// The packets by which the ends were there.
+    pub(super) fin_at: [u64; 2],
     pub(super) reset: [bool; 2],
     pub(super) findings: Vec<(Dir, Finding)>,
     /// `(offset, len, packet, at)` by direction.
@@ -58,7 +60,8 @@ impl Deliver for Tape {
         self.at[i] += len;
         self.gaps[i].push((offset, len));
     }
-    fn fin(&mut self, dir: Dir) {
+    fn fin(&mut self, dir: Dir, at: Moment) {
+        self.fin_at[dir.index()] = at.packet.0;
         assert!(!std::mem::replace(&mut self.fin[dir.index()], true));
     }
     fn reset(&mut self, dir: Dir) {

@@ -11,7 +11,7 @@ use crate::engine::{ConversationInfo, EventSink, FindingEvent};
 use crate::event::{Draft, Event, Level};
 use crate::facts::Facts;
 use crate::index::Durations;
-use crate::index::stats::{outcome, shortened, text};
+use crate::index::stats::{outcome, shortened, text, took};
 use crate::proto::grpc::fields::status_name;
 
 /// What exchanges are told apart by.
@@ -181,8 +181,8 @@ impl Spread {
         for (sum, n) in c.bytes.iter_mut().zip(o.bytes) {
             *sum = sum.saturating_add(n);
         }
-        if !o.unfinished {
-            c.durations.add(draft.end.time.since(draft.start.time), &mut self.room);
+        if let Some(took) = took(draft).filter(|_| !o.unfinished) {
+            c.durations.add(took, &mut self.room);
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::base::{CaptureTime, ConversationId, EventId, Moment, PacketId};
 use crate::capture::Packet;
 use crate::engine::{ConversationInfo, EventSink, FindingEvent, Ledger};
 use crate::event::{Draft, Event, Level};
+use crate::facts::Facts;
 use crate::field::{Tree, Value};
 use crate::index::Durations;
 use crate::link::{Content, Decoder};
@@ -221,8 +222,7 @@ impl Stats {
         for (sum, n) in calls.bytes.iter_mut().zip(bytes) {
             *sum = sum.saturating_add(n);
         }
-        if !unfinished {
-            let took = draft.end.time.since(draft.start.time);
+        if let Some(took) = took(draft).filter(|_| !unfinished) {
             calls.durations.add(took, &mut self.room.0);
             if calls.slowest.is_none_or(|(_, most)| took > most) {
                 calls.slowest = Some((id, took));
@@ -295,6 +295,12 @@ pub(super) fn shortened(mut name: String) -> String {
         name.push('…');
     }
     name
+}
+
+/// Nanoseconds that an exchange took; `None` where its beginning was not captured.
+pub(super) fn took(draft: &Draft) -> Option<u64> {
+    let begun = !matches!(&draft.facts, Some(Facts::Call(c)) if c.joined);
+    begun.then(|| draft.end.time.since(draft.start.time))
 }
 
 /// What an exchange says of itself.

@@ -51,7 +51,7 @@ pub(crate) struct Recorder {
     /// What opens encrypted sessions.
     pub secrets: crate::proto::Secrets,
     maps: [StreamMap; 2],
-    now: Moment,
+    pub now: Moment,
     held: [Vec<u8>; 2],
     offsets: [u64; 2],
     need: [usize; 2],

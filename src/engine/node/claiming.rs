@@ -28,7 +28,7 @@ impl Node {
         if matches!(self.state, State::Unclaimed(_)) {
             match input {
                 Input::Head(head) => return self.await_body(head, shared),
-                Input::Trailers(head) => self.ended_by(head, shared),
+                Input::Trailers(head) => return self.ended_by(head, shared),
                 _ => {}
             }
         }
@@ -44,7 +44,10 @@ impl Node {
         let early = first && head.side == Side::Server && shared.path.waits[Side::Client.index()];
         let answered = kept.iter().any(|k| k.side() == Side::Server);
         for p in shared.registry {
-            if p.claims.is_some_and(|f| f(head)) {
+            let glimpse = || p.glimpse.map_or(Verdict::No, |f| f(&Glimpse::Head(head, first)));
+            let claims = p.claims.is_some_and(|f| f(head));
+            let verdict = if claims { Verdict::Yes { client: None } } else { glimpse() };
+            if matches!(verdict, Verdict::Yes { .. }) {
                 if early {
                     kept.push(KeptHead::of(head));
                     return true;
@@ -57,16 +60,10 @@ impl Node {
                 self.claimed(p, shared);
                 return false;
             }
-            match p.glimpse.map_or(Verdict::No, |f| f(&Glimpse::Head(head, first))) {
-                Verdict::Yes { .. } => {
-                    self.claimed(p, shared);
-                    return false;
-                }
-                Verdict::More | Verdict::Secrets => {
-                    kept.push(KeptHead::of(head));
-                    return true;
-                }
-                Verdict::No => {}
+            if matches!(verdict, Verdict::More | Verdict::Secrets) {
+                let late = answered && head.side == Side::Client;
+                kept.insert(if late { 0 } else { kept.len() }, KeptHead::of(head));
+                return true;
             }
         }
         self.nobodys(shared);
@@ -84,8 +81,15 @@ impl Node {
         kept.first().is_some_and(|k| k.side() == Side::Server)
     }
 
-    /// Trailers come before anybody claimed the exchange: with them all is there.
-    fn ended_by(&mut self, trailers: &Head<'_>, shared: &mut Shared) {
+    /// Trailers come before anybody claimed the exchange: with them all is there, but for the
+    /// request that stands behind missing bytes. Gives whether they are kept until it comes.
+    fn ended_by(&mut self, trailers: &Head<'_>, shared: &mut Shared) -> bool {
+        if trailers.side == Side::Server && self.is_answer(shared) {
+            if let State::Unclaimed(kept) = &mut self.state {
+                kept.push(KeptHead::behind_body(trailers));
+            }
+            return true;
+        }
         let knows = |p: &&&Protocol| {
             let verdict = p.glimpse.map(|f| f(&Glimpse::Trailers(trailers)));
             matches!(verdict, Some(Verdict::Yes { .. }))
@@ -94,6 +98,7 @@ impl Node {
             Some(p) => self.claimed(p, shared),
             None => self.glimpse(trailers.side, true, shared),
         }
+        false
     }
 
     /// Asks who knows an exchange by the beginning of its body. With `last` it
@@ -131,8 +136,15 @@ impl Node {
             return;
         }
         let head = kept.first();
-        let claims =
-            |p: &&&Protocol| head.is_some_and(|h| h.with(|head| p.claims.is_some_and(|f| f(head))));
+        let behind = kept.iter().find(|k| k.is_trailers());
+        let knows = |p: &&&Protocol, t: &Head<'_>| {
+            let verdict = p.glimpse.map(|f| f(&Glimpse::Trailers(t)));
+            matches!(verdict, Some(Verdict::Yes { .. }))
+        };
+        let claims = |p: &&&Protocol| {
+            head.is_some_and(|h| h.with(|head| p.claims.is_some_and(|f| f(head))))
+                || behind.is_some_and(|k| k.with(|t| knows(p, t)))
+        };
         match shared.registry.iter().find(claims) {
             Some(p) => self.claimed(p, shared),
             None => self.nobodys(shared),
@@ -144,9 +156,16 @@ impl Node {
         let before = std::mem::replace(&mut self.state, State::Opaque);
         self.run(protocol, shared);
         if let State::Unclaimed(kept) = before {
-            for h in kept {
+            let (trailers, heads): (Vec<_>, Vec<_>) =
+                kept.into_iter().partition(KeptHead::is_trailers);
+            for h in heads {
                 h.with(|head| self.feed(Input::Head(*head), shared));
             }
+            self.feed_held(shared);
+            for h in trailers {
+                h.with(|head| self.tell_between(head.side, Input::Trailers(*head), shared));
+            }
+            return;
         }
         self.feed_held(shared);
     }

@@ -193,7 +193,7 @@ impl Half {
         if self.state == State::Open && self.started && self.fin.is_some_and(|fin| self.next >= fin)
         {
             self.state = State::Finished;
-            out.fin(cx.dir);
+            out.fin(cx.dir, self.fin_at.unwrap_or(cx.at));
         }
     }
 

@@ -122,6 +122,8 @@ pub(in crate::flow) struct Half {
     /// Highest position that the peer has acknowledged.
     pub(in crate::flow) acked: Option<u64>,
     fin: Option<u64>,
+    /// When FIN and all that was captured before it had come.
+    fin_at: Option<Moment>,
     pub(in crate::flow) state: State,
     held: BTreeMap<u64, Held>,
     held_bytes: usize,
@@ -146,6 +148,7 @@ impl Default for Half {
             lowest: None,
             acked: None,
             fin: None,
+            fin_at: None,
             state: State::Open,
             held: BTreeMap::new(),
             held_bytes: 0,
@@ -243,6 +246,10 @@ impl Half {
             return;
         }
         let len = data.len() as u64;
+        // What fills a hole before FIN completes the direction.
+        if let Some(at) = self.fin_at.as_mut().filter(|at| at.time < origin.moment.time) {
+            *at = origin.moment;
+        }
         let offset = self.next.saturating_sub(self.start);
         self.next = self.next.saturating_add(len);
         self.top = self.top.max(self.next);
@@ -304,6 +311,7 @@ impl Half {
                 return;
             }
             self.fin = Some(self.next);
+            self.fin_at = Some(cx.at);
             return self.settle(cx, out);
         }
         if p < self.top {
@@ -319,6 +327,7 @@ impl Half {
         }
         self.top = self.top.max(p);
         self.fin = Some(p);
+        self.fin_at = Some(cx.at);
         self.settle(cx, out);
     }
 

@@ -146,6 +146,8 @@ pub(super) struct Report<'a> {
     pub(super) trace_ids: Vec<TraceId>,
     pub(super) start: Moment,
     pub(super) end: Moment,
+    /// Something of the request was captured: it is known how long the call took.
+    pub(super) begun: bool,
     pub(super) inferred: bool,
     pub(super) findings: Vec<Finding>,
 }
@@ -194,7 +196,8 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
             r.findings.push(Finding::new(&findings::TOO_MANY_MESSAGES).with(text));
         }
     }
-    let duration = r.end.time.since(r.start.time);
+    let seen_for = r.end.time.since(r.start.time);
+    let duration = r.begun.then_some(seen_for);
     let detail = out.wants(Level::Exchange).then(|| {
         let mut tree = Tree::new();
         tree.open(&fields::GRPC, None);
@@ -223,7 +226,7 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         number(&mut tree, &fields::HTTP_STATUS, r.http_status);
         text(&mut tree, &fields::DEADLINE, r.verdict.deadline);
         number(&mut tree, &fields::FLOW_CONTROL, r.waited);
-        let left = r.timeout.map(|t| t.saturating_sub(r.age.unwrap_or(duration)));
+        let left = r.timeout.map(|t| t.saturating_sub(r.age.unwrap_or(seen_for)));
         number(&mut tree, &fields::TIME_LEFT, left);
         number(&mut tree, &fields::AGE, r.age);
         number(&mut tree, &fields::PREVIOUS_ATTEMPTS, r.previous_attempts.map(u64::from));
@@ -238,9 +241,9 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         }
         number(&mut tree, &fields::ROUND_TRIP, r.path_below.round_trip);
         number(&mut tree, &fields::RETRANSMISSIONS, Some(r.path_below.retransmissions));
-        number(&mut tree, &fields::DURATION, Some(duration));
+        number(&mut tree, &fields::DURATION, duration);
         tree.close();
-        Box::new(Detail { summary: summary(&r, duration), tree, ..Detail::default() })
+        Box::new(Detail { summary: summary(&r, seen_for), tree, ..Detail::default() })
     });
     let facts = CallFacts {
         path: r.path_text(),
@@ -252,6 +255,7 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         previous_attempts: r.previous_attempts,
         pushback_ms: r.pushback_ms,
         requested: r.start,
+        joined: !r.begun,
         messages: r.messages,
         bytes: r.bytes,
         head_bytes: r.head_bytes,
@@ -281,7 +285,7 @@ fn number(tree: &mut Tree, spec: &'static FieldSpec, value: Option<u64>) {
 }
 
 /// `user.UserService/GetUser → OK, 1 up 1 down, 3.2 ms`.
-fn summary(r: &Report<'_>, duration: u64) -> String {
+fn summary(r: &Report<'_>, seen_for: u64) -> String {
     let path = r.path.map_or("(path not captured)", |p| p.strip_prefix('/').unwrap_or(p));
     let how = match (&r.ended, r.status) {
         (_, None) if r.verdict.cause == NOT_CAPTURED => "status not captured".into(),
@@ -294,7 +298,9 @@ fn summary(r: &Report<'_>, duration: u64) -> String {
         }
         (Ended::Reset(8, by), _) => format!("cancelled by {by}"),
         (Ended::Goaway { .. }, _) => "refused by GOAWAY, never processed".into(),
-        (Ended::Reset(7, Side::Server), _) => "refused by server, never processed".into(),
+        (Ended::Reset(7, Side::Server), _) if r.verdict.cause == "refused" => {
+            "refused by server, never processed".into()
+        }
         (Ended::ConnectionLost(by, how), _) => format!("connection lost ({} by {by})", how.name()),
         (Ended::NoStatus, _) => match r.http_status {
             Some(http) => format!("HTTP status {http}, no grpc-status"),
@@ -308,5 +314,11 @@ fn summary(r: &Report<'_>, duration: u64) -> String {
         (other, _) => other.text(&r.verdict),
     };
     let [up, down] = r.messages;
-    format!("{path} → {how}, {up} up {down} down, {}", human(duration))
+    let took = match (r.begun, seen_for) {
+        (true, ns) => human(ns),
+        // Of one packet: nothing of its time is known.
+        (false, 0) => "its beginning was not captured".into(),
+        (false, ns) => format!("{} seen, its beginning was not captured", human(ns)),
+    };
+    format!("{path} → {how}, {up} up {down} down, {took}")
 }

@@ -28,6 +28,11 @@ const FORK_BYTES: usize = 64 << 10;
 /// with each call for as long as its stream is open.
 pub(super) const REUSED_BYTES: usize = 64 << 10;
 
+/// The later of both by time; of the same time, by the order of the capture.
+fn later(a: Moment, b: Moment) -> Moment {
+    if (b.time, b.packet) > (a.time, a.packet) { b } else { a }
+}
+
 /// One call: both directions of one stream.
 #[derive(Clone, Debug, Default)]
 pub struct Call {
@@ -36,6 +41,8 @@ pub struct Call {
     pub(super) status: Option<Status>,
     /// The first byte that was seen of it.
     pub(super) start: Option<Moment>,
+    /// The client's bytes were among what was seen: else nobody knows when it began.
+    pub(super) asked_of: bool,
     /// The latest packet that did something.
     pub(super) last: Moment,
     /// The end of the server's first message, and of its last.
@@ -161,16 +168,20 @@ impl Call {
     }
 
     pub(super) fn saw(&mut self, side: Side, start: Moment, ready: Moment, out: &dyn Out) {
-        if self.start.is_none() {
+        // What waited behind missing bytes comes late: the moments tell what was first.
+        if self.start.is_some_and(|first| start.time < first.time) {
+            self.start = Some(start);
+        } else if self.start.is_none() {
             self.start = Some(start);
             let path = out.path();
             self.retransmissions = path.retransmissions;
             self.gaps = path.gaps;
         }
-        self.last = self.last.max(ready);
+        self.asked_of |= side == Side::Client;
+        self.last = later(self.last, ready);
         if side == Side::Server {
             let [_, last] = self.answered.get_or_insert([start, ready]);
-            *last = (*last).max(ready);
+            *last = later(*last, ready);
         }
     }
 
@@ -332,7 +343,7 @@ impl Call {
                     (true, _) => Ended::Status,
                     (false, EndCause::Cut) => {
                         let by = if self.hung_up { Side::Client } else { Side::Server };
-                        self.last = self.last.max(out.now());
+                        self.last = later(self.last, out.aborted_at());
                         self.refused(out).unwrap_or(Ended::ConnectionLost(by, Lost::Fin))
                     }
                     _ => Ended::NoStatus,
@@ -373,7 +384,7 @@ impl Call {
                 self.refused(out).unwrap_or(Ended::Reset(code, side))
             }
         };
-        self.last = self.last.max(out.aborted_at());
+        self.last = later(self.last, out.aborted_at());
         self.conclude(ended, out);
     }
 
@@ -447,6 +458,7 @@ impl Call {
             asked_in_full: client.has_head,
             waited,
             out_of_sight: gone && silent,
+            sides_unknown: self.status.is_none() && self.sides.iter().all(|d| !d.has_head),
         });
         path.retransmissions = path.retransmissions.saturating_sub(self.retransmissions);
         list.extend(verdict.finding(|| path.beside()));
@@ -472,7 +484,7 @@ impl Call {
             head_bytes: self.head_bytes,
             json: [client.json_bytes(), server.json_bytes()],
             encodings: [client.encoding.name(), server.encoding.name()],
-            responses: self.responses.map(|r| r.map(since)),
+            responses: self.responses.filter(|_| self.asked_of).map(|r| r.map(since)),
             verdict,
             http_status: not_200,
             path_below: path,
@@ -484,6 +496,7 @@ impl Call {
             ended,
             start,
             end: self.last,
+            begun: self.asked_of,
             inferred: self.is_inferred(),
             findings: list,
         };

@@ -202,6 +202,7 @@ mod tests {
             asked_in_full: true,
             waited: w,
             out_of_sight: false,
+            sides_unknown: false,
         })
     }
 

@@ -692,3 +692,55 @@ proptest! {
         prop_assert!(w.number("call", "grpc.request_bytes").unwrap() <= sent as u64);
     }
 }
+
+/// A head at a moment that is not now.
+fn head_at(w: &mut World, side: Side, list: &[(&str, &str)], end: bool, ns: i64) {
+    let h = headers(list);
+    let mut head = head(&w.r, side, &h, end);
+    (head.start.time.0, head.ready.time.0) = (ns, ns);
+    w.r.input(&mut w.m, Input::Head(head));
+}
+
+const REQUEST: [(&str, &str); 3] =
+    [(":method", "POST"), (":path", "/a.B/C"), ("content-type", "application/grpc")];
+const ANSWER: [(&str, &str); 3] =
+    [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "5")];
+
+#[test]
+fn a_request_that_is_told_behind_its_answer_began_the_call_all_the_same() {
+    let mut w = World::new();
+    head_at(&mut w, Side::Server, &ANSWER, true, 7_000_000);
+    head_at(&mut w, Side::Client, &REQUEST, true, 2_000_000);
+    w.end(Side::Client).end(Side::Server);
+    assert_eq!(w.number("call", "duration_ns"), Some(5_000_000));
+    let call = w.event("call");
+    assert_eq!(call.end.time.since(call.start.time), 5_000_000);
+    assert!(w.summary("call").ends_with("0 up 0 down, 5 ms"), "{}", w.summary("call"));
+    assert!(matches!(&call.facts, Some(Facts::Call(c)) if !c.joined));
+}
+
+#[test]
+fn how_long_a_call_took_without_its_request_is_not_known() {
+    let mut w = World::new();
+    head_at(&mut w, Side::Server, &ANSWER, true, 7_000_000);
+    w.end(Side::Server);
+    assert_eq!(w.number("call", "duration_ns"), None);
+    let line = w.summary("call");
+    assert!(line.ends_with("0 up 0 down, its beginning was not captured"), "{line}");
+    assert!(matches!(&w.event("call").facts, Some(Facts::Call(c)) if c.joined));
+}
+
+#[test]
+fn a_refusal_without_heads_is_nobodys_promise() {
+    let mut w = World::new();
+    w.send(Side::Client, &[0, 0, 0, 0, 2, 8, 1]).reset(Side::Server, 7);
+    let why = w.text("call", "grpc.why").unwrap_or_default();
+    assert!(why.contains("by one end") && !why.contains("never processed"), "{why}");
+    assert_eq!(w.r.codes(), ["grpc.reset"]);
+    // The heads are there, and an answer had begun.
+    let mut w = World::new();
+    w.request(&[]).response(&[]).send(Side::Server, &[0, 0, 0, 0, 2, 8, 1]);
+    w.reset(Side::Server, 7);
+    let why = w.text("call", "grpc.why").unwrap_or_default();
+    assert!(!why.contains("never processed"), "{why}");
+}

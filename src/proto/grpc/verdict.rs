@@ -55,6 +55,8 @@ pub(super) struct Case<'a> {
     pub(super) waited: Option<Waited>,
     /// Bytes of its connection are missing, and nothing came of the server behind them.
     pub(super) out_of_sight: bool,
+    /// No head of it was captured: nothing says who is the server.
+    pub(super) sides_unknown: bool,
 }
 
 /// The verdict.
@@ -437,7 +439,7 @@ fn aborted(c: &Case<'_>, code: u32, side: Side) -> Verdict {
                 c.until_then()
             );
         }
-        (7, Side::Server) => {
+        (7, Side::Server) if c.answered.is_none() && !c.sides_unknown => {
             v.cause = "refused";
             v.spec = Some(&findings::REFUSED);
             v.text = format!(
@@ -457,7 +459,14 @@ fn aborted(c: &Case<'_>, code: u32, side: Side) -> Verdict {
         _ => {
             v.cause = "reset";
             v.spec = Some(&findings::RESET);
-            v.text = format!("{name} ({code}) by the {side} {}{}", c.after(), c.until_then());
+            v.text = if c.sides_unknown {
+                format!(
+                    "{name} ({code}) by one end {}: which is the server is not known",
+                    c.after()
+                )
+            } else {
+                format!("{name} ({code}) by the {side} {}{}", c.after(), c.until_then())
+            };
         }
     }
     v
@@ -527,6 +536,7 @@ mod tests {
             asked_in_full: true,
             waited: None,
             out_of_sight: false,
+            sides_unknown: false,
         })
     }
 
@@ -547,6 +557,7 @@ mod tests {
             asked_in_full: true,
             waited: None,
             out_of_sight: false,
+            sides_unknown: false,
         })
     }
 
@@ -622,6 +633,7 @@ mod tests {
                 asked_in_full: true,
                 waited: None,
                 out_of_sight: false,
+                sides_unknown: false,
             };
             assert_eq!(short(&judge(&case)), (NOT_CAPTURED, None, None, ""));
             let seen = Case { holed: false, ..case };
@@ -650,6 +662,7 @@ mod tests {
             asked_in_full: true,
             waited: None,
             out_of_sight: false,
+            sides_unknown: false,
         };
         for (http, code) in [
             (400, 13),

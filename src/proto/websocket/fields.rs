@@ -473,7 +473,7 @@ pub static ENDED: FieldSpec = FieldSpec::new(
     0,
     Kind::Text,
     "RFC 6455 §7.1",
-    "close handshake, close without reply, fin without close, reset, capture ended, or state let go (--mem).",
+    "close handshake, close without reply, reply not captured, fin without close, reset, one direction captured (what the other sent was not), capture ended, or state let go (--mem).",
 );
 
 /// Cause of the end.

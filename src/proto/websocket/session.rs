@@ -432,7 +432,10 @@ impl Session {
         if s.ended.is_none() {
             s.ended = Some((how, at));
             if matches!(how, Ending::Finished | Ending::Reset) {
-                self.first_end.get_or_insert((side, how, at));
+                // That of the other may have waited behind missing bytes.
+                if self.first_end.is_none_or(|(.., first)| at.time < first.time) {
+                    self.first_end = Some((side, how, at));
+                }
             }
         }
     }
@@ -502,12 +505,28 @@ impl Session {
         self.then.filter(|_| self.version >= 20).map(|(_, at)| at)
     }
 
+    /// Whether nothing of this end was captured, of a connection whose other end was: what it
+    /// did, nobody knows. One that says nothing for as long as the capture lasts is none.
+    pub(super) fn is_absent(&self, side: Side) -> bool {
+        let peer = self.sent(side.peer());
+        self.sent(side).is_unseen() && matches!(peer.ended, Some((Ending::Finished, _)))
+    }
+
+    /// Whether who closed first is not known: the peer of who sent the close frame that was
+    /// captured may have sent its own before, unseen.
+    pub(super) fn is_doubtful(&self, c: &Closing) -> bool {
+        let peer = self.sent(c.by.peer());
+        peer.close.is_none() && (peer.lost || peer.is_unseen())
+    }
+
     /// How it ended (RFC 6455 §7.1), and whether that was seen.
     fn ended(&self) -> (&'static str, bool) {
         let [a, b] = &self.sent;
         let closed = a.close.is_some() || b.close.is_some();
         if a.close.is_some() && b.close.is_some() {
             ("close handshake", true)
+        } else if Side::BOTH.into_iter().any(|side| self.is_absent(side)) {
+            ("one direction captured", false)
         } else if self.any(Ending::Reset) {
             ("reset", true)
         } else if self.any(Ending::Evicted) {
@@ -515,16 +534,32 @@ impl Session {
         } else if self.any(Ending::Cut) && (closed || self.first_end.is_none()) {
             ("capture ended", false)
         } else if closed {
-            ("close without reply", true)
+            let doubtful = self.closing.as_ref().is_some_and(|c| self.is_doubtful(c));
+            (if doubtful { "reply not captured" } else { "close without reply" }, true)
         } else {
             ("fin without close", !self.any(Ending::Cut))
         }
     }
 
+    /// When it was over: with the last that either end sent, which may have waited behind
+    /// missing bytes until long after it. `None` while more may come.
+    fn over_at(&self) -> Option<Moment> {
+        let over = |s: &Sent| {
+            let (how, at) = s.ended?;
+            matches!(how, Ending::Finished | Ending::Reset).then_some(at)
+        };
+        let rest = self.sent.iter().filter_map(|s| s.last);
+        let [a, b] = match Side::BOTH.into_iter().find(|side| self.is_absent(*side)) {
+            Some(side) => [over(self.sent(side.peer())); 2],
+            None => self.sent.each_ref().map(over),
+        };
+        [a?, b?].into_iter().chain(rest).max_by_key(|m| (m.time, m.packet))
+    }
+
     /// The session's event.
     pub(super) fn emit(&mut self, handshake: &Handshake, out: &mut dyn Out) {
         self.told = true;
-        let end = out.now();
+        let end = self.over_at().unwrap_or_else(|| out.now());
         let (how, complete) = self.ended();
         let verdict = verdict::judge(self);
         self.silence.broken(end, end);
@@ -682,7 +717,10 @@ impl Session {
         if let Some(c) = self.closing.as_ref().filter(|c| !c.reason.is_empty()) {
             tree.add(&SESSION_REASON, None, Value::Text(c.reason.clone()));
         }
-        let by = self.closing.as_ref().map(|c| c.by).or(self.first_end.map(|(s, ..)| s));
+        let first = self.closing.as_ref().map(|c| c.by).or(self.first_end.map(|(s, ..)| s));
+        let doubtful = self.closing.as_ref().is_some_and(|c| self.is_doubtful(c));
+        let absent = Side::BOTH.into_iter().any(|side| self.is_absent(side));
+        let by = first.filter(|_| !doubtful && !absent);
         text(&mut tree, &CLOSED_BY, by.map(Side::name));
         text(&mut tree, &ENDED, Some(how));
         text(&mut tree, &CAUSE, Some(verdict.cause));
@@ -712,7 +750,17 @@ impl Session {
         }
         let word = if client.messages == 1 { "message" } else { "messages" };
         s.push_str(&format!("{} {word} up, {} down, ", client.messages, server.messages));
+        let mut unseen = None;
         match (&self.closing, by) {
+            (Some(c), _) if self.is_doubtful(c) => {
+                s.push_str(&format!("close frame of the {} with {}", c.by, c.told()));
+                unseen = Some(c.by.peer());
+            }
+            (None, _) if how == "one direction captured" => {
+                let by = if self.is_absent(Side::Client) { Side::Server } else { Side::Client };
+                s.push_str(&format!("{} of the {by}", self.word(Ending::Finished)));
+                unseen = Some(by.peer());
+            }
             (Some(c), _) => {
                 s.push_str(&format!("closed by {} {}", c.by, c.told()));
                 if how != "close handshake" {
@@ -735,6 +783,9 @@ impl Session {
         } else {
             format!(" after {}", human(ns))
         });
+        if let Some(side) = unseen {
+            s.push_str(&format!(", what the {side} sent was not captured"));
+        }
         if !verdict.why.is_empty() {
             s.push_str(": ");
             s.push_str(&verdict.why);
@@ -752,6 +803,11 @@ impl Session {
 }
 
 impl Sent {
+    /// Nothing of it was seen, nor its end.
+    const fn is_unseen(&self) -> bool {
+        !self.seen && matches!(self.ended, None | Some((Ending::Cut | Ending::Evicted, _)))
+    }
+
     fn blame(&mut self, fault: Option<&'static FindingSpec>, at: Moment) {
         if let Some(spec) = fault {
             self.fault.get_or_insert((spec, at));

@@ -78,9 +78,11 @@ fn closed(s: &Session) -> Verdict {
     let Some(c) = s.closing() else { return Verdict::default() };
     let (by, peer) = (c.by, c.by.peer());
     let mut v = Verdict { cause: "close", ..Verdict::default() };
+    let doubtful = s.is_doubtful(c);
+    let first = if doubtful { "closed" } else { "closed first" };
     v.text = match c.code {
-        NO_STATUS if !c.stated => format!("the {by} closed first, without a code"),
-        _ => format!("the {by} closed first with {}", c.told()),
+        NO_STATUS if !c.stated => format!("the {by} {first}, without a code"),
+        _ => format!("the {by} {first} with {}", c.told()),
     };
     let reply = s.sent(peer).close;
     match reply {
@@ -90,7 +92,9 @@ fn closed(s: &Session) -> Verdict {
                 v.text.push_str(&format!(" with {other}"));
             }
         }
-        None if s.sent(peer).lost => {}
+        None if doubtful => {
+            v.text.push_str(&format!("; what the {peer} sent was not captured"));
+        }
         None => v.text.push_str(&format!(", the {peer} did not answer")),
     }
     v.prove(&[c.at.packet]);
@@ -150,7 +154,8 @@ fn aborted(s: &Session, by: Side, how: Ending, at: Moment) -> Verdict {
     let mut v = Verdict::default();
     v.prove(&[at.packet]);
     v.prove(&s.aborted_then().map(|m| m.packet).into_iter().collect::<Vec<_>>());
-    if let Some(who) = [by, peer].into_iter().find(|side| s.sent(*side).lost) {
+    let unseen = |side: &Side| s.sent(*side).lost || s.is_absent(*side);
+    if let Some(who) = [by, peer].into_iter().find(unseen) {
         // A close frame may have been among what was not captured.
         v.cause = "not captured";
         let it = if who == by { "it".to_owned() } else { format!("the {who}") };

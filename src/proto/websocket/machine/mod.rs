@@ -18,7 +18,7 @@ use crate::proto::websocket::message::{Coding, OpenMessage};
 use crate::proto::websocket::resync::{Habits, Judged, Search, Trial};
 use crate::proto::websocket::session::{Session, fault_of};
 use crate::proto::websocket::wire::{self, FrameHead, RSV1_BIT, opcode};
-use crate::proto::{Chunk, Input, Look, Machine, Out, Progress};
+use crate::proto::{Chunk, EndCause, Input, Look, Machine, Out, Progress};
 
 mod heads;
 mod lost;
@@ -209,13 +209,17 @@ impl Machine for WebSocket {
             Input::End { side, cause } => {
                 let (half, mut shared) = self.half(side);
                 half.flush(&TRUNCATED, &mut shared, out);
-                self.session.end(side, cause, out.abort(), out.now());
+                let at = match cause {
+                    EndCause::Finished | EndCause::Cut => out.aborted_at(),
+                    EndCause::CaptureEnded | EndCause::Evicted => out.now(),
+                };
+                self.session.end(side, cause, out.abort(), at);
                 self.settle(out);
             }
             Input::Reset { side, code } => {
                 let (half, mut shared) = self.half(side);
                 half.flush(&TRUNCATED, &mut shared, out);
-                self.session.reset(side, code, out.abort(), out.now());
+                self.session.reset(side, code, out.abort(), out.aborted_at());
                 self.settle(out);
             }
             // None of WebSocket's.

@@ -261,3 +261,71 @@ fn the_end_of_the_connection_is_none_of_its_stream() {
         assert_eq!(codes, ["websocket.abnormal-closure"], "{word}");
     }
 }
+
+/// A moment that is `packet` microseconds behind the beginning.
+fn at(packet: u64) -> Moment {
+    Moment {
+        packet: crate::base::PacketId(packet),
+        time: crate::base::CaptureTime(packet.cast_signed() * 1000),
+    }
+}
+
+#[test]
+fn an_end_that_waited_behind_a_hole_has_its_own_moment() {
+    let close = 1009_u16.to_be_bytes();
+    let mut r = Recorder::new();
+    let mut m = start();
+    shake(&mut r, &mut *m, "");
+    act(&mut r, &mut *m, &[Bytes(S, down(0x88, &close)), Bytes(C, up(0x88, &close))], 1460);
+    // The capture's last packet came a second later.
+    r.now = at(1_000_000);
+    for (side, packet) in [(C, 40), (S, 30)] {
+        r.aborted_at = Some(at(packet));
+        r.end(&mut *m, side, EndCause::Finished);
+    }
+    assert_eq!(number(&r, "duration_ns"), Some(40_000));
+    assert_eq!(session(&r).end, at(40));
+    // Who ended first is told by the moments as well.
+    let mut r = Recorder::new();
+    let mut m = start();
+    shake(&mut r, &mut *m, "");
+    for (side, packet) in [(C, 400), (S, 300)] {
+        r.aborted_at = Some(at(packet));
+        r.end(&mut *m, side, EndCause::Finished);
+    }
+    assert_eq!(text(&r, "websocket.closed_by").as_deref(), Some("server"));
+    assert_eq!(session(&r).end, at(400));
+}
+
+#[test]
+fn of_one_direction_alone_nobody_is_judged() {
+    let request = [
+        (":method", "GET"),
+        (":path", "/chat"),
+        ("Sec-WebSocket-Key", KEY),
+        ("Sec-WebSocket-Version", "13"),
+    ];
+    for close in [true, false] {
+        let mut r = Recorder::new();
+        let mut m = start();
+        head(&mut r, &mut *m, C, &request);
+        let frame = if close { up(0x88, &1008_u16.to_be_bytes()) } else { up(0x81, b"hello") };
+        let acts = [Bytes(C, frame), End(C, EndCause::Finished), End(S, EndCause::CaptureEnded)];
+        act(&mut r, &mut *m, &acts, 1460);
+        assert_eq!(text(&r, "websocket.ended").as_deref(), Some("one direction captured"));
+        assert_eq!(text(&r, "websocket.closed_by"), None);
+        let verdict = text(&r, "websocket.verdict").unwrap();
+        assert!(!verdict.contains("first") && !verdict.contains("answer"), "{verdict}");
+        assert!(verdict.ends_with("was not captured"), "{verdict}");
+        let line = &session(&r).detail.as_ref().unwrap().summary;
+        assert!(line.ends_with("what the server sent was not captured"), "{line}");
+        assert!(!session(&r).findings.iter().any(|f| f.spec.code.ends_with("abnormal-closure")));
+    }
+    // The last bytes of the other are missing: its close frame may have been the first.
+    let close = up(0x88, &1000_u16.to_be_bytes());
+    let fin = [End(S, EndCause::Finished), End(C, EndCause::Finished)];
+    let acts = [Gap(S, 4), Bytes(C, close), fin[0].clone(), fin[1].clone()];
+    let r = once("", &acts);
+    assert_eq!(text(&r, "websocket.ended").as_deref(), Some("reply not captured"));
+    assert_eq!(text(&r, "websocket.closed_by"), None);
+}
