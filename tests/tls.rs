@@ -303,7 +303,17 @@ impl Sealed {
         let clients: Vec<u16> = all.iter().filter(begins).map(|s| s.from.1).collect();
         let of = |port| move |s: &&Segment| s.from.1 == port || s.to.1 == port;
         let each = clients.into_iter().map(|c| all.iter().filter(of(c)).cloned().collect());
-        each.filter_map(Self::of).collect()
+        let mut each: Vec<Vec<Segment>> = each.collect();
+        // Ports by which the client is taken for the server, where nothing else tells.
+        for segments in each.iter_mut().step_by(2) {
+            let client = segments[0].from.1;
+            for s in segments {
+                for end in [&mut s.from, &mut s.to] {
+                    end.1 = if end.1 == client { 2000 } else { 60_000 };
+                }
+            }
+        }
+        each.into_iter().filter_map(Self::of).collect()
     }
 
     fn of(segments: Vec<Segment>) -> Option<Self> {
@@ -373,7 +383,7 @@ fn messages(run: &support::Run) -> Vec<[Value; 5]> {
         .events
         .iter()
         .filter(|(e, _)| !["tcp", "tls"].contains(&e.draft.protocol))
-        .filter(|(e, _)| e.draft.level == Level::Message)
+        .filter(|(e, _)| e.draft.level == Level::Message && e.draft.kind != "gap")
         .map(|(e, info)| {
             let v = as_json(e, info);
             ["from", "protocol", "kind", "payload", "complete"].map(|k| v[k].clone())
@@ -574,7 +584,7 @@ fn joined_connections_wait_for_late_secrets() {
             0
         });
         assert!(brought > 4, "{n}: {brought}");
-        assert_eq!(by_conversation(&run_late), by_conversation(&run(&packets, with(&whole.keys))));
+        assert_eq!(messages(&run_late), messages(&run(&packets, with(&whole.keys))), "{n}");
         assert!(run_late.ended.iter().all(|c| c.ends[0].port() == whole.client), "{n}");
     }
 }

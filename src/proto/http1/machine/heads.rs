@@ -52,7 +52,14 @@ impl Http1 {
             Side::Server => match self.awaited(c, out) {
                 Awaited::Request(key) => self.half(Side::Server).key = key,
                 Awaited::Nobody => orphan = true,
-                Awaited::Peer => return Step::Stop(0, Want::Peer),
+                Awaited::Peer => {
+                    const AGREES: &[u8] = b"HTTP/1.1 101";
+                    if c.data.len() < AGREES.len() {
+                        return Step::Stop(0, Want::More(AGREES.len() - c.data.len()));
+                    }
+                    self.agrees = c.data.starts_with(AGREES);
+                    return Step::Stop(0, Want::Peer);
+                }
             },
         }
         let half = self.half(c.side);

@@ -191,7 +191,7 @@ impl Http1 {
                 }
             }
         }
-        let offers = self.offer.is_some();
+        let offers = self.offer.is_some() || self.agrees;
         let half = self.half(c.side);
         // The answer says whose these are.
         half.stuck = place == Place::Nothing

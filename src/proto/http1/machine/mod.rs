@@ -159,6 +159,8 @@ pub struct Http1 {
     /// The server was waited for or heard without a client: one direction alone
     /// was captured, so far.
     alone: bool,
+    /// An answer that agrees to another protocol waits for its request.
+    agrees: bool,
     /// The client sends requests before it has the answers to those before: how many
     /// went missing with the bytes of a hole cannot be known.
     pipelines: bool,
@@ -212,6 +214,7 @@ impl Http1 {
             tunnel: None,
             connect: false,
             alone: false,
+            agrees: false,
             pipelines: false,
             strict: false,
             headers: Headers::new(),

@@ -15,6 +15,7 @@ impl Http1 {
         if let Some(o) = self.exchange(key) {
             o.answered = true;
         }
+        self.agrees = false;
         let offer = self.take_offer(key);
         let requested = match &offer {
             Some(Offer::Upgrade(k)) => Some(&**k),
