@@ -97,7 +97,8 @@ fn calls(packets: &[Owned]) -> BTreeMap<(u32, Option<u64>), String> {
     let r = run(packets, options(&[Level::Exchange]));
     let of = |(e, info): &(Event, ConversationInfo)| {
         let line = e.draft.detail.as_ref().map(|d| d.summary.clone());
-        (e.draft.protocol == "grpc").then(|| ((info.id.0, e.draft.stream), line.unwrap_or_default()))
+        (e.draft.protocol == "grpc")
+            .then(|| ((info.id.0, e.draft.stream), line.unwrap_or_default()))
     };
     r.events.iter().filter_map(of).collect()
 }
