@@ -44,9 +44,7 @@ impl Node {
         let early = first && head.side == Side::Server && shared.path.waits[Side::Client.index()];
         let answered = kept.iter().any(|k| k.side() == Side::Server);
         for p in shared.registry {
-            let glimpse = || p.glimpse.map_or(Verdict::No, |f| f(&Glimpse::Head(head, first)));
-            let claims = p.claims.is_some_and(|f| f(head));
-            let verdict = if claims { Verdict::Yes { client: None } } else { glimpse() };
+            let verdict = by_head(p, head, first);
             if matches!(verdict, Verdict::Yes { .. }) {
                 if early {
                     kept.push(KeptHead::of(head));
@@ -142,8 +140,9 @@ impl Node {
             matches!(verdict, Some(Verdict::Yes { .. }))
         };
         let claims = |p: &&&Protocol| {
-            head.is_some_and(|h| h.with(|head| p.claims.is_some_and(|f| f(head))))
-                || behind.is_some_and(|k| k.with(|t| knows(p, t)))
+            head.is_some_and(|h| {
+                h.with(|head| matches!(by_head(p, head, true), Verdict::Yes { .. }))
+            }) || behind.is_some_and(|k| k.with(|t| knows(p, t)))
         };
         match shared.registry.iter().find(claims) {
             Some(p) => self.claimed(p, shared),
@@ -169,4 +168,12 @@ impl Node {
         }
         self.feed_held(shared);
     }
+}
+
+/// What a protocol makes of a head, the first of the exchange or not.
+fn by_head(p: &Protocol, head: &Head<'_>, first: bool) -> Verdict {
+    if p.claims.is_some_and(|f| f(head)) {
+        return Verdict::Yes { client: None };
+    }
+    p.glimpse.map_or(Verdict::No, |f| f(&Glimpse::Head(head, first)))
 }

@@ -55,6 +55,15 @@ impl Node {
         }
     }
 
+    /// Nothing comes any more: an answer that is kept for its request is told alone.
+    pub(super) fn settle(&mut self, shared: &mut Shared) {
+        if self.has_answer() {
+            for side in Side::BOTH {
+                self.end(side, EndCause::Cut, shared);
+            }
+        }
+    }
+
     /// Tells the ends that came before anybody knew the stream.
     pub(super) fn finish_ends(&mut self, shared: &mut Shared) {
         for side in Side::BOTH {

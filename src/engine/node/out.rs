@@ -197,6 +197,7 @@ impl Out for NodeOut<'_> {
 
     fn close(&mut self, key: u64) {
         if let Some(mut node) = self.children.remove(&key) {
+            node.settle(self.shared);
             OpaqueRun::flush(&mut node.opaque, self.shared);
         }
     }
