@@ -117,6 +117,14 @@ impl Node {
         {
             return;
         }
+        // A head that tells was kept only for the request before it.
+        let by_first = |p: &&&Protocol| {
+            let verdict = kept.first().map(|h| h.with(|head| by_head(p, head, true)));
+            matches!(verdict, Some(Verdict::Yes { .. }))
+        };
+        if let Some(p) = shared.registry.iter().find(by_first) {
+            return self.claimed(p, shared);
+        }
         let begun = !kept.is_empty();
         let mut undecided = false;
         let known = both.into_iter().filter(|d| !d.is_empty()).find_map(|data| {
@@ -133,18 +141,12 @@ impl Node {
         if undecided && !last {
             return;
         }
-        let head = kept.first();
         let behind = kept.iter().find(|k| k.is_trailers());
-        let knows = |p: &&&Protocol, t: &Head<'_>| {
-            let verdict = p.glimpse.map(|f| f(&Glimpse::Trailers(t)));
-            matches!(verdict, Some(Verdict::Yes { .. }))
+        let by_trailers = |p: &&&Protocol| {
+            let knows = |t: &Head<'_>| p.glimpse.map(|f| f(&Glimpse::Trailers(t)));
+            behind.is_some_and(|k| matches!(k.with(knows), Some(Verdict::Yes { .. })))
         };
-        let claims = |p: &&&Protocol| {
-            head.is_some_and(|h| {
-                h.with(|head| matches!(by_head(p, head, true), Verdict::Yes { .. }))
-            }) || behind.is_some_and(|k| k.with(|t| knows(p, t)))
-        };
-        match shared.registry.iter().find(claims) {
+        match shared.registry.iter().find(by_trailers) {
             Some(p) => self.claimed(p, shared),
             None => self.nobodys(shared),
         }

@@ -304,6 +304,11 @@ impl Call {
         side.content_type = content_type;
         side.encoding = encoding;
         side.codings = codings;
+        let client = self.side(Side::Client);
+        // Of a request that was not captured, the answer tells how its body is built.
+        if !client.has_head && stream {
+            client.body = Body::Envelopes;
+        }
         self.status = code;
         self.saw(head.start, head.ready, out);
         let detail = out.wants(Level::Message).then(|| {
