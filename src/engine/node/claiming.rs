@@ -117,12 +117,14 @@ impl Node {
         {
             return;
         }
-        // A head that tells was kept only for the request before it.
-        let by_first = |p: &&&Protocol| {
-            let verdict = kept.first().map(|h| h.with(|head| by_head(p, head, true)));
-            matches!(verdict, Some(Verdict::Yes { .. }))
+        // A head that tells was kept only for the request before it; where the body must tell,
+        // somebody wanted more.
+        let verdict = |p: &&Protocol| {
+            let first = kept.first().map(|h| h.with(|head| by_head(p, head, true)));
+            first.unwrap_or(Verdict::No)
         };
-        if let Some(p) = shared.registry.iter().find(by_first) {
+        let tells = shared.registry.iter().find(|p| verdict(p) != Verdict::No);
+        if let Some(p) = tells.filter(|p| matches!(verdict(p), Verdict::Yes { .. })) {
             return self.claimed(p, shared);
         }
         let begun = !kept.is_empty();
