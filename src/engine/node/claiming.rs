@@ -119,12 +119,12 @@ impl Node {
         }
         // A head that tells was kept only for the request before it; where the body must tell,
         // somebody wanted more.
-        let verdict = |p: &&Protocol| {
-            let first = kept.first().map(|h| h.with(|head| by_head(p, head, true)));
-            first.unwrap_or(Verdict::No)
+        let tells = |k: &KeptHead| {
+            let told = |p: &&Protocol| k.with(|head| by_head(p, head, true));
+            let first = shared.registry.iter().find(|p| told(p) != Verdict::No)?;
+            matches!(told(first), Verdict::Yes { .. }).then_some(*first)
         };
-        let tells = shared.registry.iter().find(|p| verdict(p) != Verdict::No);
-        if let Some(p) = tells.filter(|p| matches!(verdict(p), Verdict::Yes { .. })) {
+        if let Some(p) = kept.iter().filter(|k| !k.is_trailers()).find_map(tells) {
             return self.claimed(p, shared);
         }
         let begun = !kept.is_empty();

@@ -305,8 +305,8 @@ impl Call {
         side.encoding = encoding;
         side.codings = codings;
         let client = self.side(Side::Client);
-        // Of a request that was not captured, the answer tells how its body is built.
-        if !client.has_head && stream {
+        // Of a request whose type was not captured, the answer tells how its body is built.
+        if asked.is_none() && stream && client.messages == 0 {
             client.body = Body::Envelopes;
         }
         self.status = code;
