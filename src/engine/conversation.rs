@@ -285,6 +285,7 @@ impl Deliver for ToNode<'_> {
         self.shared.aborted_at = None;
         if self.ended.iter().all(|e| *e) && *self.life == Life::Open {
             *self.life = Life::Finished;
+            self.root.settle(self.shared);
         }
     }
 
@@ -301,6 +302,7 @@ impl Deliver for ToNode<'_> {
             *self.life = Life::Reset;
             self.shared.abort = Abort::Connection;
             self.root.reset(side, 0, self.shared);
+            self.root.settle(self.shared);
             self.shared.abort = Abort::Stream;
         }
     }
@@ -499,6 +501,7 @@ impl Stack {
                     to.root.end(side, cause, to.shared);
                 }
             }
+            to.root.settle(to.shared);
             SegmentNotes::default()
         });
         self.close(shared, self.life != Life::Open);

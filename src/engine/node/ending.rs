@@ -56,11 +56,21 @@ impl Node {
     }
 
     /// Nothing comes any more: an answer that is kept for its request is told alone.
-    pub(super) fn settle(&mut self, shared: &mut Shared) {
+    pub(in crate::engine) fn settle(&mut self, shared: &mut Shared) {
+        // In the order of their streams, not of the table.
+        let mut keys: Vec<u64> = self.children.keys().copied().collect();
+        keys.sort_unstable();
+        for key in keys {
+            if let Some(child) = self.children.get_mut(&key) {
+                child.settle(shared);
+            }
+        }
         if self.has_answer() {
+            self.glimpse(Side::Server, true, shared);
             for side in Side::BOTH {
                 self.end(side, EndCause::Cut, shared);
             }
+            self.finish_ends(shared);
         }
     }
 
