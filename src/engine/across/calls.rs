@@ -21,11 +21,12 @@ pub(super) struct Calls {
     calls: Vec<Call>,
     /// Of each, whose it is: calls of one connection share it.
     infos: Vec<Arc<ConversationInfo>>,
-    /// Those of the connections that were heard of last.
+    /// Those of the connections that were heard of since this was last emptied, as they were
+    /// with their first call: only their addresses are shown.
     recent: HashMap<ConversationId, Arc<ConversationInfo>>,
 }
 
-/// Connections in a row of whose calls no description is copied anew.
+/// Connections whose descriptions are kept for their next calls.
 const RECENT: usize = 1024;
 
 impl Analysis for Calls {

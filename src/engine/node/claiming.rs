@@ -120,9 +120,9 @@ impl Node {
         // A head that tells was kept only for the request before it; where the body must tell,
         // somebody wanted more.
         let tells = |k: &KeptHead| {
-            let told = |p: &&Protocol| k.with(|head| by_head(p, head, true));
-            let first = shared.registry.iter().find(|p| told(p) != Verdict::No)?;
-            matches!(told(first), Verdict::Yes { .. }).then_some(*first)
+            let ask = |p: &&'static Protocol| (*p, k.with(|head| by_head(p, head, true)));
+            let (p, verdict) = shared.registry.iter().map(ask).find(|(_, v)| *v != Verdict::No)?;
+            matches!(verdict, Verdict::Yes { .. }).then_some(p)
         };
         if let Some(p) = kept.iter().filter(|k| !k.is_trailers()).find_map(tells) {
             return self.claimed(p, shared);

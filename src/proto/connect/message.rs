@@ -71,12 +71,12 @@ impl Call {
         let mut decodable = complete && kept_whole && !gap;
         let compressed = p.envelope.map_or(self.side(side).codings.is_some(), |e| e.compressed);
         let encoding = self.side(side).encoding.clone();
-        let has_head = self.side(side).codec.is_some();
+        let typed = self.side(side).codec.is_some();
         let mut inflated = None;
         if compressed && p.got > 0 {
             let made = match &self.side(side).codings {
                 // By which coding, a head says that was not captured.
-                None if !has_head => None,
+                None if !typed => None,
                 None => {
                     list.push(Finding::new(&findings::COMPRESSED_WITHOUT_ENCODING));
                     None
