@@ -8,6 +8,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use framescope::capture::write::{PcapNgWriter, PcapVariant, PcapWriter};
 use framescope::capture::{ByteOrder, LinkType, OpenOptions, Polled, open_bytes};
+use framescope::link::{Decoder, tcp_ends};
 
 const PACKETS: u64 = 20_000;
 
@@ -58,5 +59,25 @@ fn reader(c: &mut Criterion) {
     g.finish();
 }
 
-criterion_group!(benches, reader);
+/// Whose a packet is: by decoding it, and by a look, which is for who has no other use for it.
+fn whose(c: &mut Criterion) {
+    let mut packet = [0_u8; 14 + 20 + 20 + 64];
+    let head = [8, 0, 0x45, 0, 0, 104, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+    packet[12..12 + head.len()].copy_from_slice(&head);
+    packet[34..38].copy_from_slice(&[0x9c, 0x40, 0x1f, 0x90]);
+    packet[46..48].copy_from_slice(&[0x50, 0x18]);
+    let mut decoder = Decoder::new();
+    let len = packet.len() as u32;
+    let ends = decoder.decode(1, &packet, len, common::moment(1)).endpoints;
+    assert_eq!(ends, tcp_ends(1, &packet));
+    let mut g = c.benchmark_group("whose");
+    g.throughput(Throughput::Elements(1));
+    g.bench_function("decode", |b| {
+        b.iter(|| decoder.decode(1, black_box(&packet), len, common::moment(1)).endpoints);
+    });
+    g.bench_function("look", |b| b.iter(|| tcp_ends(1, black_box(&packet))));
+    g.finish();
+}
+
+criterion_group!(benches, reader, whose);
 criterion_main!(benches);

@@ -85,9 +85,13 @@ pub const REORDER_NS: u64 = 3_000_000;
 pub const REUSE_IDLE_NS: u64 = 60_000_000_000;
 /// Nanoseconds that a closed connection keeps its state for what is under way.
 pub const LINGER_NS: u64 = 1_000_000_000;
-/// Closed connections that keep their state at a time.
+/// Parts of the flow table, by the ends of a conversation: what is bounded by number is
+/// bounded in each, so that threads which share the parts come to the same.
+pub const FLOW_PARTS: usize = 16;
+/// Closed connections that keep their state at a time, in all parts together.
 pub const MAX_LINGERING: usize = 1024;
-/// Connections that are gone but remembered, so that late segments make no new ones.
+/// Connections that are gone but remembered, so that late segments make no new ones; in all
+/// parts together.
 pub const MAX_TOMBSTONES: usize = 1 << 16;
 
 /// Bytes of one direction that a machine may leave unconsumed while it waits

@@ -1,6 +1,7 @@
 //! What every source hands out.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::PacketStore;
@@ -94,7 +95,14 @@ impl Batch {
 
     /// The packets in order.
     pub fn packets(&self) -> impl Iterator<Item = Packet<'_>> {
-        self.packets.iter().map(|(meta, at)| Packet {
+        self.packets_of(0..self.len())
+    }
+
+    /// Those of them that stand at these places, as far as there are any.
+    pub fn packets_of(&self, places: Range<usize>) -> impl Iterator<Item = Packet<'_>> {
+        let end = places.end.min(self.len());
+        let some = self.packets.get(places.start.min(end)..end).unwrap_or_default();
+        some.iter().map(|(meta, at)| Packet {
             meta: *meta,
             data: self
                 .bytes

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::cli::args::{Common, ReportFormat};
-use crate::cli::{Failure, learn, pass};
+use crate::cli::{Failure, learn, pass, shards};
 use crate::finding::Severity;
 use crate::index::check::Check;
 use crate::view::{check, reference};
@@ -46,6 +46,10 @@ pub(super) struct Args {
     /// Leave out findings of these codes. May be given several times.
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     ignore: Vec<String>,
+    /// Threads that decode (1 to 16): as many as there are processors, at most 8, unless told
+    /// otherwise. What is printed is the same for any number of them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    threads: Option<u8>,
     /// Text for people, or one JSON object (docs/JSON.md).
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     format: ReportFormat,
@@ -75,8 +79,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let ignored: Vec<_> = args.ignore.iter().map(|c| code(c)).collect::<Result<_, _>>()?;
     let options = pass::options(&args.common, false)?;
     let new = || Check::ignoring(ignored.clone());
+    let threads = args.threads.map_or_else(shards::threads, usize::from);
     let (mut all, ended) =
-        learn::over(&captures, &args.common, options, &[], &pass::interrupts(), new)?;
+        learn::over(&captures, &args.common, options, threads, &[], &pass::interrupts(), new)?;
     all.finish();
     let fail_on = Severity::from(args.fail_on);
     let failed = all.worst().is_some_and(|w| w >= fail_on);

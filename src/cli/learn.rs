@@ -14,7 +14,7 @@ use crate::capture::bpf::{self, Filtered};
 use crate::capture::{Batch, OpenOptions, Polled, open_all};
 use crate::cli::args::{Common, SchemaArgs, size};
 use crate::cli::interrupt::Interrupted;
-use crate::cli::{Failure, pass};
+use crate::cli::{Failure, pass, shards};
 use crate::engine::{ConversationInfo, EventSink, FindingEvent, Options};
 use crate::event::{Event, Level};
 use crate::field::Value;
@@ -96,28 +96,28 @@ fn may_have_calls(
 
 /// Runs captures through the engine, and, where they turn out to hold schemas of their own,
 /// files once more, by these, and with details at the levels `by_schema`. What holds none is
-/// read once.
+/// read once. With more than one of `threads`, the sink is one that counts
+/// ([`EventSink::counted`]).
 pub(super) fn over<S: EventSink>(
     captures: &[PathBuf],
     common: &Common,
     options: Options,
+    threads: usize,
     by_schema: &[Level],
     interrupted: &Interrupted,
     new: impl Fn() -> S,
 ) -> Result<(S, pass::Ended), Failure> {
-    let mut sink = new();
     let learnt = options.learn.clone();
-    let ended = pass::over(captures, common, options.clone(), interrupted, &mut sink, |_, _| ())?;
+    let (sink, ended) =
+        shards::once(captures, common, options.clone(), threads, interrupted, &new)?;
     let again = matches!(ended, pass::Ended::Done(_))
         && learnt.is_some_and(|l| l.file_count() > 0)
         && can_be_read_again(captures);
     if !again {
         return Ok((sink, ended));
     }
-    let mut sink = new();
     let options = Options { learn: None, ..options }.wanting(by_schema);
-    let ended = pass::over(captures, common, options, interrupted, &mut sink, |_, _| ())?;
-    Ok((sink, ended))
+    shards::once(captures, common, options, threads, interrupted, &new)
 }
 
 const HELP: &str = "\

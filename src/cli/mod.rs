@@ -30,6 +30,7 @@ mod pass;
 mod print;
 mod progress;
 mod schema;
+mod shards;
 mod slice;
 mod stats;
 mod told;

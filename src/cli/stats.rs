@@ -176,7 +176,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
             false => options.wanting(&messages),
         };
         let (mut all, ended) =
-            learn::over(&captures, &args.common, options, &messages, &stop, Stats::new)?;
+            learn::over(&captures, &args.common, options, 1, &messages, &stop, Stats::new)?;
         all.finish();
         match is_json {
             true => stats::json(&mut json, &all),

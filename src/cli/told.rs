@@ -106,6 +106,10 @@ impl<S: EventSink> EventSink for Beside<'_, S> {
         self.sink.checkpoint(checkpoint);
     }
 
+    fn counted(&mut self, events: [u64; 3]) {
+        self.sink.counted(events);
+    }
+
     fn ended(&mut self, conversation: &ConversationInfo) {
         for (_, rule, fitted) in &mut self.told.rules {
             *fitted |= rule.fits(conversation);

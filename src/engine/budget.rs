@@ -1,6 +1,6 @@
 //! What conversations hold stays within the budget, and who has ended lets go.
 
-use crate::engine::conversation::ConversationInfo;
+use crate::engine::conversation::{ConversationInfo, Stack};
 use crate::engine::numbering::numbered;
 use crate::engine::shared::Shared;
 use crate::engine::sink::due;
@@ -57,6 +57,10 @@ impl Engine {
     /// oldest where that is so. Down to three quarters, so that the next time is
     /// far enough away to pay for it.
     fn shrink(&mut self, sink: &mut dyn EventSink) {
+        if self.share.is_some() {
+            self.overfull = true;
+            return;
+        }
         self.memory = 0;
         for c in self.flows.iter_mut() {
             let Some(stack) = c.state.as_mut().filter(|s| !s.info.closed) else { continue };
@@ -78,34 +82,41 @@ impl Engine {
 
     /// Ends the conversations that have left the table.
     pub(super) fn let_go(&mut self, sink: &mut dyn EventSink) {
-        while let Some(Released { mut conversation, why }) = self.flows.next_released() {
-            let Some(mut stack) = conversation.state.take() else { continue };
-            self.memory = self.memory.saturating_sub(stack.counted);
-            let cause = match why {
-                Why::Closed => EndCause::Finished,
-                Why::Evicted => EndCause::Evicted,
-                // Its ends began another connection: how this one ended was not captured,
-                // and nobody must be told that it ended without a close.
-                Why::Reused | Why::CaptureEnded => EndCause::CaptureEnded,
-            };
-            // What the packet being worked on has brought stays apart.
-            let found = std::mem::take(&mut self.shared.found);
-            self.go_on_outside(&mut conversation.flow, &mut stack, sink);
-            let next = &mut self.numbering;
-            let hand_out = &mut |shared: &mut Shared, info: &ConversationInfo| {
-                numbered(shared, next, Some(info), sink);
-            };
-            stack.finish(&mut conversation.flow, cause, &mut self.shared, hand_out);
-            numbered(&mut self.shared, &mut self.numbering, Some(&stack.info), sink);
-            self.shared.found = found;
-            if !std::mem::replace(&mut stack.told_end, true) {
-                sink.ended(&stack.info);
-            }
-            // Only packets of its own need it, and only where they are looked at.
-            if self.shared.wants(Level::Packet) {
-                let from_a = stack.side(true);
-                self.gone.bury(stack.info, from_a);
-            }
+        while let Some(released) = self.flows.next_released() {
+            self.end(released, sink);
+        }
+    }
+
+    /// Ends one that has left the table.
+    pub(super) fn end(&mut self, released: Released<Option<Box<Stack>>>, sink: &mut dyn EventSink) {
+        let Released { mut conversation, why } = released;
+        let Some(mut stack) = conversation.state.take() else { return };
+        self.overfull |= self.share.is_some() && why == Why::Evicted;
+        self.memory = self.memory.saturating_sub(stack.counted);
+        let cause = match why {
+            Why::Closed => EndCause::Finished,
+            Why::Evicted => EndCause::Evicted,
+            // Its ends began another connection: how this one ended was not captured,
+            // and nobody must be told that it ended without a close.
+            Why::Reused | Why::CaptureEnded => EndCause::CaptureEnded,
+        };
+        // What the packet being worked on has brought stays apart.
+        let found = std::mem::take(&mut self.shared.found);
+        self.go_on_outside(&mut conversation.flow, &mut stack, sink);
+        let next = &mut self.numbering;
+        let hand_out = &mut |shared: &mut Shared, info: &ConversationInfo| {
+            numbered(shared, next, Some(info), sink);
+        };
+        stack.finish(&mut conversation.flow, cause, &mut self.shared, hand_out);
+        numbered(&mut self.shared, &mut self.numbering, Some(&stack.info), sink);
+        self.shared.found = found;
+        if !std::mem::replace(&mut stack.told_end, true) {
+            sink.ended(&stack.info);
+        }
+        // Only packets of its own need it, and only where they are looked at.
+        if self.shared.wants(Level::Packet) {
+            let from_a = stack.side(true);
+            self.gone.bury(stack.info, from_a);
         }
     }
 }

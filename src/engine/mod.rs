@@ -30,11 +30,13 @@ mod options;
 mod packet;
 pub mod polling;
 mod replay;
+mod shards;
 mod shared;
 mod sink;
 pub mod specimen;
 mod waiting;
 
+use crate::base::limits::{FLOW_PARTS, MAX_CONVERSATIONS};
 use crate::base::{Moment, PacketId};
 use crate::capture::{Batch, Packet, TLS_KEY_LOG};
 use crate::event::Level;
@@ -46,6 +48,7 @@ pub use conversation::{Birth, ConversationInfo};
 pub use decode_as::{DecodeAs, Rule};
 pub use options::Options;
 pub use replay::Replay;
+pub use shards::{Brought, Merge, Shard};
 pub use shared::Ledger;
 pub use sink::{Checkpoint, EventSink, FindingEvent};
 
@@ -53,6 +56,7 @@ use conversation::Stack;
 use gone::Gone;
 use numbering::{Numbering, numbered};
 use packet::Relation;
+use shards::Share;
 use shared::Shared;
 
 /// From packets to events.
@@ -73,6 +77,12 @@ pub struct Engine {
     clock: clock::Clock,
     finished: bool,
     waiting: waiting::Waiting,
+    /// Only these conversations are its own; `None` where all are.
+    share: Option<Share>,
+    /// Packets that were its own.
+    own_packets: u64,
+    /// It would have to let go of state, which is for one who has all conversations.
+    overfull: bool,
 }
 
 impl Engine {
@@ -94,7 +104,20 @@ impl Engine {
             clock: clock::Clock::default(),
             finished: false,
             waiting: waiting::Waiting::default(),
+            share: None,
+            own_packets: 0,
+            overfull: false,
         }
+    }
+
+    /// An engine for some of the conversations, which nobody looks at across.
+    fn sharing(options: Options, share: Share) -> Self {
+        let state_bytes = options.state_bytes / share.of;
+        let mut engine = Self::new(Options { state_bytes, ..options });
+        engine.flows = FlowTable::with_capacity(MAX_CONVERSATIONS / share.of);
+        engine.numbering = Numbering::alone();
+        engine.share = Some(share);
+        engine
     }
 
     /// Works on a batch.
@@ -124,20 +147,70 @@ impl Engine {
 
     /// Works on a packet.
     pub fn packet(&mut self, packet: &Packet<'_>, sink: &mut dyn EventSink) {
+        self.arrives(packet);
+        if self.flows.is_due(self.shared.now.time) {
+            (0..FLOW_PARTS).for_each(|part| self.sweep(part, sink));
+        }
+        self.work(packet, sink);
+    }
+
+    /// The next packet is there.
+    fn arrives(&mut self, packet: &Packet<'_>) {
         let now = Moment { packet: packet.meta.id, time: packet.meta.time };
         self.shared.now = now;
         self.clock.packet(now);
         self.packets += 1;
+    }
+
+    /// Lets those of a part of the table go that have been over long enough.
+    fn sweep(&mut self, part: usize, sink: &mut dyn EventSink) {
+        self.flows.sweep(part, self.shared.now.time);
+        self.let_go(sink);
+    }
+
+    /// Works on the packet that has arrived, where it is its own.
+    fn work(&mut self, packet: &Packet<'_>, sink: &mut dyn EventSink) {
         let mut decoder = self.decoder.take().unwrap_or_default();
+        let now = self.shared.now;
         let decoded =
             decoder.decode(packet.meta.link.0, packet.data, packet.meta.original_len, now);
-        self.decoded(packet, &decoded, sink);
-        drop(decoded);
-        for (_, f) in decoder.take_lost() {
-            self.shared.finding(f, "ip");
+        if self.share.is_none_or(|s| s.has(&decoded)) {
+            self.own_packets += 1;
+            self.decoded(packet, &decoded, sink);
         }
+        drop(decoded);
+        self.tell_lost(&mut decoder);
         self.decoder = Some(decoder);
         self.flush(None, sink);
+    }
+
+    /// The packet that has arrived is another's, and no fragment.
+    fn pass(&mut self, sink: &mut dyn EventSink) {
+        let mut decoder = self.decoder.take().unwrap_or_default();
+        decoder.pass(self.shared.now);
+        self.tell_lost(&mut decoder);
+        self.decoder = Some(decoder);
+        self.flush(None, sink);
+    }
+
+    /// Whether packets that pass may make it tell something.
+    fn holds_fragments(&self) -> bool {
+        self.decoder.as_ref().is_some_and(|d| !d.is_idle())
+    }
+
+    /// Says what the decoder has given up.
+    fn tell_lost(&mut self, decoder: &mut Decoder) {
+        let lost = decoder.take_lost();
+        if self.tells_of_all() {
+            for (_, f) in lost {
+                self.shared.finding(f, "ip");
+            }
+        }
+    }
+
+    /// Whether it tells what is no conversation's.
+    fn tells_of_all(&self) -> bool {
+        self.share.is_none_or(|s| s.index == 0)
     }
 
     fn decoded(&mut self, packet: &Packet<'_>, decoded: &Decoded<'_>, sink: &mut dyn EventSink) {
@@ -271,19 +344,24 @@ impl Engine {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
+        self.no_more_packets(sink);
+        self.let_go(sink);
+        self.numbering.finish(sink);
+    }
+
+    /// No packet comes any more: all conversations leave the table.
+    fn no_more_packets(&mut self, sink: &mut dyn EventSink) {
         let mut decoder = self.decoder.take().unwrap_or_default();
         decoder.finish();
-        for (_, f) in decoder.take_lost() {
-            self.shared.finding(f, "ip");
-        }
-        if let Some(f) = self.clock.finding() {
+        self.tell_lost(&mut decoder);
+        if self.tells_of_all()
+            && let Some(f) = self.clock.finding()
+        {
             self.shared.finding(f, "capture");
         }
         self.flush(None, sink);
         self.wait_no_more(sink);
         self.flows.finish();
-        self.let_go(sink);
-        self.numbering.finish(sink);
     }
 
     fn flush(&mut self, info: Option<&ConversationInfo>, sink: &mut dyn EventSink) {

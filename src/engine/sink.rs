@@ -52,6 +52,11 @@ pub trait EventSink {
     /// that was worked on last.
     fn checkpoint(&mut self, _checkpoint: Checkpoint) {}
 
+    /// So many frames, messages and exchanges came that say nothing to those who look across
+    /// conversations, and of which nothing is found: instead of [`EventSink::event`], where a
+    /// [`Shard`](crate::engine::Shard) was told that they are only counted.
+    fn counted(&mut self, _events: [u64; 3]) {}
+
     /// A conversation has ended.
     fn ended(&mut self, _conversation: &ConversationInfo) {}
 }

@@ -37,7 +37,7 @@ use crate::finding::Finding;
 
 pub use half::Ledger;
 pub use notes::{Note, SegmentNotes};
-pub use table::{Conversation, Flow, FlowTable, Found, Released, SlotId, Why};
+pub use table::{Conversation, Flow, FlowTable, Found, Released, SlotId, Why, part_of};
 pub use tcp::TcpFlow;
 pub use udp::UdpFlow;
 

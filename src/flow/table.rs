@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry as MapEntry;
 
 use crate::base::limits::{
-    LINGER_NS, MAX_CONVERSATIONS, MAX_LINGERING, MAX_TOMBSTONES, REUSE_IDLE_NS,
+    FLOW_PARTS, LINGER_NS, MAX_CONVERSATIONS, MAX_LINGERING, MAX_TOMBSTONES, REUSE_IDLE_NS,
 };
 use crate::base::{CaptureTime, ConversationId, Moment};
 use crate::flow::{Dir, TcpFlow, Transport, UdpFlow};
@@ -41,10 +41,6 @@ impl Hash for Key {
 impl Key {
     /// The key, and whether the source is the low end.
     fn new(ends: &Endpoints, transport: Transport) -> (Self, bool) {
-        let number = |ip: IpAddr| match ip {
-            IpAddr::V4(a) => u128::from(a.to_bits()),
-            IpAddr::V6(a) => a.to_bits(),
-        };
         let source = (number(ends.source.0), ends.source.1);
         let destination = (number(ends.destination.0), ends.destination.1);
         let kind = u8::from(transport == Transport::Udp) << 1 | u8::from(ends.source.0.is_ipv6());
@@ -54,6 +50,36 @@ impl Key {
         } else {
             (Self { low: destination, high: source, path, kind }, false)
         }
+    }
+
+    /// See [`part_of`].
+    const fn part(&self) -> usize {
+        part(self.low.0, self.low.1, self.high.0, self.high.1)
+    }
+}
+
+/// The part of the table (below [`FLOW_PARTS`]) that has the conversations between two ends,
+/// the same for both directions. Clients take their ports one after another, or every
+/// second one: such go round.
+#[must_use]
+pub fn part_of(ends: &Endpoints) -> usize {
+    let ((a, a_port), (b, b_port)) = (ends.source, ends.destination);
+    part(number(a), a_port, number(b), b_port)
+}
+
+const fn part(a: u128, a_port: u16, b: u128, b_port: u16) -> usize {
+    let hosts = a.wrapping_add(b);
+    let hosts = (hosts as u64).wrapping_add((hosts >> 64) as u64);
+    let ports = (a_port as u64 + b_port as u64) >> 1;
+    let sum = hosts.wrapping_add(ports);
+    let folded = sum.wrapping_add(sum >> 4).wrapping_add(sum >> 8).wrapping_add(sum >> 16);
+    folded as usize % FLOW_PARTS
+}
+
+fn number(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(a) => u128::from(a.to_bits()),
+        IpAddr::V6(a) => a.to_bits(),
     }
 }
 
@@ -197,6 +223,22 @@ enum Entry {
     Gone(Tomb),
 }
 
+/// What each part of the table keeps of its own: oldest first.
+#[derive(Debug, Default)]
+struct Part {
+    /// Those that are remembered.
+    tombs: VecDeque<(Key, ConversationId)>,
+    /// Those that are over and keep their state a little longer, and since when.
+    lingering: VecDeque<(u32, ConversationId, CaptureTime)>,
+}
+
+impl Part {
+    fn memory(&self) -> usize {
+        self.tombs.capacity() * size_of::<(Key, ConversationId)>()
+            + self.lingering.capacity() * size_of::<(u32, ConversationId, CaptureTime)>()
+    }
+}
+
 /// All conversations that have state, and a memory of those that had.
 #[derive(Debug)]
 pub struct FlowTable<T> {
@@ -206,8 +248,9 @@ pub struct FlowTable<T> {
     ids: u32,
     numbers: [u32; 2],
     capacity: usize,
-    tombs: VecDeque<(Key, ConversationId)>,
-    lingering: VecDeque<(u32, ConversationId, CaptureTime)>,
+    parts: [Part; FLOW_PARTS],
+    /// Since when the first of those that linger does so.
+    lingers_since: Option<CaptureTime>,
     released: VecDeque<Released<T>>,
 }
 
@@ -234,8 +277,8 @@ impl<T: Default> FlowTable<T> {
             ids: 0,
             numbers: [0; 2],
             capacity: capacity.max(1),
-            tombs: VecDeque::new(),
-            lingering: VecDeque::new(),
+            parts: Default::default(),
+            lingers_since: None,
             released: VecDeque::new(),
         }
     }
@@ -359,7 +402,7 @@ impl<T: Default> FlowTable<T> {
     }
 
     /// To be called after a segment was fed, with its moment: a connection that is
-    /// over keeps its state a little longer for what is under way, then leaves.
+    /// over keeps its state a little longer for what is under way.
     #[inline]
     pub fn fed(&mut self, slot: SlotId, at: Moment) {
         if let Some(Some(c)) = self.slots.get_mut(slot.0 as usize)
@@ -368,15 +411,46 @@ impl<T: Default> FlowTable<T> {
             && tcp.is_closed()
         {
             c.lingers = true;
-            self.lingering.push_back((slot.0, c.id, at.time));
+            let (id, part) = (c.id, c.key.part());
+            self.linger(slot.0, id, part, at.time);
         }
-        while let Some((n, id, since)) = self.lingering.front().copied()
-            && (at.time.since(since) >= LINGER_NS || self.lingering.len() > MAX_LINGERING)
+    }
+
+    fn linger(&mut self, n: u32, id: ConversationId, part: usize, now: CaptureTime) {
+        self.lingers_since = Some(self.lingers_since.map_or(now, |t| t.min(now)));
+        let Some(part) = self.parts.get_mut(part) else { return };
+        part.lingering.push_back((n, id, now));
+        if part.lingering.len() > MAX_LINGERING / FLOW_PARTS
+            && let Some((n, id, _)) = part.lingering.pop_front()
         {
-            self.lingering.pop_front();
-            if self.get(SlotId(n)).is_some_and(|c| c.id == id) {
-                self.remove(n, Why::Closed);
-            }
+            self.leave(n, id);
+        }
+    }
+
+    /// Whether one of those that are over has lingered long enough: [`FlowTable::sweep`]
+    /// makes them leave.
+    #[inline]
+    #[must_use]
+    pub fn is_due(&self, now: CaptureTime) -> bool {
+        self.lingers_since.is_some_and(|since| now.since(since) >= LINGER_NS)
+    }
+
+    /// Makes those leave that have lingered long enough, of one part (below [`FLOW_PARTS`]).
+    pub fn sweep(&mut self, part: usize, now: CaptureTime) {
+        while let Some(p) = self.parts.get_mut(part)
+            && let Some((n, id, since)) = p.lingering.front().copied()
+            && now.since(since) >= LINGER_NS
+        {
+            p.lingering.pop_front();
+            self.leave(n, id);
+        }
+        let firsts = self.parts.iter().filter_map(|p| Some(p.lingering.front()?.2));
+        self.lingers_since = firsts.min();
+    }
+
+    fn leave(&mut self, n: u32, id: ConversationId) {
+        if self.get(SlotId(n)).is_some_and(|c| c.id == id) {
+            self.remove(n, Why::Closed);
         }
     }
 
@@ -384,6 +458,12 @@ impl<T: Default> FlowTable<T> {
     #[inline]
     pub fn next_released(&mut self) -> Option<Released<T>> {
         self.released.pop_front()
+    }
+
+    /// The number of the one that [`FlowTable::next_released`] gives next.
+    #[must_use]
+    pub fn first_released(&self) -> Option<ConversationId> {
+        self.released.front().map(|r| r.conversation.id)
     }
 
     /// Lets go of a conversation's state.
@@ -438,18 +518,21 @@ impl<T: Default> FlowTable<T> {
                 Flow::Udp(_) => [None; 2],
             },
         };
+        let mut forgotten = None;
         if let MapEntry::Occupied(mut e) = self.map.entry(c.key) {
             e.insert(Entry::Gone(tomb));
-            self.tombs.push_back((c.key, c.id));
-        }
-        while self.tombs.len() > MAX_TOMBSTONES
-            && let Some((key, id)) = self.tombs.pop_front()
-        {
-            if let MapEntry::Occupied(e) = self.map.entry(key)
-                && matches!(e.get(), Entry::Gone(t) if t.id == id)
-            {
-                e.remove();
+            if let Some(part) = self.parts.get_mut(c.key.part()) {
+                part.tombs.push_back((c.key, c.id));
+                if part.tombs.len() > MAX_TOMBSTONES / FLOW_PARTS {
+                    forgotten = part.tombs.pop_front();
+                }
             }
+        }
+        if let Some((key, id)) = forgotten
+            && let MapEntry::Occupied(e) = self.map.entry(key)
+            && matches!(e.get(), Entry::Gone(t) if t.id == id)
+        {
+            e.remove();
         }
         self.released.push_back(Released { conversation, why });
     }
@@ -464,6 +547,12 @@ impl<T: Default> FlowTable<T> {
     #[must_use]
     pub const fn total(&self) -> u32 {
         self.ids
+    }
+
+    /// Conversations so far: of TCP, of UDP.
+    #[must_use]
+    pub const fn totals(&self) -> [u32; 2] {
+        self.numbers
     }
 
     /// All conversations with state.
@@ -483,7 +572,7 @@ impl<T: Default> FlowTable<T> {
             .capacity()
             .saturating_mul(size_of::<(Key, Entry)>() + 1)
             .saturating_add(self.slots.capacity() * size_of::<Option<Conversation<T>>>())
-            .saturating_add(self.tombs.capacity() * size_of::<(Key, ConversationId)>())
+            .saturating_add(self.parts.iter().map(Part::memory).sum())
     }
 }
 

@@ -126,6 +126,12 @@ impl EventSink for Check {
         self.bytes += packet.data.len() as u64;
     }
 
+    fn counted(&mut self, events: [u64; 3]) {
+        for (n, more) in self.events.iter_mut().zip(events) {
+            *n += more;
+        }
+    }
+
     fn ended(&mut self, _: &ConversationInfo) {
         self.conversations += 1;
     }

@@ -38,9 +38,7 @@ impl Decoder {
         original_len: u32,
         moment: Moment,
     ) -> Decoded<'a> {
-        if !self.defrag.is_idle() {
-            self.defrag.expire(moment.time);
-        }
+        self.pass(moment);
         let sink = NoSink;
         let captured = u32::try_from(data.len()).unwrap_or(u32::MAX);
         let wire_len = original_len.max(captured);
@@ -51,6 +49,21 @@ impl Decoder {
             return decoded(&walk.out, data, |e| PayloadOrigin::Packet(e.at), walk.findings);
         };
         self.decode_fragment(walk, fragment, data, moment)
+    }
+
+    /// Whether no fragments wait.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.defrag.is_idle()
+    }
+
+    /// A packet goes by that is no fragment, and of which nobody wants to know more: fragments
+    /// that have waited too long are given up, as by [`Decoder::decode`].
+    #[inline]
+    pub fn pass(&mut self, moment: Moment) {
+        if !self.defrag.is_idle() {
+            self.defrag.expire(moment.time);
+        }
     }
 
     /// The rare path, kept out of the other one's way.

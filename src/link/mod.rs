@@ -20,6 +20,7 @@ pub mod fields;
 pub mod findings;
 pub mod names;
 mod outline;
+mod peek;
 mod summary;
 mod walk;
 mod wire;
@@ -29,6 +30,7 @@ pub use decoder::Decoder;
 pub use defrag::{Defragmenter, Fragment, FragmentKey, Joined};
 pub use dissect::{Dissection, dissect, dissect_transport};
 pub use outline::{Addresses, End, Extent, FragmentInfo, Outline, TcpOptions};
+pub use peek::tcp_ends;
 pub use summary::{SeqBase, summary};
 pub use wire::{ArpHead, IcmpHead, TcpHead};
 

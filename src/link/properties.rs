@@ -40,6 +40,34 @@ fn every_prefix_of_every_sample_tiles() {
     }
 }
 
+/// Segments in plain Ethernet frames.
+fn plain() -> [Vec<u8>; 2] {
+    let segment = tcp(0x18, &[1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 9], HELLO);
+    [eth(0x0800, &ip4(6, &segment)), eth(0x86dd, &ip6(6, &segment))]
+}
+
+/// What a look says is what the decoder says.
+fn look(link_type: u16, data: &[u8], more: u32) -> bool {
+    let Some(ends) = tcp_ends(link_type, data) else { return false };
+    let mut decoder = Decoder::new();
+    let decoded = decoder.decode(link_type, data, len32(data) + more, moment(1));
+    assert_eq!(decoded.endpoints, Some(ends), "{data:02x?}");
+    assert!(matches!(decoded.content, Content::Tcp(_)), "{data:02x?} is {decoded:?}");
+    true
+}
+
+#[test]
+fn a_look_is_enough_for_whole_segments_in_ethernet() {
+    for data in plain() {
+        assert!(look(1, &data, 0));
+        assert!(!look(113, &data, 0));
+        for n in 0..data.len() {
+            // Bytes behind the packet may be missing, not of it.
+            assert!(!look(1, &data[..n], 0), "{n} bytes");
+        }
+    }
+}
+
 fn any_link_type() -> impl Strategy<Value = u16> {
     prop_oneof![
         Just(1_u16),
@@ -52,6 +80,28 @@ fn any_link_type() -> impl Strategy<Value = u16> {
         Just(229),
         any::<u16>()
     ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn a_look_agrees_with_the_decoder(
+        which in 0_usize..14,
+        bends in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        cut in any::<prop::sample::Index>(),
+        more in 0_u32..100,
+    ) {
+        let mut all = samples();
+        all.extend(plain().map(|p| (1, p)));
+        let (link_type, mut data) = all.swap_remove(which);
+        for (at, value) in bends {
+            let at = at.index(data.len());
+            data[at] = value;
+        }
+        look(link_type, &data, 0);
+        data.truncate(data.len() - cut.index(data.len()).min(20));
+        look(link_type, &data, more);
+    }
 }
 
 proptest! {

@@ -129,6 +129,13 @@ impl Learnt {
         self.files.load(Ordering::Relaxed)
     }
 
+    /// Knows nothing again: what was learnt was learnt in no particular order.
+    pub fn forget(&self) {
+        let mut state = self.lock();
+        *state = State { room: MAX_INFERRED_FIELDS, ..State::default() };
+        self.files.store(0, Ordering::Relaxed);
+    }
+
     /// Whether there is anything that changes how messages are read.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,0 +1,226 @@
+//! A pass over captures by several threads, for sinks that only count and keep what is found.
+//! What comes out is what one thread would have brought ([`Shard`]).
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, Scope};
+
+use crate::capture::{Batch, Polled, Source};
+use crate::cli::args::Common;
+use crate::cli::interrupt::Interrupted;
+use crate::cli::pass::{self, Ahead, Ended};
+use crate::cli::progress::Progress;
+use crate::cli::told::Told;
+use crate::cli::{Failure, learn};
+use crate::engine::{Brought, EventSink, Merge, Options, Shard};
+
+/// Threads at most, unless told otherwise: each looks at every packet, which is a twelfth of
+/// the work.
+const MOST_THREADS: usize = 8;
+
+/// Packets that are handed out at a time. Few enough that what they bring is still in the
+/// processor's cache when it is put together: by whole batches it took a tenth longer.
+const PART_PACKETS: usize = 1024;
+
+/// Parts that are under way at a time: while one is put together, the next are worked on.
+const UNDER_WAY: usize = 4;
+
+/// How many threads decode unless the command line says so.
+pub(super) fn threads() -> usize {
+    thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS))
+}
+
+/// Whether it makes no difference who works on which conversation, as far as that is known
+/// before: nothing is looked for in the whole capture (secrets), and no rule goes by the
+/// number of a conversation.
+pub(super) fn fit(captures: &[PathBuf], options: &Options) -> bool {
+    learn::can_be_read_again(captures)
+        && options.decode_as.is_empty()
+        && options.secrets.version() == 0
+        && !options.secrets.grows()
+}
+
+/// What a worker is given and what it gives back.
+struct Job {
+    /// `None`: the capture is at its end.
+    part: Option<Part>,
+    brought: Brought,
+}
+
+/// Packets of a batch, by their places.
+type Part = (Batch, Range<usize>);
+
+fn parts(batch: &Batch) -> impl Iterator<Item = Part> + use<> {
+    let batch = batch.clone();
+    // What is odd may stand in a batch of no packets.
+    let count = batch.len().div_ceil(PART_PACKETS).max(1);
+    (0..count).map(move |n| (batch.clone(), n * PART_PACKETS..(n + 1) * PART_PACKETS))
+}
+
+struct Worker {
+    jobs: SyncSender<Job>,
+    done: Receiver<(Brought, bool)>,
+}
+
+impl Worker {
+    fn begin<'s>(scope: &'s Scope<'s, '_>, mut shard: Shard) -> Self {
+        let (jobs, todo) = sync_channel::<Job>(UNDER_WAY);
+        let (told, done) = sync_channel(UNDER_WAY);
+        scope.spawn(move || {
+            while let Ok(Job { part, mut brought }) = todo.recv() {
+                brought.clear();
+                match part {
+                    Some((batch, part)) => shard.batch(&batch, part, &mut brought),
+                    None => shard.finish(&mut brought),
+                }
+                if told.send((brought, shard.is_overfull())).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { jobs, done }
+    }
+}
+
+/// The threads, and the parts that are under way.
+struct Crew {
+    workers: Vec<Worker>,
+    under_way: VecDeque<Option<Part>>,
+    /// What they brought of the part in hand.
+    brought: Vec<Brought>,
+    /// To be filled again.
+    spare: Vec<Vec<Brought>>,
+}
+
+impl Crew {
+    /// Hands out packets, or the end of the capture.
+    fn give(&mut self, part: Option<Part>) {
+        let mut spare = self.spare.pop().unwrap_or_default().into_iter();
+        for w in &self.workers {
+            let brought = spare.next().unwrap_or_default();
+            // Whoever is gone is missed when it is asked.
+            let _ = w.jobs.send(Job { part: part.clone(), brought });
+        }
+        self.under_way.push_back(part);
+    }
+
+    /// Waits for the oldest part. False where somebody cannot go on.
+    fn take(&mut self) -> bool {
+        self.brought.clear();
+        let mut well = true;
+        for w in &self.workers {
+            let Ok((brought, overfull)) = w.done.recv() else { return false };
+            well &= !overfull;
+            self.brought.push(brought);
+        }
+        well
+    }
+}
+
+/// Runs the captures through `threads` engines, as [`pass::over`] does through one. `None`
+/// where it turns out that one alone must have all of them: too much is held, or the
+/// capture tells schemas of its own, whose order counts.
+pub(super) fn over<S: EventSink>(
+    captures: &[PathBuf],
+    common: &Common,
+    options: &Options,
+    threads: usize,
+    interrupted: &Interrupted,
+    sink: &mut S,
+) -> Result<Option<Ended>, Failure> {
+    let mut source = Ahead::open(captures, common)?;
+    let mut progress = Progress::new(true);
+    let mut told = Told::new(common);
+    let mut read = false;
+    let count = threads.clamp(1, Shard::MOST);
+    thread::scope(|scope| {
+        let shards = (0..count).map(|n| Shard::new(options.clone(), n, count, true));
+        let mut crew = Crew {
+            workers: shards.map(|s| Worker::begin(scope, s)).collect(),
+            under_way: VecDeque::new(),
+            brought: Vec::new(),
+            spare: Vec::new(),
+        };
+        let mut merge = Merge::new(count);
+        let mut ended = None;
+        let mut todo: VecDeque<Part> = VecDeque::new();
+        loop {
+            if ended.is_none() && interrupted.is_set() {
+                ended = Some(Ended::Interrupted);
+                todo.clear();
+                crew.give(None);
+            }
+            if ended.is_none() && crew.under_way.len() < UNDER_WAY {
+                if let Some(part) = todo.pop_front() {
+                    crew.give(Some(part));
+                    continue;
+                }
+                match source.poll() {
+                    Ok(Polled::Batch(batch)) => {
+                        read = true;
+                        told.batch(&batch);
+                        todo.extend(parts(&batch));
+                        progress.show(source.progress());
+                        continue;
+                    }
+                    Ok(Polled::NothingYet) => {}
+                    Ok(Polled::End) => ended = Some(Ended::Done(Told::default())),
+                    // Of what could not be read at all, nothing was found out either.
+                    Err(e) if !read => return Err(e.into()),
+                    Err(e) => ended = Some(Ended::Failed(e.into())),
+                }
+                if ended.is_some() {
+                    crew.give(None);
+                }
+            }
+            let Some(part) = crew.under_way.pop_front() else {
+                if ended.is_some() {
+                    break;
+                }
+                continue;
+            };
+            let learnt = options.learn.as_ref().is_some_and(|l| l.file_count() > 0);
+            if !crew.take() || learnt {
+                progress.clear();
+                return Ok(None);
+            }
+            let (brought, sink) = (&mut crew.brought, &mut told.beside(sink));
+            match part {
+                Some((batch, part)) => merge.batch(&batch, part, brought, sink),
+                None => merge.finish(brought, sink),
+            }
+            crew.spare.push(std::mem::take(&mut crew.brought));
+        }
+        progress.clear();
+        Ok(ended.map(|e| match e {
+            Ended::Done(_) => Ended::Done(told),
+            other => other,
+        }))
+    })
+}
+
+/// Runs captures once, by as many threads as it can be done by.
+pub(super) fn once<S: EventSink>(
+    captures: &[PathBuf],
+    common: &Common,
+    options: Options,
+    threads: usize,
+    interrupted: &Interrupted,
+    new: impl Fn() -> S,
+) -> Result<(S, Ended), Failure> {
+    pass::prepare(captures, &options);
+    if threads > 1 && fit(captures, &options) {
+        let mut sink = new();
+        if let Some(ended) = over(captures, common, &options, threads, interrupted, &mut sink)? {
+            return Ok((sink, ended));
+        }
+        if let Some(l) = &options.learn {
+            l.forget();
+        }
+    }
+    let mut sink = new();
+    let ended = pass::over(captures, common, options, interrupted, &mut sink, |_, _| ())?;
+    Ok((sink, ended))
+}
