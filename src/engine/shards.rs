@@ -153,7 +153,8 @@ impl Brought {
         let items = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
         if let (true, Some(r)) = (std::mem::take(&mut self.open), self.records.last_mut()) {
             r.items = items.saturating_sub(r.items);
-            if r.items == 0 && r.plain == [0; 3] && r.phase != Phase::Own {
+            let says_nothing = r.items == 0 && r.plain == [0; 3] && r.begins.is_none();
+            if says_nothing && (self.counts || r.phase != Phase::Own) {
                 self.records.pop();
             }
         }
@@ -437,12 +438,27 @@ impl Merge {
     ) {
         let mut heads: Vec<Head<'_>> = brought.iter_mut().map(Head::new).collect();
         let mut packets = batch.packets_of(part);
+        if heads.iter().any(|h| h.counts) {
+            packets.by_ref().for_each(|p| sink.packet(&p, None, &[]));
+        }
         loop {
-            let places = heads.iter().enumerate();
-            let next = places.filter_map(|(n, h)| Some((h.key()?, n))).min();
-            let Some(((at, _), n)) = next else { break };
+            let tells = heads.iter().enumerate().filter_map(|(n, h)| Some((h.next_key()?, n)));
+            let next = tells.min();
+            // What is only counted before it has its numbers first.
+            let mut counted = [0; 3];
+            for (head, names) in heads.iter_mut().zip(&mut self.names) {
+                let plain = head.count_before(next.map(|(key, _)| key));
+                let sum = plain.iter().sum::<u64>();
+                names.events += sum;
+                self.events += sum;
+                counted.iter_mut().zip(plain).for_each(|(n, more)| *n += more);
+            }
+            if counted != [0; 3] {
+                sink.counted(counted);
+            }
+            let Some(((at, phase), n)) = next else { break };
             let Some((record, items)) = heads.get_mut(n).and_then(Head::next) else { break };
-            if record.phase == Phase::Own {
+            if phase == Phase::Own {
                 self.begins(n, record);
                 let of = self.names.get(n).and_then(|names| names.id(record.conversation));
                 if let Some(p) = packets.by_ref().find(|p| p.meta.id >= at) {
@@ -534,27 +550,58 @@ impl Merge {
     }
 }
 
-/// What is still to come of what one shard brought. It stays where it is, so that it is let
-/// go by the thread that made it.
+/// What is still to come of what one shard brought. It stays where it is: its memory is
+/// used again.
 struct Head<'a> {
     first: PacketId,
-    records: std::slice::Iter<'a, Record>,
+    counts: bool,
+    records: &'a [Record],
+    /// How many records stand before the next one that tells more than counts.
+    plain: usize,
     items: &'a mut [Item],
 }
 
 impl<'a> Head<'a> {
     fn new(brought: &'a mut Brought) -> Self {
-        let Brought { first, records, items, .. } = brought;
-        Self { first: *first, records: records.iter(), items }
+        let Brought { first, counts, records, items, .. } = brought;
+        let mut head = Self { first: *first, counts: *counts, records, plain: 0, items };
+        head.find();
+        head
     }
 
-    fn key(&self) -> Option<(PacketId, Phase)> {
-        let next = self.records.as_slice().first()?;
-        Some((PacketId(self.first.0.saturating_add(u64::from(next.packet))), next.phase))
+    fn find(&mut self) {
+        let more = |r: &Record| !self.counts || r.items > 0 || r.begins.is_some();
+        self.plain = self.records.iter().position(more).unwrap_or(self.records.len());
     }
 
+    fn key(&self, of: &Record) -> (PacketId, Phase) {
+        (PacketId(self.first.0.saturating_add(u64::from(of.packet))), of.phase)
+    }
+
+    /// That of the next record that tells more than counts.
+    fn next_key(&self) -> Option<(PacketId, Phase)> {
+        self.records.get(self.plain).map(|r| self.key(r))
+    }
+
+    /// Takes the records that only count and stand before `key`; `None`: all.
+    fn count_before(&mut self, key: Option<(PacketId, Phase)>) -> [u64; 3] {
+        let mut sum = [0; 3];
+        while self.plain > 0
+            && let Some((r, rest)) = self.records.split_first()
+            && key.is_none_or(|k| self.key(r) < k)
+        {
+            sum.iter_mut().zip(r.plain).for_each(|(n, more)| *n += u64::from(more));
+            self.records = rest;
+            self.plain -= 1;
+        }
+        sum
+    }
+
+    /// The next record and what is of it; those that only count must be gone.
     fn next(&mut self) -> Option<(&'a Record, &'a mut [Item])> {
-        let record = self.records.next()?;
+        let (record, rest) = self.records.split_first()?;
+        self.records = rest;
+        self.find();
         let all = std::mem::take(&mut self.items);
         let (items, rest) = all.split_at_mut((record.items as usize).min(all.len()));
         self.items = rest;

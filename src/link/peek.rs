@@ -1,64 +1,65 @@
 //! Whose a packet is, for who has no other use for it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::link::Endpoints;
+
+const ETHERNET: u16 = 1;
+const TCP: u8 = 6;
 
 /// The ends of a whole TCP segment in a plain Ethernet frame, as [`Decoder`](super::Decoder)
 /// finds them too; `None` where it takes more than a look to say: everything else.
 ///
-/// A twentieth of what decoding costs (`benches/reader.rs`). What it must agree with is the
-/// decoder: a property of `tests/shards.rs`.
+/// How much less that is than to decode it: `cargo bench --bench reader -- whose`. That it
+/// agrees with the decoder is a property (`properties.rs`).
 #[inline]
 #[must_use]
 pub fn tcp_ends(link_type: u16, data: &[u8]) -> Option<Endpoints> {
-    const ETHERNET: u16 = 1;
-    const TCP: u8 = 6;
-    let (_, ip) = data.split_at_checked(14).filter(|_| link_type == ETHERNET)?;
-    let word =
-        |bytes: &[u8], at: usize| Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk::<2>()?));
-    let (source, destination, tcp) = match word(data, 12)? {
-        0x0800 => {
-            let head = ip.first_chunk::<20>()?;
-            let ([first, ..], len) = (*head, usize::from(word(head, 2)?));
-            let head_len = usize::from(first & 15) * 4;
-            // More fragments, or one that is not the first.
-            let is_fragment = word(head, 6)? & 0x3fff != 0;
-            if first >> 4 != 4 || head_len < 20 || *head.get(9)? != TCP || is_fragment {
-                return None;
-            }
-            let [source, destination] =
-                [12, 16].map(|at| head.get(at..)?.first_chunk::<4>().copied());
-            let ip = |a: [u8; 4]| IpAddr::V4(Ipv4Addr::from(a));
-            (ip(source?), ip(destination?), ip_payload(data, head_len, len)?)
-        }
-        0x86dd => {
-            let head = ip.first_chunk::<40>()?;
-            let len = usize::from(word(head, 4)?);
-            if head.first()? >> 4 != 6 || *head.get(6)? != TCP {
-                return None;
-            }
-            let [source, destination] =
-                [8, 24].map(|at| head.get(at..)?.first_chunk::<16>().copied());
-            let ip = |a: [u8; 16]| IpAddr::V6(Ipv6Addr::from(a));
-            (ip(source?), ip(destination?), ip_payload(data, 40, 40 + len)?)
-        }
-        _ => return None,
-    };
-    let head_len = usize::from(*tcp.get(12)? >> 4) * 4;
-    if head_len < 20 || tcp.len() < head_len {
-        return None;
+    let (ethernet, ip) = data.split_first_chunk::<14>()?;
+    match ethernet {
+        [.., 0x08, 0x00] if link_type == ETHERNET => over_ipv4(ip),
+        [.., 0x86, 0xdd] if link_type == ETHERNET => over_ipv6(ip),
+        _ => None,
     }
-    Some(Endpoints {
-        source: (source, word(tcp, 0)?),
-        destination: (destination, word(tcp, 2)?),
-        path: 0,
-    })
 }
 
-/// What an IP packet of `len` bytes in an Ethernet frame carries behind its head, where all
-/// of it was captured.
+/// RFC 791 §3.1: without options, and no fragment.
 #[inline]
-fn ip_payload(frame: &[u8], head_len: usize, len: usize) -> Option<&[u8]> {
-    frame.get(14..14 + len)?.get(head_len..)
+fn over_ipv4(ip: &[u8]) -> Option<Endpoints> {
+    let (head, rest) = ip.split_first_chunk::<20>()?;
+    let [first, _, l0, l1, _, _, f0, f1, _, protocol, _, _, addresses @ ..] = head;
+    let [s0, s1, s2, s3, d0, d1, d2, d3] = *addresses;
+    let is_fragment = [f0 & 0x3f, *f1] != [0, 0];
+    if *first != 0x45 || *protocol != TCP || is_fragment {
+        return None;
+    }
+    let len = usize::from(u16::from_be_bytes([*l0, *l1])).checked_sub(20)?;
+    let (from, to) = ports(rest.get(..len)?)?;
+    let [source, destination] = [[s0, s1, s2, s3], [d0, d1, d2, d3]].map(IpAddr::from);
+    Some(Endpoints { source: (source, from), destination: (destination, to), path: 0 })
+}
+
+/// RFC 8200 §3: without extension headers.
+#[inline]
+fn over_ipv6(ip: &[u8]) -> Option<Endpoints> {
+    let (head, rest) = ip.split_first_chunk::<40>()?;
+    let ([first, _, _, _, l0, l1, next, _], addresses) = head.split_first_chunk::<8>()?;
+    if first >> 4 != 6 || *next != TCP {
+        return None;
+    }
+    let len = usize::from(u16::from_be_bytes([*l0, *l1]));
+    let (from, to) = ports(rest.get(..len)?)?;
+    let (source, destination) = addresses.split_first_chunk::<16>()?;
+    let destination = destination.first_chunk::<16>()?;
+    let [source, destination] = [*source, *destination].map(IpAddr::from);
+    Some(Endpoints { source: (source, from), destination: (destination, to), path: 0 })
+}
+
+/// The ports of a segment whose whole head is there (RFC 9293 §3.1).
+#[inline]
+fn ports(tcp: &[u8]) -> Option<(u16, u16)> {
+    let [s0, s1, d0, d1, _, _, _, _, _, _, _, _, offset, ..] = tcp.first_chunk::<20>()?;
+    let head_len = usize::from(offset >> 4) * 4;
+    let is_whole = head_len >= 20 && head_len <= tcp.len();
+    is_whole.then(|| (u16::from_be_bytes([*s0, *s1]), u16::from_be_bytes([*d0, *d1])))
 }
