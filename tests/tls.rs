@@ -12,7 +12,7 @@ use framescope::engine::{ConversationInfo, Engine, Options};
 use framescope::event::{Event, Level, Payload};
 use framescope::link::TcpFlags;
 use framescope::proto::Secrets;
-use framescope::proto::secrets::{Label, Tried};
+use framescope::proto::secrets::{Asked, Came, Label, Tried};
 use proptest::prelude::*;
 use serde_json::Value;
 use support::{NUMBERED, Owned, Segment, as_json, gist, pack, packets, root, run, secrets};
@@ -479,14 +479,18 @@ fn trials_have_an_end_and_are_not_made_twice() {
     let left = store.trials_left();
     assert!(left < before);
     // As if others had used up what there is.
-    store.note_tried([0; 16], Tried { cost: u64::MAX, fit: None });
+    let asked = Asked { record: [0; 16], known: None };
+    store.note_tried(asked, Tried { cost: u64::MAX, came: Came::Spent }, store.version());
     assert_eq!(by_conversation(&run(&joined(0), with(&store))), first);
     assert_eq!(store.trials_left(), 0);
     let other = run(&joined(2), with(&store));
     assert!(other.events.iter().all(|(e, _)| ["tls", "tcp"].contains(&e.draft.protocol)));
     let told: Vec<&str> =
         other.findings.iter().filter_map(|f| f.finding.detail.as_deref()).collect();
-    assert!(told.iter().any(|t| t.contains("its secret was not looked for")), "{told:?}");
+    assert!(
+        told.iter().any(|t| t.contains("its secret was not looked for to the end")),
+        "{told:?}"
+    );
 }
 
 /// Secrets that come while packets do are waited for.
@@ -731,6 +735,37 @@ fn every_way_a_handshake_can_go() {
     let zeros =
         |e: &&&Value| e["fields"].as_object().unwrap().contains_key("tls.record.padding_length");
     assert!(padded.iter().filter(zeros).count() >= 4, "{padded:?}");
+}
+
+/// Joined behind changes of keys: what is asked from then on is there, and it is said after how
+/// many updates.
+#[test]
+fn joined_behind_updates_of_keys_it_goes_on() {
+    let whole = conversation(&encrypted(HANDSHAKES), 6);
+    let all = &told(&whole, secrets())[0];
+    let requests: Vec<(String, u64)> = of(all, "http", "request")
+        .iter()
+        .map(|e| {
+            let uri = e["fields"]["http.request.uri"].as_str().unwrap();
+            (uri.to_owned(), e["packets"][0].as_u64().unwrap())
+        })
+        .collect();
+    let mut behind = 0;
+    for cut in 14..whole.len() {
+        let from = whole[cut].meta.id.0;
+        let joined = told(&whole[cut..], &taken(key_log(&whole).as_bytes()));
+        let heard = answered(&joined[0]);
+        for (uri, _) in requests.iter().filter(|(_, at)| *at >= from) {
+            assert!(heard.iter().any(|(u, _)| u == uri), "{cut}: {uri} is not in {heard:?}");
+        }
+        let found = of(&joined[0], "tls", "record").into_iter().any(|r| {
+            r["findings"].to_string().contains("tls.sequence-found")
+                && r["fields"]["tls.record.keys"].to_string().contains("update")
+        });
+        behind += usize::from(found);
+    }
+    assert_eq!(requests.len(), 4);
+    assert!(behind > 5, "{behind}");
 }
 
 /// The lines that open a capture.

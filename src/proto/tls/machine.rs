@@ -45,6 +45,10 @@ pub(super) struct Direction {
     pub(super) waited: bool,
     /// With which secrets the next keys were tried last.
     pub(super) tried: Option<u64>,
+    /// Without hellos: records that were tried in vain, and bytes that trials for the number
+    /// of one have gone over since the session is known.
+    pub(super) trials: u32,
+    pub(super) number_spent: u64,
     hole: Option<Hole>,
     /// Records that may be missing: so far sequence numbers are tried.
     pub(super) hole_reach: Option<u64>,
@@ -286,7 +290,7 @@ impl Tls {
         self.last = self.last.max(out.ready(side, end.saturating_sub(1)));
         // A server's hello answers the client's, which captures have behind it at times.
         let unasked = side == Side::Server && self.session.random.is_none();
-        let found = unasked && orphan::is_found(out.secrets(), &sealed);
+        let found = unasked && orphan::has_told(out.secrets(), &sealed);
         let unasked = unasked && !found && self.dir(side).records == 0;
         if unasked && !c.last && self.peer_is_silent(side) {
             return Step::Peer;
