@@ -354,6 +354,9 @@ impl Sealed {
         for (i, s) in self.segments.iter().enumerate() {
             let [own, peer] = if s.from.1 == self.client { [0, 1] } else { [1, 0] };
             if !kept(i) {
+                // Its bytes were sent, and the peer says that it has them.
+                let ends = self.records.iter().filter(|([_, last], _)| *last == i);
+                seq[own] += ends.map(|(_, data)| data.len() as u32).sum::<u32>();
                 continue;
             }
             sealed.push(s.clone());
@@ -368,7 +371,9 @@ impl Sealed {
                     seq[own] += data.len() as u32;
                 }
             }
-            if s.flags & (TcpFlags::FIN | TcpFlags::RST) != 0 {
+            // What carries nothing acknowledges all the same: that tells what the peer has sent
+            // by then, and so whether bytes of it are missing.
+            if s.flags & (TcpFlags::FIN | TcpFlags::RST) != 0 || s.data.is_empty() {
                 let (at, ack) = (seq[own], seq[peer]);
                 plain.push(Segment { seq: at, ack, data: Vec::new(), ..s.clone() });
             }
@@ -383,7 +388,7 @@ fn messages(run: &support::Run) -> Vec<[Value; 5]> {
         .events
         .iter()
         .filter(|(e, _)| !["tcp", "tls"].contains(&e.draft.protocol))
-        .filter(|(e, _)| e.draft.level == Level::Message && e.draft.kind != "gap")
+        .filter(|(e, _)| e.draft.level == Level::Message)
         .map(|(e, info)| {
             let v = as_json(e, info);
             ["from", "protocol", "kind", "payload", "complete"].map(|k| v[k].clone())
@@ -590,6 +595,35 @@ fn joined_connections_wait_for_late_secrets() {
         assert!(brought > 4, "{n}: {brought}");
         assert_eq!(messages(&run_late), messages(&run(&packets, with(&whole.keys))), "{n}");
         assert!(run_late.ended.iter().all(|c| c.ends[0].port() == whole.client), "{n}");
+    }
+}
+
+/// Secrets that come when it has been said who the client is, and prove that it is the server:
+/// that is said, and nothing is made of what is inside.
+#[test]
+fn roles_that_turn_out_wrong_are_said() {
+    for (n, whole) in Sealed::all("tls13-openssl").iter().enumerate() {
+        let at = whole.records[2].0[1];
+        let packets = pack(&whole.segments[at..]);
+        let store = Arc::new(Secrets::default());
+        let mut engine = Engine::new(with(&store));
+        let mut sink = support::Run::default();
+        for (i, p) in packets.iter().enumerate() {
+            if i == 6 {
+                store.add(whole.keys.lines(&whole.keys.randoms()).as_bytes());
+            }
+            engine.packet(&framescope::capture::Packet { meta: p.meta, data: &p.data }, &mut sink);
+        }
+        engine.finish(&mut sink);
+        let wrong = sink.ended[0].ends[0].port() != whole.client;
+        let said = sink.findings.iter().filter(|f| f.finding.spec.code == "tls.roles-turned");
+        assert_eq!(said.count(), usize::from(wrong), "{n}");
+        assert_eq!(wrong, n % 2 == 0);
+        let inside =
+            sink.events.iter().filter(|(e, _)| !["tcp", "tls"].contains(&e.draft.protocol));
+        assert_eq!(inside.count() == 0, wrong, "{n}");
+        let closed = |(e, _): &&(Event, ConversationInfo)| e.draft.kind == "opaque";
+        assert_eq!(sink.events.iter().any(|e| closed(&e)), wrong, "{n}");
     }
 }
 

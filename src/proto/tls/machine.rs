@@ -106,6 +106,7 @@ struct Told {
     suite: bool,
     used: bool,
     refused: bool,
+    turned: bool,
 }
 
 impl Default for Tls {
@@ -393,7 +394,10 @@ impl Tls {
             let text = format!("number {seq} of the keys of {}", epoch.name());
             d.findings.push(Finding::new(&g::SEQUENCE_FOUND).with(text));
         }
-        let expected = dir.missing;
+        if self.session.is_turned() && !std::mem::replace(&mut self.told.turned, true) {
+            d.findings.push(Finding::new(&g::ROLES_TURNED));
+        }
+        let expected = self.dir(side).missing;
         let refused = opened.content_type == 23
             && epoch == Epoch::Early
             && self.session.early_taken == Some(false);
@@ -426,7 +430,8 @@ impl Tls {
     }
 
     fn open_child(&mut self, out: &mut dyn Out) {
-        if std::mem::replace(&mut self.child, true) {
+        // A child's sides are ours: with the wrong ones it would make wrong things of it.
+        if self.session.is_turned() || std::mem::replace(&mut self.child, true) {
             return;
         }
         // Content decides where it begins at the beginning; else what was agreed.
