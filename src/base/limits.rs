@@ -22,8 +22,9 @@ pub const LIVE_RING_BYTES: usize = 128 << 20;
 pub const MAX_SOCKETS: usize = 1 << 15;
 
 /// Bytes before the packets of a file that is written while capturing, for secrets that come
-/// later: some three hundred sessions of TLS 1.3. Those beyond stand behind the packets that
-/// need them, where Wireshark does not look for them in time.
+/// later: some three hundred sessions of TLS 1.3. As much again is put in whenever half of it is
+/// full: only what has gone on for so many others has its secrets behind its first packets, where
+/// Wireshark does not look for them in time.
 pub const LIVE_SECRETS_BYTES: usize = 256 << 10;
 
 /// Bytes of packets that wait in memory for whoever reads them while capturing: a reader
