@@ -143,6 +143,7 @@ impl Session {
             draft: self.draft(),
             version: self.version,
             suite: self.suite,
+            dtls: false,
         }
     }
 
