@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// File systems that are on a disk or in memory, by their numbers in statfs(2): tmpfs and ramfs,
 /// ext2 to ext4, XFS, Btrfs, F2FS, ZFS, bcachefs, JFS, ReiserFS, and layers of those.
-#[cfg(any(test, target_os = "linux", target_os = "android"))]
+#[cfg(any(test, all(feature = "live", any(target_os = "linux", target_os = "android"))))]
 const LOCAL: [u32; 11] = [
     0x0102_1994,
     0x8584_58f6,
