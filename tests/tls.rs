@@ -12,7 +12,7 @@ use framescope::engine::{ConversationInfo, Engine, Options};
 use framescope::event::{Event, Level, Payload};
 use framescope::link::TcpFlags;
 use framescope::proto::Secrets;
-use framescope::proto::secrets::{Label, Tried};
+use framescope::proto::secrets::{Asked, Came, Label, Tried};
 use proptest::prelude::*;
 use serde_json::Value;
 use support::{NUMBERED, Owned, Segment, as_json, gist, pack, packets, root, run, secrets};
@@ -354,6 +354,9 @@ impl Sealed {
         for (i, s) in self.segments.iter().enumerate() {
             let [own, peer] = if s.from.1 == self.client { [0, 1] } else { [1, 0] };
             if !kept(i) {
+                // Its bytes were sent, and the peer says that it has them.
+                let ends = self.records.iter().filter(|([_, last], _)| *last == i);
+                seq[own] += ends.map(|(_, data)| data.len() as u32).sum::<u32>();
                 continue;
             }
             sealed.push(s.clone());
@@ -368,7 +371,9 @@ impl Sealed {
                     seq[own] += data.len() as u32;
                 }
             }
-            if s.flags & (TcpFlags::FIN | TcpFlags::RST) != 0 {
+            // What carries nothing acknowledges all the same: that tells what the peer has sent
+            // by then, and so whether bytes of it are missing.
+            if s.flags & (TcpFlags::FIN | TcpFlags::RST) != 0 || s.data.is_empty() {
                 let (at, ack) = (seq[own], seq[peer]);
                 plain.push(Segment { seq: at, ack, data: Vec::new(), ..s.clone() });
             }
@@ -383,7 +388,7 @@ fn messages(run: &support::Run) -> Vec<[Value; 5]> {
         .events
         .iter()
         .filter(|(e, _)| !["tcp", "tls"].contains(&e.draft.protocol))
-        .filter(|(e, _)| e.draft.level == Level::Message && e.draft.kind != "gap")
+        .filter(|(e, _)| e.draft.level == Level::Message)
         .map(|(e, info)| {
             let v = as_json(e, info);
             ["from", "protocol", "kind", "payload", "complete"].map(|k| v[k].clone())
@@ -479,14 +484,18 @@ fn trials_have_an_end_and_are_not_made_twice() {
     let left = store.trials_left();
     assert!(left < before);
     // As if others had used up what there is.
-    store.note_tried([0; 16], Tried { cost: u64::MAX, fit: None });
+    let asked = Asked { record: [0; 16], known: None };
+    store.note_tried(asked, Tried { cost: u64::MAX, came: Came::Spent }, store.version());
     assert_eq!(by_conversation(&run(&joined(0), with(&store))), first);
     assert_eq!(store.trials_left(), 0);
     let other = run(&joined(2), with(&store));
     assert!(other.events.iter().all(|(e, _)| ["tls", "tcp"].contains(&e.draft.protocol)));
     let told: Vec<&str> =
         other.findings.iter().filter_map(|f| f.finding.detail.as_deref()).collect();
-    assert!(told.iter().any(|t| t.contains("its secret was not looked for")), "{told:?}");
+    assert!(
+        told.iter().any(|t| t.contains("its secret was not looked for to the end")),
+        "{told:?}"
+    );
 }
 
 /// Secrets that come while packets do are waited for.
@@ -586,6 +595,35 @@ fn joined_connections_wait_for_late_secrets() {
         assert!(brought > 4, "{n}: {brought}");
         assert_eq!(messages(&run_late), messages(&run(&packets, with(&whole.keys))), "{n}");
         assert!(run_late.ended.iter().all(|c| c.ends[0].port() == whole.client), "{n}");
+    }
+}
+
+/// Secrets that come when it has been said who the client is, and prove that it is the server:
+/// that is said, and nothing is made of what is inside.
+#[test]
+fn roles_that_turn_out_wrong_are_said() {
+    for (n, whole) in Sealed::all("tls13-openssl").iter().enumerate() {
+        let at = whole.records[2].0[1];
+        let packets = pack(&whole.segments[at..]);
+        let store = Arc::new(Secrets::default());
+        let mut engine = Engine::new(with(&store));
+        let mut sink = support::Run::default();
+        for (i, p) in packets.iter().enumerate() {
+            if i == 6 {
+                store.add(whole.keys.lines(&whole.keys.randoms()).as_bytes());
+            }
+            engine.packet(&framescope::capture::Packet { meta: p.meta, data: &p.data }, &mut sink);
+        }
+        engine.finish(&mut sink);
+        let wrong = sink.ended[0].ends[0].port() != whole.client;
+        let said = sink.findings.iter().filter(|f| f.finding.spec.code == "tls.roles-turned");
+        assert_eq!(said.count(), usize::from(wrong), "{n}");
+        assert_eq!(wrong, n % 2 == 0);
+        let inside =
+            sink.events.iter().filter(|(e, _)| !["tcp", "tls"].contains(&e.draft.protocol));
+        assert_eq!(inside.count() == 0, wrong, "{n}");
+        let closed = |(e, _): &&(Event, ConversationInfo)| e.draft.kind == "opaque";
+        assert_eq!(sink.events.iter().any(|e| closed(&e)), wrong, "{n}");
     }
 }
 
@@ -731,6 +769,37 @@ fn every_way_a_handshake_can_go() {
     let zeros =
         |e: &&&Value| e["fields"].as_object().unwrap().contains_key("tls.record.padding_length");
     assert!(padded.iter().filter(zeros).count() >= 4, "{padded:?}");
+}
+
+/// Joined behind changes of keys: what is asked from then on is there, and it is said after how
+/// many updates.
+#[test]
+fn joined_behind_updates_of_keys_it_goes_on() {
+    let whole = conversation(&encrypted(HANDSHAKES), 6);
+    let all = &told(&whole, secrets())[0];
+    let requests: Vec<(String, u64)> = of(all, "http", "request")
+        .iter()
+        .map(|e| {
+            let uri = e["fields"]["http.request.uri"].as_str().unwrap();
+            (uri.to_owned(), e["packets"][0].as_u64().unwrap())
+        })
+        .collect();
+    let mut behind = 0;
+    for cut in 14..whole.len() {
+        let from = whole[cut].meta.id.0;
+        let joined = told(&whole[cut..], &taken(key_log(&whole).as_bytes()));
+        let heard = answered(&joined[0]);
+        for (uri, _) in requests.iter().filter(|(_, at)| *at >= from) {
+            assert!(heard.iter().any(|(u, _)| u == uri), "{cut}: {uri} is not in {heard:?}");
+        }
+        let found = of(&joined[0], "tls", "record").into_iter().any(|r| {
+            r["findings"].to_string().contains("tls.sequence-found")
+                && r["fields"]["tls.record.keys"].to_string().contains("update")
+        });
+        behind += usize::from(found);
+    }
+    assert_eq!(requests.len(), 4);
+    assert!(behind > 5, "{behind}");
 }
 
 /// The lines that open a capture.

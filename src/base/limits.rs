@@ -22,8 +22,9 @@ pub const LIVE_RING_BYTES: usize = 128 << 20;
 pub const MAX_SOCKETS: usize = 1 << 15;
 
 /// Bytes before the packets of a file that is written while capturing, for secrets that come
-/// later: some three hundred sessions of TLS 1.3. Those beyond stand behind the packets that
-/// need them, where Wireshark does not look for them in time.
+/// later: some three hundred sessions of TLS 1.3. As much again is put in whenever half of it is
+/// full: only what has gone on for so many others has its secrets behind its first packets, where
+/// Wireshark does not look for them in time.
 pub const LIVE_SECRETS_BYTES: usize = 256 << 10;
 
 /// Bytes of packets that wait in memory for whoever reads them while capturing: a reader
@@ -385,6 +386,9 @@ pub const MAX_HANDSHAKE_BYTES: usize = 1 << 20;
 /// Sequence numbers that are tried for a TLS record behind a hole, or in a capture that
 /// began in the middle: 16,384 full records are 256 MiB.
 pub const MAX_SEQUENCE_TRIALS: u64 = 1 << 14;
+/// Updates of keys (RFC 8446 §4.6.3) that are gone through for a TLS record in a capture that
+/// began in the middle: libraries update after some millions of records, and few on demand.
+pub const MAX_KEY_UPDATE_TRIALS: u32 = 4;
 /// Bytes that such trials may go over, in all for one hole: some tenths of a second.
 pub const MAX_TRIAL_BYTES: u64 = 256 << 20;
 /// Bytes that trials may go over for one connection whose hellos were not captured: there

@@ -15,6 +15,7 @@ pub mod findings;
 mod foreign;
 #[cfg(all(feature = "live", unix))]
 pub mod live;
+mod local;
 mod packet;
 mod pcap;
 mod pcapng;

@@ -3,13 +3,18 @@
 //!
 //! Each is locked (flock(2)) as long as the program that made it runs. The system lets go of a
 //! lock when a program ends, however it does: what nobody has locked is nobody's, and is
-//! removed when another is made.
+//! removed when a program makes its first one in the same folder. Where other machines may have
+//! theirs in that folder nothing is locked, and nothing removed.
 
+use std::collections::HashSet;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use super::local::is_local;
 
 /// Names that are tried before it is given up.
 const ATTEMPTS: u32 = 64;
@@ -24,9 +29,13 @@ const DIGITS: usize = 16;
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// Locked as long as it is open.
+    /// Locked as long as it is open, where anything is.
     _lock: File,
 }
+
+/// Folders that this program has looked through: there may be many files in one, and whoever
+/// makes another of ours has no time.
+static LOOKED: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
 
 impl Folder {
     /// Makes one in the folder for temporary files.
@@ -78,19 +87,28 @@ fn make(
             Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
             Err(e) => return Err(io::Error::new(e.kind(), format!("{}: {e}", path.display()))),
         };
-        match file.try_lock() {
-            // Somebody took it for a leftover before it was locked.
-            Err(TryLockError::WouldBlock) => continue,
-            Ok(()) if !path.exists() => continue,
-            // Also where there are no locks: then nobody takes it for a leftover.
-            Ok(()) | Err(TryLockError::Error(_)) => {}
-        }
-        if let Ok(own) = file.metadata() {
-            remove_leftovers(folder, &own);
+        // Nobody looks for leftovers elsewhere, and there a lock may be long in coming.
+        if is_local(folder) {
+            match file.try_lock() {
+                // Somebody took it for a leftover before it was locked.
+                Err(TryLockError::WouldBlock) => continue,
+                Ok(()) if !path.exists() => continue,
+                Ok(()) => look_once(folder, &file),
+                // There are no locks, so that nobody takes it for a leftover.
+                Err(TryLockError::Error(_)) => {}
+            }
         }
         return Ok((path, file));
     }
     Err(io::Error::new(ErrorKind::AlreadyExists, "no free name for a temporary file or folder"))
+}
+
+/// Removes leftovers where this program has not done so; `file` is one of its own there.
+fn look_once(folder: &Path, file: &File) {
+    let first = LOOKED.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_path_buf());
+    if first && let Ok(own) = file.metadata() {
+        remove_leftovers(folder, &own);
+    }
 }
 
 /// Removes what programs of this user have left there that are no more. What cannot be
@@ -136,6 +154,9 @@ mod tests {
     #[test]
     fn what_nobody_has_locked_is_removed_and_nothing_else() {
         let folder = Scratch::folder("leftovers");
+        if !is_local(&folder) {
+            return;
+        }
         let dead = [format!("{PREFIX}0123456789abcdef"), format!("{PREFIX}00112233445566aa.spool")];
         std::fs::create_dir(folder.join(&dead[0])).unwrap();
         std::fs::write(folder.join(&dead[0]).join("keys"), "x").unwrap();
@@ -155,12 +176,14 @@ mod tests {
         assert!(dead.iter().all(|d| !folder.join(d).exists()));
         assert!(strange.iter().all(|s| folder.join(s).exists()));
         assert!(link.symlink_metadata().is_ok() && file.exists());
-        // The first is in use; then it is not.
-        let (second, _lock) = spool(&folder).unwrap();
+        // The first is in use; then it is not, and is still there: it was looked once.
+        let (second, other) = spool(&folder).unwrap();
         assert!(first.exists());
         drop(lock);
-        let _third = spool(&folder).unwrap();
-        assert!(!first.exists() && second.exists());
+        let (third, _lock) = spool(&folder).unwrap();
+        assert!(first.exists());
+        remove_leftovers(&folder, &other.metadata().unwrap());
+        assert!(!first.exists() && second.exists() && third.exists());
     }
 
     #[test]

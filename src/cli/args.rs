@@ -199,7 +199,7 @@ pub(super) struct Print {
     #[command(flatten)]
     pub(super) chosen: Chosen,
     /// Stop after so many events of the level (`live -c` counts packets).
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = events)]
     pub(super) count: Option<u64>,
     /// How times are written in text, and which time is the first of the usual columns;
     /// JSON always has them in full.
@@ -305,6 +305,17 @@ impl Common {
             ..crate::engine::Options::default()
         })
     }
+}
+
+/// So many of something after which to stop.
+pub(super) fn count(text: &str, what: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| {
+        format!("a number of {what} is expected, as in -c 100; without -c it goes on to the end")
+    })
+}
+
+fn events(text: &str) -> Result<u64, String> {
+    count(text, "events")
 }
 
 /// `256M`, `64k`, `1073741824`.

@@ -13,7 +13,7 @@ use crate::capture::{ByteOrder, LinkType, Packet, PacketMeta, Secrets, TLS_KEY_L
 use crate::cli::args::Common;
 use crate::cli::{Failure, choose, learn, pass};
 use crate::event::Level;
-use crate::index::slice::{Planner, Selection};
+use crate::index::slice::{Last, Planner, Selection};
 use crate::proto::REGISTRY;
 use crate::view::table::{counted, grouped};
 
@@ -25,8 +25,8 @@ the last event that was picked: its handshake, the upgrade, HTTP/2 settings, wha
 compression and permessage-deflate refer back to. So the slice decodes to the same events up
 to its end. Of a UDP flow it holds the datagrams of the event.
 
-Where nothing is picked the output is a capture without packets, which standard error says; the
-exit status is 0 all the same.
+A number that there is not is an error. Where a filter or a protocol picks nothing the output is a
+capture without packets, which standard error says; the exit status is 0 all the same.
 
 The output is pcapng with times to the nanosecond; under a name that ends in .pcap it is pcap,
 also to the nanosecond, which holds packets of one link type and no secrets. In pcapng, secrets
@@ -93,6 +93,25 @@ impl Args {
 }
 
 impl Args {
+    /// What to say of a number that was given and that there is not.
+    fn missing(&self, last: Last) -> Option<String> {
+        // With a capture filter the last packet is the last that it lets through.
+        let packets = if self.common.filter.is_some() { &[][..] } else { &self.packet };
+        let kinds = [
+            ("event", &self.event[..], last.event, "", "framescope print CAPTURE"),
+            ("conversation", &self.conversation, last.conversation, "", "framescope stats CAPTURE"),
+            ("packet", packets, last.packet, "p", "framescope print -l packet CAPTURE"),
+        ];
+        kinds.into_iter().find_map(|(kind, ranges, last, letter, lists)| {
+            let n = ranges.iter().map(RangeInclusive::start).find(|n| **n > last)?;
+            let known = match last {
+                0 => "there are none".to_owned(),
+                last => format!("the last is {letter}{last}; `{lists}` lists them"),
+            };
+            Some(format!("there is no {kind} {n}; {known}"))
+        })
+    }
+
     /// What to say where nothing was picked of `all` packets, and what to try.
     fn nothing(&self, all: u64) -> String {
         if all == 0 {
@@ -110,10 +129,7 @@ impl Args {
                  through (so with frame, message and packet)"
             ));
         }
-        if !self.event.is_empty() {
-            try_this.push("`framescope print CAPTURE` shows the numbers of events".into());
-        }
-        if !self.conversation.is_empty() || !self.protocol.is_empty() {
+        if !self.protocol.is_empty() {
             try_this.push(
                 "`framescope stats CAPTURE` lists the conversations with their protocols".into(),
             );
@@ -214,6 +230,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
             |_, _| (),
         )?;
         ended.quietly()?;
+        if let Some(text) = args.missing(plan.last()).filter(|_| !interrupted.is_set()) {
+            return Err(Failure::Input(text));
+        }
     }
     let picked = (plan.events(), plan.conversations() as u64);
     let whole = interrupted.is_set();

@@ -72,6 +72,17 @@ struct Need {
     to: PacketId,
 }
 
+/// The last numbers that there are; 0 for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Last {
+    /// Of events, of any level.
+    pub event: u64,
+    /// Of conversations.
+    pub conversation: u64,
+    /// Of packets.
+    pub packet: u64,
+}
+
 /// The first pass: finds out what is needed.
 #[derive(Debug)]
 pub struct Planner {
@@ -83,6 +94,7 @@ pub struct Planner {
     alone: Vec<PacketId>,
     now: PacketId,
     events: u64,
+    last: Last,
     /// Encrypted sessions whose secrets were of use.
     sessions: Vec<(ConversationId, ClientRandom)>,
 }
@@ -98,6 +110,7 @@ impl Planner {
             alone: Vec::new(),
             now: PacketId(0),
             events: 0,
+            last: Last::default(),
             sessions: Vec::new(),
         }
     }
@@ -129,6 +142,12 @@ impl Planner {
         }
     }
 
+    /// The last numbers that were met.
+    #[must_use]
+    pub const fn last(&self) -> Last {
+        self.last
+    }
+
     /// Events that were picked.
     #[must_use]
     pub const fn events(&self) -> u64 {
@@ -150,6 +169,7 @@ impl Planner {
 
 impl EventSink for Planner {
     fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
+        self.last.event = self.last.event.max(event.id.0);
         if !self.selection.event(event, conversation) {
             return;
         }
@@ -189,7 +209,9 @@ impl EventSink for Planner {
             f.begin(packet.meta.time);
         }
         self.now = packet.meta.id;
+        self.last.packet = self.last.packet.max(packet.meta.id.0);
         let Some(id) = conversation else { return };
+        self.last.conversation = self.last.conversation.max(u64::from(id.0));
         self.fragments.extend(with.iter().map(|p| (id, packet.meta.id, *p)));
         if has(&self.selection.conversations, u64::from(id.0)) {
             self.need(id, PacketId(0), PacketId(u64::MAX));

@@ -13,7 +13,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::base::limits::{MAX_KEYLOG_SECRETS, MAX_SECRET_BYTES};
 
-pub use super::trials::{Fit, RecordTag, Tried};
+pub use super::trials::{Asked, Came, Fit, RecordTag, Tried};
 
 /// What a secret is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -215,6 +215,12 @@ impl Secrets {
     #[must_use]
     pub fn by_id(&self, id: &[u8]) -> Option<Secret> {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).ids.get(id).cloned()
+    }
+
+    /// Whether no session is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).order.is_empty()
     }
 
     /// The client randoms of all sessions, in the order in which they came.

@@ -247,6 +247,17 @@ fn nobody_need_hear_what_is_said() {
     }
 }
 
+/// Who gives a word where a number belongs is told what belongs there.
+#[test]
+fn what_is_no_number_is_answered_with_one() {
+    for (command, what) in [("print", "events"), ("live", "packets")] {
+        let out = run(&[command, "-c", "abc"]);
+        assert_eq!(out.status.code(), Some(2), "{command}");
+        let said = format!("a number of {what} is expected, as in -c 100");
+        assert!(stderr(&out).contains(&said), "{command}: {}", stderr(&out));
+    }
+}
+
 #[test]
 fn a_closed_pipe_is_quiet() {
     let mut child = framescope()

@@ -54,10 +54,8 @@ fn a_slice_of_nothing_says_so_and_what_to_try() {
     let file = Place::new("nothing.pcapng");
     for (picked, hint) in [
         (&["-Y", "grpc.status_code == 999"][..], "print -l exchange -Y 'grpc.status_code == 999'"),
-        (&["--event", "100000"], "numbers of events"),
-        (&["--conversation", "99"], "framescope stats"),
         (&["--protocol", "grpc"], "framescope stats"),
-        (&["--packet", "100000"], "print -l packet"),
+        (&["-f", "tcp port 1", "--packet", "100000"], "capture filter"),
         (&["-f", "tcp port 1"], "capture filter"),
     ] {
         let out = run(&[&["slice", WEBSOCKET, "-w", file.text()], picked].concat());
@@ -66,6 +64,18 @@ fn a_slice_of_nothing_says_so_and_what_to_try() {
         assert_eq!(text.lines().count(), 1, "{picked:?}: {text}");
         assert!(text.contains(hint), "{picked:?}: {text}");
         assert_eq!(print(&file.0, &["-l", "packet"]), "", "{picked:?}");
+    }
+    // A number that there is not is a slip.
+    for (picked, hint) in [
+        (["--event", "100000"], "`framescope print CAPTURE` lists them"),
+        (["--conversation", "99"], "`framescope stats CAPTURE` lists them"),
+        (["--packet", "100000"], "`framescope print -l packet CAPTURE` lists them"),
+    ] {
+        let out = run(&[&["slice", WEBSOCKET, "-w", file.text()], &picked[..]].concat());
+        let text = stderr(&out);
+        assert_eq!(out.status.code(), Some(2), "{picked:?}: {text}");
+        assert_eq!(text.lines().count(), 1, "{picked:?}: {text}");
+        assert!(text.contains(hint) && text.contains("the last is "), "{picked:?}: {text}");
     }
     let out = run(&["slice", WEBSOCKET, "-w", file.text(), "--packet", "1"]);
     assert_eq!((out.status.code(), stderr(&out).as_str()), (Some(0), ""));
@@ -524,7 +534,7 @@ fn a_slice_is_pcap_where_its_name_says_so() {
     let whole = print(Path::new(WEBSOCKET), &["-l", "packet", "--format", "json"]);
     assert_eq!(print(&old.0, &["-l", "packet", "--format", "json"]), whole);
     assert_eq!(print(&new.0, &["-l", "packet", "--format", "json"]), whole);
-    let empty = run(&["slice", WEBSOCKET, "-w", old.text(), "--packet", "100000"]);
+    let empty = run(&["slice", WEBSOCKET, "-w", old.text(), "-f", "tcp port 1"]);
     assert_eq!(empty.status.code(), Some(0));
     assert_eq!(print(&old.0, &["-l", "packet"]), "");
     let mixed = ["fixtures/ws-ipv6/capture.pcap", "fixtures/ws-subprotocol/capture.pcap"];

@@ -457,8 +457,8 @@ fn the_program_cuts_as_the_library_does() {
             Selection { conversations: vec![1..=1], ..Selection::default() },
         ),
         (
-            &["--conversation", "99"],
-            Selection { conversations: vec![99..=99], ..Selection::default() },
+            &["--protocol", "dtls"],
+            Selection { protocols: vec!["dtls".into()], ..Selection::default() },
         ),
     ] {
         let out = call(&[&["slice", path.to_str().unwrap(), "-w", file.text()], args].concat());
@@ -474,6 +474,20 @@ fn the_program_cuts_as_the_library_does() {
         };
         let data = |v: &[Owned]| v.iter().map(|p| p.data.clone()).collect::<Vec<_>>();
         assert_eq!(data(&got), data(&expected), "{args:?}");
+    }
+    // A number that there is not is an error, and nothing is written.
+    for (args, said) in [
+        (&["--event", "9999"][..], "there is no event 9999; the last is "),
+        (&["--event", "13,9999"], "there is no event 9999; the last is "),
+        (&["--conversation", "99-100"], "there is no conversation 99; the last is "),
+        (&["--packet", "5,9999"], "there is no packet 9999; the last is p"),
+    ] {
+        let file = Temporary::new("missing.pcapng");
+        let out = call(&[&["slice", path.to_str().unwrap(), "-w", file.text()], args].concat());
+        assert_eq!(out.status.code(), Some(2), "{args:?}");
+        assert!(stderr(&out).contains(said), "{args:?}: {}", stderr(&out));
+        assert!(stderr(&out).contains("` lists them"), "{args:?}: {}", stderr(&out));
+        assert!(!file.0.exists(), "{args:?}");
     }
     let exactly =
         cut_out(&all, Selection { packets: vec![5..=9, 12..=12], ..Selection::default() });

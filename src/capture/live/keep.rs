@@ -1,6 +1,7 @@
 //! Packets kept while they come: a temporary copy for opening them again, or the
 //! file of `-w`.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -24,14 +25,16 @@ pub(super) struct Keep {
     /// Bytes of the file before the batch.
     written: u64,
     parts: Option<Parts>,
-    room: Option<Room>,
+    /// Those with room that is left, and then some; none where secrets cannot stand first.
+    rooms: VecDeque<Room>,
     /// Nothing more is written: that failed, or all is over.
     closed: bool,
 }
 
-/// Room for secrets before all packets: a block of empty lines, over which lines of a key log
-/// are written as they come. The file can be read at any time, and by those who decrypt in one
-/// pass, too.
+/// Room for secrets before the packets that need them: a block of empty lines, over which lines
+/// of a key log are written as they come. The file can be read at any time, and by those who
+/// decrypt in one pass, too. There is one before all packets, and another one wherever the last
+/// was half full: what begins behind it has its secrets before it.
 struct Room {
     /// Where the next line goes.
     at: u64,
@@ -54,8 +57,8 @@ impl Keeper {
         Self(keep)
     }
 
-    /// Writes secrets: where there is room before all packets, there; else a block of them
-    /// behind those that were written so far.
+    /// Writes secrets: where there is room before packets, there; else a block of them behind
+    /// those that were written so far.
     ///
     /// # Errors
     /// Those of the file. What could not be written before is not tried again.
@@ -124,32 +127,47 @@ impl Keep {
         let mut keep = Self::new(To::File(file))?;
         // Nothing can be written into a pipe later.
         if room && plain {
-            let before = keep.written;
-            let empty = vec![b'\n'; LIVE_SECRETS_BYTES];
-            keep.blocks.secrets(&Secrets { kind: TLS_KEY_LOG, data: empty.into() })?;
-            keep.flush()?;
-            // Type and length of the block, kind and length of the secrets.
-            keep.room = Some(Room { at: before + 16, left: LIVE_SECRETS_BYTES });
+            keep.make_room()?;
         }
         Ok(keep)
     }
 
-    /// Writes lines of a key log before all packets; `false` where there is no room.
+    /// Makes room for secrets behind what was written so far.
+    fn make_room(&mut self) -> io::Result<()> {
+        self.flush()?;
+        let before = self.written;
+        let empty = vec![b'\n'; LIVE_SECRETS_BYTES];
+        self.blocks.secrets(&Secrets { kind: TLS_KEY_LOG, data: empty.into() })?;
+        self.flush()?;
+        // Type and length of the block, kind and length of the secrets.
+        self.rooms.push_back(Room { at: before + 16, left: LIVE_SECRETS_BYTES });
+        Ok(())
+    }
+
+    /// Writes lines of a key log where there is room; `false` where there is none.
     fn put_first(&mut self, secrets: &Secrets) -> io::Result<bool> {
         let len = secrets.data.len();
-        let (To::File(file), Some(room)) = (&self.to, &mut self.room) else { return Ok(false) };
-        if secrets.kind != TLS_KEY_LOG || len > room.left {
+        let To::File(file) = &self.to else { return Ok(false) };
+        if secrets.kind != TLS_KEY_LOG {
             return Ok(false);
         }
+        let Some(room) = self.rooms.iter_mut().find(|r| r.left >= len) else { return Ok(false) };
         file.write_all_at(&secrets.data, room.at)?;
         room.at += len as u64;
         room.left -= len;
+        // A line is never that long: what is left of the first is of no use then.
+        let left: usize = self.rooms.iter().map(|r| r.left).sum();
+        if left < LIVE_SECRETS_BYTES / 2 {
+            self.rooms.truncate(1);
+            self.make_room()?;
+        }
         Ok(true)
     }
 
     fn new(to: To) -> io::Result<Self> {
         let blocks = PcapNgWriter::new(Vec::new(), ByteOrder::default())?;
-        let mut keep = Self { blocks, to, written: 0, parts: None, room: None, closed: false };
+        let mut keep =
+            Self { blocks, to, written: 0, parts: None, rooms: VecDeque::new(), closed: false };
         // An empty capture is one as well.
         keep.flush()?;
         Ok(keep)
@@ -252,39 +270,56 @@ mod tests {
         }
     }
 
-    /// Secrets stand before the packets as long as there is room, and behind them then; at any
-    /// time the file is a capture.
+    /// Secrets stand before the packets that come after them, however many there are; at any
+    /// time the file is a capture, and room is made where it is needed and not before.
     #[test]
-    fn secrets_stand_first_as_long_as_there_is_room() {
+    fn secrets_stand_before_the_packets_that_need_them() {
         let path = crate::base::scratch::Scratch::new("room");
         let keep = Arc::new(Mutex::new(Keep::file(&path, None, true).unwrap()));
         let keeper = Keeper::new(Arc::clone(&keep));
-        let line = |n: usize| format!("CLIENT_RANDOM {n:064x} {}\n", "ab".repeat(48));
+        let line = |n: u64| format!("CLIENT_RANDOM {n:064x} {}\n", "ab".repeat(48));
         let each = LIVE_SECRETS_BYTES / line(0).len();
-        put(&mut keep.lock().unwrap(), 1);
-        keep.lock().unwrap().flush().unwrap();
         let places = || {
             let bytes = std::fs::read(&path).unwrap();
-            let packet = bytes.windows(8).position(|w| w == 1_u64.to_be_bytes()).unwrap();
             let found = crate::capture::secrets_of(&path);
             let text: Vec<u8> = found.iter().flat_map(|s| s.data.to_vec()).collect();
             let text = String::from_utf8(text).unwrap();
-            let lines = text.lines().filter(|l| !l.is_empty()).count();
-            let first = line(0);
-            let at = bytes.windows(64).position(|w| w == &first.as_bytes()[14..78]);
-            (lines, at.map(|at| at < packet), found.len())
+            (bytes, text.lines().filter(|l| !l.is_empty()).count(), found.len())
         };
-        assert_eq!(places(), (0, None, 1));
-        for n in 0..each + 2 {
+        let all = 3 * each as u64;
+        for n in 1..=all {
+            // What begins now, with its secrets a packet later.
+            keep.lock().unwrap().packet(LinkType(1), CaptureTime(0), 9, &n.to_le_bytes()).unwrap();
             let data = line(n).into_bytes().into();
             keeper.secrets(&Secrets { kind: TLS_KEY_LOG, data }).unwrap();
-            if n == 0 {
-                assert_eq!(places(), (1, Some(true), 1));
+            if n == 1 || n == each as u64 / 3 {
+                let (_, lines, blocks) = places();
+                assert_eq!((lines as u64, blocks), (n, 1));
             }
         }
-        put(&mut keep.lock().unwrap(), 2);
         keep.lock().unwrap().flush().unwrap();
-        assert_eq!(places(), (each + 2, Some(true), 3));
+        let (bytes, lines, blocks) = places();
+        assert_eq!(lines as u64, all);
+        assert!(blocks <= 6, "{blocks}");
+        let mut behind = 0;
+        let (mut at, mut packets) = (0, 0);
+        while let Some(head) = bytes.get(at..at + 8) {
+            let [kind, len] =
+                [0, 4].map(|i| u32::from_le_bytes(head[i..i + 4].try_into().unwrap()));
+            let block = &bytes[at..at + len as usize];
+            match kind {
+                6 => packets = u64::from_le_bytes(block[28..36].try_into().unwrap()),
+                10 => {
+                    let text = std::str::from_utf8(&block[16..block.len() - 4]).unwrap();
+                    let number = |l: &str| u64::from_str_radix(&l[14..78], 16).unwrap();
+                    let late = |l: &&str| l.len() > 78 && number(l) <= packets;
+                    behind += text.lines().filter(late).count();
+                }
+                _ => {}
+            }
+            at += len as usize;
+        }
+        assert_eq!((packets, behind), (all, 0));
     }
 
     #[test]

@@ -52,10 +52,22 @@ const COOKED: c_int = 276;
 /// The library's name for all interfaces, where it has one.
 const ANY: &str = "any";
 
+/// `struct timeval`, as the library has it in the head of a packet.
+#[cfg(not(target_os = "openbsd"))]
+use libc::timeval as Time;
+
+/// `struct bpf_timeval`, which OpenBSD has there: of 32 bits each.
+#[cfg(target_os = "openbsd")]
+#[repr(C)]
+struct Time {
+    tv_sec: u32,
+    tv_usec: u32,
+}
+
 /// `struct pcap_pkthdr`; Apple's has more behind it.
 #[repr(C)]
 struct PacketHead {
-    time: libc::timeval,
+    time: Time,
     captured: u32,
     len: u32,
 }
@@ -201,7 +213,9 @@ impl Pcap {
             let mut pcap = Self::create(interface)?;
             match pcap.activate(interface, wish, buffer) {
                 // Perhaps there is less room.
-                Err(e) if buffer >= LEAST_BUFFER && e.raw_os_error().is_none() => buffer /= 2,
+                Err(e) if buffer >= LEAST_BUFFER && e.kind() == io::ErrorKind::OutOfMemory => {
+                    buffer /= 2;
+                }
                 Ok(false) => return Ok(None),
                 Ok(true) => {
                     pcap.begin(interface, wish)?;
@@ -271,7 +285,13 @@ impl Pcap {
             -8 | -11 => Err(io::Error::from_raw_os_error(libc::EPERM)),
             // PCAP_ERROR_IFACE_NOT_UP
             -9 => Err(io::Error::from_raw_os_error(libc::ENETDOWN)),
-            _ => Err(self.trouble()),
+            _ => {
+                let trouble = self.trouble();
+                Err(match is_of_room(&trouble.to_string()) {
+                    true => io::Error::new(io::ErrorKind::OutOfMemory, trouble),
+                    false => trouble,
+                })
+            }
         }
     }
 
@@ -434,9 +454,17 @@ impl Passing for Packet<'_> {
     }
 }
 
+/// Whether it is room for packets that the library could not have. It has no code for that, only
+/// the texts of `pcap-linux.c` and `pcap-bpf.c`, with those of the system behind them.
+fn is_of_room(trouble: &str) -> bool {
+    let texts =
+        ["rx ring", "BIOCSBLEN", "buffer size", "malloc", "allocate memory", "buffer space"];
+    texts.iter().any(|t| trouble.contains(t))
+}
+
 /// Seconds, and what the library has for microseconds: nanoseconds, where it can.
 #[allow(clippy::useless_conversion, reason = "the members are of 32 bits on some systems")]
-fn time_of(time: &libc::timeval, unit: i64) -> CaptureTime {
+fn time_of(time: &Time, unit: i64) -> CaptureTime {
     let seconds = i64::from(time.tv_sec).saturating_mul(1_000_000_000);
     CaptureTime(seconds.saturating_add(i64::from(time.tv_usec).saturating_mul(unit)))
 }
@@ -549,8 +577,30 @@ mod tests {
     }
 
     #[test]
+    fn less_room_is_asked_for_where_there_is_too_little_and_not_else() {
+        for room in [
+            "can't create rx ring on packet socket: Cannot allocate memory",
+            "can't mmap rx ring: Cannot allocate memory",
+            "BIOCSBLEN: en0: No buffer space available",
+            "The requested buffer size for em0 is too large",
+            "malloc: Cannot allocate memory",
+        ] {
+            assert!(is_of_room(room), "{room}");
+        }
+        for other in [
+            "any takes no packets for other machines by libpcap: name an interface",
+            "SIOCETHTOOL(ETHTOOL_GET_TS_INFO) ioctl failed: Operation not permitted",
+            "can't get device flags: Input/output error",
+            "Device is not up",
+            "",
+        ] {
+            assert!(!is_of_room(other), "{other}");
+        }
+    }
+
+    #[test]
     fn times_are_in_nanoseconds() {
-        let time = libc::timeval { tv_sec: 2, tv_usec: 7 };
+        let time = Time { tv_sec: 2, tv_usec: 7 };
         assert_eq!(time_of(&time, 1000), CaptureTime(2_000_007_000));
         assert_eq!(time_of(&time, 1), CaptureTime(2_000_000_007));
     }

@@ -19,7 +19,7 @@ use crate::capture::Source;
 use crate::capture::bpf::{self, Filter};
 use crate::capture::live::namespace::{Namespace, within};
 use crate::capture::live::{self, Accept, LiveOptions, Tally};
-use crate::cli::args::{Chosen, Common, Format, LevelArg, Print, Time, size};
+use crate::cli::args::{Chosen, Common, Format, LevelArg, Print, Time, count, size};
 use crate::cli::{Browser, Failure, interrupt, print};
 use crate::view::clean::clean;
 use crate::view::table::counted;
@@ -115,7 +115,7 @@ pub(super) struct Live {
     #[arg(short, long, value_name = "FILE")]
     write: Option<PathBuf>,
     /// Stop after so many packets (`print -c` counts events).
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = packets)]
     count: Option<u64>,
     /// Stop after so many seconds.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -389,9 +389,15 @@ impl Live {
     }
 }
 
+fn packets(text: &str) -> Result<u64, String> {
+    count(text, "packets")
+}
+
 /// `10`, `0.5`.
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is expected".to_owned())?;
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "a number of seconds is expected, as in --duration 10".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())
 }
 

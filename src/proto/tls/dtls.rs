@@ -15,16 +15,17 @@
 //! +---------------+-----------------------------------------------+
 //! ```
 //!
-//! Each record has its number, so that none depends on those before it. The two hellos are
-//! read for their randoms; handshake messages are not put together of their fragments.
+//! Each record has its number, so that none depends on those before it. Handshake messages in
+//! clear are read where one fragment has all of it; they are not put together of several.
 
+use nom::Input as _;
 use nom::number::streaming::{be_u8, be_u16, be_u24, be_u32};
 
 use super::crypto::{Keys, Opened, Sealed};
 use super::findings as g;
 use super::session::Session;
-use super::wire::{self, Hello};
-use super::{fields as f, names, records, secret_help};
+use super::wire::{self, Context, Hello, Message};
+use super::{fields as f, messages, names, records, secret_help};
 use crate::base::{Buffer, BufferId, PieceSource, Side, Span};
 use crate::event::{Detail, Draft, Level, Payload};
 use crate::field::input::{bytes, uint};
@@ -114,7 +115,7 @@ struct Part {
     len: usize,
 }
 
-fn part<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, Part> {
+fn part<'a, S: Sink + 'a>(i: In<'a, S>, context: Context) -> Parsed<'a, S, (Part, Message)> {
     let (i, kind) = uint(&HANDSHAKE_TYPE, be_u8)(i)?;
     let (i, all) = uint(&HANDSHAKE_LENGTH, be_u24)(i)?;
     let (i, _) = uint(&MESSAGE_SEQUENCE, be_u16)(i)?;
@@ -122,24 +123,50 @@ fn part<'a, S: Sink + 'a>(i: In<'a, S>) -> Parsed<'a, S, Part> {
     let (i, len) = uint(&FRAGMENT_LENGTH, be_u24)(i)?;
     let at = i.at() as usize;
     let len = len as usize;
-    let (i, _) = bytes(&BODY, len)(i)?;
-    Ok((i, Part { kind, whole: from == 0 && all as usize == len, at, len }))
+    let whole = from == 0 && all as usize == len;
+    let mut message = Message::default();
+    let (behind, inner) = i.split(len)?;
+    // What cannot be read is shown as bytes, all of it.
+    let quiet = In::new(inner, BufferId(0), i.at(), &NoSink);
+    if len > 0 && whole && wire::body(quiet, kind, context, &mut Message::default()).is_ok() {
+        wire::body(i.take(len), kind, context, &mut message)?;
+    } else {
+        bytes(&BODY, len)(i)?;
+    }
+    Ok((behind, (Part { kind, whole, at, len }, message)))
 }
 
 /// The messages in a record; what is none is told as a fragment.
-fn parts<'a, S: Sink + 'a>(mut i: In<'a, S>) -> Vec<Part> {
+fn parts<'a, S: Sink + 'a>(mut i: In<'a, S>, context: Context) -> Vec<(Part, Message)> {
     let mut found = Vec::new();
     while !i.data().is_empty() {
         let quiet = In::new(i.data(), BufferId(0), i.at(), &NoSink);
-        if part(quiet).is_err() {
+        if part(quiet, context).is_err() {
             break;
         }
-        let Ok((rest, p)) = part(i) else { break };
+        let Ok((rest, p)) = part(i, context) else { break };
         found.push(p);
         i = rest;
     }
     let _ = bytes(&FRAGMENT, i.data().len())(i);
     found
+}
+
+/// The messages by name, and what a hello says.
+fn said_of(all: &[(Part, Message)]) -> String {
+    let one = |(p, m): &(Part, Message)| {
+        let name = names::handshake(p.kind.into())?;
+        Some(match messages::of_hello(p.kind, &m.hello).filter(|_| m.hello.version != 0) {
+            Some(text) => format!("{name} ({text})"),
+            None if p.whole => name.to_owned(),
+            None => format!("{name} (part)"),
+        })
+    };
+    all.iter().filter_map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn counted(n: usize) -> String {
+    format!("{n} byte{}", if n == 1 { "" } else { "s" })
 }
 
 /// The first record of a datagram, and what is behind it.
@@ -236,23 +263,17 @@ impl Dtls {
 
     /// Randoms, suite and version, of hellos that are whole.
     fn hellos(&mut self, body: &[u8], version: u16) {
-        let all = parts(In::new(body, BufferId(0), 0, &NoSink));
-        for p in all.into_iter().filter(|p| p.whole) {
-            let Some(message) = p.at.checked_add(p.len).and_then(|end| body.get(p.at..end)) else {
-                continue;
-            };
+        let all = parts(In::new(body, BufferId(0), 0, &NoSink), self.context());
+        for (p, m) in all.into_iter().filter(|(p, _)| p.whole) {
             match p.kind {
                 1 => {
-                    let random = message.get(2..34).and_then(|r| r.try_into().ok());
+                    // The random is there, whatever is wrong behind it.
+                    let message = p.at.checked_add(p.len).and_then(|end| body.get(p.at..end));
+                    let random = message.and_then(|m| m.get(2..34)).and_then(|r| r.try_into().ok());
                     let Some(random) = random else { continue };
                     self.session.client_hello(&Hello { random, ..Hello::default() });
                 }
-                2 => {
-                    let mut m = wire::Message::default();
-                    let i = In::new(message, BufferId(0), 0, &NoSink);
-                    if wire::body(i, 2, self.session.context(), &mut m).is_err() {
-                        continue;
-                    }
+                2 if m.hello.version != 0 => {
                     self.session.server_hello(&m.hello);
                     // The key schedules are those of TLS 1.1 and 1.2 (RFC 6347 §4.1.2).
                     let old =
@@ -263,6 +284,10 @@ impl Dtls {
                 _ => {}
             }
         }
+    }
+
+    fn context(&self) -> Context {
+        Context { dtls: true, ..self.session.context() }
     }
 
     fn open(
@@ -317,15 +342,14 @@ impl Dtls {
             .map_or_else(|| format!("type {}", h.content_type), str::to_owned);
         if h.epoch == 0 {
             let said = if h.content_type == 22 {
-                let all = parts(body);
-                let name = |p: &Part| names::handshake(p.kind.into()).map(str::to_owned);
-                all.iter().filter_map(name).collect::<Vec<_>>().join(", ")
+                let all = parts(body, self.context());
+                said_of(&all)
             } else {
                 let _ = bytes(&FRAGMENT, len)(body);
                 String::new()
             };
             let said = if said.is_empty() { what } else { said };
-            detail.summary = format!("{said}, {len} bytes");
+            detail.summary = format!("{said}, {}", counted(len));
             detail.payload = Payload::Bytes(record.get(Head::LEN..).unwrap_or_default().to_vec());
             detail.tree = sink.into_tree();
             return detail;
@@ -338,11 +362,11 @@ impl Dtls {
         let place = records::sealed(body, edges);
         detail.tree = sink.into_tree();
         let Some(opened) = opened else {
-            detail.summary = format!("encrypted {what}, {len} bytes");
+            detail.summary = format!("encrypted {what}, {}", counted(len));
             return detail;
         };
         let content = self.plain.get(..opened.len).unwrap_or_default();
-        detail.summary = format!("{what}, {} bytes, decrypted", content.len());
+        detail.summary = format!("{what}, {}, decrypted", counted(content.len()));
         let size = u32::try_from(content.len()).unwrap_or(u32::MAX);
         let mut derived = Buffer::new("decrypted");
         derived.bytes = content.to_vec();
@@ -385,6 +409,58 @@ mod tests {
         let data = data.concat();
         m.feed(Input::Datagram { side: Side::Client, offset: 0, data: &data }, &mut out);
         assert_eq!(out.codes(), ["tls.no-secret"]);
+    }
+
+    /// Hellos are read in full, with the cookie that DTLS has; what is cut or wrong is shown as
+    /// it is.
+    #[test]
+    fn hellos_are_read_in_full() {
+        let extensions = [0, 8, 0, 10, 0, 4, 0, 2, 0, 29];
+        let body = [
+            &[0xfe, 0xfd][..],
+            &[5; 32],
+            &[0, 3, 7, 8, 9, 0, 4, 0xc0, 0xa8, 0xc0, 0xae, 1, 0],
+            &extensions,
+        ]
+        .concat();
+        let message = |kind: u8, body: &[u8], all: usize| {
+            let n = |n: usize| (n as u32).to_be_bytes()[1..].to_vec();
+            [&[kind][..], &n(all), &[0, 0], &n(0), &n(body.len()), body].concat()
+        };
+        let ask = |bytes: &[u8]| {
+            let mut out = Recorder::new();
+            let input = Input::Datagram { side: Side::Client, offset: 0, data: bytes };
+            Dtls::default().feed(input, &mut out);
+            out.events.remove(0).detail.unwrap()
+        };
+        let d = ask(&record(22, 0, &message(1, &body, body.len())));
+        for (name, value) in [
+            ("tls.handshake.version", 0xfefd),
+            ("dtls.handshake.cookie_length", 3),
+            ("tls.handshake.ciphersuite", 0xc0a8),
+            ("tls.handshake.extensions_supported_group", 29),
+        ] {
+            assert_eq!(d.tree.number(name), Some(value), "{name}");
+        }
+        assert!(d.tree.find("dtls.handshake.fragment").is_none());
+        assert_eq!(d.summary, "client_hello (up to DTLS 1.2, 2 suites), 69 bytes");
+        let verify = ask(&record(22, 0, &message(3, &[0xfe, 0xff, 2, 1, 2], 5)));
+        assert_eq!(verify.tree.number("dtls.handshake.cookie_length"), Some(2));
+        assert_eq!(verify.summary, "hello_verify_request, 17 bytes");
+        let part = ask(&record(22, 0, &message(1, &body[..40], body.len())));
+        assert_eq!(part.summary, "client_hello (part), 52 bytes");
+        let wrong = ask(&record(22, 0, &message(1, &body[..40], 40)));
+        assert_eq!(wrong.summary, "client_hello, 52 bytes");
+        for d in [&d, &verify, &part, &wrong] {
+            let len = d.origins.buffers()[0].bytes.len();
+            let mut covered = vec![0; len];
+            for at in d.tree.leaves().filter_map(|n| n.span).flat_map(|s| s.start..s.end()) {
+                covered[at as usize] += 1;
+            }
+            assert!(covered.iter().all(|c| *c == 1), "{covered:?}");
+        }
+        assert!(part.tree.find("dtls.handshake.fragment").is_some());
+        assert!(wrong.tree.find("dtls.handshake.fragment").is_some());
     }
 
     proptest! {

@@ -42,6 +42,8 @@ fields! {
     RANDOM "tls.handshake.random" "Random" 256 Bytes "RFC 8446 §4.1.2" "32 bytes; the client's name the session in key logs.";
     SESSION_ID_LENGTH "tls.handshake.session_id_length" "Session id length" 8 Unsigned "RFC 8446 §4.1.2" "Bytes of the session id.";
     SESSION_ID "tls.handshake.session_id" "Session id" 0 Bytes "RFC 8446 §4.1.2" "Names a session to resume; in TLS 1.3 it is only echoed.";
+    DTLS_COOKIE_LENGTH "dtls.handshake.cookie_length" "Cookie length" 8 Unsigned "RFC 6347 §4.2.1" "Bytes of the cookie.";
+    DTLS_COOKIE "dtls.handshake.cookie" "Cookie" 0 Bytes "RFC 6347 §4.2.1" "What the server wants to be told again before it does anything for the client.";
     SUITES_LENGTH "tls.handshake.cipher_suites_length" "Cipher suites length" 16 Unsigned "RFC 8446 §4.1.2" "Bytes of the list.";
     SUITE "tls.handshake.ciphersuite" "Cipher suite" 16 Enumerated "RFC 8446 §4.1.2" "What the client offers, by preference; what the server chose." .named(names::suite) .repeated();
     COMPRESSIONS_LENGTH "tls.handshake.comp_methods_length" "Compression methods length" 8 Unsigned "RFC 8446 §4.1.2" "Bytes of the list.";

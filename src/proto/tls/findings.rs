@@ -20,6 +20,7 @@ findings! {
     NOT_VERIFIED error "tls.record-not-verified" "RFC 8446 §5.2" "A record does not verify, although those before it did: it was changed, or records before it are missing.";
     SEQUENCE_FOUND note "tls.sequence-found" "RFC 8446 §5.3" "Records are missing; by trying sequence numbers the next one was found, and its tag proves it.";
     SEQUENCE_LOST warning "tls.sequence-lost" "RFC 8446 §5.3" "Records are missing, and no sequence number within reach makes the next ones verify: what follows stays closed.";
+    ROLES_TURNED note "tls.roles-turned" "RFC 8446 §7.1" "The secret that opens this record proves that client and server are the other way round than they are shown: it was not there when that was decided. What the records carry is not looked into; read the capture again with the secrets that there are now.";
     UNKNOWN_SUITE note "tls.unsupported-suite" "RFC 8446 §B.4" "Records of this cipher suite cannot be opened here.";
     COMPRESSED note "tls.compression" "RFC 3749 §2" "The records are compressed before they are encrypted; they are not opened.";
     EARLY_REFUSED note "tls.early-data-refused" "RFC 8446 §4.2.10" "The server refused the early data of the client: its records are shown, and what they say is left out, since nobody read it.";

@@ -45,6 +45,10 @@ pub(super) struct Direction {
     pub(super) waited: bool,
     /// With which secrets the next keys were tried last.
     pub(super) tried: Option<u64>,
+    /// Without hellos: records that were tried in vain, and bytes that trials for the number
+    /// of one have gone over since the session is known.
+    pub(super) trials: u32,
+    pub(super) number_spent: u64,
     hole: Option<Hole>,
     /// Records that may be missing: so far sequence numbers are tried.
     pub(super) hole_reach: Option<u64>,
@@ -102,6 +106,7 @@ struct Told {
     suite: bool,
     used: bool,
     refused: bool,
+    turned: bool,
 }
 
 impl Default for Tls {
@@ -286,7 +291,7 @@ impl Tls {
         self.last = self.last.max(out.ready(side, end.saturating_sub(1)));
         // A server's hello answers the client's, which captures have behind it at times.
         let unasked = side == Side::Server && self.session.random.is_none();
-        let found = unasked && orphan::is_found(out.secrets(), &sealed);
+        let found = unasked && orphan::has_told(out.secrets(), &sealed);
         let unasked = unasked && !found && self.dir(side).records == 0;
         if unasked && !c.last && self.peer_is_silent(side) {
             return Step::Peer;
@@ -389,7 +394,10 @@ impl Tls {
             let text = format!("number {seq} of the keys of {}", epoch.name());
             d.findings.push(Finding::new(&g::SEQUENCE_FOUND).with(text));
         }
-        let expected = dir.missing;
+        if self.session.is_turned() && !std::mem::replace(&mut self.told.turned, true) {
+            d.findings.push(Finding::new(&g::ROLES_TURNED));
+        }
+        let expected = self.dir(side).missing;
         let refused = opened.content_type == 23
             && epoch == Epoch::Early
             && self.session.early_taken == Some(false);
@@ -422,7 +430,8 @@ impl Tls {
     }
 
     fn open_child(&mut self, out: &mut dyn Out) {
-        if std::mem::replace(&mut self.child, true) {
+        // A child's sides are ours: with the wrong ones it would make wrong things of it.
+        if self.session.is_turned() || std::mem::replace(&mut self.child, true) {
             return;
         }
         // Content decides where it begins at the beginning; else what was agreed.

@@ -217,6 +217,15 @@ pub(super) fn read(
     (kind, m)
 }
 
+/// What a hello says, in one line; `None` of other messages.
+pub(super) fn of_hello(kind: u8, h: &Hello) -> Option<String> {
+    match kind {
+        1 => Some(client_hello(h)),
+        2 => Some(server_hello(h)),
+        _ => None,
+    }
+}
+
 /// One line for people.
 fn summary(kind: u8, m: &Message, bytes: &[u8]) -> String {
     let len = bytes.len().saturating_sub(HEAD_LEN);

@@ -10,6 +10,13 @@ use crate::base::limits::MAX_TRIAL_BYTES;
 use crate::proto::Out;
 use crate::proto::secrets::Label;
 
+/// So many records of a direction without hellos are tried in vain, and one more, before it
+/// takes other secrets to try another.
+const MAX_VAIN: u32 = 4;
+
+/// Bytes that are worth a trial: to make the keys of all sessions costs about as much.
+const LEAST: u64 = 1 << 16;
+
 /// What came of trying to open a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -32,13 +39,15 @@ pub(super) enum Why {
     NotVerified,
     /// No sequence number within reach verifies.
     Lost,
+    /// None has so far, and no more is tried.
+    LostSpent,
     /// The suite is not known here.
     Suite,
     /// The records are compressed.
     Compressed,
     /// The hellos were not captured, and no secret that is known fits.
     Nobody,
-    /// The hellos were not captured, and too much has been tried already for others.
+    /// The hellos were not captured, and trials have cost what they may before all was tried.
     TrialsSpent,
 }
 
@@ -98,7 +107,7 @@ impl Tls {
         let unheard = self.peer_is_silent(side)
             && (self.session.version == 0 || self.session.random.is_none());
         // Who waits is heard later, and what is said in between before that.
-        let found = self.session.random.is_none() && orphan::is_found(out.secrets(), record);
+        let found = self.session.random.is_none() && orphan::has_told(out.secrets(), record);
         if may_wait && !found && (unheard || candidates.is_empty() && out.await_secrets()) {
             self.dir(side).tried = None;
             return Outcome::Wait;
@@ -278,20 +287,44 @@ impl Tls {
                 }
             }
         };
-        // Small records are cheap to try.
-        if self.trial_left == 0 || !anew && self.dir(side).unopened > 4 {
+        let spent = if known.is_none() { Why::TrialsSpent } else { Why::LostSpent };
+        let left = match known {
+            None => self.trial_left,
+            Some(_) => MAX_TRIAL_BYTES.saturating_sub(self.dir(side).number_spent),
+        };
+        if left < LEAST {
+            return self.closed(side, record, spent);
+        }
+        if !anew && self.dir(side).trials > MAX_VAIN {
             return self.closed(side, record, none);
         }
-        match orphan::whose(out.secrets(), record, known, &mut self.trial_left, plain) {
+        // Small records are cheap to try: a large one leaves something for them.
+        let most = left.div_ceil(2);
+        let mut budget = most;
+        let whose = orphan::whose(out.secrets(), record, known, &mut budget, plain);
+        let cost = most.saturating_sub(budget);
+        match known {
+            None => self.trial_left = self.trial_left.saturating_sub(cost),
+            Some(_) => {
+                let dir = self.dir(side);
+                dir.number_spent = dir.number_spent.saturating_add(cost);
+            }
+        }
+        match whose {
             Ok(whose) => {
                 self.dir(side).by_trial = true;
                 if known.is_none() {
                     self.session.adopt(whose.fit, side != whose.side);
+                    // What the peer sends is to be tried again, with these keys alone.
+                    self.dir(side.peer()).trials = 0;
                 }
                 self.found(side, record, whose.epoch, whose.keys, whose.fit.seq, whose.opened)
             }
-            Err(Unknown::Spent) if known.is_none() => self.closed(side, record, Why::TrialsSpent),
-            Err(_) => self.closed(side, record, none),
+            Err(unknown) => {
+                let dir = self.dir(side);
+                dir.trials = dir.trials.saturating_add(1);
+                self.closed(side, record, if unknown == Unknown::Spent { spent } else { none })
+            }
         }
     }
 }

@@ -12,8 +12,9 @@ use crate::proto::{Probe, Verdict};
 /// a record is at most 16 KiB and some.
 const REACH: usize = Head::MAX + Head::LEN;
 
-/// Records that are tried for who the client is.
-const MAX_TRIED: usize = 8;
+/// Records of each end that are tried for who the client is: with early data, whose keys are
+/// not tried, and what a server says first some stay closed.
+const MAX_TRIED: usize = 4;
 
 /// See the module.
 pub(super) fn probe(p: &Probe<'_>) -> Verdict {
@@ -126,20 +127,23 @@ fn head(data: &[u8]) -> Option<Head> {
 }
 
 /// Records without a hello. Where secrets are known, the one that opens a record tells who
-/// sent it, and so who the client is.
+/// sent it, and so who the client is. It is decided once an end has said enough, whatever more
+/// has come by then: so it is the same in chunks of any size.
 fn joined(p: &Probe<'_>) -> Verdict {
-    if p.beginning || p.secrets.randoms().is_empty() && !p.patient {
+    if p.beginning || p.secrets.is_empty() && !p.patient {
         return Verdict::Yes { client: None };
     }
-    let mut left = MAX_ORPHAN_TRIAL_BYTES;
     let mut plain = Vec::new();
-    let mut tried = 0;
+    let (mut some, mut enough) = (false, p.last);
     for (side, data) in Side::BOTH.into_iter().zip(p.data) {
         let Chain::At(at) = chain(data, data.len().min(REACH), p.last) else { continue };
+        let mut left = MAX_ORPHAN_TRIAL_BYTES / 2;
+        let mut tried = 0;
         let mut rest = data.get(at..).unwrap_or_default();
         while let Some(head) = head(rest).filter(|_| tried < MAX_TRIED) {
             let Some((record, next)) = rest.split_at_checked(head.wire_len()) else { break };
             rest = next;
+            // What comes in clear tells nothing.
             if head.content_type != 23 {
                 continue;
             }
@@ -150,16 +154,24 @@ fn joined(p: &Probe<'_>) -> Verdict {
                 version: head.version.to_be_bytes(),
                 body: record.get(Head::LEN..).unwrap_or_default(),
             };
-            if let Ok(w) = orphan::whose(p.secrets, &sealed, None, &mut left, &mut plain) {
+            // One that nobody opens leaves something for those behind it.
+            let mut budget = left.div_ceil(2);
+            let whose = orphan::whose(p.secrets, &sealed, None, &mut budget, &mut plain);
+            left = (left / 2).saturating_add(budget);
+            if let Ok(w) = whose {
+                orphan::note_told(p.secrets, &sealed);
                 let client = if w.side == Side::Client { side } else { side.peer() };
                 return Verdict::Yes { client: Some(client) };
             }
         }
+        some |= tried > 0;
+        enough |= tried == MAX_TRIED;
     }
-    match tried {
-        // What comes in clear tells nothing.
-        0 if !p.last => Verdict::More,
-        1.. if p.patient => Verdict::Secrets,
-        _ => Verdict::Yes { client: None },
+    if some && p.patient {
+        Verdict::Secrets
+    } else if enough {
+        Verdict::Yes { client: None }
+    } else {
+        Verdict::More
     }
 }

@@ -97,6 +97,11 @@ impl Session {
         if self.turned { side.peer() } else { side }
     }
 
+    /// Whether client and server have been called the wrong way round.
+    pub(super) const fn is_turned(&self) -> bool {
+        self.turned
+    }
+
     /// A server's hello.
     pub(super) fn server_hello(&mut self, h: &Hello) {
         self.version = h.chosen_version();
@@ -138,6 +143,7 @@ impl Session {
             draft: self.draft(),
             version: self.version,
             suite: self.suite,
+            dtls: false,
         }
     }
 

@@ -294,6 +294,143 @@ fn tls_is_known_by_its_hellos_or_by_a_chain() {
     assert_eq!(ask([&[0; 3000], &[1; 3000]], true, false), Verdict::No);
 }
 
+/// A key log of one session, whose client sends what `Records` seals.
+fn one_session(out: &Recorder) {
+    let hex = |b: &[u8]| b.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let line = format!("CLIENT_TRAFFIC_SECRET_0 {} {}\n", hex(&[1; 32]), hex(&[7; 32]));
+    out.secrets.add(line.as_bytes());
+}
+
+/// Records of these numbers: the one of `(number, length)` has so many bytes of content.
+fn numbered(suite: Suite, all: &[(u64, usize)]) -> Vec<u8> {
+    let one = |(seq, len): &(u64, usize)| {
+        let r = Records::new(suite, seq + 1, *len).unwrap().sealed;
+        r[r.len() / (*seq as usize + 1) * *seq as usize..].to_vec()
+    };
+    all.iter().flat_map(one).collect()
+}
+
+/// What of a session's first bytes tells who the client is tells it however many of them have
+/// come: here behind early data, whose keys are not tried.
+#[test]
+fn who_the_client_is_does_not_depend_on_chunks() {
+    let out = Recorder::new();
+    one_session(&out);
+    let early = [record(23, &[3; 60]), record(23, &[4; 90])].concat();
+    let fits = [early.as_slice(), &numbered(Suite::Aes128Gcm, &[(2, 50), (3, 50)])].concat();
+    let none: Vec<u8> = (0..9).flat_map(|n| record(23, &[n; 70])).collect();
+    let ask = |data: [&[u8]; 2], last| {
+        super::probe::probe(&Probe {
+            data,
+            last,
+            beginning: false,
+            secrets: &out.secrets,
+            patient: false,
+        })
+    };
+    let some = |client| Verdict::Yes { client };
+    for (data, verdict) in [
+        ([&fits[..], &[]], some(Some(Client))),
+        ([&[], &fits[..]], some(Some(Server))),
+        ([&none[..75], &fits[..]], some(Some(Server))),
+        ([&fits[..], &none[..75 * 3]], some(Some(Client))),
+        // One end has been heard for long enough.
+        ([&none[..], &[]], some(None)),
+        ([&none[..], &early[..]], some(None)),
+    ] {
+        assert_eq!(ask(data, true), verdict);
+        let ups = (1..=data[0].len()).map(|n| (n, data[1].len()));
+        let downs = (1..=data[1].len()).map(|n| (data[0].len(), n));
+        for (up, down) in ups.chain(downs) {
+            let said = ask([&data[0][..up], &data[1][..down]], false);
+            assert!([Verdict::More, verdict].contains(&said), "{up} {down}: {said:?}");
+        }
+    }
+    // Nothing is waited for where there is nothing to be tried.
+    assert_eq!(ask([&early, &[]], false), Verdict::More);
+    let none = Recorder::new();
+    let probe = Probe {
+        data: [&early, &[]],
+        last: false,
+        beginning: false,
+        secrets: &none.secrets,
+        patient: false,
+    };
+    assert_eq!(super::probe::probe(&probe), some(None));
+}
+
+/// The beginning is there, and the hellos are not: what a second reader sees is in the order of
+/// the first.
+#[test]
+fn whoever_reads_it_again_sees_the_same_order() {
+    let client = numbered(Suite::Aes128Gcm, &[(2, 50), (3, 50)]);
+    let server = [record(23, &[3; 60]), record(23, &[4; 60])].concat();
+    let mut out = Recorder::new();
+    one_session(&out);
+    let mut all = Vec::new();
+    for _ in 0..2 {
+        let mut m = Tls::default();
+        out.gap(&mut m, Client, 500);
+        out.bytes(&mut m, Client, &client[..client.len() / 2], 1460);
+        out.bytes(&mut m, Server, &server, 1460);
+        out.bytes(&mut m, Client, &client[client.len() / 2..], 1460);
+        for side in Side::BOTH {
+            out.end(&mut m, side, EndCause::CaptureEnded);
+        }
+        assert!(!out.children.is_empty());
+        all.push(out.gist());
+        let mut next = Recorder::new();
+        next.secrets = out.secrets;
+        out = next;
+    }
+    assert!(all[0] == all[1], "another order");
+}
+
+/// Large records are dear to try: they leave something for the small ones behind them.
+#[test]
+fn a_record_that_was_too_dear_does_not_close_those_behind_it() {
+    let mut out = Recorder::new();
+    one_session(&out);
+    let mut m = Tls::default();
+    let data = numbered(Suite::ChaCha20, &[(300, 16_000), (301, 50), (302, 16_000)]);
+    out.bytes(&mut m, Client, &data, 1 << 20);
+    for side in Side::BOTH {
+        out.end(&mut m, side, EndCause::CaptureEnded);
+    }
+    // Of the first it is said what was done, and not that it is nobody's.
+    let closed: Vec<_> = out.events[0].findings.iter().map(|f| (f.spec.code, &f.detail)).collect();
+    assert_eq!(closed[0].0, "tls.no-secret");
+    assert!(closed[0].1.as_ref().unwrap().contains("was not looked for to the end"), "{closed:?}");
+    let open: Vec<_> = out.children[&1].2.iter().collect();
+    assert_eq!(open[0], &Told::Bytes(Client, [b'x'; 16_050].to_vec()));
+}
+
+/// A direction whose records came before anybody knew the session is opened once it is known.
+#[test]
+fn a_direction_that_was_closed_is_tried_again_when_the_session_is_known() {
+    let mut out = Recorder::new();
+    one_session(&out);
+    let hex = |b: &[u8]| b.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let line = format!("SERVER_TRAFFIC_SECRET_0 {} {}\n", hex(&[1; 32]), hex(&[7; 32]));
+    out.secrets.add(line.as_bytes());
+    let mut m = Tls::default();
+    // More than are tried in vain; then those of both ends.
+    let strange: Vec<u8> = (0..9).flat_map(|n| record(23, &[n; 70])).collect();
+    out.bytes(&mut m, Client, &record(20, &[1]), 1460);
+    out.bytes(&mut m, Server, &strange, 1460);
+    out.bytes(&mut m, Client, &numbered(Suite::Aes128Gcm, &[(2, 50)]), 1460);
+    out.bytes(&mut m, Server, &strange[..75 * 2], 1460);
+    out.bytes(&mut m, Server, &numbered(Suite::Aes128Gcm, &[(7, 50)]), 1460);
+    for side in Side::BOTH {
+        out.end(&mut m, side, EndCause::CaptureEnded);
+    }
+    let heard = |side| {
+        let told = out.children[&1].2.iter();
+        told.filter(|t| matches!(t, Told::Bytes(s, _) if *s == side)).count()
+    };
+    assert_eq!([heard(Client), heard(Server)], [1, 1]);
+}
+
 /// What hostile peers send: heads that are sound, and anything behind them.
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     let body = proptest::collection::vec(any::<u8>(), 0..200);

@@ -2,7 +2,10 @@
 
 use super::Tls;
 use crate::base::Side;
-use crate::base::limits::{MAX_KEYLOG_SECRETS, MAX_ORPHAN_TRIALS_BYTES};
+use crate::base::limits::{
+    MAX_KEYLOG_SECRETS, MAX_ORPHAN_TRIAL_BYTES, MAX_ORPHAN_TRIALS_BYTES, MAX_TRIAL_BYTES,
+    MAX_TRIAL_SESSIONS,
+};
 use crate::finding::Finding;
 use crate::proto::Out;
 use crate::proto::tls::open::Why;
@@ -18,14 +21,22 @@ impl Tls {
                 (&mut t.no_secret, &g::NO_SECRET, secret_help::missing(&self.session, label))
             }
             Why::Nobody => {
-                let text = "the hellos were not captured, so that the session has no name, and no \
-                            secret that is known opens its records";
-                (&mut t.no_secret, &g::NO_SECRET, text.to_owned())
+                let which = match out.secrets().randoms().len() {
+                    0..=MAX_TRIAL_SESSIONS => "that is known".to_owned(),
+                    _ => format!("of the last {MAX_TRIAL_SESSIONS} sessions of the key log"),
+                };
+                let text = format!(
+                    "the hellos were not captured, so that the session has no name, and no \
+                     secret {which} opens its records"
+                );
+                (&mut t.no_secret, &g::NO_SECRET, text)
             }
             Why::TrialsSpent => {
                 let text = format!(
                     "the hellos were not captured, so that the session has no name, and its \
-                     secret was not looked for: that was done for others before it, over {} GiB",
+                     secret was not looked for to the end: trials go over {} MiB for one \
+                     connection, and {} GiB for all of them",
+                    MAX_ORPHAN_TRIAL_BYTES >> 20,
                     MAX_ORPHAN_TRIALS_BYTES >> 30
                 );
                 (&mut t.no_secret, &g::NO_SECRET, text)
@@ -36,6 +47,16 @@ impl Tls {
                 (&mut t.not_verified, &g::NOT_VERIFIED, text)
             }
             Why::Lost => (&mut t.lost, &g::SEQUENCE_LOST, format!("of the {}", side.name())),
+            Why::LostSpent => {
+                let text = format!(
+                    "of the {}; not all numbers were tried: trials go over {} MiB for one \
+                     direction, and {} GiB for all of them",
+                    side.name(),
+                    MAX_TRIAL_BYTES >> 20,
+                    MAX_ORPHAN_TRIALS_BYTES >> 30
+                );
+                (&mut t.lost, &g::SEQUENCE_LOST, text)
+            }
             Why::Suite => (&mut t.suite, &g::UNKNOWN_SUITE, self.session.suite_name()),
             Why::Compressed => (&mut t.suite, &g::COMPRESSED, String::new()),
         };

@@ -56,6 +56,8 @@ pub struct Context {
     pub version: u16,
     /// The suite that the server chose.
     pub suite: u16,
+    /// It is a message of DTLS.
+    pub dtls: bool,
 }
 
 /// Reads the head: type and length.
@@ -92,8 +94,14 @@ fn known<'a, S: Sink + 'a>(
 ) -> Parsed<'a, S, ()> {
     let name = names::suite(context.suite.into()).unwrap_or_default();
     match kind {
-        1 => client_hello(i, &mut m.hello),
+        1 => client_hello(i, context, &mut m.hello),
         2 => server_hello(i, &mut m.hello),
+        // RFC 6347 §4.2.1.
+        3 if context.dtls => {
+            let (i, version) = uint(&f::VERSION, be_u16)(i)?;
+            m.hello.version = version;
+            opaque(&f::DTLS_COOKIE_LENGTH, &f::DTLS_COOKIE, i).map(|(i, _)| (i, ()))
+        }
         4 => new_session_ticket(i, context, m),
         6 => {
             let (i, version) = uint(&f::VERSION, be_u16)(i)?;
@@ -180,13 +188,21 @@ fn random<'a, S: Sink + 'a>(i: In<'a, S>, hello: &mut Hello) -> Parsed<'a, S, ()
     Ok((i, ()))
 }
 
-/// RFC 8446 §4.1.2.
-fn client_hello<'a, S: Sink + 'a>(i: In<'a, S>, hello: &mut Hello) -> Parsed<'a, S, ()> {
+/// RFC 8446 §4.1.2; of DTLS with a cookie in it (RFC 6347 §4.2.1).
+fn client_hello<'a, S: Sink + 'a>(
+    i: In<'a, S>,
+    context: Context,
+    hello: &mut Hello,
+) -> Parsed<'a, S, ()> {
     let (i, version) = uint(&f::VERSION, be_u16)(i)?;
     hello.version = version;
     let (i, ()) = random(i, hello)?;
     let (i, id) = opaque(&f::SESSION_ID_LENGTH, &f::SESSION_ID, i)?;
     hello.session_id = id.to_vec();
+    let i = match context.dtls {
+        true => opaque(&f::DTLS_COOKIE_LENGTH, &f::DTLS_COOKIE, i)?.0,
+        false => i,
+    };
     let (i, list) = vector(&f::SUITES_LENGTH, i)?;
     numbers(&f::SUITE, list, &mut hello.suites)?;
     let (i, mut list) = vector(&f::COMPRESSIONS_LENGTH, i)?;
