@@ -215,6 +215,11 @@ const SHOWING: &[(&str, &str, &[&str])] = &[
         "streams and connections that end without a close frame",
         &["websocket.abnormal-closure", "websocket.stream-without-close"],
     ),
+    (
+        "ws-idle-proxies",
+        "nginx and haproxy end what is silent",
+        &["websocket.abnormal-closure", "websocket.no-heartbeat"],
+    ),
     ("ws-idle-timeout", "a proxy ends what is silent", &["websocket.abnormal-closure"]),
     (
         "ws-ping-timeout",

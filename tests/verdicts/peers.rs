@@ -80,14 +80,13 @@ const SHOWN: &[(&str, &[&str])] = &[
             "websocket.markup",
             "websocket.message-over-limit",
             "websocket.message-rate",
-            "websocket.no-heartbeat",
             "websocket.plaintext",
             "websocket.plaintext-credentials",
         ],
     ),
+    ("ws-idle-proxies", &["websocket.no-heartbeat", "websocket.paired-leg"]),
     ("ws-crowd", &["websocket.many-connections"]),
     ("ws-h2-node", &["websocket.stream-without-close"]),
-    ("ws-h2-haproxy", &["websocket.paired-leg"]),
     (
         "http-clients-faults",
         &[
