@@ -238,6 +238,26 @@ const SHOWING: &[(&str, &str, &[&str])] = &[
         &["websocket.cross-site"],
     ),
     (
+        "ws-tungstenite-faults",
+        "frames with heads of their own, and a library that goes without a close frame",
+        &[
+            "websocket.abnormal-closure",
+            "websocket.bad-close-code",
+            "websocket.bad-utf8",
+            "websocket.closed-on-error",
+            "websocket.control-too-long",
+            "websocket.fragmented-control",
+            "websocket.frame-after-close",
+            "websocket.interleaved-message",
+            "websocket.orphan-continuation",
+            "websocket.reserved-opcode",
+            "websocket.rsv-without-extension",
+            "websocket.server-masked",
+            "websocket.unassigned-close-code",
+            "websocket.unfinished-message",
+        ],
+    ),
+    (
         "ws-violations",
         "a rule broken on each connection",
         &[
