@@ -191,6 +191,42 @@ fn any_one_segment() {
     assert!(missed.is_empty(), "{} of {intact} are not shown: {missed:#?}", missed.len());
 }
 
+/// As `tcpdump -s` leaves them: both heads of the handshake are cut, and the frames are whole.
+#[test]
+fn heads_that_are_cut_by_the_recorder() {
+    for fixture in ["ws-time/", "ws-mixed-ports/", "ws-heartbeat/"] {
+        let (name, path) = fixtures().into_iter().find(|(n, _)| n.starts_with(fixture)).unwrap();
+        let all = packets(&path);
+        let whole: Vec<Shown> = messages(&all).0;
+        for kept in [140, 160, 180, 200, 220, 240] {
+            let mut cut = all.clone();
+            for p in &mut cut {
+                p.data.truncate(kept);
+            }
+            let short = |n: u64| all.iter().any(|p| p.meta.id.0 == n && p.data.len() <= kept);
+            let want: Vec<_> =
+                whole.iter().filter(|m| m.packets.iter().all(|n| short(*n))).collect();
+            assert!(want.len() >= 4, "{name}");
+            let (there, values) = messages(&cut);
+            let missed: Vec<_> = want.iter().filter(|m| !there.iter().any(|t| t == **m)).collect();
+            assert!(missed.is_empty(), "{name}, cut at {kept}: {missed:#?}");
+            // Nothing is found of what nobody saw, but that it is missing.
+            for v in values.iter().filter(|v| v["kind"] != "gap") {
+                assert_eq!(v["findings"].to_string(), "[]", "{name}, cut at {kept}: {v}");
+            }
+            let found = run(&cut, options(&[])).findings;
+            for f in found.iter().filter(|f| f.finding.spec.code.starts_with("websocket.")) {
+                let gap = ["websocket.gap", "websocket.no-authentication"];
+                assert!(
+                    gap.contains(&f.finding.spec.code),
+                    "{name}, {kept}: {}",
+                    f.finding.spec.code
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn joined_at_any_packet() {
     let (mut runs, mut intact, mut right) = (0, 0, 0);

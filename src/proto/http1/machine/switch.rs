@@ -151,7 +151,10 @@ impl Http1 {
 
     pub(super) fn judge_switch(&self, request: Option<&Kept>, response: &Kept, out: &mut dyn Out) {
         let Some(token) = token(&response.headers) else {
-            out.finding(Finding::new(&g::UPGRADE_UNNAMED));
+            // It may be in what is cut off.
+            if response.headers.iter().all(|(.., f)| f.known) {
+                out.finding(Finding::new(&g::UPGRADE_UNNAMED));
+            }
             return;
         };
         // An orphan's request is not known, so neither is what it offered.
