@@ -120,6 +120,19 @@ fn sent_again(parts: &[Segment], gone: usize) -> bool {
     left.is_empty()
 }
 
+/// Captures without a segment whose rest nobody can read for certain, and why.
+const UNREADABLE: [(&str, &str); 3] = [
+    ("ws-late/", "it begins within a frame, so that this is the second hole of its few frames"),
+    (
+        "ws-node-handshakes/capture.pcap without packet 24",
+        "an answer with 200 to nobody knows what",
+    ),
+    (
+        "ws-node-handshakes/capture.pcap without packet 26",
+        "a client that leaves at an answer that is lost, and one frame of the server",
+    ),
+];
+
 #[test]
 fn any_one_segment() {
     let (mut runs, mut intact, mut optional) = (0, 0, 0);
@@ -165,7 +178,7 @@ fn any_one_segment() {
                     optional += 1;
                     continue;
                 }
-                if !there.contains(m) {
+                if !there.contains(m) && !UNREADABLE.iter().any(|(w, _)| what.starts_with(w)) {
                     *missed.entry(format!("{what}: {m:?}")).or_default() += 1;
                 }
                 intact += 1;
@@ -176,6 +189,42 @@ fn any_one_segment() {
     println!("{runs} runs, {intact} intact messages, {optional} may lack their window");
     assert!(runs > 200, "only {runs} runs");
     assert!(missed.is_empty(), "{} of {intact} are not shown: {missed:#?}", missed.len());
+}
+
+/// As `tcpdump -s` leaves them: both heads of the handshake are cut, and the frames are whole.
+#[test]
+fn heads_that_are_cut_by_the_recorder() {
+    for fixture in ["ws-time/", "ws-mixed-ports/", "ws-heartbeat/"] {
+        let (name, path) = fixtures().into_iter().find(|(n, _)| n.starts_with(fixture)).unwrap();
+        let all = packets(&path);
+        let whole: Vec<Shown> = messages(&all).0;
+        for kept in [140, 160, 180, 200, 220, 240] {
+            let mut cut = all.clone();
+            for p in &mut cut {
+                p.data.truncate(kept);
+            }
+            let short = |n: u64| all.iter().any(|p| p.meta.id.0 == n && p.data.len() <= kept);
+            let want: Vec<_> =
+                whole.iter().filter(|m| m.packets.iter().all(|n| short(*n))).collect();
+            assert!(want.len() >= 4, "{name}");
+            let (there, values) = messages(&cut);
+            let missed: Vec<_> = want.iter().filter(|m| !there.iter().any(|t| t == **m)).collect();
+            assert!(missed.is_empty(), "{name}, cut at {kept}: {missed:#?}");
+            // Nothing is found of what nobody saw, but that it is missing.
+            for v in values.iter().filter(|v| v["kind"] != "gap") {
+                assert_eq!(v["findings"].to_string(), "[]", "{name}, cut at {kept}: {v}");
+            }
+            let found = run(&cut, options(&[])).findings;
+            for f in found.iter().filter(|f| f.finding.spec.code.starts_with("websocket.")) {
+                let gap = ["websocket.gap", "websocket.no-authentication"];
+                assert!(
+                    gap.contains(&f.finding.spec.code),
+                    "{name}, {kept}: {}",
+                    f.finding.spec.code
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -55,12 +55,19 @@ fn assert_same(
     }
 }
 
+/// A capture that begins within a frame: where the next one begins is inferred from what the
+/// bytes say, and from where segments begin.
+const INFERRED: &str = "ws-late/";
+
 /// Chunking: events do not depend on how the bytes were cut into segments.
 #[test]
 fn chunking() {
     let mut ran = 0;
     for (name, path) in fixtures() {
         let Some(whole) = segments(&packets(&path)) else { continue };
+        if name.starts_with(INFERRED) {
+            continue;
+        }
         let expected = by_conversation(&pack(&whole), &NUMBERED);
         for size in [1, 2, 3, 7, 1460] {
             // One byte a packet of a large transfer is slow and shows nothing new.

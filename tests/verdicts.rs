@@ -10,6 +10,8 @@ mod alarms;
 mod crafted;
 #[path = "verdicts/ends.rs"]
 mod ends;
+#[path = "verdicts/peers.rs"]
+mod peers;
 #[path = "verdicts/wire.rs"]
 mod wire;
 

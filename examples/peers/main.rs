@@ -8,6 +8,7 @@ mod grpc;
 mod stalled;
 mod web;
 mod ws;
+mod ws_faults;
 mod ws_h2;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -16,6 +17,7 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + 
 async fn main() -> Result {
     match std::env::args().nth(1).as_deref() {
         Some("ws-tungstenite") => ws::tour().await,
+        Some("ws-tungstenite-faults") => ws_faults::tour().await,
         Some("ws-h2") => ws_h2::sessions().await,
         Some("ws-h2-ends") => ws_h2::ends().await,
         Some("grpc-tonic") => grpc::tour().await,

@@ -348,7 +348,7 @@ pub(super) fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
             Outcome {
                 name: match request {
                     Some(m) => format!("{m} {}", path_of(text(tree, "http.request.uri"))),
-                    None => "(request not captured)".to_owned(),
+                    None => "(request not seen)".to_owned(),
                 },
                 error: failed,
                 unfinished: !draft.complete && !failed,

@@ -43,14 +43,19 @@ pub(super) struct Tree {
 impl Tree {
     /// Another event.
     pub(super) fn show(&mut self, shown: &Shown) {
+        let tree = &shown.detail.tree;
+        let nodes = tree.nodes();
         self.folded.clear();
+        self.folded.extend((0..nodes.len()).filter(|i| is_plain_member(tree, *i)));
         self.findings = shown.event.draft.findings.len();
-        self.unfold(&shown.detail.tree);
-        let nodes = shown.detail.tree.nodes();
         let again = self.last.and_then(|(name, n)| {
             let mut same = nodes.iter().enumerate().filter(|(_, x)| x.spec.name == name);
             same.nth(n).map(|(i, _)| i)
         });
+        if let Some(i) = again {
+            self.reveal(tree, i);
+        }
+        self.unfold(tree);
         self.at = self.lines.iter().position(|l| again.map(Line::Node) == Some(*l)).unwrap_or(0);
         self.top = 0;
     }
@@ -120,6 +125,17 @@ impl Tree {
         }
     }
 
+    /// Unfolds what a field is in; gives whether it was folded.
+    fn reveal(&mut self, tree: &field::Tree, i: usize) -> bool {
+        let mut parent = tree.nodes().get(i).and_then(|n| n.parent);
+        let mut changed = false;
+        while let Some(p) = parent {
+            changed |= self.folded.remove(&(p.0 as usize));
+            parent = tree.get(p).and_then(|n| n.parent);
+        }
+        changed
+    }
+
     /// Selects the smallest field that covers a byte; gives its place.
     pub(super) fn select_byte(
         &mut self,
@@ -132,13 +148,7 @@ impl Tree {
         let (i, span) = all
             .filter_map(|(i, n)| Some((i, n.span.filter(covers)?)))
             .min_by_key(|(i, s)| (s.bit_len(), usize::MAX - i))?;
-        let mut parent = tree.nodes().get(i)?.parent;
-        let mut changed = false;
-        while let Some(p) = parent {
-            changed |= self.folded.remove(&(p.0 as usize));
-            parent = tree.get(p).and_then(|n| n.parent);
-        }
-        if changed {
+        if self.reveal(tree, i) {
             self.unfold(tree);
         }
         self.at = self.lines.iter().position(|l| *l == Line::Node(i)).unwrap_or(self.at);
@@ -163,6 +173,15 @@ impl Tree {
 
 fn has_children(tree: &field::Tree, i: usize) -> bool {
     u32::try_from(i).is_ok_and(|i| tree.has_children(field::NodeId(i)))
+}
+
+/// A member of an object whose value is no object and no array: its line says it all, and what
+/// is below it says where it stands.
+fn is_plain_member(tree: &field::Tree, i: usize) -> bool {
+    let nodes = tree.nodes();
+    let Some(n) = nodes.get(i).filter(|n| n.spec.name.ends_with(".member")) else { return false };
+    let below = nodes.iter().enumerate().skip(i + 1).take_while(|(_, x)| x.depth > n.depth);
+    n.note.is_some() && below.into_iter().all(|(i, _)| !has_children(tree, i))
 }
 
 /// Draws the pane.

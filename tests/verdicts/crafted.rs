@@ -35,6 +35,19 @@ fn handshakes() -> Vec<Case> {
             vec![("websocket.accept-mismatch", Error, "RFC 6455 §4.2.2")],
         ),
         (
+            "an answer without Upgrade",
+            shaken(&key16, &ok().replace("Upgrade: websocket\r\n", "")),
+            vec![
+                ("http1.upgrade-unnamed", Error, "RFC 9110 §15.2.2"),
+                ("websocket.bad-response", Error, "RFC 6455 §4.1"),
+            ],
+        ),
+        (
+            "an answer without Connection",
+            shaken(&key16, &ok().replace("Connection: Upgrade\r\n", "")),
+            vec![("websocket.bad-response", Error, "RFC 6455 §4.1")],
+        ),
+        (
             "a key that is not 16 bytes",
             shaken(
                 &key16.replace(KEY, "dGhlIHNhbXBsZQ=="),

@@ -3,7 +3,7 @@
 use crate::support::{NUMBERED, Owned, as_json, options, run};
 use crate::wire::{
     Do, Fin, KEY, LOCAL, Rst, Up, Wait, accept, bye, code, down, local, raw, request, response,
-    talk, up,
+    talk, up, with,
 };
 
 /// Runs one session: cause, verdict, and the packets of it; what is found of it has the
@@ -26,6 +26,43 @@ fn verdict(packets: &[Owned]) -> (String, String, Vec<u64>) {
         assert_eq!(f.finding.detail.as_deref(), Some(text("websocket.verdict").as_str()));
     }
     (text("websocket.end_cause"), text("websocket.verdict"), proof)
+}
+
+/// What is blamed is what was there when the peer complained, or what a client cannot accept of
+/// an answer.
+#[test]
+fn the_fault_that_ended_a_session_is_the_one_before_its_end() {
+    // The library that sent the close frame sends another one, behind the complaint.
+    let acts = [
+        up(0x88, &code(1016)),
+        down(0x88, &code(1002)),
+        up(0x88, &code(1002)),
+        Fin(false),
+        Fin(true),
+    ];
+    let (cause, text, proof) = verdict(&local(&acts));
+    assert_eq!(cause, "protocol error");
+    assert_eq!(
+        text,
+        "the client closed first with 1016, the server answered with 1002 (protocol error): \
+         the client's websocket.unassigned-close-code (RFC 6455 §7.4.2)"
+    );
+    assert_eq!(proof, [6, 7]);
+
+    let answers = [
+        ("HTTP/1.1 101", "HTTP/1.1 200", "bad-status (RFC 6455 §4.2.2)"),
+        ("Connection: Upgrade\r\n", "", "bad-response (RFC 6455 §4.1)"),
+        ("Upgrade: websocket\r\n", "", "bad-response (RFC 6455 §4.1)"),
+    ];
+    for (what, instead, blamed) in answers {
+        let answer = response(&accept(KEY), "").replace(what, instead);
+        let acts = [down(0x81, b"hello"), Fin(true), Fin(false)];
+        let (cause, text, _) = verdict(&with(LOCAL, &request("/", ""), &answer, &acts));
+        let (code, section) = blamed.split_once(' ').unwrap();
+        assert_eq!(cause, "protocol error", "{blamed}: {text}");
+        let why = format!("the server's websocket.{code} before {section}");
+        assert!(text.ends_with(&why), "{text}");
+    }
 }
 
 /// Packets 1 to 5 are the handshakes; the first act is packet 6.

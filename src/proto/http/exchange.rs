@@ -96,7 +96,7 @@ impl Http {
         let mut what = if q.seen {
             text::short(&format!("{} {}", about.method, about.path))
         } else {
-            "(request not captured)".to_owned()
+            "(request not seen)".to_owned()
         };
         if a.seen {
             what.push_str(&format!(" → {}, {}", a.status, text::bytes(a.length)));

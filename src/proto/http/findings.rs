@@ -12,7 +12,7 @@ pub static NO_RESPONSE: FindingSpec = FindingSpec::warning(
 pub static NO_REQUEST: FindingSpec = FindingSpec::note(
     "http.request-not-captured",
     "RFC 9110 §3.4",
-    "The response stands alone: its request was not captured.",
+    "The response stands alone: its request was not captured or not read, or there was none.",
 );
 /// A browser asks first.
 pub static PREFLIGHT: FindingSpec = FindingSpec::note(

@@ -26,7 +26,7 @@ use crate::proto::http::findings as g;
 use crate::proto::http::hash::Hash;
 use crate::proto::http::hops::hops;
 use crate::proto::http::message::{
-    About, Ended, Message, Shown, lossy, media_type, status, target,
+    About, Aside, Ended, Message, Shown, lossy, media_type, status, target,
 };
 use crate::proto::http::preflight::Preflight;
 use crate::proto::http::stream::Stream;
@@ -116,6 +116,7 @@ impl Machine for Http {
     fn memory(&self) -> usize {
         let shown = |m: &Message| {
             m.undo.as_ref().map_or(0, |u| u.memory())
+                + m.aside.as_ref().map_or(0, |a| size_of::<Aside>() + a.kept.capacity())
                 + m.shown.as_ref().map_or(0, |s| {
                     size_of::<Shown>()
                         + s.kept.capacity()
@@ -166,7 +167,9 @@ impl Http {
             bare: h.end,
             chunked: h.headers.get("transfer-encoding").is_some(),
             stated: h.headers.text("content-length").and_then(|v| v.trim().parse().ok()),
+            asks: h.headers.has_token("expect", "100-continue"),
             shown: out.wants(Level::Message).then(|| Box::new(Shown::new(h))),
+            aside: if h.end || out.wants(Level::Message) { None } else { Aside::of(h.headers) },
             undo: if h.end { None } else { Undo::of(h.headers) },
             ..Message::default()
         };
@@ -228,6 +231,9 @@ impl Http {
                 let room = out.payload_cap().saturating_sub(s.kept.len()).min(c.data.len());
                 s.kept.extend_from_slice(c.data.get(..room).unwrap_or_default());
             }
+        }
+        if let Some(a) = m.aside.as_mut().filter(|_| !m.gap) {
+            a.add(c.data);
         }
         let cap = if m.shown.is_some() { out.payload_cap() } else { 0 };
         if let Some(u) = &mut m.undo {

@@ -1,5 +1,6 @@
 //! A request or a response: what is kept of it, and its event.
 
+use crate::base::limits::PAYLOAD_BYTES;
 use crate::base::{Moment, Side};
 use crate::event::{Detail, Draft, Level};
 use crate::field::{FieldSpec, Value};
@@ -40,6 +41,32 @@ pub(super) struct Shown {
     pub(super) trailers: Vec<Detail>,
 }
 
+/// The beginning of a body with parts that nobody looks at: what is wrong with it is found all
+/// the same.
+#[derive(Clone, Debug)]
+pub(super) struct Aside {
+    content_type: Vec<u8>,
+    pub(super) kept: Vec<u8>,
+}
+
+impl Aside {
+    /// Where this head announces such a body, with no coding over it.
+    pub(super) fn of(headers: &Headers) -> Option<Box<Self>> {
+        let has = |name| headers.get(name).is_some();
+        let content_type = headers.get("content-type")?;
+        let parted = content_type.get(..10)?.eq_ignore_ascii_case(b"multipart/");
+        if !parted || has("content-encoding") || has("content-range") {
+            return None;
+        }
+        Some(Box::new(Self { content_type: content_type.to_vec(), kept: Vec::new() }))
+    }
+
+    pub(super) fn add(&mut self, data: &[u8]) {
+        let room = PAYLOAD_BYTES.saturating_sub(self.kept.len()).min(data.len());
+        self.kept.extend_from_slice(data.get(..room).unwrap_or_default());
+    }
+}
+
 /// A request or a final response.
 #[derive(Debug, Default)]
 pub(super) struct Message {
@@ -56,6 +83,8 @@ pub(super) struct Message {
     pub(super) length: u64,
     /// What Content-Length says.
     pub(super) stated: Option<u64>,
+    /// It asks for 100 (Continue) before its body (RFC 9110 §10.1.1).
+    pub(super) asks: bool,
     /// The head was all of it.
     pub(super) bare: bool,
     /// Its body is a stream of events: it was emitted with its head.
@@ -65,6 +94,8 @@ pub(super) struct Message {
     pub(super) gap: bool,
     pub(super) findings: Vec<Finding>,
     pub(super) shown: Option<Box<Shown>>,
+    /// A body with parts that nobody looks at.
+    pub(super) aside: Option<Box<Aside>>,
     /// Of a body with codings.
     pub(super) undo: Option<Box<Undo>>,
     /// The body of a response, where it is JSON and short.
@@ -102,8 +133,11 @@ impl Message {
                 self.findings.push(Finding::new(&g::BODY_CUT).with(detail));
             }
             Ended::Whole => {
-                // RFC 9110 §8.6: these state the length of what they do not bring.
-                let bodiless = headless || matches!(self.status, 101 | 204 | 304);
+                // RFC 9110 §8.6: these state the length of what they do not bring; and who was
+                // not asked for the body need not send it.
+                let bodiless = headless
+                    || matches!(self.status, 101 | 204 | 304)
+                    || self.asks && self.length == 0;
                 if let Some(n) = self.stated
                     && n != self.length
                     && !bodiless
@@ -132,6 +166,9 @@ impl Message {
         if let Some(s) = self.shown.take() {
             let path = about.map_or("", |a| a.path.as_str());
             d.detail = Some(Box::new(self.detail(*s, undone, side, path, &mut d.findings, out)));
+        } else if let Some(a) = self.aside.take().filter(|_| self.length > 0) {
+            let cut = (a.kept.len() as u64) < self.length || !self.is_whole();
+            body::judge_parts(&a.content_type, &a.kept, cut, &mut d.findings);
         }
         out.emit(d);
     }
@@ -155,6 +192,7 @@ impl Message {
         Self {
             findings: self.findings.clone(),
             shown: self.shown.clone(),
+            aside: self.aside.clone(),
             undo: self.undo.as_ref().map(|u| u.fork()),
             small: self.small.clone(),
             ..*self

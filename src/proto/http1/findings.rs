@@ -33,7 +33,7 @@ findings! {
     BAD_CHUNK error "http1.bad-chunk" "RFC 9112 §7.1" "A chunk has no valid size, or its data no end; this direction is not followed further.";
     BODY_CUT note "http1.body-cut" "RFC 9112 §8" "The connection closed before the end of the body: where its framing stood. What that means is found of the message.";
     BODY_WITHHELD note "http1.body-withheld" "RFC 9110 §10.1.1" "The client expected 100 (Continue), got another answer, and sent no body.";
-    NO_REQUEST note "http1.response-without-request" "RFC 9112 §9.2" "A response stands alone: its request was not captured, or there was none.";
+    NO_REQUEST note "http1.response-without-request" "RFC 9112 §9.2" "A response stands alone: its request was not captured or not read, or there was none.";
     TOO_MANY warning "http1.too-many-requests" "RFC 9112 §9.3.2" "More requests wait for their responses than are followed; the oldest was given up.";
     UPGRADE_NOT_OFFERED error "http1.upgrade-not-offered" "RFC 9110 §7.8" "The server switches to a protocol that the client did not offer.";
     UPGRADE_UNNAMED error "http1.upgrade-unnamed" "RFC 9110 §15.2.2" "101 (Switching Protocols) without an Upgrade field.";

@@ -296,7 +296,9 @@ pub(super) fn framing(first: First, headers: &Headers, odd: &mut Odd) -> Framing
         }
         Some(_) => {
             odd.with(&g::BAD_LENGTH, || {
-                headers.text("content-length").map(|v| v.chars().take(80).collect())
+                let all: Vec<_> =
+                    headers.all("content-length").map(String::from_utf8_lossy).collect();
+                Some(all.join(", ").chars().take(80).collect())
             });
             if request { Framing::Unknown } else { Framing::Close }
         }

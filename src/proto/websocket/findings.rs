@@ -26,6 +26,8 @@ findings! {
         "Sec-WebSocket-Accept is missing, or is not what follows from the client's key.");
     BAD_STATUS = warning("websocket.bad-status", "RFC 6455 §4.2.2",
         "The server's answer does not switch to WebSocket, and yet frames follow.");
+    BAD_RESPONSE = error("websocket.bad-response", "RFC 6455 §4.1",
+        "The server's 101 has no Upgrade to websocket, or none in Connection; the client must fail the connection.");
     SUBPROTOCOL_NOT_OFFERED = error("websocket.subprotocol-not-offered", "RFC 6455 §4.1",
         "The server chose a subprotocol that the client had not offered.");
     EXTENSION_NOT_OFFERED = error("websocket.extension-not-offered", "RFC 6455 §4.1",

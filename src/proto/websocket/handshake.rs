@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
 use super::findings::{
-    ACCEPT_MISMATCH, BAD_EXTENSION, BAD_KEY, BAD_OFFER, BAD_REQUEST, BAD_VERSION,
+    ACCEPT_MISMATCH, BAD_EXTENSION, BAD_KEY, BAD_OFFER, BAD_REQUEST, BAD_RESPONSE, BAD_VERSION,
     EXTENSION_MISMATCH, EXTENSION_NOT_OFFERED, SUBPROTOCOL_NOT_OFFERED, UNKNOWN_EXTENSION,
 };
 use super::watch::Digester;
@@ -221,6 +221,7 @@ impl Handshake {
                     Err(_) => found(Finding::new(&BAD_KEY).with("no base64")),
                 }
             }
+            None if !whole => {}
             None => found(Finding::new(&BAD_KEY).with("missing")),
         }
     }
@@ -241,6 +242,16 @@ impl Handshake {
             }
             return Some(String::from_utf8_lossy(status).into());
         }
+        if head.version < 20 {
+            let upgrade = h.get("upgrade").map(<[u8]>::trim_ascii);
+            if !is_known(h) {
+                // What is missing may be in what is cut off.
+            } else if !upgrade.is_some_and(|u| u.eq_ignore_ascii_case(b"websocket")) {
+                found(Finding::new(&BAD_RESPONSE).with("no Upgrade: websocket"));
+            } else if !h.has_token("connection", "upgrade") {
+                found(Finding::new(&BAD_RESPONSE).with("no Connection: Upgrade"));
+            }
+        }
         if let Some(want) = self.accept {
             match h.get("sec-websocket-accept").map(<[u8]>::trim_ascii) {
                 Some(got) if got == want => {}
@@ -249,6 +260,7 @@ impl Handshake {
                     String::from_utf8_lossy(got),
                     String::from_utf8_lossy(&want)
                 ))),
+                None if !is_known(h) => {}
                 None => found(Finding::new(&ACCEPT_MISMATCH).with("missing")),
             }
         }
@@ -334,7 +346,8 @@ impl Handshake {
     }
 }
 
-/// All fields of a section are known: none is an index of which nobody knows the entry.
+/// All fields of a section are known: none is an index of which nobody knows the entry, and
+/// none is cut off.
 fn is_known(h: &Headers) -> bool {
     h.iter().all(|(.., f)| f.known)
 }
@@ -492,7 +505,12 @@ mod tests {
         let mut hs = Handshake::default();
         let q = headers(request);
         hs.request(&head(Side::Client, &q), &mut |f| found.push(f.spec.code));
-        let r = headers(response);
+        let mut r = headers(response);
+        for (name, value) in [("upgrade", "websocket"), ("connection", "Upgrade")] {
+            if r.get(name).is_none() {
+                r.push(name.as_bytes(), value.as_bytes());
+            }
+        }
         hs.response(&head(Side::Server, &r), &mut |f| found.push(f.spec.code));
         (hs, found)
     }
@@ -513,6 +531,9 @@ mod tests {
         let bad = ("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOp=");
         assert_eq!(run(&[KEY, V13], &[OK, bad]).1, ["websocket.accept-mismatch"]);
         assert_eq!(run(&[KEY, V13], &[OK]).1, ["websocket.accept-mismatch"]);
+        for other in [("Upgrade", "h2c"), ("Connection", "keep-alive")] {
+            assert_eq!(run(&[KEY, V13], &[OK, other, ACCEPT]).1, ["websocket.bad-response"]);
+        }
         let v8 = ("Sec-WebSocket-Version", "8");
         assert_eq!(run(&[KEY, v8], &[OK, ACCEPT]).1, ["websocket.bad-version"]);
         let short = ("Sec-WebSocket-Key", "dGhlIHNhbXBsZQ==");

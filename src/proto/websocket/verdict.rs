@@ -4,7 +4,8 @@
 //! stands in the packets before: a violation, a message that was too large, a ping
 //! without a pong, a silence as long as somebody's timeout.
 
-use super::findings::{ABNORMAL_CLOSURE, CLOSED_ON_ERROR};
+use super::close;
+use super::findings::{ABNORMAL_CLOSURE, CLOSED_ON_ERROR, UNASSIGNED_CLOSE_CODE};
 use super::session::{ABNORMAL, Ending, NO_STATUS, Sent, Session};
 use crate::base::time::human;
 use crate::base::{Moment, PacketId, Side};
@@ -116,7 +117,13 @@ fn closed(s: &Session) -> Verdict {
         _ if matches!(c.reply, Some(1002 | 1007)) && c.reply != Some(c.code) => {
             v.cause = "protocol error";
             v.spec = Some(&CLOSED_ON_ERROR);
-            if let Some((spec, at)) = s.sent(by).fault {
+            // What came behind the complaint is not what it is about.
+            let before = |at: &Moment| reply.is_none_or(|r| at.time <= r.time);
+            let fault = s.sent(by).fault.filter(|(_, at)| before(at));
+            let unassigned = close::standing(c.code) == close::Standing::Unassigned;
+            if let Some((spec, at)) =
+                fault.or_else(|| unassigned.then_some((&UNASSIGNED_CLOSE_CODE, c.at)))
+            {
                 v.why = format!("the {by}'s {} ({})", spec.code, spec.reference);
                 v.prove(&[at.packet]);
             }

@@ -156,6 +156,47 @@ fn groups_fold() {
 }
 
 #[test]
+fn json_reads_as_it_is_written() {
+    let mut b = Bench::open("ws-jsonrpc", 120, 40);
+    b.go("eth_subscription (notification)");
+    b.press(&[KeyCode::Enter, KeyCode::End]);
+    // A member with a plain value is one line; one with more in it is open.
+    let lines = |b: &mut Bench| -> Vec<String> {
+        let screen = b.screen();
+        let tree = screen
+            .lines()
+            .skip_while(|l| !l.contains("Object"))
+            .map(|l| l.split('│').next().unwrap_or_default().trim_end().to_owned());
+        tree.take_while(|l| !l.starts_with('─') && !l.is_empty()).collect()
+    };
+    assert_eq!(
+        lines(&mut b),
+        [
+            "▾ Object",
+            "  ▸ jsonrpc (\"2.0\")",
+            "  ▸ method (\"eth_subscription\")",
+            "  ▾ params ({subscription: \"0xcd0c\", result: {n…",
+            "      Key: \"params\"",
+            "    ▾ Object",
+            "      ▸ subscription (\"0xcd0c\")",
+            "      ▾ result ({number: \"0x0\"})",
+            "          Key: \"result\"",
+            "        ▾ Object",
+            "          ▸ number (\"0x0\")",
+        ]
+    );
+    b.press(&[KeyCode::Right]);
+    assert!(b.screen().contains("String: \"0x0\""), "{}", b.screen());
+    b.press(&[KeyCode::Left; 5]);
+    assert!(b.screen().contains("▸ result ({number: \"0x0\"})"), "{}", b.screen());
+    assert!(!b.screen().contains("Key: \"result\""));
+    // A byte of what is folded opens it.
+    let hex = b.app.panes.hex;
+    b.click(hex.x + 7, hex.y + 2);
+    assert!(b.screen().contains("String: \"2.0\""), "{}", b.screen());
+}
+
+#[test]
 fn the_same_field_stays_selected_from_event_to_event() {
     let mut b = Bench::open("ws-tungstenite", 80, 40);
     b.press(&[KeyCode::Char('v')]);

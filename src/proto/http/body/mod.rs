@@ -1,8 +1,8 @@
 //! The body of a message that somebody looks at.
 
-use crate::base::{Buffer, PieceSource, Side, Span};
+use crate::base::{Buffer, BufferId, PieceSource, Side, Span};
 use crate::event::{Detail, Payload};
-use crate::field::Value;
+use crate::field::{Tree, Value};
 use crate::finding::Finding;
 use crate::proto::http::{fields as f, findings as g, text};
 use crate::proto::{Out, PayloadHint, Trace};
@@ -13,6 +13,11 @@ mod undo;
 
 pub(super) use crate::proto::codings::{Codings, Decoder, Failure};
 pub(super) use undo::{Undo, Undone};
+
+/// What is wrong with the parts of a multipart body that nobody looks at.
+pub(super) fn judge_parts(kind: &[u8], body: &[u8], cut: bool, findings: &mut Vec<Finding>) {
+    parts::multipart(body, kind, cut, BufferId(0), &mut Tree::default(), findings);
+}
 
 /// What is known of a body.
 pub(super) struct Body<'a> {

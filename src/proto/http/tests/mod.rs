@@ -278,6 +278,17 @@ fn a_length_that_lies_is_found_except_where_no_body_is_due() {
         r.end(&mut m, Server, EndCause::Finished);
         assert_eq!(r.codes(), codes);
     }
+    // RFC 9110 §10.1.1: refused without having been asked for the body, as curl has it.
+    for (expect, codes) in [("100-continue", &[][..]), ("200-ok", &["http.length-mismatch"])] {
+        let (mut r, mut m) = (Recorder::new(), Http::new());
+        let ask =
+            [(":method", "POST"), (":path", "/"), ("content-length", "9"), ("expect", expect)];
+        head(&mut r, &mut m, Client, 1, false, &ask);
+        head(&mut r, &mut m, Server, 2, true, &[(":status", "403")]);
+        r.end(&mut m, Server, EndCause::Finished);
+        r.end(&mut m, Client, EndCause::Finished);
+        assert_eq!(r.codes(), codes);
+    }
 }
 
 #[test]

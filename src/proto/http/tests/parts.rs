@@ -92,6 +92,22 @@ fn broken_multipart_is_named_and_nesting_ends() {
         let codes = if text.is_empty() { vec![] } else { vec!["http.bad-multipart"] };
         assert_eq!(body(kind, text).codes(), codes, "{kind}");
     }
+    // Whoever looks, and in whatever pieces it comes.
+    let many = "--b\n\nx\n".repeat(5000) + "--b--\n";
+    for (kind, text, code) in [
+        ("multipart/mixed", UPLOAD, "http.bad-multipart"),
+        ("Multipart/mixed; boundary=b", &UPLOAD[..60], "http.bad-multipart"),
+        ("multipart/mixed; boundary=b", many.as_bytes(), "http.parts-limit"),
+    ] {
+        for wants in [|_| true, |_| false] as [fn(Level) -> bool; 2] {
+            let (mut r, mut m) = (Recorder::new(), Http::new());
+            r.wants = wants;
+            head(&mut r, &mut m, Client, 1, false, &[(":method", "POST"), ("content-type", kind)]);
+            r.bytes(&mut m, Client, text, 7);
+            r.end(&mut m, Client, EndCause::Finished);
+            assert_eq!(r.codes(), [code], "{kind}");
+        }
+    }
     let mut deep = b"core".to_vec();
     for n in 0..8 {
         let (mut open, close) = (format!("--{n}\n").into_bytes(), format!("\n--{n}--\n"));

@@ -8,13 +8,19 @@ use crate::event::{Detail, Level};
 use crate::field::{NoSink, TreeSink};
 use crate::finding::Finding;
 use crate::proto::http1::findings as g;
+use crate::proto::http1::machine::lost::NOBODY;
 use crate::proto::http1::machine::{Http1, Kept, Offer, Open, State, Step};
 use crate::proto::http1::message::{self, First, Framing, Method, Odd, Section};
 use crate::proto::http1::probe::{Looks, look};
-use crate::proto::{Carries, Child, Chunk, EndCause, Head, Input, Out, Want};
+use crate::proto::{Carries, Child, Chunk, EndCause, Head, Headers, Input, Out, Want};
 
 /// Bytes that are enough to tell the beginning of a message from anything else.
 const LOOK_BYTES: usize = 64;
+
+/// Fields of this section are not known: it is cut off.
+fn lack(headers: &mut Headers) {
+    headers.push(b"", b"").known = false;
+}
 
 impl Http1 {
     pub(super) fn head(&mut self, c: &Chunk<'_>, out: &mut dyn Out) -> Step {
@@ -91,6 +97,11 @@ impl Http1 {
                     self.orphan(&seen, out);
                 }
                 self.response(code, version, &section, seen, detail, odd, out);
+                if !section.whole && self.half(c.side).state == State::Tunnel {
+                    let rest = c.data.get(section.len..).unwrap_or_default();
+                    out.pass(NOBODY, c.side, c.offset + section.len as u64, rest);
+                    return Step::Go(c.data.len());
+                }
             }
             First::Trailers | First::Bad => {
                 odd.0.drain(..).for_each(|f| out.finding(f));
@@ -159,8 +170,12 @@ impl Http1 {
         self.offer = if method == Method::Connect {
             Some((key, Offer::Connect))
         } else if self.headers.get("upgrade").is_some_and(|v| !v.is_empty()) {
+            let mut headers = self.headers.clone();
+            if !section.whole {
+                lack(&mut headers);
+            }
             let kept = Kept {
-                headers: self.headers.clone(),
+                headers,
                 detail: detail.clone(),
                 version,
                 start: seen.start,
@@ -241,7 +256,14 @@ impl Http1 {
         }
         let end = framing == Framing::None && !interim;
         self.tell_head(key, Side::Server, version, section, &seen, end, detail.as_ref(), out);
-        if !section.whole {
+        // The rest is lost, and says no more of what follows than what there is.
+        let offered = matches!(&self.offer, Some((asked, Offer::Upgrade(_))) if *asked == key);
+        let named = offered || self.headers.get("upgrade").is_some();
+        let agrees = !section.whole && code == 101 && named;
+        if agrees {
+            out.finding(Finding::new(&g::HEAD_CUT).with("response"));
+            lack(&mut self.headers);
+        } else if !section.whole {
             out.finding(Finding::new(&g::HEAD_CUT).with("response"));
             self.cut(Side::Server, EndCause::CaptureEnded, out);
             self.lose(Side::Server, false, out);

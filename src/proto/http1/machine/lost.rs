@@ -30,7 +30,7 @@ enum Place {
 }
 
 /// Nobody's key: what is passed to it is opaque.
-const NOBODY: u64 = 0;
+pub(super) const NOBODY: u64 = 0;
 
 impl Http1 {
     pub(super) fn gap(&mut self, side: Side, len: u64, out: &mut dyn Out) {

@@ -32,7 +32,9 @@ impl Http1 {
             let token = token(&response.headers)
                 .or_else(|| requested.and_then(|k| token(&k.headers)))
                 .unwrap_or_default();
-            named = upgrade && !token.is_empty();
+            // The request asked for something else, and is not the first of this.
+            let offered = requested.is_none_or(|k| offers(&k.headers, &token));
+            named = upgrade && offered && !token.is_empty();
             self.open_tunnel(named.then_some(&*token), requested, out)
         };
         if named {
@@ -149,12 +151,15 @@ impl Http1 {
 
     pub(super) fn judge_switch(&self, request: Option<&Kept>, response: &Kept, out: &mut dyn Out) {
         let Some(token) = token(&response.headers) else {
-            out.finding(Finding::new(&g::UPGRADE_UNNAMED));
+            // It may be in what is cut off.
+            if response.headers.iter().all(|(.., f)| f.known) {
+                out.finding(Finding::new(&g::UPGRADE_UNNAMED));
+            }
             return;
         };
         // An orphan's request is not known, so neither is what it offered.
         if let Some(r) = request
-            && !tokens(&r.headers).any(|t| t.eq_ignore_ascii_case(token.as_bytes()))
+            && !offers(&r.headers, &token)
         {
             out.finding(Finding::new(&g::UPGRADE_NOT_OFFERED).with(token));
         }
@@ -223,6 +228,11 @@ fn tokens(headers: &Headers) -> impl Iterator<Item = &[u8]> {
         .flat_map(|v| v.split(|b| *b == b','))
         .map(<[u8]>::trim_ascii)
         .filter(|t| !t.is_empty())
+}
+
+/// Whether this protocol is among them.
+fn offers(headers: &Headers, token: &str) -> bool {
+    tokens(headers).any(|t| t.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 /// The first of them, in lower case.

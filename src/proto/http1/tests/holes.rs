@@ -8,6 +8,7 @@ use crate::proto::http1::Http1;
 use super::{GET, SWITCH, UPGRADE, check, lines};
 
 /// What is said, each in a segment of its own.
+#[derive(Clone)]
 enum Say<'a> {
     Says(Side, &'a [u8]),
     /// So many bytes were not captured.
@@ -348,5 +349,23 @@ fn any_one_segment_may_be_missing() {
                 assert!(whole.contains(&i.to_string()), "{missing} {late}: {i} of {whole:?}");
             }
         }
+    }
+}
+
+/// As a recorder with a small snap length leaves them: the frames are there all the same.
+#[test]
+fn heads_that_are_cut_name_the_protocol_that_follows() {
+    let [ask, agree] = [UPGRADE, SWITCH].map(|head| &head[..head.len() - 6]);
+    let frames = [Says(Server, b"server"), Says(Client, b"client")];
+    for asked in [vec![Says(Client, UPGRADE)], vec![Says(Client, ask), Lost(Client, 6)]] {
+        let all = [&asked[..], &[Says(Server, agree), Lost(Server, 6)], &frames].concat();
+        let r = talk(&all);
+        let told = lines(&r);
+        for line in ["< 101", "< gap 6", "< \"server\"", "> \"client\""] {
+            assert!(told.iter().any(|l| l == line), "{line}: {told:?}");
+        }
+        let names = told.iter().filter(|l| l.ends_with("websocket")).count();
+        assert_eq!(names, 1, "{told:?}");
+        assert_eq!(r.codes().iter().filter(|c| **c == "http1.head-cut").count(), all.len() - 4);
     }
 }

@@ -417,6 +417,31 @@ fn h2c_waits_for_the_body_of_its_request() {
     );
 }
 
+/// The request asked for something else: it is not the first one of what the server names, and
+/// what follows is looked at for what it is.
+#[test]
+fn a_protocol_that_was_not_offered_has_no_request() {
+    let answer =
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nwhat";
+    check(
+        &runs(&[(Client, UPGRADE), (Server, answer)], Finished),
+        &[
+            "1 exchange",
+            "> GET /ws",
+            "> end",
+            "< 101",
+            "< end",
+            "closed", //
+            "2 bytes",
+            "< \"what\"",
+            "> end",
+            "< end",
+            "closed",
+        ],
+        &["http1.upgrade-not-offered"],
+    );
+}
+
 #[test]
 fn connect_opens_a_tunnel_or_does_not() {
     let ask: &[u8] = b"CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n";

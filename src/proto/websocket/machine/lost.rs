@@ -7,7 +7,7 @@ use crate::field::Value;
 use crate::finding::Finding;
 use crate::proto::websocket::fields::{GAP_LENGTH, UNSYNCHRONISED as FIELD_UNSYNCHRONISED};
 use crate::proto::websocket::findings::{GAP, UNSYNCHRONISED};
-use crate::proto::websocket::frame::{Role, keep};
+use crate::proto::websocket::frame::{OpenFrame, Role, keep};
 use crate::proto::websocket::handshake::Extensions;
 use crate::proto::websocket::message::Coding;
 use crate::proto::websocket::resync::{Compression, Looked, Search, Style, Trial};
@@ -51,9 +51,11 @@ impl Half {
             self.trial = Some(Trial::default());
             self.inferred = true;
             self.data.inferred |= self.open;
-            self.tell_hole(len, true, out);
+            self.tell_hole(len, 0, true, out);
             return;
         }
+        let whole = |f: &&OpenFrame| !f.head_cut;
+        let left = self.frame.as_ref().filter(whole).map_or(0, OpenFrame::remaining);
         self.flush(&GAP, shared, out);
         self.last = None;
         self.search = Some(Search::behind_hole());
@@ -63,7 +65,7 @@ impl Half {
         if let Some(i) = &mut self.inflater {
             i.lose();
         }
-        self.tell_hole(len, false, out);
+        self.tell_hole(len, left, false, out);
     }
 
     /// What was taken for frames is none, or not from here on: a head that may not be
@@ -94,16 +96,21 @@ impl Half {
         }
     }
 
-    /// A hole that is not in one frame alone is told by itself; `ping`: what was lost
-    /// was one, by the pong that answers it.
-    pub(super) fn tell_hole(&self, len: u64, ping: bool, out: &mut dyn Out) {
+    /// A hole that is not in one frame alone is told by itself; `left` bytes of it are the
+    /// rest of a frame; `ping`: what was lost was one, by the pong that answers it.
+    pub(super) fn tell_hole(&self, len: u64, left: u64, ping: bool, out: &mut dyn Out) {
         let now = out.now();
         let mut d = Draft::new(Level::Message, "websocket", "gap", now, now);
         d.sender = Some(self.side);
         d.length = len;
         d.complete = false;
         let was = if ping { ": a ping, by the pong that answers it" } else { "" };
-        let f = Finding::new(&GAP).with(format!("{} between frames{was}", missing(len)));
+        let whose = if len > 0 && left > 0 {
+            format!(", the first {left} of them the rest of a frame")
+        } else {
+            " between frames".to_owned()
+        };
+        let f = Finding::new(&GAP).with(format!("{}{whose}{was}", missing(len)));
         d.findings.push(f);
         if out.wants(Level::Message) {
             let mut detail = Detail {

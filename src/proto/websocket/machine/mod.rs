@@ -42,7 +42,7 @@ struct WebSocket {
     content: Content,
     /// The status by which the server declined; there is no session then, unless frames
     /// follow all the same.
-    declined: Option<Box<str>>,
+    declined: Option<(Box<str>, Moment)>,
 }
 
 /// One direction.
@@ -126,7 +126,8 @@ impl WebSocket {
 
     /// There are frames: if the server declined them, that is told.
     fn answered_otherwise(&mut self, out: &mut dyn Out) {
-        if let Some(status) = self.declined.take() {
+        if let Some((status, at)) = self.declined.take() {
+            self.session.fault(Side::Server, &BAD_STATUS, at);
             out.finding(Finding::new(&BAD_STATUS).with(status));
         }
     }
@@ -159,7 +160,8 @@ impl Machine for WebSocket {
                 match head.side {
                     Side::Client => self.handshake.request(&head, found),
                     Side::Server => {
-                        self.declined = self.handshake.response(&head, found);
+                        let declined = self.handshake.response(&head, found);
+                        self.declined = declined.map(|status| (status, head.ready));
                         if let Extensions::Agreed { deflate: Some(d), .. } =
                             self.handshake.extensions
                         {

@@ -89,11 +89,11 @@ impl Session {
                 found.push(Finding::new(&MESSAGE_RATE).with(text).proved_by([s.rate.at]));
             }
             if let Some((n, packets)) = s.keys.repeats() {
-                let text = format!("in {n} frames");
+                let text = frames(n);
                 found.push(Finding::new(&REPEATED_MASKING_KEY).with(text).proved_by(packets));
             }
             if let Some(packet) = s.keys.zero_in {
-                let text = format!("in {} frames", s.keys.zero);
+                let text = frames(s.keys.zero);
                 found.push(Finding::new(&ZERO_MASKING_KEY).with(text).proved_by([packet]));
             }
         }
@@ -275,4 +275,9 @@ impl Session {
         }
         s
     }
+}
+
+/// `in 2 frames`
+fn frames(n: u64) -> String {
+    format!("in {n} frame{}", if n == 1 { "" } else { "s" })
 }

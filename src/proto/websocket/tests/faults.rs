@@ -330,3 +330,19 @@ fn the_end_of_a_message() {
     let codes = ["websocket.gap", "websocket.gap", "websocket.beginning-missing"];
     assert_eq!(r.codes(), codes);
 }
+
+#[test]
+fn a_hole_tells_what_of_it_is_known() {
+    // Ten of forty bytes; in the hole the thirty, and a frame of eleven.
+    let whole = up(0x81, &[b'x'; 40]);
+    for (cut, len, want) in [
+        (16, 41, "41 bytes, the first 30 of them the rest of a frame"),
+        (46, 11, "11 bytes between frames"),
+    ] {
+        let acts = [Bytes(C, whole[..cut].to_vec()), Gap(C, len), Bytes(C, up(0x81, b"behind it"))];
+        let r = run("", &acts);
+        let hole = r.events.iter().find(|e| e.kind == "gap").expect("a hole");
+        let told: Vec<_> = hole.findings.iter().filter_map(|f| f.detail.as_deref()).collect();
+        assert_eq!(told, [want]);
+    }
+}

@@ -36,8 +36,18 @@ proptest! {
             acts.push(Bytes(C, client));
         }
         acts.extend([End(C, cause), End(S, cause)]);
-        let r = run(extensions, &acts);
-        prop_assert_eq!(r.kinds(Level::Exchange), ["session"]);
+        if gap <= 30 {
+            prop_assert_eq!(run(extensions, &acts).kinds(Level::Exchange), ["session"]);
+            return Ok(());
+        }
+        // Where frames begin behind a hole is inferred from where packets do, too: what is found
+        // of bytes that are anything may differ.
+        for size in [1 << 20, 1, 2, 3, 7, 1460] {
+            let (mut r, mut m) = (Recorder::new(), start());
+            shake(&mut r, &mut *m, extensions);
+            act(&mut r, &mut *m, &acts, size);
+            prop_assert_eq!(r.kinds(Level::Exchange), ["session"]);
+        }
     }
 
     #[test]

@@ -30,6 +30,10 @@ fn head(r: &mut Recorder, m: &mut dyn Machine, side: Side, fields: &[(&str, &str
     for (n, v) in fields {
         h.push(n.as_bytes(), v.as_bytes());
     }
+    if side == Side::Server {
+        h.push(b"Upgrade", b"websocket");
+        h.push(b"Connection", b"keep-alive, Upgrade");
+    }
     let at = Moment::default();
     let head = Head {
         side,
