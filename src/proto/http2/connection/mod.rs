@@ -298,7 +298,7 @@ impl Connection {
                     return Effect { answer, ..Effect::default() };
                 }
                 if head.stream == 0 {
-                    let initial = self.apply(side, list, findings);
+                    let initial = self.apply(side, list, at, findings);
                     self.account.settings(side, initial, at, true);
                 }
                 Effect::default()
@@ -382,15 +382,15 @@ impl Connection {
         &mut self,
         side: Side,
         list: Settings<'_>,
+        at: Moment,
         findings: &mut Vec<Finding>,
     ) -> Option<u32> {
         let mut initial = None;
         for (id, value) in list.iter() {
+            self.account.allowed(side, id, value, at);
             let bad = match id {
                 settings::HEADER_TABLE_SIZE => {
                     self.end_of(side.peer()).hpack.allow(value);
-                    // Captures may have what an end answers to after its answer.
-                    self.account.allowed(&findings::HPACK_SIZE_UPDATE);
                     false
                 }
                 settings::ENABLE_PUSH => {
@@ -475,7 +475,7 @@ impl Connection {
             head.headers.get("http2-settings").and_then(|v| URL_SAFE_NO_PAD.decode(v).ok());
         match payload {
             Some(p) if p.len() % 6 == 0 => {
-                let initial = self.apply(Side::Client, Settings(&p), &mut findings);
+                let initial = self.apply(Side::Client, Settings(&p), head.ready, &mut findings);
                 self.account.settings(Side::Client, initial, head.ready, false);
             }
             _ => find(&mut findings, &findings::BAD_UPGRADE_SETTINGS, String::new()),

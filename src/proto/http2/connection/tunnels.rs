@@ -8,12 +8,14 @@
 
 use hashbrown::HashMap;
 
+use super::account::Leave;
 use super::blocks::Section;
 use super::shape::Shape;
 use super::{Connection, find};
 use crate::base::{Moment, Side};
 use crate::event::Detail;
 use crate::finding::Finding;
+use crate::proto::http2::codes::settings;
 use crate::proto::http2::findings;
 use crate::proto::{Carries, Child, EndCause, Head, Headers, Input, Out};
 
@@ -116,7 +118,13 @@ fn agrees(headers: &Headers) -> bool {
 
 impl Connection {
     /// What is wrong with a section by what CONNECT means.
-    pub(super) fn judge_connect(&mut self, side: Side, s: &Section, findings: &mut Vec<Finding>) {
+    pub(super) fn judge_connect(
+        &mut self,
+        side: Side,
+        s: &Section,
+        findings: &mut Vec<Finding>,
+        out: &dyn Out,
+    ) {
         if self.tunnels.is_connected(s.stream) {
             find(findings, &findings::HEADERS_IN_TUNNEL, format!("stream {}", s.stream));
             return;
@@ -147,8 +155,10 @@ impl Connection {
                 return;
             }
             if !self.end_of(Side::Server).connect {
-                let (spec, text) = (&findings::CONNECT_NOT_ENABLED, protocol.into_owned());
-                self.unless_allowed(Side::Server, spec, text, s.start, findings);
+                let f = Finding::new(&findings::CONNECT_NOT_ENABLED).with(protocol.into_owned());
+                let setting = settings::ENABLE_CONNECT_PROTOCOL;
+                let leave = Leave { by: Side::Server, setting, value: 1 };
+                self.unless_allowed(leave, f, s.start, findings, out);
             }
             for name in [":scheme", ":path", ":authority"].into_iter().filter(|n| !has(n)) {
                 find(findings, &findings::BAD_CONNECT, format!("{name} is missing"));
