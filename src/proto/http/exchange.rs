@@ -23,6 +23,7 @@ impl Http {
         let mut d = Draft::new(Level::Exchange, "http", "exchange", start, end);
         d.length = q.length.saturating_add(a.length);
         d.complete = q.is_whole() && a.is_whole();
+        d.inferred = q.inferred;
         let reset = match (q.ended, a.ended) {
             (Some(Ended::Reset(c)), _) | (_, Some(Ended::Reset(c))) => Some(c),
             _ => None,

@@ -164,6 +164,7 @@ impl Http {
             start: h.start,
             last: h.ready,
             bare: h.end,
+            inferred: h.headers.is_inferred(),
             chunked: h.headers.get("transfer-encoding").is_some(),
             stated: h.headers.text("content-length").and_then(|v| v.trim().parse().ok()),
             shown: out.wants(Level::Message).then(|| Box::new(Shown::new(h))),

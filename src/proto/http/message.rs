@@ -63,6 +63,8 @@ pub(super) struct Message {
     /// A transfer coding frames it, and its length is not to be believed.
     pub(super) chunked: bool,
     pub(super) gap: bool,
+    /// Fields of its head were inferred.
+    pub(super) inferred: bool,
     pub(super) findings: Vec<Finding>,
     pub(super) shown: Option<Box<Shown>>,
     /// Of a body with codings.
@@ -127,6 +129,7 @@ impl Message {
         d.sender = Some(side);
         d.length = self.length;
         d.complete = self.is_whole() || self.streams;
+        d.inferred = self.inferred;
         d.findings = std::mem::take(&mut self.findings);
         let undone = self.undone(&mut d.findings, out);
         if let Some(s) = self.shown.take() {

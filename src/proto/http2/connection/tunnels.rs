@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 
 use super::account::Leave;
 use super::blocks::Section;
-use super::shape::Shape;
+use super::shape::Learnt;
 use super::{Connection, find};
 use crate::base::{Moment, Side};
 use crate::event::Detail;
@@ -89,7 +89,7 @@ impl Tunnel {
 
 /// The streams of a connection that began with CONNECT and are open.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tunnels(HashMap<u32, Tunnel>, Option<Shape>);
+pub(super) struct Tunnels(HashMap<u32, Tunnel>, Learnt);
 
 impl Tunnels {
     /// Memory held, in bytes.
@@ -102,7 +102,7 @@ impl Tunnels {
         };
         self.0.capacity() * size_of::<(u32, Tunnel)>()
             + self.0.values().map(asked).sum::<usize>()
-            + self.1.as_ref().map_or(0, Shape::memory)
+            + self.1.memory()
     }
 
     /// Whether the stream's DATA is another protocol's, as agreed.
@@ -178,7 +178,7 @@ impl Connection {
         if headers.get(":method").is_some() || headers.iter().all(|(.., f)| f.known) {
             return None;
         }
-        self.tunnels.1.as_ref()?.fill(headers)
+        self.tunnels.1.fill(headers)
     }
 
     /// A head was told to the exchange of its stream: a request may ask for a
@@ -188,14 +188,12 @@ impl Connection {
             Side::Client => {
                 if head.headers.get(":method") == Some(b"CONNECT") {
                     let name = head.headers.get(":protocol");
+                    self.tunnels.1.learn(head.headers);
                     // The request stood behind missing bytes, and the answer has been told:
                     // the exchange goes to whom it is by both.
                     let half = self.streams.get(id).map(|s| s.half(Side::Server).head);
                     if name.is_some() && half == Some(true) {
                         return;
-                    }
-                    if name.is_some() && self.tunnels.1.is_none() {
-                        self.tunnels.1 = Shape::of(head.headers);
                     }
                     let protocol =
                         name.map(|p| String::from_utf8_lossy(p).to_ascii_lowercase().into());
