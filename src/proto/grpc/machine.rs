@@ -404,11 +404,19 @@ impl Call {
         if stalls == [None; 2] {
             return None;
         }
+        let pattern = self.path().and_then(|p| out.method_pattern(p));
         let begun = [self.start, self.answered.map(|[first, _]| first)];
         let each = Side::BOTH.into_iter().zip(stalls).zip(&self.sides).zip(begun);
         let waited = each.filter_map(|(((side, stall), d), begun)| {
-            let answer = side == Side::Server && self.asked.is_some() && d.messages == 0;
-            let half = stall::Half { begun, due: d.cut_off || answer };
+            // One that is to be sent, whatever happens.
+            let due = match (side, pattern) {
+                (Side::Server, _) if self.asked.is_none() => false,
+                (Side::Server, Some("server_streaming" | "bidi_streaming")) => false,
+                (Side::Server, _) => true,
+                (Side::Client, p) => matches!(p, Some("unary" | "server_streaming")),
+            };
+            let owes = due && d.messages == 0;
+            let half = stall::Half { begun, cut_off: d.cut_off, owes };
             Waited::of(side, stall?, half, span)
         });
         waited.max_by_key(|w| w.ns)
