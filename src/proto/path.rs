@@ -15,6 +15,8 @@ pub struct Path {
     pub waits: [bool; 2],
     /// No beginning was captured (a SYN): the first bytes may stand anywhere.
     pub joined: bool,
+    /// Which end is the client is a guess so far.
+    pub guessed: bool,
     /// By side: runs of bytes of it that are missing so far.
     pub gaps: [u32; 2],
     /// By side: how soon it acknowledged what its peer sent to be acknowledged.

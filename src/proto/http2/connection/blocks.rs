@@ -192,6 +192,7 @@ impl Connection {
         }
         let allowed = self.end_of(side.peer()).max_list;
         rules::judge_size(size.octets, section.wire_len, allowed, findings);
+        self.tells_sides(side, &section);
         let sort = self.sort(side, &section);
         // The peer's settings may be late.
         let unsure = self.is_unsure();
@@ -208,6 +209,19 @@ impl Connection {
         }
         self.place(side, &section, findings, out);
         Effect { section: Some(section), ..Effect::default() }
+    }
+
+    /// Pseudo-header fields that one end alone sends (RFC 9113 §8.3).
+    fn tells_sides(&mut self, side: Side, s: &Section) {
+        if self.sides.is_none() && s.promised.is_none() {
+            let of_request = [":method", ":path", ":scheme"];
+            let sender = if s.headers.known(":status").is_some() {
+                Some(Side::Server)
+            } else {
+                of_request.iter().any(|n| s.headers.known(n).is_some()).then_some(Side::Client)
+            };
+            self.sides = sender.map(|s| s == side);
+        }
     }
 
     /// What a section is, by those before it; by itself where they may be missing.

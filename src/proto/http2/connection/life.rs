@@ -107,16 +107,14 @@ impl Connection {
 
     /// GOAWAY (§6.8): the sender will not act on streams of its peer beyond `last`.
     pub(super) fn goaway(&mut self, side: Side, last: u32, error: u32, out: &mut dyn Out) {
-        // Which end is the client may have been guessed, and wrongly; a client says 0 of what a
-        // server never opened.
-        if self.joined && last == 0 && error == 0 {
-            return;
-        }
+        let Some(who) = self.speaker(side, last, error, out) else { return };
         // REFUSED_STREAM is what such a stream comes to where nothing is wrong.
         let code = if error == 0 { 7 } else { error };
         out.set_abort(Abort::Goaway { last, error });
         for id in self.streams.ids() {
-            if id > last && initiator(id) == side.peer() {
+            let acted = self.streams.get(id).map(|s| *s.half(side));
+            let acted = acted.is_some_and(|h| h.head || h.data);
+            if id > last && initiator(id) == who.peer() && !(self.joined && acted) {
                 self.reset_stream(side, id, code, out.now(), out);
             }
         }
@@ -125,10 +123,19 @@ impl Connection {
 
     /// How the end of a stream came about that was opened when its peer had said, or was
     /// saying, that it would not act on it.
-    pub(super) fn refused(&self, id: u32) -> Option<Abort> {
-        let peer = self.ends.get(initiator(id).peer().index())?;
-        let (last, error) = peer.goaway.filter(|(last, _)| id > *last)?;
-        Some(Abort::Goaway { last, error })
+    pub(super) fn refused(&self, id: u32, out: &dyn Out) -> Option<Abort> {
+        Side::BOTH.into_iter().zip(&self.ends).find_map(|(side, end)| {
+            let (last, error) = end.goaway.filter(|(last, _)| id > *last)?;
+            let who = self.speaker(side, last, error, out)?;
+            (initiator(id) == who.peer()).then_some(Abort::Goaway { last, error })
+        })
+    }
+
+    /// Who says GOAWAY, where that can be taken for certain: a client says 0 of what a server
+    /// never opened, and who is the client may be a guess.
+    fn speaker(&self, side: Side, last: u32, error: u32, out: &dyn Out) -> Option<Side> {
+        let guess = (last, error) != (0, 0);
+        self.whose(side, out).or(guess.then_some(side))
     }
 
     /// The stream is open, or is opened now; `false` where nobody is told of it.

@@ -142,6 +142,8 @@ pub(super) struct Connection {
     late: Vec<(u32, Side, PacketId)>,
     /// Its beginning was not captured.
     joined: bool,
+    /// Whether heads that were read are those of whom they were taken for; `None` without any.
+    sides: Option<bool>,
     /// It began as an upgrade from HTTP/1.1, so its beginning was captured.
     upgraded: bool,
 }
@@ -306,7 +308,9 @@ impl Connection {
             Content::RstStream(code) => {
                 let quiet = code == 0 || code == 8;
                 let spec = if quiet { &findings::RST_NOTE } else { &findings::RST_STREAM };
-                find(findings, spec, format!("{} by the {side}", summary::error(code)));
+                let by = self.whose(side, out).map(|s| format!(" by the {s}"));
+                let text = format!("{}{}", summary::error(code), by.unwrap_or_default());
+                find(findings, spec, text);
                 Effect { reset: Some(code), ..Effect::default() }
             }
             Content::Ping(data) if head.has(ACK) => {

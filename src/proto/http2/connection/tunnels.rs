@@ -264,7 +264,7 @@ impl Connection {
     pub(super) fn tell(&self, id: u32, input: Input<'_>, out: &mut dyn Out) {
         let cut = matches!(input, Input::Reset { .. } | Input::End { cause: EndCause::Cut, .. });
         let abort = out.abort();
-        let refused = if cut { self.refused(id) } else { None };
+        let refused = if cut { self.refused(id, out) } else { None };
         out.set_abort(refused.unwrap_or(abort));
         let stalls = self.stalls(id, out.aborted_at().time);
         if stalls != [None; 2] {
