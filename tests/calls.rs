@@ -69,6 +69,9 @@ fn each_call_that_failed_has_its_verdict() {
             ("connection lost", 14, "met"),
         ])
     );
+    // Killed clients: what the server's library says of the lost connection is for nobody.
+    let lost = ("connection lost", 14, "-");
+    assert_eq!(verdicts("grpc-killed"), list(&[("connection lost", 14, "met"), lost]));
     let mut all: Vec<_> = (1..=16).map(|n| ("status", n, "met")).collect();
     all.push(("ok", 0, "met"));
     assert_eq!(verdicts("grpc-statuses"), list(&all));

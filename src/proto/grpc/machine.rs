@@ -422,8 +422,27 @@ impl Call {
         waited.max_by_key(|w| w.ns)
     }
 
+    /// How it ended, where the client was gone by then: when it went. What a server says of a
+    /// call whose connection it has lost, a status of its own or an abort, is for nobody.
+    fn gone(&self, ended: &Ended, out: &dyn Out) -> Option<Moment> {
+        let by = |m: Moment| (m.time, m.packet);
+        let [client, server] = out.path().fins;
+        let gone = client.filter(|c| server.is_none_or(|s| by(*c) < by(s)))?;
+        let code = self.status.as_ref().and_then(|s| s.code);
+        match ended {
+            Ended::Status => {
+                let lost = matches!(code, Some(verdict::CANCELLED | verdict::UNAVAILABLE));
+                lost && self.status_at.is_some_and(|at| by(gone) < by(at))
+            }
+            Ended::Reset(_, Side::Server) => by(gone) < by(self.last),
+            Ended::ConnectionLost(..) => true,
+            _ => false,
+        }
+        .then_some(gone)
+    }
+
     /// Emits the event of the call, once.
-    fn conclude(&mut self, ended: Ended, out: &mut dyn Out) {
+    fn conclude(&mut self, mut ended: Ended, out: &mut dyn Out) {
         if std::mem::replace(&mut self.done, true) {
             return;
         }
@@ -434,7 +453,12 @@ impl Call {
         }
         let start = self.start.unwrap_or(out.now());
         let is_open = matches!(ended, Ended::CaptureEnded | Ended::Evicted);
+        let gone = self.gone(&ended, out);
+        if gone.is_some() {
+            ended = Ended::ConnectionLost(Side::Client, Lost::Fin);
+        }
         let end = match ended {
+            _ if let Some(gone) = gone => gone,
             Ended::Status => self.status_at.unwrap_or(self.last),
             _ if is_open => out.now(),
             _ => self.last,
@@ -449,6 +473,9 @@ impl Call {
         let gone = path.gaps != self.gaps || Side::BOTH.into_iter().any(|s| path.lacks(s));
         let silent = self.answered.is_none() || server.holed && !server.found;
         let waited = self.waited([start, end], out);
+        let headless = self.status.is_none() && self.sides.iter().all(|d| !d.has_head);
+        let sides_unknown = headless && path.guessed;
+        let in_part = !client.has_head || self.sides.iter().any(|d| d.holed);
         let mut verdict = verdict::judge(&Case {
             ended: &ended,
             status: self.status.as_ref(),
@@ -466,7 +493,8 @@ impl Call {
             asked_in_full: client.has_head,
             waited,
             out_of_sight: gone && silent,
-            sides_unknown: self.status.is_none() && self.sides.iter().all(|d| !d.has_head),
+            sides_unknown,
+            status_at: self.status_at,
         });
         path.retransmissions = path.retransmissions.saturating_sub(self.retransmissions);
         list.extend(verdict.finding(|| path.beside()));
@@ -505,6 +533,8 @@ impl Call {
             start,
             end: self.last,
             begun: self.asked_of,
+            sides_unknown,
+            in_part,
             inferred: self.is_inferred(),
             findings: list,
         };

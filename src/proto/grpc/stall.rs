@@ -210,6 +210,7 @@ mod tests {
             waited: w,
             out_of_sight: false,
             sides_unknown: false,
+            status_at: None,
         })
     }
 

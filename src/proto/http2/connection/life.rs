@@ -199,11 +199,16 @@ impl Connection {
         }
     }
 
-    /// One direction of the connection was aborted.
+    /// The connection was aborted, and with it both directions of each stream.
     pub(in crate::proto::http2) fn reset(&mut self, side: Side, code: u32, out: &mut dyn Out) {
         self.settle_resets(out);
         out.set_abort(Abort::Connection);
-        self.each_child(side, out, Input::Reset { side, code });
+        for id in self.streams.ids() {
+            let open = |s: &mut Stream| s.child && !s.is_over() && s.reset.is_none();
+            if self.streams.get(id).is_some_and(open) {
+                self.tell(id, Input::Reset { side, code }, out);
+            }
+        }
         out.set_abort(Abort::Stream);
     }
 
