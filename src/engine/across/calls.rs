@@ -121,6 +121,8 @@ impl Calls {
 fn part_of(call: &Call, p: &Parent, of: &Call) -> String {
     let how = match p.by {
         By::Span(header) => format!("whose span it names in {header}"),
+        By::SameSpan if p.sure => "whose span was handed on".to_owned(),
+        By::SameSpan => "likely, by the same span and time".to_owned(),
         By::Id(header) if p.sure => format!("by {header}"),
         By::Id(header) => format!("likely, by {header} and time"),
         By::Time => "likely, by time alone".to_owned(),
