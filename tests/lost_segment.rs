@@ -44,7 +44,8 @@ fn found(packets: &[Owned]) -> BTreeMap<Found, String> {
 }
 
 /// What is true of a capture that lacks bytes, though the whole one does not have it.
-const TRUE: [(&str, &str); 10] = [
+const TRUE: [(&str, &str); 11] = [
+    ("grpc.unknown-payload", "told of the next call of the method where the first is lost"),
     ("grpc.reset", "an abort behind the lost end of its stream"),
     ("http.reset", "the same"),
     ("http.server-error", "an answer whose lost request would say that it is gRPC"),

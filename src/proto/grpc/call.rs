@@ -145,6 +145,8 @@ pub(super) struct Report<'a> {
     /// `grpc-retry-pushback-ms`.
     pub(super) pushback_ms: Option<i64>,
     pub(super) trace_ids: Vec<TraceId>,
+    /// Messages of which nobody knows what they are, and the first of them.
+    pub(super) unread: Option<(u64, Moment)>,
     pub(super) start: Moment,
     pub(super) end: Moment,
     /// Something of the request was captured: it is known how long the call took.
@@ -265,6 +267,7 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         bytes: r.bytes,
         head_bytes: r.head_bytes,
         first_response_ns: r.responses.map(|[first, _]| first),
+        unread: r.unread,
     };
     out.emit(Draft {
         facts: Some(Facts::Call(Arc::new(facts))),

@@ -67,6 +67,8 @@ pub struct Call {
     pub(super) gaps: [u32; 2],
     /// What the call itself will be blamed for.
     pub(super) findings: Vec<Finding>,
+    /// Messages of which nobody knows what they are, and the first of them.
+    pub(super) unread: Option<(u64, Moment)>,
     /// The event of the call is out.
     pub(super) done: bool,
     /// Inflated bytes, reused from message to message.
@@ -529,6 +531,7 @@ impl Call {
             previous_attempts: self.request.as_ref().and_then(|r| r.previous_attempts),
             pushback_ms: self.pushback_ms,
             trace_ids,
+            unread: self.unread,
             ended,
             start,
             end: self.last,
