@@ -93,6 +93,19 @@ fn without_any_one_segment() {
     assert!(list.is_empty(), "{} findings: {list:#?}", list.len());
 }
 
+/// Connections that were there before the capture began.
+#[test]
+fn without_the_first_packets() {
+    let (mut list, mut captures_seen) = (Vec::new(), 0);
+    for (name, all) in captures() {
+        list.extend(invented(&name, &all, |n| all[n..].to_vec()));
+        captures_seen += 1;
+    }
+    assert!(captures_seen >= 20 || std::env::var_os("FRAMESCOPE_ONLY").is_some());
+    list.sort();
+    assert!(list.is_empty(), "{} findings: {list:#?}", list.len());
+}
+
 /// The calls: their streams, and what is said of each.
 fn calls(packets: &[Owned]) -> BTreeMap<(u32, Option<u64>), String> {
     let r = run(packets, options(&[Level::Exchange]));

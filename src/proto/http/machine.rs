@@ -336,8 +336,9 @@ impl Http {
         if m.ended.is_none() {
             m.ended = Some(how);
             if m.seen {
-                // Where neither head nor length told the end, this input did.
-                if how == Ended::Whole && !m.bare && m.stated != Some(m.length) {
+                // Where neither head nor length told the end, this input did; behind a hole it
+                // may be the next message that did, long after.
+                if how == Ended::Whole && !m.bare && !m.gap && m.stated != Some(m.length) {
                     m.last = m.last.max(out.now());
                 }
                 // Without its request it may be the response to HEAD.

@@ -89,6 +89,18 @@ impl Message {
         self.seen && !self.gap && self.ended == Some(Ended::Whole)
     }
 
+    /// How long its body is: `48 bytes`; of one that was not captured as a whole, what is known.
+    pub(super) fn amount(&self) -> String {
+        let seen = text::bytes(self.length);
+        match self.stated {
+            // RFC 9110 §15.4.5, §15.3.5: they have none.
+            _ if !self.gap || matches!(self.status, 204 | 304) => seen,
+            Some(n) if n >= self.length => format!("{} of {} seen", self.length, text::bytes(n)),
+            _ if self.length == 0 => "body not captured".to_owned(),
+            _ => format!("{seen} seen"),
+        }
+    }
+
     /// What its end says of it. `headless`: a response to HEAD.
     pub(super) fn judge(&mut self, how: Ended, headless: bool) {
         match how {
@@ -192,8 +204,10 @@ impl Message {
         if self.streams {
             d.summary.push_str(", events follow");
         }
+        if self.length > 0 || self.gap {
+            d.summary.push_str(&format!(" {}", self.amount()));
+        }
         if self.length > 0 {
-            d.summary.push_str(&format!(" {}", text::bytes(self.length)));
             let whole = self.is_whole();
             let body = Body {
                 trace: s.body,
