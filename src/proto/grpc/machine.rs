@@ -53,6 +53,8 @@ pub struct Call {
     pub(super) status_at: Option<Moment>,
     /// The last of the request, where the client has ended its direction.
     pub(super) asked: Option<Moment>,
+    /// What is taken for the client has sent an answer.
+    pub(super) mistaken: bool,
     /// The client's direction went with its connection.
     pub(super) hung_up: bool,
     /// Bytes of header sections and trailers as sent.
@@ -476,7 +478,7 @@ impl Call {
         let silent = self.answered.is_none() || server.holed && !server.found;
         let waited = self.waited([start, end], out);
         let headless = self.status.is_none() && self.sides.iter().all(|d| !d.has_head);
-        let sides_unknown = headless && path.guessed;
+        let sides_unknown = (headless || self.mistaken) && path.guessed;
         let in_part = !client.has_head || self.sides.iter().any(|d| d.holed);
         let mut verdict = verdict::judge(&Case {
             ended: &ended,
@@ -549,6 +551,12 @@ impl Machine for Call {
     fn feed(&mut self, input: Input<'_>, out: &mut dyn Out) -> Progress {
         if let Input::Head(h) | Input::Trailers(h) = &input {
             self.head_bytes = self.head_bytes.saturating_add(h.wire_len);
+        }
+        if let Input::Head(h) | Input::Trailers(h) = &input
+            && h.side == Side::Client
+        {
+            let of_answer = [":status", "grpc-status"];
+            self.mistaken |= of_answer.iter().any(|n| h.headers.known(n).is_some());
         }
         if let Input::Head(h) = &input {
             // No message stands before it, so nothing is missing of what follows.

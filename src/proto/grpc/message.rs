@@ -119,6 +119,13 @@ impl Call {
                     }
                 }
             }
+            // That of Connect for its last message: no head has said what this is.
+            2 | 3 if self.sides.iter().all(|d| d.content_type.is_empty()) => {
+                decodable = false;
+                for side in Side::BOTH {
+                    self.side(side).foreign = true;
+                }
+            }
             other => {
                 decodable = false;
                 list.push(Finding::new(&findings::BAD_FLAG).with(other.to_string()).at(flag));

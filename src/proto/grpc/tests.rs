@@ -787,3 +787,26 @@ fn a_status_behind_the_clients_fin_is_for_nobody() {
     }
     assert_eq!(lost("0", Some(Side::Client)).0, "ok");
 }
+
+/// Which end is the client was guessed, and wrongly: nothing was lost.
+#[test]
+fn an_answer_of_the_client_is_that_of_the_server() {
+    let mut w = World::new();
+    w.r.path.guessed = true;
+    head_at(&mut w, Side::Client, &ANSWER, true, 7_000_000);
+    w.end(Side::Client).cause(Side::Server, EndCause::Cut);
+    assert_eq!(w.text("call", "grpc.verdict").as_deref(), Some("not captured"));
+    assert_eq!(w.r.codes(), [""; 0]);
+}
+
+/// A message flag of Connect, where no head says what it is.
+#[test]
+fn bytes_of_connect_are_no_faulty_grpc() {
+    let mut w = World::new();
+    let end = [&[2, 0, 0, 0, 2][..], b"{}"].concat();
+    w.send(Side::Server, &[0, 0, 0, 0, 2, 8, 1]).send(Side::Server, &end).end(Side::Server);
+    assert_eq!(w.r.codes(), [""; 0]);
+    let mut w = World::new();
+    w.request(&[]).response(&[]).send(Side::Server, &end).end(Side::Server);
+    assert!(w.r.codes().contains(&"grpc.bad-compressed-flag"), "{:?}", w.r.codes());
+}

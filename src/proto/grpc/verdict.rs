@@ -210,6 +210,12 @@ pub(super) fn judge(c: &Case<'_>) -> Verdict {
             text: "bytes of the client are missing, perhaps with what led to its abort".into(),
             ..Verdict::default()
         },
+        Ended::ConnectionLost(..) if c.sides_unknown && c.asked.is_some() => Verdict {
+            cause: NOT_CAPTURED,
+            text: "one end had ended it, perhaps with the status: which is the server is not known"
+                .into(),
+            ..Verdict::default()
+        },
         Ended::ConnectionLost(..) if c.asked_in_part => Verdict {
             cause: NOT_CAPTURED,
             text: "bytes of the client are missing, perhaps with its abort".into(),

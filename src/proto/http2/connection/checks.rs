@@ -146,6 +146,9 @@ impl Connection {
             return;
         }
         for (id, at) in early {
+            if self.may_be_upgraded(id, out) {
+                continue;
+            }
             out.finding_at(Finding::new(&findings::STREAM_IDLE).with(format!("stream {id}")), at);
         }
         for (finding, at) in self.account.settle(out.now()) {

@@ -48,7 +48,13 @@ impl Connection {
         if child && !again {
             let late = at.packet != out.now().packet;
             out.set_aborted_at(late.then_some(at));
+            // What is read only now, with the end of the connection, came before that.
+            let abort = out.abort();
+            if abort == Abort::Connection {
+                out.set_abort(Abort::Stream);
+            }
             self.tell(id, Input::Reset { side, code }, out);
+            out.set_abort(abort);
             out.set_aborted_at(None);
         }
         // What the peer sent before it knew is on its way; a capture may have it later
@@ -212,6 +218,12 @@ impl Connection {
         out.set_abort(Abort::Stream);
     }
 
+    /// Whether a stream may have begun with a request of HTTP/1.1 that was not captured (RFC 7540
+    /// §3.2): the preface comes behind that, and the answer may be there alone.
+    pub(super) fn may_be_upgraded(&self, id: u32, out: &dyn Out) -> bool {
+        id == 1 && out.path().joined
+    }
+
     /// One direction of the connection ended.
     pub(in crate::proto::http2) fn end(&mut self, side: Side, cause: EndCause, out: &mut dyn Out) {
         if self.end_of(side).block.take().is_some() {
@@ -222,8 +234,8 @@ impl Connection {
         let lost = Side::BOTH.into_iter().any(|s| self.end_of(s).lost || out.path().lacks(s));
         if cause == EndCause::Finished && !lost {
             let mut open = 0;
-            let joined = self.joined;
             for id in self.streams.ids() {
+                let joined = self.joined || self.may_be_upgraded(id, out);
                 // Without its head it may have ended before the capture began.
                 let is_open = |s: &mut Stream| {
                     let half = *s.half(side);
