@@ -156,7 +156,7 @@ impl Inflater {
     pub(super) fn agree(&mut self, takeover: bool, whole: bool) {
         self.guess = false;
         self.takeover = takeover;
-        self.partial &= takeover && !(whole && !self.lost);
+        self.partial &= takeover && (!whole || self.lost);
         if !takeover {
             // What came before is nothing that a message may refer to.
             self.history.forget_before();

@@ -198,7 +198,7 @@ mod tests {
         let mut part = section(&[LOST, other[1], LOST]);
         part.push(b":path", b"/c");
         assert!(!learnt(&[]));
-        assert!(learnt(&[whole.clone()]));
+        assert!(learnt(std::slice::from_ref(&whole)));
         assert!(learnt(&[whole.clone(), section(&upper), lost.clone()]));
         for other in [section(&other), section(&order), part] {
             assert!(!learnt(&[whole.clone(), other.clone()]), "{other:?}");
