@@ -332,7 +332,8 @@ impl Connection {
                 end.goaway = Some((least, error));
                 if error != 0 || !done {
                     let spec = if error == 0 { &findings::GOAWAY } else { &findings::GOAWAY_ERROR };
-                    find(findings, spec, summary::goaway(side, last, error, debug));
+                    let by = self.whose(side, out);
+                    find(findings, spec, summary::goaway(by, last, error, debug));
                 }
                 Effect { goaway: Some((last, error)), ..Effect::default() }
             }

@@ -191,6 +191,12 @@ fn who_aborted_a_stream_is_told_where_it_is_known() {
         turns.push((Server, reset.clone()));
         said(&turns)
     };
+    // GOAWAY as well.
+    let goaway = frame(7, 0, 0, &[0, 0, 0, 9, 0, 0, 0, 2]);
+    let turns = [(Server, data.clone()), (Server, goaway)];
+    let said_so = joined_talk(&turns).events.into_iter().flat_map(|e| e.findings);
+    let text: Vec<_> = said_so.filter_map(|f| f.detail).collect();
+    assert_eq!(text, ["INTERNAL_ERROR, last stream 9".into()]);
     assert_eq!(by(None), "REFUSED_STREAM");
     assert_eq!(by(Some(Client)), "REFUSED_STREAM by the server");
     assert_eq!(by(Some(Server)), "REFUSED_STREAM by the client");
