@@ -209,6 +209,8 @@ pub struct CallFacts {
     pub head_bytes: u64,
     /// Nanoseconds from the first byte to the end of the server's first message.
     pub first_response_ns: Option<u64>,
+    /// Messages of which nobody knows what they are, and the first of them.
+    pub unread: Option<(u64, Moment)>,
 }
 
 /// An id that is passed on from call to call.

@@ -69,6 +69,9 @@ fn each_call_that_failed_has_its_verdict() {
             ("connection lost", 14, "met"),
         ])
     );
+    // Killed clients: what the server's library says of the lost connection is for nobody.
+    let lost = ("connection lost", 14, "-");
+    assert_eq!(verdicts("grpc-killed"), list(&[("connection lost", 14, "met"), lost]));
     let mut all: Vec<_> = (1..=16).map(|n| ("status", n, "met")).collect();
     all.push(("ok", 0, "met"));
     assert_eq!(verdicts("grpc-statuses"), list(&all));
@@ -87,9 +90,11 @@ fn a_verdict_that_is_not_ok_is_a_finding_with_packets() {
             let Some(Facts::Call(facts)) = &event.draft.facts else { panic!("{name}: no facts") };
             let verdict = facts.verdict;
             let found = run.findings.iter().filter(|f| f.event == Some(event.id)).any(|f| {
-                // What is wrong with a deadline is found of calls that end well, too.
+                // What is wrong with a deadline is found of calls that end well, too, and what
+                // nobody can read.
+                let beside = ["grpc.deadline-extended", "grpc.unknown-payload"];
                 f.finding.spec.code.starts_with("grpc.")
-                    && f.finding.spec.code != "grpc.deadline-extended"
+                    && !beside.contains(&f.finding.spec.code)
                     && f.finding.spec.severity > framescope::finding::Severity::Note
                     && f.finding.proof.contains(&event.draft.start.packet)
             });
@@ -99,6 +104,23 @@ fn a_verdict_that_is_not_ok_is_a_finding_with_packets() {
         }
     }
     assert!(seen >= 30, "only {seen}");
+}
+
+/// Methods with codecs of their own: told once of each, and JSON is shown as JSON.
+#[test]
+fn messages_that_are_no_protobuf() {
+    let run = of("grpc-codecs");
+    let found: Vec<_> = run
+        .findings
+        .iter()
+        .filter(|f| f.finding.spec.severity > framescope::finding::Severity::Note)
+        .map(|f| (f.finding.spec.code, f.finding.detail.as_deref().unwrap_or_default()))
+        .collect();
+    let text = |n| format!("{n} messages of this call; others are not told of");
+    // JSON is known by its look.
+    let (two, four) = (text("2 of 2"), text("4 of 4"));
+    let unknown = "grpc.unknown-payload";
+    assert_eq!(found, [(unknown, two.as_str()), (unknown, four.as_str())]);
 }
 
 #[test]

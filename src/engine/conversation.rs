@@ -279,6 +279,9 @@ impl Deliver for ToNode<'_> {
         if let Some(e) = self.ended.get_mut(usize::from(dir == Dir::BtoA)) {
             *e = true;
         }
+        if let Some(fin) = self.shared.path.fins.get_mut(side.index()) {
+            fin.get_or_insert(at);
+        }
         let late = at.packet != self.shared.now.packet;
         self.shared.aborted_at = late.then_some(at);
         self.root.end(side, EndCause::Finished, self.shared);
@@ -370,6 +373,7 @@ impl Stack {
         let notes = f(&mut to);
         self.info.path.gaps = shared.path.gaps;
         self.info.path.acks = shared.path.acks;
+        self.info.path.fins = shared.path.fins;
         if shared.sides_swapped {
             self.a_is_client ^= true;
             self.info.ends.swap(0, 1);

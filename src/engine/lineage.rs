@@ -45,6 +45,8 @@ pub struct Call {
 pub enum By {
     /// It names the other's span as its parent.
     Span(&'static str),
+    /// Both name the same span: it was handed on as it came, and the one lies within the other.
+    SameSpan,
     /// Both have the same id in this header (the child's).
     Id(&'static str),
     /// It lies within the other, and no third one does.
@@ -57,6 +59,7 @@ impl By {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Span(header) | Self::Id(header) => header,
+            Self::SameSpan => "same span",
             Self::Time => "time",
         }
     }
@@ -146,6 +149,17 @@ impl Call {
         !matches!(self.facts.verdict, "not captured" | "no response" | "connection lost")
     }
 
+    /// Whether it may be what the server of a call of the same span handed on: it lies within
+    /// that, and goes elsewhere. Not what the same client does besides, where hosts tell.
+    fn is_passed_on(&self, parent: &Self) -> bool {
+        let from = self.ends[0].ip();
+        let besides = from == parent.ends[0].ip() && from != parent.ends[1].ip();
+        !besides
+            && self.ends[1] != parent.ends[1]
+            && parent.has_known_end()
+            && parent.encloses(self)
+    }
+
     /// What speaks for `parent`; `None` where it cannot be.
     fn relation(&self, parent: &Self) -> Option<By> {
         // Of the same moment no order is known.
@@ -162,8 +176,8 @@ impl Call {
                 if mine.parent.is_some() && mine.parent == theirs.span {
                     return Some(By::Span(mine.header));
                 }
-                if siblings(mine, theirs) {
-                    return None;
+                if same_span(mine, theirs) {
+                    return self.is_passed_on(parent).then_some(By::SameSpan);
                 }
                 by.get_or_insert(By::Id(mine.header));
             }
@@ -184,8 +198,8 @@ impl Call {
     }
 }
 
-/// Two calls of one span: neither is part of the other.
-fn siblings(a: &TraceId, b: &TraceId) -> bool {
+/// Two calls of one span: a server that hands on what it was given, or a client that makes both.
+fn same_span(a: &TraceId, b: &TraceId) -> bool {
     match (&a.span, &b.span) {
         (Some(x), Some(y)) => x == y,
         _ => false,
@@ -230,12 +244,23 @@ fn parent(call: &Call, waiting: &[usize], calls: &[Call]) -> Option<Parent> {
     if let Some(span) = all.iter().rev().find(|(.., by)| matches!(by, By::Span(_))) {
         return Some(of(span, true));
     }
+    // Addresses tell which: the one that waits on the host from which this call comes.
+    let told = |c: &Call| c.ends[0].ip() != c.ends[1].ip() && c.ends[1].ip() == call.ends[0].ip();
+    let same: Vec<_> = all.iter().filter(|(.., by)| *by == By::SameSpan).collect();
+    let mut here = same.iter().rev().filter(|(_, c, _)| told(c));
+    if let Some(one) = here.next() {
+        return Some(of(one, here.next().is_none()));
+    }
+    // Else it is the only one in question, or the last of those that wait for one another.
+    if let Some(last) = same.last()
+        && !all.iter().any(|(.., by)| matches!(by, By::Id(_)))
+        && same.is_sorted_by(|a, b| a.1.encloses(b.1))
+    {
+        return Some(of(last, false));
+    }
     let by_id: Vec<_> = all.iter().filter(|(.., by)| matches!(by, By::Id(_))).collect();
     if let Some(last) = by_id.last() {
-        // Addresses tell which: the one that waits on the host from which this call comes. On
-        // one host calls side by side look like calls for one another; the latest is likely.
-        let told =
-            |c: &Call| c.ends[0].ip() != c.ends[1].ip() && c.ends[1].ip() == call.ends[0].ip();
+        // On one host calls side by side look like calls for one another; the latest is likely.
         let mut here = by_id.iter().rev().filter(|(_, c, _)| told(c));
         return Some(match (here.next(), here.next()) {
             (Some(one), another) => of(one, another.is_none()),
@@ -364,6 +389,44 @@ mod tests {
         assert_eq!(tree(&calls)[0], None);
     }
 
+    /// A proxy, or a service that hands the header on as it came.
+    #[test]
+    fn a_span_that_is_handed_on_unchanged() {
+        let traced = |mut calls: Vec<Call>| {
+            for c in &mut calls {
+                Arc::make_mut(&mut c.facts).trace_ids = vec![id("traceparent", "4bf9", "7")];
+            }
+            calls
+        };
+        let mut calls = traced(chain());
+        let by = |i, sure| Some((i, "same span", sure));
+        assert_eq!(tree(&calls), [by(1, true), by(2, true), None]);
+        // From another address than that under which its client knows the server.
+        calls[1].ends[0].set_ip([10, 0, 0, 9].into());
+        assert_eq!(tree(&calls)[1], by(2, false));
+        // All on one host: the innermost.
+        for e in calls.iter_mut().flat_map(|c| &mut c.ends) {
+            e.set_ip([127, 0, 0, 1].into());
+        }
+        assert_eq!(tree(&calls), [by(1, false), by(2, false), None]);
+        // What outlives it is no part of it.
+        calls[0].end = at(95);
+        assert_eq!(tree(&calls)[0], by(2, false));
+        calls[0].end = at(105);
+        assert_eq!(tree(&calls)[0], None);
+        // Nor what goes to the same server again.
+        let mut calls = traced(chain());
+        calls[0].ends[1] = calls[1].ends[1];
+        assert_eq!(tree(&calls)[0], by(2, false));
+        // Beside one that has a span of its own, nobody knows on one host.
+        let mut calls = traced(chain());
+        for e in calls.iter_mut().flat_map(|c| &mut c.ends) {
+            e.set_ip([127, 0, 0, 1].into());
+        }
+        Arc::make_mut(&mut calls[2].facts).trace_ids = vec![id("traceparent", "4bf9", "1")];
+        assert_eq!(tree(&calls)[0], Some((2, "traceparent", false)));
+    }
+
     #[test]
     fn a_span_that_is_named_decides() {
         let mut calls = chain();
@@ -385,11 +448,16 @@ mod tests {
             Arc::make_mut(&mut c.facts).trace_ids = vec![id("x-request-id", "r", "")];
         }
         assert_eq!(tree(&traced), [None, None]);
-        // The same span, on one host.
+        // The same span, of a client on a host of its own; and on one host, one after the other.
         for c in &mut traced {
             Arc::make_mut(&mut c.facts).trace_ids = vec![id("traceparent", "4bf9", "7")];
-            c.ends[0].set_ip([10, 0, 0, 2].into());
         }
+        assert_eq!(tree(&traced), [None, None]);
+        for c in &mut traced {
+            c.ends[0].set_ip([10, 0, 0, 2].into());
+            c.ends[1].set_ip([10, 0, 0, 2].into());
+        }
+        traced[1].end = at(130);
         assert_eq!(tree(&traced), [None, None]);
         // Two wait at the server from which a third comes: which of them?
         let three =

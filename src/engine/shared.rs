@@ -205,6 +205,7 @@ impl Shared {
     pub(super) fn swap_sides(&mut self) {
         self.sides_swapped ^= true;
         self.ledger.swap_sides();
+        self.path.swap_sides();
     }
 
     pub(super) fn emit(&mut self, draft: Draft) {

@@ -19,6 +19,28 @@ pub struct PayloadHint<'a> {
     pub message: Option<InSession<'a>>,
 }
 
+/// Whether bytes that are no protobuf are JSON by the look of them. Some servers send
+/// JSON as `application/grpc`, without saying so with `+json`.
+pub(crate) fn looks_like_json(data: &[u8]) -> bool {
+    let text = data.trim_ascii();
+    let ends =
+        matches!((text.first(), text.last()), (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')));
+    ends && simdutf8::basic::from_utf8(text).is_ok()
+}
+
+impl PayloadHint<'_> {
+    /// Whether the media type says no more than that it is gRPC: messages are protobuf then,
+    /// nearly always, and may be of any codec.
+    #[must_use]
+    pub fn is_any_codec(&self) -> bool {
+        let base = self.media_type.split(';').next().unwrap_or_default().trim();
+        self.message.is_none()
+            && ["application/grpc", "application/grpc-web", "application/grpc-web-text"]
+                .iter()
+                .any(|m| base.eq_ignore_ascii_case(m))
+    }
+}
+
 /// What is known of a message as part of a session of messages (WebSocket), whose
 /// subprotocol is the media type and whose request target is the path.
 #[derive(Clone, Copy, Debug)]

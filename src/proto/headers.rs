@@ -17,6 +17,8 @@ pub struct HeaderField {
     pub span: Option<Span>,
     /// The value is known; `false` for an index whose insertion was not captured.
     pub known: bool,
+    /// Name and value were not read: by what was, they must be these.
+    pub inferred: bool,
 }
 
 /// Header or trailer fields. Names are as on the wire; look-ups fold ASCII case.
@@ -55,7 +57,7 @@ impl Headers {
     pub fn push(&mut self, name: &[u8], value: &[u8]) -> &mut HeaderField {
         let name = self.store(name);
         let value = self.store(value);
-        self.fields.push_mut(HeaderField { name, value, span: None, known: true })
+        self.fields.push_mut(HeaderField { name, value, span: None, known: true, inferred: false })
     }
 
     fn store(&mut self, bytes: &[u8]) -> (u32, u32) {
@@ -115,6 +117,12 @@ impl Headers {
         let own = self.slice(field.name);
         own.last().map(|b| b | 0x20) == name.last().map(|b| b | 0x20)
             && (own == name || own.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a field of it was not read, but inferred.
+    #[must_use]
+    pub fn is_inferred(&self) -> bool {
+        self.fields.iter().any(|f| f.inferred)
     }
 
     /// The value of the first field of this name, if it is UTF-8.

@@ -22,7 +22,7 @@ use crate::finding::{Finding, FindingSpec};
 mod abort;
 mod codings;
 pub mod connect;
-mod decoder;
+pub(crate) mod decoder;
 mod forward;
 pub mod grpc;
 #[cfg(test)]

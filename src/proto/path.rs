@@ -15,6 +15,10 @@ pub struct Path {
     pub waits: [bool; 2],
     /// No beginning was captured (a SYN): the first bytes may stand anywhere.
     pub joined: bool,
+    /// By side: the packet of its FIN, once all before that has been handed on.
+    pub fins: [Option<Moment>; 2],
+    /// Which end is the client is a guess so far.
+    pub guessed: bool,
     /// By side: runs of bytes of it that are missing so far.
     pub gaps: [u32; 2],
     /// By side: how soon it acknowledged what its peer sent to be acknowledged.
@@ -60,6 +64,14 @@ impl Path {
     #[must_use]
     pub fn lacks(&self, side: Side) -> bool {
         self.waits.get(side.index()) == Some(&true)
+    }
+
+    /// Client and server turn out to be the other way round.
+    pub const fn swap_sides(&mut self) {
+        self.waits.swap(0, 1);
+        self.fins.swap(0, 1);
+        self.gaps.swap(0, 1);
+        self.acks.swap(0, 1);
     }
 
     /// What is said of a connection beside a verdict: empty where nothing is known.

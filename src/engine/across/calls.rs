@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::{Across, Analysis, Seen};
-use crate::base::ConversationId;
 use crate::base::limits::MAX_LINKED_CALLS;
 use crate::base::time::human;
+use crate::base::{ConversationId, Moment};
 use crate::engine::lineage::{By, Call, Parent, parents, retries};
 use crate::engine::{ConversationInfo, FindingEvent};
 use crate::facts::Facts;
@@ -24,7 +24,12 @@ pub(super) struct Calls {
     /// Those of the connections that were heard of since this was last emptied, as they were
     /// with their first call: only their addresses are shown.
     recent: HashMap<ConversationId, Arc<ConversationInfo>>,
+    /// Methods whose messages are of a codec of their own, as has been told.
+    unread: HashSet<Arc<str>>,
 }
+
+/// Methods that are remembered as told; beyond these nothing is told of others.
+const MAX_TOLD: usize = 4096;
 
 /// Connections whose descriptions are kept for their next calls.
 const RECENT: usize = 1024;
@@ -32,6 +37,9 @@ const RECENT: usize = 1024;
 impl Analysis for Calls {
     fn exchange(&mut self, seen: &Seen<'_>, found: &mut Vec<Across>) {
         let Facts::Call(facts) = seen.facts else { return };
+        if let Some(unread) = facts.unread {
+            self.say_unread(seen, &facts.path, unread, found);
+        }
         // The one that others are part of may end long after them.
         if self.calls.len() >= MAX_LINKED_CALLS {
             self.settle(MAX_LINKED_CALLS / 2, found);
@@ -64,6 +72,26 @@ impl Analysis for Calls {
 }
 
 impl Calls {
+    /// Says of the method of a call, once, that nobody knows what its messages are.
+    fn say_unread(
+        &mut self,
+        seen: &Seen<'_>,
+        path: &Arc<str>,
+        (n, first): (u64, Moment),
+        found: &mut Vec<Across>,
+    ) {
+        if self.unread.len() >= MAX_TOLD || !self.unread.insert(Arc::clone(path)) {
+            return;
+        }
+        let all = match seen.facts {
+            Facts::Call(c) => c.messages.iter().sum(),
+            _ => n,
+        };
+        let text = format!("{n} of {all} messages of this call; others are not told of");
+        let finding = Finding::new(&g::UNKNOWN_PAYLOAD).with(text).proved_by([first.packet]);
+        found.push(seen.found(finding));
+    }
+
     /// Says of the first `n` what is found of them, and lets go of them.
     fn settle(&mut self, n: usize, found: &mut Vec<Across>) {
         let (parents, retries) = (parents(&self.calls), retries(&self.calls));
@@ -121,6 +149,8 @@ impl Calls {
 fn part_of(call: &Call, p: &Parent, of: &Call) -> String {
     let how = match p.by {
         By::Span(header) => format!("whose span it names in {header}"),
+        By::SameSpan if p.sure => "whose span was handed on".to_owned(),
+        By::SameSpan => "likely, by the same span and time".to_owned(),
         By::Id(header) if p.sure => format!("by {header}"),
         By::Id(header) => format!("likely, by {header} and time"),
         By::Time => "likely, by time alone".to_owned(),

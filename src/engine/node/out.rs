@@ -239,7 +239,7 @@ impl Out for NodeOut<'_> {
     }
 
     fn path(&self) -> Path {
-        self.shared.path
+        Path { guessed: !self.shared.roles_known, ..self.shared.path }
     }
 
     fn acknowledged(&mut self, side: Side, ns: u64) {

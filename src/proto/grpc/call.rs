@@ -61,7 +61,7 @@ impl Lost {
 }
 
 impl Ended {
-    fn text(&self, verdict: &Verdict) -> String {
+    fn text(&self, verdict: &Verdict, sides_unknown: bool) -> String {
         let (cause, is_deadline) = (verdict.cause, verdict.is_deadline());
         let named = |code: u32| match crate::proto::error_name(code) {
             Some(name) => name.to_owned(),
@@ -72,6 +72,7 @@ impl Ended {
             _ if cause == NOT_CAPTURED => cause.into(),
             Self::NoStatus => "no status".into(),
             Self::Reset(8, Side::Client) if is_deadline => "deadline".into(),
+            Self::Reset(code, _) if sides_unknown => format!("reset {}", named(*code)),
             Self::Reset(code, by) => format!("reset {} by {by}", named(*code)),
             Self::Goaway { error, side, .. } => format!("goaway {} by {side}", named(*error)),
             Self::ConnectionLost(..) => "connection lost".into(),
@@ -144,10 +145,16 @@ pub(super) struct Report<'a> {
     /// `grpc-retry-pushback-ms`.
     pub(super) pushback_ms: Option<i64>,
     pub(super) trace_ids: Vec<TraceId>,
+    /// Messages of which nobody knows what they are, and the first of them.
+    pub(super) unread: Option<(u64, Moment)>,
     pub(super) start: Moment,
     pub(super) end: Moment,
     /// Something of the request was captured: it is known how long the call took.
     pub(super) begun: bool,
+    /// Who is the server is a guess.
+    pub(super) sides_unknown: bool,
+    /// Messages may be missing: what is counted was seen.
+    pub(super) in_part: bool,
     pub(super) inferred: bool,
     pub(super) findings: Vec<Finding>,
 }
@@ -219,7 +226,7 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         text(&mut tree, &fields::RESPONSE_ENCODING, Some(encoding_down).filter(|e| !e.is_empty()));
         number(&mut tree, &fields::FIRST_RESPONSE, r.responses.map(|[first, _]| first));
         number(&mut tree, &fields::LAST_RESPONSE, r.responses.map(|[_, last]| last));
-        text(&mut tree, &fields::ENDED, Some(&r.ended.text(&r.verdict)));
+        text(&mut tree, &fields::ENDED, Some(&r.ended.text(&r.verdict, r.sides_unknown)));
         text(&mut tree, &fields::VERDICT, Some(r.verdict.cause).filter(|c| !c.is_empty()));
         text(&mut tree, &fields::WHY, Some(&*r.verdict.text).filter(|t| !t.is_empty()));
         number(&mut tree, &fields::CLIENT_STATUS, r.verdict.client_status);
@@ -260,6 +267,7 @@ pub(super) fn emit(mut r: Report<'_>, out: &mut dyn Out) {
         bytes: r.bytes,
         head_bytes: r.head_bytes,
         first_response_ns: r.responses.map(|[first, _]| first),
+        unread: r.unread,
     };
     out.emit(Draft {
         facts: Some(Facts::Call(Arc::new(facts))),
@@ -296,10 +304,14 @@ fn summary(r: &Report<'_>, seen_for: u64) -> String {
         (Ended::Reset(8, Side::Client), _) if r.verdict.is_deadline() => {
             "deadline exceeded, cancelled by client".into()
         }
+        (Ended::Reset(8, _), _) if r.sides_unknown => "cancelled".into(),
         (Ended::Reset(8, by), _) => format!("cancelled by {by}"),
         (Ended::Goaway { .. }, _) => "refused by GOAWAY, never processed".into(),
         (Ended::Reset(7, Side::Server), _) if r.verdict.cause == "refused" => {
             "refused by server, never processed".into()
+        }
+        (Ended::ConnectionLost(_, how), _) if r.sides_unknown => {
+            format!("connection lost ({})", how.name())
         }
         (Ended::ConnectionLost(by, how), _) => format!("connection lost ({} by {by})", how.name()),
         (Ended::NoStatus, _) => match r.http_status {
@@ -311,14 +323,24 @@ fn summary(r: &Report<'_>, seen_for: u64) -> String {
             // Its age is a field: in a slice of the capture it is another one.
             format!("open ({why})")
         }
-        (other, _) => other.text(&r.verdict),
+        (other, _) => other.text(&r.verdict, r.sides_unknown),
     };
-    let [up, down] = r.messages;
+    let counts = counts(r.messages, r.sides_unknown, r.in_part);
     let took = match (r.begun, seen_for) {
         (true, ns) => human(ns),
         // Of one packet: nothing of its time is known.
         (false, 0) => "its beginning was not captured".into(),
         (false, ns) => format!("{} seen, its beginning was not captured", human(ns)),
     };
-    format!("{path} → {how}, {up} up {down} down, {took}")
+    format!("{path} → {how}, {counts}, {took}")
+}
+
+/// `3 up 1 down`; of a call that was not captured as a whole, what was seen of it.
+fn counts([up, down]: [u64; 2], sides_unknown: bool, in_part: bool) -> String {
+    let seen = if in_part { " seen" } else { "" };
+    if sides_unknown {
+        let (most, least) = (up.max(down), up.min(down));
+        return format!("{most} one way {least} the other{seen}");
+    }
+    format!("{up} up {down} down{seen}")
 }

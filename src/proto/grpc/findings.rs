@@ -39,6 +39,8 @@ findings! {
     DEADLINE_EXTENDED = warning("grpc.deadline-extended", "gRPC guide, Deadlines: propagation", "The call was given more time than the one that it is part of had left: it may go on for nobody.");
     /// No deadline where there was one.
     DEADLINE_DROPPED = note("grpc.deadline-dropped", "gRPC guide, Deadlines: propagation", "The call has no deadline, although the one that it is part of has one.");
+    /// Of another codec.
+    UNKNOWN_PAYLOAD = warning("grpc.unknown-payload", REQUEST, "Messages of the method are no protobuf, and its content type does not say what they are: a codec of its own. Told once of a method.");
     /// Another attempt.
     RETRY = note("grpc.retry", "gRPC proposal A6", "The call tries another one again (grpc-previous-rpc-attempts).");
     /// The receiver did not read.

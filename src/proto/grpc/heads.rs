@@ -298,8 +298,9 @@ impl Call {
             let span = known(h, "content-type").and_then(|(_, s)| s);
             list.push(about(&findings::CONTENT_TYPE, content_type.as_bytes(), span));
         }
-        // Taken for gRPC by the first bytes of a request whose head was not captured.
-        let other = !list.is_empty() && !not_200 && !self.side(Side::Client).has_head;
+        // Taken for gRPC by the first bytes of a request whose head was not captured, or by a
+        // part of that.
+        let other = !list.is_empty() && !not_200 && self.side(Side::Client).content_type.is_empty();
         if other {
             list.clear();
             self.side(Side::Client).foreign = true;

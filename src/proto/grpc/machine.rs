@@ -53,6 +53,8 @@ pub struct Call {
     pub(super) status_at: Option<Moment>,
     /// The last of the request, where the client has ended its direction.
     pub(super) asked: Option<Moment>,
+    /// What is taken for the client has sent an answer.
+    pub(super) mistaken: bool,
     /// The client's direction went with its connection.
     pub(super) hung_up: bool,
     /// Bytes of header sections and trailers as sent.
@@ -67,6 +69,8 @@ pub struct Call {
     pub(super) gaps: [u32; 2],
     /// What the call itself will be blamed for.
     pub(super) findings: Vec<Finding>,
+    /// Messages of which nobody knows what they are, and the first of them.
+    pub(super) unread: Option<(u64, Moment)>,
     /// The event of the call is out.
     pub(super) done: bool,
     /// Inflated bytes, reused from message to message.
@@ -404,18 +408,45 @@ impl Call {
         if stalls == [None; 2] {
             return None;
         }
+        let pattern = self.path().and_then(|p| out.method_pattern(p));
         let begun = [self.start, self.answered.map(|[first, _]| first)];
         let each = Side::BOTH.into_iter().zip(stalls).zip(&self.sides).zip(begun);
         let waited = each.filter_map(|(((side, stall), d), begun)| {
-            let answer = side == Side::Server && self.asked.is_some() && d.messages == 0;
-            let half = stall::Half { begun, due: d.cut_off || answer };
+            // One that is to be sent, whatever happens.
+            let due = match (side, pattern) {
+                (Side::Server, _) if self.asked.is_none() => false,
+                (Side::Server, Some("server_streaming" | "bidi_streaming")) => false,
+                (Side::Server, _) => true,
+                (Side::Client, p) => matches!(p, Some("unary" | "server_streaming")),
+            };
+            let owes = due && d.messages == 0;
+            let half = stall::Half { begun, cut_off: d.cut_off, owes };
             Waited::of(side, stall?, half, span)
         });
         waited.max_by_key(|w| w.ns)
     }
 
+    /// How it ended, where the client was gone by then: when it went. What a server says of a
+    /// call whose connection it has lost, a status of its own or an abort, is for nobody.
+    fn gone(&self, ended: &Ended, out: &dyn Out) -> Option<Moment> {
+        let by = |m: Moment| (m.time, m.packet);
+        let [client, server] = out.path().fins;
+        let gone = client.filter(|c| server.is_none_or(|s| by(*c) < by(s)))?;
+        let code = self.status.as_ref().and_then(|s| s.code);
+        match ended {
+            Ended::Status => {
+                let lost = matches!(code, Some(verdict::CANCELLED | verdict::UNAVAILABLE));
+                lost && self.status_at.is_some_and(|at| by(gone) < by(at))
+            }
+            Ended::Reset(_, Side::Server) => by(gone) < by(self.last),
+            Ended::ConnectionLost(..) => true,
+            _ => false,
+        }
+        .then_some(gone)
+    }
+
     /// Emits the event of the call, once.
-    fn conclude(&mut self, ended: Ended, out: &mut dyn Out) {
+    fn conclude(&mut self, mut ended: Ended, out: &mut dyn Out) {
         if std::mem::replace(&mut self.done, true) {
             return;
         }
@@ -426,7 +457,12 @@ impl Call {
         }
         let start = self.start.unwrap_or(out.now());
         let is_open = matches!(ended, Ended::CaptureEnded | Ended::Evicted);
+        let gone = self.gone(&ended, out);
+        if gone.is_some() {
+            ended = Ended::ConnectionLost(Side::Client, Lost::Fin);
+        }
         let end = match ended {
+            _ if let Some(gone) = gone => gone,
             Ended::Status => self.status_at.unwrap_or(self.last),
             _ if is_open => out.now(),
             _ => self.last,
@@ -441,6 +477,9 @@ impl Call {
         let gone = path.gaps != self.gaps || Side::BOTH.into_iter().any(|s| path.lacks(s));
         let silent = self.answered.is_none() || server.holed && !server.found;
         let waited = self.waited([start, end], out);
+        let headless = self.status.is_none() && self.sides.iter().all(|d| !d.has_head);
+        let sides_unknown = (headless || self.mistaken) && path.guessed;
+        let in_part = !client.has_head || self.sides.iter().any(|d| d.holed);
         let mut verdict = verdict::judge(&Case {
             ended: &ended,
             status: self.status.as_ref(),
@@ -458,7 +497,8 @@ impl Call {
             asked_in_full: client.has_head,
             waited,
             out_of_sight: gone && silent,
-            sides_unknown: self.status.is_none() && self.sides.iter().all(|d| !d.has_head),
+            sides_unknown,
+            status_at: self.status_at,
         });
         path.retransmissions = path.retransmissions.saturating_sub(self.retransmissions);
         list.extend(verdict.finding(|| path.beside()));
@@ -493,10 +533,13 @@ impl Call {
             previous_attempts: self.request.as_ref().and_then(|r| r.previous_attempts),
             pushback_ms: self.pushback_ms,
             trace_ids,
+            unread: self.unread,
             ended,
             start,
             end: self.last,
             begun: self.asked_of,
+            sides_unknown,
+            in_part,
             inferred: self.is_inferred(),
             findings: list,
         };
@@ -508,6 +551,12 @@ impl Machine for Call {
     fn feed(&mut self, input: Input<'_>, out: &mut dyn Out) -> Progress {
         if let Input::Head(h) | Input::Trailers(h) = &input {
             self.head_bytes = self.head_bytes.saturating_add(h.wire_len);
+        }
+        if let Input::Head(h) | Input::Trailers(h) = &input
+            && h.side == Side::Client
+        {
+            let of_answer = [":status", "grpc-status"];
+            self.mistaken |= of_answer.iter().any(|n| h.headers.known(n).is_some());
         }
         if let Input::Head(h) = &input {
             // No message stands before it, so nothing is missing of what follows.

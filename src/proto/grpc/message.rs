@@ -5,6 +5,7 @@ use crate::base::{Buffer, BufferId, PieceSource, Side, Span};
 use crate::event::{Detail, Draft, Level, Payload};
 use crate::field::{In, TreeSink, Value};
 use crate::finding::Finding;
+use crate::proto::decoder::looks_like_json;
 use crate::proto::grpc::encoding::{Encoding, Inflated, inflate};
 use crate::proto::grpc::machine::{Call, Current, REUSED_BYTES};
 use crate::proto::grpc::metadata::split_path;
@@ -118,6 +119,13 @@ impl Call {
                     }
                 }
             }
+            // That of Connect for its last message: no head has said what this is.
+            2 | 3 if self.sides.iter().all(|d| d.content_type.is_empty()) => {
+                decodable = false;
+                for side in Side::BOTH {
+                    self.side(side).foreign = true;
+                }
+            }
             other => {
                 decodable = false;
                 list.push(Finding::new(&findings::BAD_FLAG).with(other.to_string()).at(flag));
@@ -163,7 +171,13 @@ impl Call {
                 Some(aside) => Some((aside, BufferId(0))),
                 None => detail.as_mut().zip(buffer),
             };
-            list.extend(out.decode(&hint, shown, place).unwrap_or_default());
+            let read = out.decode(&hint, shown, place);
+            if read.is_none() && hint.is_any_codec() && !shown.is_empty() && !looks_like_json(shown)
+            {
+                let (n, _) = self.unread.get_or_insert((0, m.trace.start(m.ready)));
+                *n = n.saturating_add(1);
+            }
+            list.extend(read.unwrap_or_default());
             let tree = aside.as_ref().or(detail.as_ref()).map(|d| &d.tree);
             if let Some(bytes) = tree.and_then(|t| t.number(JSON_BYTES)) {
                 let [sum, known] = &mut self.side(side).json;

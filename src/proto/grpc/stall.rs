@@ -26,7 +26,7 @@ pub(super) struct Waited {
     since: Moment,
     until: Option<Moment>,
     by_connection: bool,
-    /// There was data that waited: a message was due, or the stream's own window is shut.
+    /// There was data that waited.
     sure: bool,
 }
 
@@ -35,9 +35,11 @@ pub(super) struct Waited {
 pub(super) struct Half {
     /// The first that came of it.
     pub(super) begun: Option<Moment>,
-    /// A message of it was not complete at the end; or its peer had said all, and there was
-    /// none.
-    pub(super) due: bool,
+    /// A message of it was not complete at the end.
+    pub(super) cut_off: bool,
+    /// It was to send a message, and has sent none: whose head came when the window was open,
+    /// had no data then, and may have none still.
+    pub(super) owes: bool,
 }
 
 impl Waited {
@@ -63,6 +65,11 @@ impl Waited {
             (None, Some([a, b])) => (a.max(start), Some(b)),
             (None, None) => return None,
         };
+        let owes =
+            half.owes && stall.shut.zip(half.begun).is_some_and(|(shut, begun)| shut <= begun);
+        // Its own window may never have been open; used up, it was by data.
+        let used_up =
+            !stall.by_connection && shut.is_some() && stall.shut != Some(Moment::default());
         (ns >= WAIT_NS).then_some(Self {
             sender,
             ns,
@@ -70,7 +77,7 @@ impl Waited {
             since,
             until,
             by_connection: stall.by_connection,
-            sure: shut.is_none() || half.due || !stall.by_connection,
+            sure: shut.is_none() || half.cut_off || owes || used_up,
         })
     }
 
@@ -167,7 +174,7 @@ mod tests {
 
     /// A call of a second that the server had begun to answer after 10 ms.
     fn waited(stall: Stall, due: bool) -> Option<Waited> {
-        let half = Half { begun: Some(at(10)), due };
+        let half = Half { begun: Some(at(10)), cut_off: due, owes: false };
         Waited::of(Side::Server, stall, half, [at(0), at(1000)])
     }
 
@@ -203,6 +210,7 @@ mod tests {
             waited: w,
             out_of_sight: false,
             sides_unknown: false,
+            status_at: None,
         })
     }
 
@@ -279,6 +287,30 @@ mod tests {
     }
 
     #[test]
+    fn who_had_nothing_to_send_waited_for_nothing() {
+        // The answer's head came after 10 ms, and no message; the deadline passed.
+        let cause = |stall: Stall, owes: bool| {
+            let half = Half { begun: Some(at(10)), cut_off: false, owes };
+            let w = Waited::of(Side::Server, stall, half, [at(0), at(1000)]);
+            let v = judged(&CANCEL, None, Some(990 * MS), w);
+            assert!(v.text.contains("did not open the window"), "{}", v.text);
+            v.cause
+        };
+        let by = |stall: Stall| Stall { by_connection: true, ..stall };
+        // Others had shut the window before: such a head comes with the first message.
+        assert_eq!(cause(by(shut(5)), true), "flow control");
+        // When the head came there was room, and no data.
+        assert_eq!(cause(by(shut(20)), true), "deadline");
+        assert_eq!(cause(by(shut(5)), false), "deadline");
+        // The stream's own never was open: nothing says that there was data.
+        let never = Stall { shut: Some(Moment::default()), ..Stall::default() };
+        assert_eq!(cause(never, false), "deadline");
+        assert_eq!(cause(never, true), "flow control");
+        // Data used it up.
+        assert_eq!(cause(shut(20), false), "flow control");
+    }
+
+    #[test]
     fn only_what_lies_within_the_call_counts() {
         // Shut before the answer began, and before the call did.
         assert_eq!(waited(shut(5), true).unwrap().ns, 990 * MS);
@@ -289,12 +321,12 @@ mod tests {
         let before = Waited::of(
             Side::Client,
             over(0, 720),
-            Half { begun: Some(at(700)), due: true },
+            Half { begun: Some(at(700)), cut_off: true, owes: false },
             [at(700), at(1000)],
         );
         assert_eq!(before.unwrap().ns, 20 * MS);
         // Nobody waits who has not begun; nor for less than a millisecond.
-        let silent = Half { begun: None, due: true };
+        let silent = Half { begun: None, cut_off: true, owes: true };
         assert!(Waited::of(Side::Server, shut(5), silent, [at(0), at(1000)]).is_none());
         assert!(waited(shut(1000), true).is_none());
         let many =

@@ -726,21 +726,87 @@ fn how_long_a_call_took_without_its_request_is_not_known() {
     w.end(Side::Server);
     assert_eq!(w.number("call", "duration_ns"), None);
     let line = w.summary("call");
-    assert!(line.ends_with("0 up 0 down, its beginning was not captured"), "{line}");
+    assert!(line.ends_with("0 up 0 down seen, its beginning was not captured"), "{line}");
     assert!(matches!(&w.event("call").facts, Some(Facts::Call(c)) if c.joined));
 }
 
 #[test]
 fn a_refusal_without_heads_is_nobodys_promise() {
-    let mut w = World::new();
-    w.send(Side::Client, &[0, 0, 0, 0, 2, 8, 1]).reset(Side::Server, 7);
-    let why = w.text("call", "grpc.why").unwrap_or_default();
-    assert!(why.contains("by one end") && !why.contains("never processed"), "{why}");
-    assert_eq!(w.r.codes(), ["grpc.reset"]);
+    for guessed in [true, false] {
+        let mut w = World::new();
+        w.r.path.guessed = guessed;
+        w.send(Side::Client, &[0, 0, 0, 0, 2, 8, 1]).reset(Side::Server, 7);
+        let why = w.text("call", "grpc.why").unwrap_or_default();
+        assert_eq!(why.contains("by one end"), guessed, "{why}");
+        assert_ne!(why.contains("by the server"), guessed, "{why}");
+        assert_eq!(w.r.codes(), [if guessed { "grpc.reset" } else { "grpc.refused" }]);
+        // How many messages went which way is nothing that is known either.
+        let line = w.summary("call");
+        let counts = if guessed { "1 one way 0 the other seen" } else { "1 up 0 down seen" };
+        assert!(line.contains(counts), "{line}");
+    }
     // The heads are there, and an answer had begun.
     let mut w = World::new();
     w.request(&[]).response(&[]).send(Side::Server, &[0, 0, 0, 0, 2, 8, 1]);
     w.reset(Side::Server, 7);
     let why = w.text("call", "grpc.why").unwrap_or_default();
     assert!(!why.contains("never processed"), "{why}");
+}
+
+/// A client that was killed: the server's library tells nobody that the connection is gone.
+#[test]
+fn a_status_behind_the_clients_fin_is_for_nobody() {
+    let lost = |code: &str, fin: Option<Side>| {
+        let mut w = World::new();
+        w.request(&[]).send(Side::Client, &[0, 0, 0, 0, 2, 8, 1]).end(Side::Client);
+        w.r.now.packet.0 += 1;
+        let at = w.r.now;
+        if let Some(side) = fin {
+            w.r.path.fins[side.index()] = Some(at);
+        }
+        w.r.now.packet.0 += 1;
+        w.trailers(&[("grpc-status", code), ("grpc-message", "Socket closed")]).end(Side::Server);
+        let f = w.event("call").findings.first().cloned();
+        (
+            w.text("call", "grpc.verdict").unwrap_or_default(),
+            w.summary("call").to_owned(),
+            f,
+            at.packet,
+        )
+    };
+    let (verdict, line, f, fin) = lost("14", Some(Side::Client));
+    assert_eq!(verdict, "connection lost");
+    assert!(line.contains("connection lost (FIN by client)"), "{line}");
+    let f = f.unwrap();
+    assert_eq!(f.spec.code, "grpc.connection-lost");
+    let text = f.detail.as_deref().unwrap();
+    assert!(text.contains("before the trailers; 14 UNAVAILABLE \"Socket closed\""), "{text}");
+    assert!(f.proof.contains(&fin) && f.proof.len() == 3, "{:?}", f.proof);
+    for (code, fin) in [("14", None), ("14", Some(Side::Server)), ("5", Some(Side::Client))] {
+        assert_eq!(lost(code, fin).0, "status", "{code}");
+    }
+    assert_eq!(lost("0", Some(Side::Client)).0, "ok");
+}
+
+/// Which end is the client was guessed, and wrongly: nothing was lost.
+#[test]
+fn an_answer_of_the_client_is_that_of_the_server() {
+    let mut w = World::new();
+    w.r.path.guessed = true;
+    head_at(&mut w, Side::Client, &ANSWER, true, 7_000_000);
+    w.end(Side::Client).cause(Side::Server, EndCause::Cut);
+    assert_eq!(w.text("call", "grpc.verdict").as_deref(), Some("not captured"));
+    assert_eq!(w.r.codes(), [""; 0]);
+}
+
+/// A message flag of Connect, where no head says what it is.
+#[test]
+fn bytes_of_connect_are_no_faulty_grpc() {
+    let mut w = World::new();
+    let end = [&[2, 0, 0, 0, 2][..], b"{}"].concat();
+    w.send(Side::Server, &[0, 0, 0, 0, 2, 8, 1]).send(Side::Server, &end).end(Side::Server);
+    assert_eq!(w.r.codes(), [""; 0]);
+    let mut w = World::new();
+    w.request(&[]).response(&[]).send(Side::Server, &end).end(Side::Server);
+    assert!(w.r.codes().contains(&"grpc.bad-compressed-flag"), "{:?}", w.r.codes());
 }

@@ -11,14 +11,14 @@ use crate::proto::grpc::call::{Ended, Status};
 use crate::proto::grpc::stall::{self, Waited};
 use crate::proto::grpc::{fields, findings};
 
-const CANCELLED: u64 = 1;
+pub(super) const CANCELLED: u64 = 1;
 const UNKNOWN: u64 = 2;
 const DEADLINE_EXCEEDED: u64 = 4;
 const PERMISSION_DENIED: u64 = 7;
 const RESOURCE_EXHAUSTED: u64 = 8;
 const UNIMPLEMENTED: u64 = 12;
 const INTERNAL: u64 = 13;
-const UNAVAILABLE: u64 = 14;
+pub(super) const UNAVAILABLE: u64 = 14;
 const UNAUTHENTICATED: u64 = 16;
 
 /// What nobody can judge by what was captured.
@@ -57,6 +57,8 @@ pub(super) struct Case<'a> {
     pub(super) out_of_sight: bool,
     /// No head of it was captured: nothing says who is the server.
     pub(super) sides_unknown: bool,
+    /// The packet with the status.
+    pub(super) status_at: Option<Moment>,
 }
 
 /// The verdict.
@@ -192,7 +194,7 @@ const fn is_unsure(ended: &Ended) -> bool {
 /// Judges the end of a call.
 pub(super) fn judge(c: &Case<'_>) -> Verdict {
     let mut v = match c.ended {
-        ended if c.holed && is_unsure(ended) => Verdict {
+        ended if c.holed && is_unsure(ended) && c.status.is_none() => Verdict {
             cause: NOT_CAPTURED,
             text: "bytes of the server are missing, perhaps with the status".into(),
             ..Verdict::default()
@@ -206,6 +208,12 @@ pub(super) fn judge(c: &Case<'_>) -> Verdict {
         Ended::Reset(code, Side::Client) if *code != 8 && c.asked_in_part => Verdict {
             cause: NOT_CAPTURED,
             text: "bytes of the client are missing, perhaps with what led to its abort".into(),
+            ..Verdict::default()
+        },
+        Ended::ConnectionLost(..) if c.sides_unknown && c.asked.is_some() => Verdict {
+            cause: NOT_CAPTURED,
+            text: "one end had ended it, perhaps with the status: which is the server is not known"
+                .into(),
             ..Verdict::default()
         },
         Ended::ConnectionLost(..) if c.asked_in_part => Verdict {
@@ -232,12 +240,27 @@ pub(super) fn judge(c: &Case<'_>) -> Verdict {
         }
         Ended::ConnectionLost(side, how) => Verdict {
             cause: "connection lost",
-            text: format!(
-                "the {side} ended the connection ({}) {}{}",
-                how.name(),
-                c.after(),
-                c.again()
-            ),
+            text: match (c.sides_unknown, c.status) {
+                (true, _) => format!(
+                    "one end ended the connection ({}) {}: which is the server is not known",
+                    how.name(),
+                    c.after()
+                ),
+                (false, Some(s)) => format!(
+                    "the {side} ended the connection ({}) {}, before the trailers; {} of the \
+                     server came {} later, when nobody was there",
+                    how.name(),
+                    c.after(),
+                    s.text(),
+                    human(c.status_at.unwrap_or(c.end).time.since(c.end.time)),
+                ),
+                (false, None) => format!(
+                    "the {side} ended the connection ({}) {}, before the trailers{}",
+                    how.name(),
+                    c.after(),
+                    c.again()
+                ),
+            },
             client_status: Some(UNAVAILABLE),
             spec: Some(&findings::CONNECTION_LOST),
             ..Verdict::default()
@@ -276,6 +299,7 @@ pub(super) fn judge(c: &Case<'_>) -> Verdict {
         // What the server had done by then speaks for or against it.
         if matches!(v.cause, "deadline" | "cancelled" | "connection lost" | "reset") {
             v.prove(c.answered.map(|[_, last]| last));
+            v.prove(c.status_at.filter(|_| v.cause == "connection lost"));
         }
     }
     if v.cause != NOT_CAPTURED {
@@ -400,6 +424,12 @@ fn aborted(c: &Case<'_>, code: u32, side: Side) -> Verdict {
     let name = named(code);
     let mut v = Verdict { client_status: Some(of_error(code)), ..Verdict::default() };
     match (code, side) {
+        (8, _) if c.sides_unknown => {
+            v.cause = "cancelled";
+            v.spec = Some(&findings::CANCELLED);
+            v.text =
+                format!("cancelled by one end {}: which is the server is not known", c.after());
+        }
         (8, Side::Client) if c.is_late() => {
             v.cause = "deadline";
             v.client_status = Some(DEADLINE_EXCEEDED);
@@ -537,6 +567,7 @@ mod tests {
             waited: None,
             out_of_sight: false,
             sides_unknown: false,
+            status_at: None,
         })
     }
 
@@ -558,6 +589,7 @@ mod tests {
             waited: None,
             out_of_sight: false,
             sides_unknown: false,
+            status_at: None,
         })
     }
 
@@ -634,6 +666,7 @@ mod tests {
                 waited: None,
                 out_of_sight: false,
                 sides_unknown: false,
+                status_at: None,
             };
             assert_eq!(short(&judge(&case)), (NOT_CAPTURED, None, None, ""));
             let seen = Case { holed: false, ..case };
@@ -663,6 +696,7 @@ mod tests {
             waited: None,
             out_of_sight: false,
             sides_unknown: false,
+            status_at: None,
         };
         for (http, code) in [
             (400, 13),

@@ -23,6 +23,7 @@ impl Http {
         let mut d = Draft::new(Level::Exchange, "http", "exchange", start, end);
         d.length = q.length.saturating_add(a.length);
         d.complete = q.is_whole() && a.is_whole();
+        d.inferred = q.inferred;
         let reset = match (q.ended, a.ended) {
             (Some(Ended::Reset(c)), _) | (_, Some(Ended::Reset(c))) => Some(c),
             _ => None,
@@ -87,10 +88,11 @@ impl Http {
                 add(&f::CONTENT_TYPE, Value::Text(about.media_type.as_str().into()));
             }
         }
-        if q.seen {
+        // Of a body with a hole nobody knows how long it is.
+        if q.seen && !q.gap {
             add(&f::REQUEST_BYTES, Value::U64(q.length));
         }
-        if a.seen {
+        if a.seen && !a.gap {
             add(&f::RESPONSE_BYTES, Value::U64(a.length));
         }
         let mut what = if q.seen {
@@ -99,7 +101,7 @@ impl Http {
             "(request not seen)".to_owned()
         };
         if a.seen {
-            what.push_str(&format!(" → {}, {}", a.status, text::bytes(a.length)));
+            what.push_str(&format!(" → {}, {}", a.status, a.amount()));
         } else if a.gap {
             what.push_str(" → (response not captured)");
         } else if !reset {

@@ -165,6 +165,7 @@ impl Http {
             start: h.start,
             last: h.ready,
             bare: h.end,
+            inferred: h.headers.is_inferred(),
             chunked: h.headers.get("transfer-encoding").is_some(),
             stated: h.headers.text("content-length").and_then(|v| v.trim().parse().ok()),
             asks: h.headers.has_token("expect", "100-continue"),
@@ -341,8 +342,9 @@ impl Http {
         if m.ended.is_none() {
             m.ended = Some(how);
             if m.seen {
-                // Where neither head nor length told the end, this input did.
-                if how == Ended::Whole && !m.bare && m.stated != Some(m.length) {
+                // Where neither head nor length told the end, this input did; behind a hole it
+                // may be the next message that did, long after.
+                if how == Ended::Whole && !m.bare && !m.gap && m.stated != Some(m.length) {
                     m.last = m.last.max(out.now());
                 }
                 // Without its request it may be the response to HEAD.

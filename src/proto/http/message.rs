@@ -92,6 +92,8 @@ pub(super) struct Message {
     /// A transfer coding frames it, and its length is not to be believed.
     pub(super) chunked: bool,
     pub(super) gap: bool,
+    /// Fields of its head were inferred.
+    pub(super) inferred: bool,
     pub(super) findings: Vec<Finding>,
     pub(super) shown: Option<Box<Shown>>,
     /// A body with parts that nobody looks at.
@@ -116,6 +118,18 @@ pub(super) struct About {
 impl Message {
     pub(super) fn is_whole(&self) -> bool {
         self.seen && !self.gap && self.ended == Some(Ended::Whole)
+    }
+
+    /// How long its body is: `48 bytes`; of one that was not captured as a whole, what is known.
+    pub(super) fn amount(&self) -> String {
+        let seen = text::bytes(self.length);
+        match self.stated {
+            // RFC 9110 §15.4.5, §15.3.5: they have none.
+            _ if !self.gap || matches!(self.status, 204 | 304) => seen,
+            Some(n) if n >= self.length => format!("{} of {} seen", self.length, text::bytes(n)),
+            _ if self.length == 0 => "body not captured".to_owned(),
+            _ => format!("{seen} seen"),
+        }
     }
 
     /// What its end says of it. `headless`: a response to HEAD.
@@ -161,6 +175,7 @@ impl Message {
         d.sender = Some(side);
         d.length = self.length;
         d.complete = self.is_whole() || self.streams;
+        d.inferred = self.inferred;
         d.findings = std::mem::take(&mut self.findings);
         let undone = self.undone(&mut d.findings, out);
         if let Some(s) = self.shown.take() {
@@ -227,8 +242,10 @@ impl Message {
         if self.streams {
             d.summary.push_str(", events follow");
         }
+        if self.length > 0 || self.gap {
+            d.summary.push_str(&format!(" {}", self.amount()));
+        }
         if self.length > 0 {
-            d.summary.push_str(&format!(" {}", text::bytes(self.length)));
             let whole = self.is_whole();
             let body = Body {
                 trace: s.body,

@@ -451,9 +451,13 @@ impl Machine for Http2 {
             Input::Head(head) => self.connection.upgraded(&head, out),
             Input::Gap { side, offset, len } => self.gap(side, offset, len, out),
             Input::Reset { side, code } => {
-                self.cut(side, Finding::new(&findings::TRUNCATED), out);
+                for s in [side, side.peer()] {
+                    self.cut(s, Finding::new(&findings::TRUNCATED), out);
+                }
                 self.connection.reset(side, code, out);
-                self.over(side, out);
+                for s in Side::BOTH {
+                    self.over(s, out);
+                }
             }
             Input::End { side, cause } => self.end(side, cause, out),
             Input::Trailers(_) | Input::Datagram { .. } => {}

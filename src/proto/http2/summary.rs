@@ -143,8 +143,9 @@ fn fields(s: &mut String, headers: &Headers) {
 }
 
 /// What a GOAWAY says, and of whom.
-pub(crate) fn goaway(side: Side, last: u32, code: u32, debug: &[u8]) -> String {
-    let mut s = format!("{} by the {side}, last stream {last}", error(code));
+pub(crate) fn goaway(by: Option<Side>, last: u32, code: u32, debug: &[u8]) -> String {
+    let by = by.map(|side| format!(" by the {side}")).unwrap_or_default();
+    let mut s = format!("{}{by}, last stream {last}", error(code));
     if !debug.is_empty() {
         let _ = write!(s, ", \"{}\"", text(debug));
     }

@@ -32,7 +32,8 @@ use crate::base::limits::MAX_PROTOBUF_DEPTH;
 use crate::base::{BufferId, Side, Span};
 use crate::event::{Detail, Payload};
 use crate::field::{Datum, In, NoSink, Sink, TreeSink, Value};
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
+use crate::proto::decoder::looks_like_json;
 use crate::proto::{PayloadDecoder, PayloadHint, Protocol};
 use infer::Guess;
 use learnt::Reading;
@@ -128,15 +129,6 @@ fn named_type(media_type: &str) -> Option<&str> {
         .map(|(_, value)| value.trim().trim_matches('"'))
 }
 
-/// Whether bytes that are no protobuf are JSON by the look of them. Some servers send
-/// JSON as `application/grpc`, without saying so with `+json`.
-fn looks_like_json(data: &[u8]) -> bool {
-    let text = data.trim_ascii();
-    let ends =
-        matches!((text.first(), text.last()), (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')));
-    ends && simdutf8::basic::from_utf8(text).is_ok()
-}
-
 impl PayloadDecoder for Decoder {
     fn demands(&self, hint: &PayloadHint<'_>) -> bool {
         hint.message.is_some_and(|m| m.binary) && is_protobuf(hint.media_type)
@@ -158,6 +150,11 @@ impl PayloadDecoder for Decoder {
         if detail.is_none() || ty.is_none() {
             walk.message(In::new(data, BufferId(0), 0, &NoSink), ty, None, 0);
             if ty.is_none() && !walk.findings.is_empty() && looks_like_json(data) {
+                return None;
+            }
+            // Nothing says that it is protobuf, and it is not: the call says so, once.
+            let wrong = || walk.findings.iter().any(|f| f.spec.severity == Severity::Error);
+            if ty.is_none() && hint.is_any_codec() && wrong() {
                 return None;
             }
         }

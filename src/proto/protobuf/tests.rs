@@ -74,7 +74,7 @@ fn users() -> Schema {
 }
 
 fn hint(path: &str, side: Side) -> PayloadHint<'_> {
-    PayloadHint { media_type: "application/grpc", path, side, message: None }
+    PayloadHint { media_type: "application/grpc+proto", path, side, message: None }
 }
 
 /// Decodes as one of the test schema's types, and checks that the tree tiles.
@@ -180,6 +180,26 @@ fn json_is_no_protobuf() {
     let d = Decoder { schema: Some(users()), learnt: None };
     let hint = PayloadHint { path: "/user.UserService/GetUser", ..hint };
     assert!(d.decode(&hint, json, None).is_some_and(|f| !f.is_empty()));
+}
+
+/// Of a codec of its own: nothing but `application/grpc` says what it is.
+#[test]
+fn what_nothing_calls_protobuf_may_be_anything() {
+    let plain = Decoder::default();
+    let found = |media_type, path, data: &[u8], d: &Decoder| {
+        let hint = PayloadHint { media_type, path, side: Side::Client, message: None };
+        d.decode(&hint, data, None).map(|f| f.len())
+    };
+    for media_type in ["application/grpc", "application/grpc; x=y", "application/grpc-web-text"] {
+        assert_eq!(found(media_type, "/s.S/M", b"wait", &plain), None, "{media_type}");
+        // It may be, and its oddities are none.
+        assert_eq!(found(media_type, "/s.S/M", b"\x18\x01", &plain), Some(0));
+        assert_eq!(found(media_type, "/s.S/M", b"\x18\x81\x00", &plain), Some(1));
+    }
+    assert_eq!(found("application/grpc+proto", "/s.S/M", b"wait", &plain), Some(1));
+    let d = Decoder { schema: Some(users()), learnt: None };
+    let known = "/user.UserService/GetUser";
+    assert_eq!(found("application/grpc", known, b"wait", &d), Some(1));
 }
 
 #[test]

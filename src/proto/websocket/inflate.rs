@@ -84,6 +84,8 @@ pub(super) struct Inflater {
     packed: OnceLock<Arc<Packed>>,
     /// Output before the window is not known.
     partial: bool,
+    /// That is because it was lost.
+    lost: bool,
     /// Compressed messages that have begun.
     messages: u64,
     /// Output of the current message.
@@ -149,6 +151,22 @@ impl Inflater {
         self
     }
 
+    /// What was agreed is known, and was not until now. With `whole` no byte of the direction
+    /// is missing.
+    pub(super) fn agree(&mut self, takeover: bool, whole: bool) {
+        self.guess = false;
+        self.takeover = takeover;
+        self.partial &= takeover && (!whole || self.lost);
+        if !takeover {
+            // What came before is nothing that a message may refer to.
+            self.history.forget_before();
+            self.asleep = None;
+            self.packed = OnceLock::new();
+            self.later = Vec::new();
+            self.resumes = false;
+        }
+    }
+
     /// How far back the message refers, and how far it may, where that is too far; asked
     /// at its end.
     pub(super) fn too_far(&mut self) -> Option<(u32, u32)> {
@@ -182,6 +200,7 @@ impl Inflater {
         self.current = None;
         self.open = false;
         self.partial = self.takeover;
+        self.lost = true;
     }
 
     /// A message begins. With `later` it is not inflated before its end, if anybody
@@ -189,7 +208,8 @@ impl Inflater {
     pub(super) fn begin(&mut self, later: bool) {
         self.messages += 1;
         self.looked.clear();
-        if let Some(known) = self.ahead.as_ref().and_then(|a| a.before(self.messages)) {
+        let ahead = self.ahead.as_ref().filter(|_| self.takeover);
+        if let Some(known) = ahead.and_then(|a| a.before(self.messages)) {
             self.history = History::default();
             self.asleep = Some(known.window);
             self.packed = OnceLock::new();
@@ -419,6 +439,7 @@ impl Inflater {
             looked: self.looked.clone(),
             asleep: Some(self.asleep.clone().unwrap_or_else(packed)),
             partial: self.partial,
+            lost: self.lost,
             messages: self.messages,
             open: self.open,
             stale: true,
@@ -494,9 +515,6 @@ impl Inflater {
                 each(made);
             }
             let none = made.is_empty();
-            if !self.takeover {
-                self.history.clear();
-            }
             if status == Status::StreamEnd {
                 self.stale = true;
                 self.after_final = true;

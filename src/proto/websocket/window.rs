@@ -96,9 +96,9 @@ impl History {
         self.end = self.settled;
     }
 
-    /// Nothing of it is wanted; the room stays.
-    pub(super) const fn clear(&mut self) {
-        (self.settled, self.end) = (0, 0);
+    /// What came before the message is part of it; behind it, nothing stays.
+    pub(super) const fn forget_before(&mut self) {
+        self.settled = 0;
     }
 
     /// Whether the message has brought nothing.
@@ -226,7 +226,8 @@ mod tests {
             assert_eq!(h.is_settled(), before == all);
             h.settle();
         }
-        h.clear();
+        h.forget_before();
+        h.revert();
         assert_eq!((h.window(), h.before()), (&[][..], &[][..]));
     }
 

@@ -414,3 +414,35 @@ fn hops_are_on_the_request_and_on_the_exchange() {
     let range = r.events[1].detail.as_ref().unwrap().tree.find("http.range");
     assert_eq!(range.map(|n| n.value.clone()), Some(Value::Text("bytes 0-1/9".into())));
 }
+
+/// The answer to a poll whose body was not captured: it did not last until the next request,
+/// and has not no bytes.
+#[test]
+fn a_body_behind_a_hole_is_not_empty_and_not_long() {
+    for (stated, seen, amount) in [
+        (None, &b""[..], "body not captured"),
+        (None, b"[1,", "3 bytes seen"),
+        (Some("5"), b"", "0 of 5 bytes seen"),
+        (Some("5"), b"[1,", "3 of 5 bytes seen"),
+    ] {
+        let (mut r, mut m) = (Recorder::new(), Http::new());
+        head(&mut r, &mut m, Client, 1, true, GET);
+        r.end(&mut m, Client, EndCause::Finished);
+        let mut fields = vec![(":status", "200")];
+        fields.extend(stated.map(|n| ("content-length", n)));
+        head(&mut r, &mut m, Server, 3, false, &fields);
+        r.now = moment(5);
+        r.bytes(&mut m, Server, seen, 3);
+        r.gap(&mut m, Server, 0);
+        r.now = moment(900);
+        r.end(&mut m, Server, EndCause::Finished);
+        let e = r.events.last().unwrap();
+        let line = &e.detail.as_ref().unwrap().summary;
+        let start = format!("GET /a → 200, {amount}, ");
+        assert!(line.starts_with(&start), "{line}");
+        assert!(e.end.packet.0 < 10, "{:?}", e.end);
+        let tree = &e.detail.as_ref().unwrap().tree;
+        assert_eq!(tree.number("http.response.bytes"), None);
+        assert!(!e.complete);
+    }
+}

@@ -34,6 +34,9 @@ const MAX_UNACKED: usize = 64;
 const ACK_NS: u64 = 5_000_000_000;
 /// Findings that a late direction may still refute.
 const MAX_DOUBTS: usize = 64;
+/// Nanoseconds within which a capture may have what an end answers to after its answer: each
+/// direction may have gone through a queue of its own.
+const CROSSED_NS: u64 = 1_000_000;
 /// One second.
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -153,6 +156,22 @@ struct Sent {
     smaller: Option<i64>,
 }
 
+/// What it takes to be allowed something: a setting of an end (§6.5.2), and the least value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leave {
+    pub(super) by: Side,
+    pub(super) setting: u16,
+    pub(super) value: u32,
+}
+
+/// Found, unless a direction lacks bytes, or what allows it is late.
+#[derive(Clone, Debug)]
+struct Doubt {
+    finding: Finding,
+    at: Moment,
+    leave: Option<Leave>,
+}
+
 /// What is left of the windows once a frame is accounted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::proto::http2) struct Left {
@@ -184,7 +203,7 @@ pub(super) struct Account {
     pings: [VecDeque<([u8; 8], Moment)>; 2],
     rates: [[Rate; 4]; 2],
     /// Found, unless a direction lacks bytes.
-    doubts: Vec<(Finding, Moment)>,
+    doubts: Vec<Doubt>,
     /// The shortest round trip that an acknowledgement told.
     round_trip: Option<u64>,
 }
@@ -221,15 +240,20 @@ fn whose(stream: Option<u32>) -> String {
 
 impl Account {
     /// Found, unless a direction turns out to lack bytes: told at the end.
-    pub(super) fn doubt(&mut self, spec: &'static FindingSpec, detail: String, at: Moment) {
+    pub(super) fn doubt(&mut self, finding: Finding, at: Moment, leave: Option<Leave>) {
         if self.doubts.len() < MAX_DOUBTS {
-            self.doubts.push((Finding::new(spec).with(detail), at));
+            self.doubts.push(Doubt { finding, at, leave });
         }
     }
 
-    /// What was found may have been allowed after all.
-    pub(super) fn allowed(&mut self, spec: &'static FindingSpec) {
-        self.doubts.retain(|(f, _)| f.spec.code != spec.code);
+    /// A setting captured at `at`, which may have allowed what came before it in the capture.
+    pub(super) fn allowed(&mut self, by: Side, setting: u16, value: u32, at: Moment) {
+        let allows = |d: &Doubt| {
+            let crosses = at.time.since(d.at.time) <= CROSSED_NS;
+            let by_it = |l: Leave| l.by == by && l.setting == setting && l.value <= value;
+            crosses && d.leave.is_some_and(by_it)
+        };
+        self.doubts.retain(|d| !allows(d));
     }
 
     /// The credit of a stream.
@@ -304,7 +328,8 @@ impl Account {
         for (_, exceeds, stream) in both {
             if let Some(by) = exceeds {
                 let detail = format!("{by} bytes beyond the window of {}", whose(stream));
-                self.doubt(&findings::WINDOW_EXCEEDED, detail, at);
+                let finding = Finding::new(&findings::WINDOW_EXCEEDED).with(detail);
+                self.doubt(finding, at, None);
             }
         }
     }
@@ -361,7 +386,7 @@ impl Account {
         if credit.left > MAX_WINDOW {
             let detail = format!("{} bytes", credit.left);
             credit.left = MAX_WINDOW;
-            self.doubt(&findings::WINDOW_OVERFLOW, detail, at);
+            self.doubt(Finding::new(&findings::WINDOW_OVERFLOW).with(detail), at, None);
         }
     }
 
@@ -453,7 +478,8 @@ impl Account {
 
     /// What is certain at the end, when nobody's bytes were late.
     pub(super) fn settle(&mut self, now: Moment) -> Vec<(Finding, Moment)> {
-        let mut list = std::mem::take(&mut self.doubts);
+        let doubts = std::mem::take(&mut self.doubts);
+        let mut list: Vec<_> = doubts.into_iter().map(|d| (d.finding, d.at)).collect();
         let late = |at: Moment| now.time.since(at.time) >= ACK_NS;
         for side in Side::BOTH {
             for s in std::mem::take(of(&mut self.unacked, side)) {
@@ -480,7 +506,7 @@ impl Account {
             + self.pings.iter().map(VecDeque::capacity).sum::<usize>() * 40;
         self.waits.capacity() * (size_of::<(u32, [Option<Stall>; 2])>() + 1)
             + self.streams.capacity() * (size_of::<(u32, [Credit; 2])>() + 1)
-            + self.doubts.capacity() * size_of::<(Finding, Moment)>()
+            + self.doubts.capacity() * size_of::<Doubt>()
             + waiting
     }
 }

@@ -1,6 +1,7 @@
 //! Header blocks: joined over CONTINUATION frames, decoded, and told to their
 //! streams (RFC 9113 §4.3, §6.2, §6.6, §6.10, §8.1).
 
+use super::account::Leave;
 use super::rules::{self, Given, Sort};
 use super::{Connection, Effect, End, find};
 use crate::base::limits::MAX_HEADER_BYTES;
@@ -8,6 +9,7 @@ use crate::base::{Buffer, BufferId, Moment, Side};
 use crate::event::{Detail, Level};
 use crate::field::{In, NoSink, TreeSink};
 use crate::finding::Finding;
+use crate::proto::http2::codes::settings;
 use crate::proto::http2::findings;
 use crate::proto::http2::hpack::FieldList;
 use crate::proto::http2::streams::{Past, initiator};
@@ -83,7 +85,7 @@ impl Connection {
             trace,
         };
         if head.has(END_HEADERS) {
-            return self.section(side, pending, fragment.octets, findings);
+            return self.section(side, pending, fragment.octets, findings, out);
         }
         pending.bytes.extend_from_slice(fragment.octets);
         self.end_of(side).block = Some(Box::new(pending));
@@ -133,7 +135,7 @@ impl Connection {
             return Effect { ends: pending.end_stream, ..Effect::default() };
         }
         let bytes = std::mem::take(&mut pending.bytes);
-        self.section(side, *pending, &bytes, findings)
+        self.section(side, *pending, &bytes, findings, out)
     }
 
     /// A whole block: decodes it, with its tree where it is wanted.
@@ -143,6 +145,7 @@ impl Connection {
         mut pending: Pending,
         octets: &[u8],
         findings: &mut Vec<Finding>,
+        out: &dyn Out,
     ) -> Effect {
         let mut headers = std::mem::take(&mut self.spare);
         headers.clear();
@@ -180,16 +183,16 @@ impl Connection {
             start: pending.start,
             wire_len: octets.len() as u64,
         };
-        // Settings that allow it may have been lost, and nobody knows yet.
-        let at = section.start;
-        while let Some(i) =
-            findings.iter().position(|f| f.spec.code == findings::HPACK_SIZE_UPDATE.code)
-        {
-            let detail = findings.remove(i).detail.unwrap_or_default();
-            self.account.doubt(&findings::HPACK_SIZE_UPDATE, detail.into(), at);
+        if let Some(value) = size.table {
+            let leave = Leave { by: side.peer(), setting: settings::HEADER_TABLE_SIZE, value };
+            let of_it = |f: &Finding| f.spec.code == findings::HPACK_SIZE_UPDATE.code;
+            for finding in findings.extract_if(.., |f| of_it(f)).collect::<Vec<_>>() {
+                self.unless_allowed(leave, finding, section.start, findings, out);
+            }
         }
         let allowed = self.end_of(side.peer()).max_list;
         rules::judge_size(size.octets, section.wire_len, allowed, findings);
+        self.tells_sides(side, &section);
         let sort = self.sort(side, &section);
         // The peer's settings may be late.
         let unsure = self.is_unsure();
@@ -204,8 +207,21 @@ impl Connection {
                 again.found_sound(given);
             }
         }
-        self.place(side, &section, findings);
+        self.place(side, &section, findings, out);
         Effect { section: Some(section), ..Effect::default() }
+    }
+
+    /// Pseudo-header fields that one end alone sends (RFC 9113 §8.3).
+    fn tells_sides(&mut self, side: Side, s: &Section) {
+        if self.sides.is_none() && s.promised.is_none() {
+            let of_request = [":method", ":path", ":scheme"];
+            let sender = if s.headers.known(":status").is_some() {
+                Some(Side::Server)
+            } else {
+                of_request.iter().any(|n| s.headers.known(n).is_some()).then_some(Side::Client)
+            };
+            self.sides = sender.map(|s| s == side);
+        }
     }
 
     /// What a section is, by those before it; by itself where they may be missing.
@@ -227,11 +243,11 @@ impl Connection {
     }
 
     /// What is wrong with where a section stands (§5.1, §8.1).
-    fn place(&mut self, side: Side, s: &Section, findings: &mut Vec<Finding>) {
+    fn place(&mut self, side: Side, s: &Section, findings: &mut Vec<Finding>, out: &dyn Out) {
         if s.promised.is_some() || s.stream == 0 {
             return;
         }
-        self.judge_connect(side, s, findings);
+        self.judge_connect(side, s, findings, out);
         let id = s.stream;
         let unsure = self.is_unsure();
         if let Some(stream) = self.streams.get(id) {

@@ -1,10 +1,11 @@
 //! What is said of a frame by its header and by the state of its stream (RFC 9113 §4, §5.1).
 
+use super::account::Leave;
 use super::{Connection, LARGEST_MAX_FRAME, find};
 use crate::base::{Moment, Side};
-use crate::finding::{Finding, FindingSpec};
+use crate::finding::Finding;
 use crate::proto::Out;
-use crate::proto::http2::codes::frame;
+use crate::proto::http2::codes::{frame, settings};
 use crate::proto::http2::findings;
 use crate::proto::http2::streams::{Past, initiator};
 use crate::proto::http2::wire::{ACK, FrameHead};
@@ -25,7 +26,10 @@ impl Connection {
         let max = self.end_of(side.peer()).max_frame;
         if head.length > max {
             let detail = format!("{} bytes where {max} are allowed", head.length);
-            self.unless_allowed(side.peer(), &findings::FRAME_TOO_LARGE, detail, now, findings);
+            let finding = Finding::new(&findings::FRAME_TOO_LARGE).with(detail);
+            let leave =
+                Leave { by: side.peer(), setting: settings::MAX_FRAME_SIZE, value: head.length };
+            self.unless_allowed(leave, finding, now, findings, out);
         }
         self.account.count(side, head, now, findings);
         let joined = self.joined;
@@ -78,20 +82,21 @@ impl Connection {
         }
     }
 
-    /// What `by` has not allowed by its settings: certain where these have been seen. Else they
-    /// are late or missing, and it is decided at the end.
+    /// What an end has not allowed by its settings: certain where these have been seen. Else
+    /// they are late or missing: they may still allow it, where the capture has both in the wrong
+    /// order (see `Account::allowed`), and it is decided at the end.
     pub(super) fn unless_allowed(
         &mut self,
-        by: Side,
-        spec: &'static FindingSpec,
-        detail: String,
+        leave: Leave,
+        finding: Finding,
         at: Moment,
         findings: &mut Vec<Finding>,
+        out: &dyn Out,
     ) {
-        if self.end_of(by).seen {
-            find(findings, spec, detail);
+        if self.end_of(leave.by).seen && !out.path().lacks(leave.by) {
+            findings.push(finding);
         } else if !self.is_unsure() {
-            self.account.doubt(spec, detail, at);
+            self.account.doubt(finding, at, Some(leave));
         }
     }
 
@@ -141,6 +146,9 @@ impl Connection {
             return;
         }
         for (id, at) in early {
+            if self.may_be_upgraded(id, out) {
+                continue;
+            }
             out.finding_at(Finding::new(&findings::STREAM_IDLE).with(format!("stream {id}")), at);
         }
         for (finding, at) in self.account.settle(out.now()) {

@@ -48,7 +48,13 @@ impl Connection {
         if child && !again {
             let late = at.packet != out.now().packet;
             out.set_aborted_at(late.then_some(at));
+            // What is read only now, with the end of the connection, came before that.
+            let abort = out.abort();
+            if abort == Abort::Connection {
+                out.set_abort(Abort::Stream);
+            }
             self.tell(id, Input::Reset { side, code }, out);
+            out.set_abort(abort);
             out.set_aborted_at(None);
         }
         // What the peer sent before it knew is on its way; a capture may have it later
@@ -107,16 +113,14 @@ impl Connection {
 
     /// GOAWAY (§6.8): the sender will not act on streams of its peer beyond `last`.
     pub(super) fn goaway(&mut self, side: Side, last: u32, error: u32, out: &mut dyn Out) {
-        // Which end is the client may have been guessed, and wrongly; a client says 0 of what a
-        // server never opened.
-        if self.joined && last == 0 && error == 0 {
-            return;
-        }
+        let Some(who) = self.speaker(side, last, error, out) else { return };
         // REFUSED_STREAM is what such a stream comes to where nothing is wrong.
         let code = if error == 0 { 7 } else { error };
         out.set_abort(Abort::Goaway { last, error });
         for id in self.streams.ids() {
-            if id > last && initiator(id) == side.peer() {
+            let acted = self.streams.get(id).map(|s| *s.half(side));
+            let acted = acted.is_some_and(|h| h.head || h.data);
+            if id > last && initiator(id) == who.peer() && !(self.joined && acted) {
                 self.reset_stream(side, id, code, out.now(), out);
             }
         }
@@ -125,10 +129,19 @@ impl Connection {
 
     /// How the end of a stream came about that was opened when its peer had said, or was
     /// saying, that it would not act on it.
-    pub(super) fn refused(&self, id: u32) -> Option<Abort> {
-        let peer = self.ends.get(initiator(id).peer().index())?;
-        let (last, error) = peer.goaway.filter(|(last, _)| id > *last)?;
-        Some(Abort::Goaway { last, error })
+    pub(super) fn refused(&self, id: u32, out: &dyn Out) -> Option<Abort> {
+        Side::BOTH.into_iter().zip(&self.ends).find_map(|(side, end)| {
+            let (last, error) = end.goaway.filter(|(last, _)| id > *last)?;
+            let who = self.speaker(side, last, error, out)?;
+            (initiator(id) == who.peer()).then_some(Abort::Goaway { last, error })
+        })
+    }
+
+    /// Who says GOAWAY, where that can be taken for certain: a client says 0 of what a server
+    /// never opened, and who is the client may be a guess.
+    fn speaker(&self, side: Side, last: u32, error: u32, out: &dyn Out) -> Option<Side> {
+        let guess = (last, error) != (0, 0);
+        self.whose(side, out).or(guess.then_some(side))
     }
 
     /// The stream is open, or is opened now; `false` where nobody is told of it.
@@ -192,12 +205,23 @@ impl Connection {
         }
     }
 
-    /// One direction of the connection was aborted.
+    /// The connection was aborted, and with it both directions of each stream.
     pub(in crate::proto::http2) fn reset(&mut self, side: Side, code: u32, out: &mut dyn Out) {
         self.settle_resets(out);
         out.set_abort(Abort::Connection);
-        self.each_child(side, out, Input::Reset { side, code });
+        for id in self.streams.ids() {
+            let open = |s: &mut Stream| s.child && !s.is_over() && s.reset.is_none();
+            if self.streams.get(id).is_some_and(open) {
+                self.tell(id, Input::Reset { side, code }, out);
+            }
+        }
         out.set_abort(Abort::Stream);
+    }
+
+    /// Whether a stream may have begun with a request of HTTP/1.1 that was not captured (RFC 7540
+    /// §3.2): the preface comes behind that, and the answer may be there alone.
+    pub(super) fn may_be_upgraded(&self, id: u32, out: &dyn Out) -> bool {
+        id == 1 && out.path().joined
     }
 
     /// One direction of the connection ended.
@@ -210,8 +234,8 @@ impl Connection {
         let lost = Side::BOTH.into_iter().any(|s| self.end_of(s).lost || out.path().lacks(s));
         if cause == EndCause::Finished && !lost {
             let mut open = 0;
-            let joined = self.joined;
             for id in self.streams.ids() {
+                let joined = self.joined || self.may_be_upgraded(id, out);
                 // Without its head it may have ended before the capture began.
                 let is_open = |s: &mut Stream| {
                     let half = *s.half(side);

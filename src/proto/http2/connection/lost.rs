@@ -23,6 +23,17 @@ impl Connection {
         out.finding(Finding::new(&findings::JOINED));
     }
 
+    /// Who a side is, where that is not a mere guess: of a connection that was joined in the
+    /// middle it may be taken for its peer.
+    pub(super) fn whose(&self, side: Side, out: &dyn Out) -> Option<Side> {
+        match self.sides {
+            _ if !self.joined || !out.path().guessed => Some(side),
+            Some(true) => Some(side),
+            Some(false) => Some(side.peer()),
+            None => None,
+        }
+    }
+
     /// Whether where frames of this side lie was found, and is not known for certain.
     pub(in crate::proto::http2) fn is_inferred(&self, side: Side) -> bool {
         self.joined || self.ends.get(side.index()).is_some_and(|e| e.found_again)

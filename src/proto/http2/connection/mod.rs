@@ -142,6 +142,8 @@ pub(super) struct Connection {
     late: Vec<(u32, Side, PacketId)>,
     /// Its beginning was not captured.
     joined: bool,
+    /// Whether heads that were read are those of whom they were taken for; `None` without any.
+    sides: Option<bool>,
     /// It began as an upgrade from HTTP/1.1, so its beginning was captured.
     upgraded: bool,
 }
@@ -298,7 +300,7 @@ impl Connection {
                     return Effect { answer, ..Effect::default() };
                 }
                 if head.stream == 0 {
-                    let initial = self.apply(side, list, findings);
+                    let initial = self.apply(side, list, at, findings);
                     self.account.settings(side, initial, at, true);
                 }
                 Effect::default()
@@ -306,7 +308,9 @@ impl Connection {
             Content::RstStream(code) => {
                 let quiet = code == 0 || code == 8;
                 let spec = if quiet { &findings::RST_NOTE } else { &findings::RST_STREAM };
-                find(findings, spec, format!("{} by the {side}", summary::error(code)));
+                let by = self.whose(side, out).map(|s| format!(" by the {s}"));
+                let text = format!("{}{}", summary::error(code), by.unwrap_or_default());
+                find(findings, spec, text);
                 Effect { reset: Some(code), ..Effect::default() }
             }
             Content::Ping(data) if head.has(ACK) => {
@@ -328,7 +332,8 @@ impl Connection {
                 end.goaway = Some((least, error));
                 if error != 0 || !done {
                     let spec = if error == 0 { &findings::GOAWAY } else { &findings::GOAWAY_ERROR };
-                    find(findings, spec, summary::goaway(side, last, error, debug));
+                    let by = self.whose(side, out);
+                    find(findings, spec, summary::goaway(by, last, error, debug));
                 }
                 Effect { goaway: Some((last, error)), ..Effect::default() }
             }
@@ -382,15 +387,15 @@ impl Connection {
         &mut self,
         side: Side,
         list: Settings<'_>,
+        at: Moment,
         findings: &mut Vec<Finding>,
     ) -> Option<u32> {
         let mut initial = None;
         for (id, value) in list.iter() {
+            self.account.allowed(side, id, value, at);
             let bad = match id {
                 settings::HEADER_TABLE_SIZE => {
                     self.end_of(side.peer()).hpack.allow(value);
-                    // Captures may have what an end answers to after its answer.
-                    self.account.allowed(&findings::HPACK_SIZE_UPDATE);
                     false
                 }
                 settings::ENABLE_PUSH => {
@@ -475,7 +480,7 @@ impl Connection {
             head.headers.get("http2-settings").and_then(|v| URL_SAFE_NO_PAD.decode(v).ok());
         match payload {
             Some(p) if p.len() % 6 == 0 => {
-                let initial = self.apply(Side::Client, Settings(&p), &mut findings);
+                let initial = self.apply(Side::Client, Settings(&p), head.ready, &mut findings);
                 self.account.settings(Side::Client, initial, head.ready, false);
             }
             _ => find(&mut findings, &findings::BAD_UPGRADE_SETTINGS, String::new()),

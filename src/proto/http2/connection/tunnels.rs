@@ -8,12 +8,14 @@
 
 use hashbrown::HashMap;
 
+use super::account::Leave;
 use super::blocks::Section;
-use super::shape::Shape;
+use super::shape::Learnt;
 use super::{Connection, find};
 use crate::base::{Moment, Side};
 use crate::event::Detail;
 use crate::finding::Finding;
+use crate::proto::http2::codes::settings;
 use crate::proto::http2::findings;
 use crate::proto::{Carries, Child, EndCause, Head, Headers, Input, Out};
 
@@ -87,7 +89,7 @@ impl Tunnel {
 
 /// The streams of a connection that began with CONNECT and are open.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tunnels(HashMap<u32, Tunnel>, Option<Shape>);
+pub(super) struct Tunnels(HashMap<u32, Tunnel>, Learnt);
 
 impl Tunnels {
     /// Memory held, in bytes.
@@ -100,7 +102,7 @@ impl Tunnels {
         };
         self.0.capacity() * size_of::<(u32, Tunnel)>()
             + self.0.values().map(asked).sum::<usize>()
-            + self.1.as_ref().map_or(0, Shape::memory)
+            + self.1.memory()
     }
 
     /// Whether the stream's DATA is another protocol's, as agreed.
@@ -116,7 +118,13 @@ fn agrees(headers: &Headers) -> bool {
 
 impl Connection {
     /// What is wrong with a section by what CONNECT means.
-    pub(super) fn judge_connect(&mut self, side: Side, s: &Section, findings: &mut Vec<Finding>) {
+    pub(super) fn judge_connect(
+        &mut self,
+        side: Side,
+        s: &Section,
+        findings: &mut Vec<Finding>,
+        out: &dyn Out,
+    ) {
         if self.tunnels.is_connected(s.stream) {
             find(findings, &findings::HEADERS_IN_TUNNEL, format!("stream {}", s.stream));
             return;
@@ -147,8 +155,10 @@ impl Connection {
                 return;
             }
             if !self.end_of(Side::Server).connect {
-                let (spec, text) = (&findings::CONNECT_NOT_ENABLED, protocol.into_owned());
-                self.unless_allowed(Side::Server, spec, text, s.start, findings);
+                let f = Finding::new(&findings::CONNECT_NOT_ENABLED).with(protocol.into_owned());
+                let setting = settings::ENABLE_CONNECT_PROTOCOL;
+                let leave = Leave { by: Side::Server, setting, value: 1 };
+                self.unless_allowed(leave, f, s.start, findings, out);
             }
             for name in [":scheme", ":path", ":authority"].into_iter().filter(|n| !has(n)) {
                 find(findings, &findings::BAD_CONNECT, format!("{name} is missing"));
@@ -168,7 +178,7 @@ impl Connection {
         if headers.get(":method").is_some() || headers.iter().all(|(.., f)| f.known) {
             return None;
         }
-        self.tunnels.1.as_ref()?.fill(headers)
+        self.tunnels.1.fill(headers)
     }
 
     /// A head was told to the exchange of its stream: a request may ask for a
@@ -178,14 +188,12 @@ impl Connection {
             Side::Client => {
                 if head.headers.get(":method") == Some(b"CONNECT") {
                     let name = head.headers.get(":protocol");
+                    self.tunnels.1.learn(head.headers);
                     // The request stood behind missing bytes, and the answer has been told:
                     // the exchange goes to whom it is by both.
                     let half = self.streams.get(id).map(|s| s.half(Side::Server).head);
                     if name.is_some() && half == Some(true) {
                         return;
-                    }
-                    if name.is_some() && self.tunnels.1.is_none() {
-                        self.tunnels.1 = Shape::of(head.headers);
                     }
                     let protocol =
                         name.map(|p| String::from_utf8_lossy(p).to_ascii_lowercase().into());
@@ -256,7 +264,7 @@ impl Connection {
     pub(super) fn tell(&self, id: u32, input: Input<'_>, out: &mut dyn Out) {
         let cut = matches!(input, Input::Reset { .. } | Input::End { cause: EndCause::Cut, .. });
         let abort = out.abort();
-        let refused = if cut { self.refused(id) } else { None };
+        let refused = if cut { self.refused(id, out) } else { None };
         out.set_abort(refused.unwrap_or(abort));
         let stalls = self.stalls(id, out.aborted_at().time);
         if stalls != [None; 2] {

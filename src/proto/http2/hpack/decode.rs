@@ -41,6 +41,8 @@ pub(crate) struct Size {
     pub(crate) octets: u64,
     /// Nothing was cut, and the block was read to its end.
     pub(crate) whole_read: bool,
+    /// The largest table that it announced beyond what its receiver has allowed.
+    pub(crate) table: Option<u32>,
 }
 
 /// Huffman-decoded strings of the representation at hand.
@@ -158,6 +160,8 @@ struct Block<'l> {
     /// Bytes as Wireshark counts them: 8 a field beside its octets.
     length: u64,
     count: u64,
+    /// See [`Size::table`].
+    table: Option<u32>,
 }
 
 impl Block<'_> {
@@ -301,6 +305,7 @@ impl Decoder {
             full: false,
             length: 0,
             count: 0,
+            table: None,
         };
         let mut whole_read = true;
         if S::ON {
@@ -341,7 +346,8 @@ impl Decoder {
             sink.computed(&fields::HEADER_COUNT, Value::U64(block.count));
             sink.close(whole.end());
         }
-        Size { octets: block.length.saturating_add(block.count.saturating_mul(24)), whole_read }
+        let octets = block.length.saturating_add(block.count.saturating_mul(24));
+        Size { octets, whole_read, table: block.table }
     }
 
     /// What is beyond the limit of a section: the table must know of it, and nobody else.
@@ -458,6 +464,7 @@ impl Decoder {
         if size > self.limit {
             let detail = format!("{size} where {} is allowed", self.limit);
             block.find(&findings::HPACK_SIZE_UPDATE, at, detail);
+            block.table = block.table.max(Some(size));
         }
         self.table.resize(size);
     }

@@ -407,3 +407,21 @@ fn a_fork_goes_on_as_the_original() {
     assert_eq!(r.gist(), whole.gist());
     assert_eq!(r.children, whole.children);
 }
+
+/// RST of a connection ends what its sender had ended, too: the request of a call whose answer
+/// is still to come.
+#[test]
+fn an_aborted_connection_ends_what_is_half_open() {
+    for by in Side::BOTH {
+        let (mut r, mut m) = (Recorder::new(), Http2::default());
+        r.bytes(&mut m, Side::Client, &[hello(), frame(1, 5, 1, REQUEST)].concat(), usize::MAX);
+        let part = &frame(0, 0, 1, b"some data")[..12];
+        let server = [frame(4, 0, 0, &[]), frame(1, 4, 1, &[0x88]), part.to_vec()].concat();
+        r.bytes(&mut m, Side::Server, &server, usize::MAX);
+        r.input(&mut m, Input::Reset { side: by, code: 0 });
+        let told = &r.children[&1].2;
+        assert!(told.ends_with(&[Told::Reset(by, 0), Told::Closed]), "{told:?}");
+        // What was under way of either end is shown.
+        assert!(r.events.iter().any(|e| e.kind == "data" && !e.complete));
+    }
+}

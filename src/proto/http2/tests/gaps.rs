@@ -148,11 +148,22 @@ fn a_larger_table_may_have_been_allowed_in_a_hole() {
         }
         r.codes()
     };
-    // It was not.
+    // It was not: not at all, and by less than that. A larger one of the client's is another
+    // table.
+    for late in [&[][..], &[0, 1, 0, 0, 0x1f, 0xff]] {
+        let (mut r, mut m) = (Recorder::new(), Http2::default());
+        start(&mut r, &mut m);
+        assert!(r.codes().is_empty(), "nobody knows yet: {:?}", r.codes());
+        r.bytes(&mut m, Side::Server, &frame(4, 0, 0, late), usize::MAX);
+        r.bytes(&mut m, Side::Client, &frame(4, 0, 0, &[0, 1, 0, 0, 0x40, 0]), usize::MAX);
+        assert_eq!(end(&mut r, &mut m), ["http2.hpack-size-update"], "{late:?}");
+    }
+    // The settings had been seen: then it is told where it stands, whatever comes later.
     let (mut r, mut m) = (Recorder::new(), Http2::default());
-    start(&mut r, &mut m);
-    assert!(r.codes().is_empty(), "nobody knows yet: {:?}", r.codes());
     r.bytes(&mut m, Side::Server, &frame(4, 0, 0, &[]), usize::MAX);
+    start(&mut r, &mut m);
+    assert_eq!(r.codes(), ["http2.hpack-size-update"]);
+    r.bytes(&mut m, Side::Server, &frame(4, 0, 0, &[0, 1, 0, 0, 0x10, 0]), usize::MAX);
     assert_eq!(end(&mut r, &mut m), ["http2.hpack-size-update"]);
     // It may have been.
     let (mut r, mut m) = (Recorder::new(), Http2::default());
@@ -164,4 +175,24 @@ fn a_larger_table_may_have_been_allowed_in_a_hole() {
     start(&mut r, &mut m);
     r.bytes(&mut m, Side::Server, &frame(4, 0, 0, &[0, 1, 0, 0, 0x20, 0]), usize::MAX);
     assert!(end(&mut r, &mut m).is_empty());
+}
+
+/// Settings that come behind what they allow in the capture: one rule for all of them.
+#[test]
+fn what_late_settings_allow_is_no_fault() {
+    let large = frame(0, 0, 1, &vec![0; 20_000]);
+    let talk = |late: &[u8]| {
+        let (mut r, mut m) = (Recorder::new(), Http2::default());
+        r.bytes(&mut m, Side::Client, &hello(), usize::MAX);
+        r.bytes(&mut m, Side::Client, &frame(1, 4, 1, &[0x83, 0x84, 0x86]), usize::MAX);
+        r.bytes(&mut m, Side::Client, &large, usize::MAX);
+        r.bytes(&mut m, Side::Server, &frame(4, 0, 0, late), usize::MAX);
+        for side in Side::BOTH {
+            r.end(&mut m, side, EndCause::CaptureEnded);
+        }
+        r.codes()
+    };
+    assert_eq!(talk(&[]), ["http2.frame-too-large"]);
+    assert_eq!(talk(&[0, 5, 0, 0, 0x4e, 0x1f]), ["http2.frame-too-large"], "19,999 bytes");
+    assert_eq!(talk(&[0, 5, 0, 0, 0x4e, 0x20]), [""; 0], "20,000 bytes");
 }

@@ -130,3 +130,74 @@ fn the_beginning_of_one_end_alone() {
         assert_eq!(r.codes(), code.into_iter().collect::<Vec<_>>(), "{joined}");
     }
 }
+
+/// Of a connection joined in the middle, whose ends may have been taken for each other.
+fn joined_talk(turns: &[(Side, Vec<u8>)]) -> Recorder {
+    let (mut r, mut m) = (Recorder::new(), Http2::default());
+    (r.path.joined, r.path.guessed) = (true, true);
+    for (side, bytes) in turns {
+        r.bytes(&mut m, *side, bytes, usize::MAX);
+    }
+    for side in Side::BOTH {
+        r.end(&mut m, side, EndCause::CaptureEnded);
+    }
+    r
+}
+
+/// GOAWAY with the last stream 0 is what a client says, always; a server, of what it did not
+/// process (RFC 9113 §6.8). Who is who, heads tell.
+#[test]
+fn goaway_where_who_is_who_is_told_by_heads() {
+    use Side::{Client, Server};
+    let goaway = frame(7, 0, 0, &[0; 8]);
+    let data = |id| frame(0, 0, id, MESSAGE);
+    let aborted = |turns: &[(Side, Vec<u8>)], id: u64| {
+        let told = &joined_talk(turns).children[&id].2;
+        told.iter().any(|t| matches!(t, Told::Reset(..)))
+    };
+    let request = frame(1, 4, 5, &[0x83, 0x84, 0x86]);
+    // Nobody knows who says so.
+    let turns = [(Client, [data(3), data(3)].concat()), (Server, goaway.clone())];
+    assert!(!aborted(&turns, 3));
+    // The server, as the head of a request says: nothing was processed.
+    let turns = [(Client, [data(3), request.clone()].concat()), (Server, goaway.clone())];
+    assert!(aborted(&turns, 3) && aborted(&turns, 5));
+    // But what it has answered.
+    let turns = [
+        (Client, [data(3), request.clone()].concat()),
+        (Server, [data(3), goaway.clone()].concat()),
+    ];
+    assert!(!aborted(&turns, 3) && aborted(&turns, 5));
+    // The client, as the head of its request says, which came from the other end.
+    let turns = [(Server, [request, data(3)].concat()), (Server, goaway)];
+    assert!(!aborted(&turns, 3) && !aborted(&turns, 5));
+}
+
+#[test]
+fn who_aborted_a_stream_is_told_where_it_is_known() {
+    use Side::{Client, Server};
+    let reset = frame(3, 0, 3, &[0, 0, 0, 7]);
+    let data = frame(0, 0, 3, MESSAGE).repeat(2);
+    let request = frame(1, 4, 5, &[0x83, 0x84, 0x86]);
+    let said = |turns: &[(Side, Vec<u8>)]| {
+        let r = joined_talk(turns);
+        let found = r.events.iter().flat_map(|e| e.findings.clone());
+        let reset = found.into_iter().find(|f| f.spec.code == "http2.stream-reset");
+        reset.unwrap().detail.unwrap().to_string()
+    };
+    let by = |head: Option<Side>| {
+        let mut turns = vec![(Server, data.clone())];
+        turns.extend(head.map(|side| (side, request.clone())));
+        turns.push((Server, reset.clone()));
+        said(&turns)
+    };
+    // GOAWAY as well.
+    let goaway = frame(7, 0, 0, &[0, 0, 0, 9, 0, 0, 0, 2]);
+    let turns = [(Server, data.clone()), (Server, goaway)];
+    let said_so = joined_talk(&turns).events.into_iter().flat_map(|e| e.findings);
+    let text: Vec<_> = said_so.filter_map(|f| f.detail).collect();
+    assert_eq!(text, ["INTERNAL_ERROR, last stream 9".into()]);
+    assert_eq!(by(None), "REFUSED_STREAM");
+    assert_eq!(by(Some(Client)), "REFUSED_STREAM by the server");
+    assert_eq!(by(Some(Server)), "REFUSED_STREAM by the client");
+}

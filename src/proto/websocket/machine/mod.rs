@@ -168,14 +168,22 @@ impl Machine for WebSocket {
                             for side in Side::BOTH {
                                 let holes = self.session.has_holes(side);
                                 let half = self.half(side).0;
-                                let mut inflater = half.inflater.take().unwrap_or_else(|| {
-                                    let mut fresh = Inflater::new(d.takeover(side));
-                                    if holes {
-                                        fresh.lose();
+                                let whole = !holes && !half.inferred && !half.maybe_open;
+                                let takeover = d.takeover(side);
+                                let mut inflater = match half.inflater.take() {
+                                    // Where the answer is late it has what came before.
+                                    Some(mut guess) => {
+                                        guess.agree(takeover, whole);
+                                        guess
                                     }
-                                    fresh
-                                });
-                                // Where the answer is late it has what came before.
+                                    None => {
+                                        let mut fresh = Inflater::new(takeover);
+                                        if holes {
+                                            fresh.lose();
+                                        }
+                                        fresh
+                                    }
+                                };
                                 inflater = inflater.limited(d.window_bits(side));
                                 if out.reopens() {
                                     inflater.keep();
@@ -441,7 +449,11 @@ impl Half {
         let rsv1 = head.rsv & RSV1_BIT != 0;
         let coding = match (rsv1, &mut self.inflater, extensions) {
             (false, ..) => Coding::Plain,
-            // The frame says what is wrong.
+            // The frame says what is wrong. A late answer may have ended a guess.
+            (true, i, Extensions::Agreed { deflate: None, .. }) => {
+                *i = None;
+                Coding::Undecoded
+            }
             (true, None, Extensions::Agreed { .. }) => Coding::Undecoded,
             (true, i, _) => {
                 let i = i.get_or_insert_with(Inflater::guess);

@@ -165,6 +165,8 @@ pub(super) struct Session {
     host: Option<Box<str>>,
     credentials: Credentials,
     digests: Vec<Digest>,
+    /// What its request asks for was inferred.
+    inferred: bool,
     told: bool,
 }
 
@@ -184,6 +186,7 @@ impl Session {
         match head.side {
             Side::Client => {
                 self.request = Some(head.ready);
+                self.inferred = h.is_inferred();
                 self.credentials = credentials::of(h);
                 let text = |v: &str| v.chars().take(MAX_ORIGIN).collect::<String>().into();
                 self.origin = h.text("origin").map(text);

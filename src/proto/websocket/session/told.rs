@@ -50,7 +50,7 @@ impl Session {
             Draft::new(Level::Exchange, "websocket", "session", self.start.unwrap_or(end), end);
         d.length = self.sent.iter().fold(0, |n, s| s.bytes.saturating_add(n));
         d.complete = complete;
-        d.inferred = handshake.is_unseen();
+        d.inferred = handshake.is_unseen() || self.inferred;
         self.findings(&verdict, end, &mut d.findings);
         // END_STREAM is to the stream of HTTP/2 that carries it what FIN is to TCP (RFC 8441).
         let holed = out.path().gaps != [0; 2];

@@ -87,6 +87,57 @@ fn a_final_block_without_more_ends_the_message() {
     assert_eq!(r.codes(), [""; 0]);
 }
 
+/// The window is that of the message, whatever is agreed of others (RFC 7692 §7.1.1): its blocks
+/// refer back across a final one.
+#[test]
+fn a_block_refers_back_across_a_final_one() {
+    let message = hex("c1 0c f3 48 cd c9 c9 07 00 f2 00 11 00 00");
+    for extensions in [TAKEOVER, FORGET] {
+        let acts = [Bytes(S, message.clone()), Bytes(S, message.clone())];
+        let r = run(extensions, &acts);
+        assert_eq!(lines(&r, Level::Message), ["HelloHello"; 2], "{extensions}");
+        assert_eq!(r.codes(), [""; 0]);
+    }
+    // And into no other message.
+    let acts = [Bytes(S, message), Bytes(S, hex("c1 05 f2 00 11 00 00"))];
+    assert_eq!(run(FORGET, &acts).codes(), ["websocket.inflate-error"]);
+}
+
+/// Frames of the client that stand before the answer in the capture: what was guessed until
+/// then gives way to what it says.
+#[test]
+fn a_late_answer_says_what_was_agreed() {
+    let talk = |agreed: &str, first: &[u8], second: &[u8]| {
+        let (mut r, mut m) = (Recorder::new(), start());
+        let offer = [
+            (":method", "GET"),
+            (":path", "/chat"),
+            ("Host", "example.com"),
+            ("Sec-WebSocket-Key", KEY),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"),
+        ];
+        head(&mut r, &mut *m, C, &offer);
+        r.bytes(&mut *m, C, &up(0xc1, first), 3);
+        let mut answer = vec![(":status", "101"), ("Sec-WebSocket-Accept", ACCEPT)];
+        if !agreed.is_empty() {
+            answer.push(("Sec-WebSocket-Extensions", agreed));
+        }
+        head(&mut r, &mut *m, S, &answer);
+        r.bytes(&mut *m, C, &up(0xc1, second), 3);
+        r.codes()
+    };
+    let (hello, back) = (hex("f2 48 cd c9 c9 07 00"), hex("f2 00 11 00 00"));
+    assert_eq!(talk(TAKEOVER, &hello, &back), [""; 0]);
+    // Nothing may refer to another message any more.
+    assert_eq!(talk(FORGET, &hello, &back), ["websocket.inflate-error"]);
+    assert_eq!(talk(FORGET, &hello, &hello), [""; 0]);
+    // What does not inflate is an error, not a wrong guess.
+    assert_eq!(talk(TAKEOVER, &[], &hex("07 ff ff ff ff")), ["websocket.inflate-error"]);
+    // There is no compression at all.
+    assert_eq!(talk("", &hello, &hello), ["websocket.rsv-without-extension"]);
+}
+
 #[test]
 fn a_tail_that_was_not_left_off_is_told_and_does_no_harm() {
     let r = run(
