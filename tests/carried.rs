@@ -175,10 +175,13 @@ fn the_legs_of_real_proxies_are_paired() {
     has("ws-h2-haproxy/capture.pcap", 6, &[head]);
     has("ws-proxy-remasked/capture.pcap", 4, &["layer 7 (re-masked)", "10 messages compared"]);
     has("ws-idle-timeout/capture.pcap", 2, &["layer 4 (the same bytes)", key]);
+    // haproxy for one client, nginx for the other.
+    has("ws-idle-proxies/capture.pcap", 4, &["the same bytes", key]);
     for (name, path) in support::fixtures() {
-        let proxied = ["ws-proxy", "ws-connect", "ws-h2-haproxy", "ws-idle-timeout"]
-            .iter()
-            .any(|p| name.starts_with(p));
+        let proxied =
+            ["ws-proxy", "ws-connect", "ws-h2-haproxy", "ws-idle-timeout", "ws-idle-proxies"]
+                .iter()
+                .any(|p| name.starts_with(p));
         if !proxied {
             assert_eq!(pairs(path.to_str().unwrap()), [""; 0], "{name}");
         }
