@@ -305,3 +305,74 @@ fn the_command_says_the_same_by_any_number_of_threads() {
         }
     }
 }
+
+/// A segment in IPv4 and Ethernet.
+fn segment(n: u64, ports: [u16; 2], seq: u32, flags: u8, data: &[u8]) -> Owned {
+    let mut bytes = vec![0; 12];
+    bytes.extend([0x08, 0x00, 0x45, 0x00]);
+    bytes.extend(u16::try_from(40 + data.len()).unwrap().to_be_bytes());
+    bytes.extend([0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    bytes.extend(ports.into_iter().flat_map(u16::to_be_bytes));
+    bytes.extend(seq.to_be_bytes());
+    bytes.extend([0, 0, 0, 0, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+    bytes.extend(data);
+    let mut p = support::packets(&support::root().join("fixtures/ws-time/capture.pcap")).remove(0);
+    let len = u32::try_from(bytes.len()).unwrap();
+    p.meta.id = PacketId(n);
+    p.meta.time = CaptureTime(i64::try_from(n).unwrap() * 3_000);
+    p.meta.link.0 = 1;
+    p.meta.captured_len = len;
+    p.meta.original_len = len;
+    p.data = bytes;
+    p
+}
+
+/// More of them end in a second than are kept: who must leave early leaves with the packet
+/// that makes it leave, whoever has the next one.
+#[test]
+fn many_that_end_at_once_leave_in_order() {
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut packets = Vec::new();
+    // One that stays open, so that what ends later is told behind it.
+    packets.push(segment(1, [999, 80], 0, 2, b""));
+    packets.push(segment(2, [999, 80], 1, 0x18, request));
+    for port in 1000..4000_u16 {
+        for (seq, flags, data) in [(0, 2, &b""[..]), (1, 0x18, request), (28, 0x11, b"")] {
+            let n = u64::try_from(packets.len()).unwrap() + 1;
+            packets.push(segment(n, [port, 80], seq, flags, data));
+        }
+    }
+    let batches = batches(&packets, 1000);
+    let options = support::closed();
+    let mut one = Heard::default();
+    alone(&batches, &options, &mut one);
+    for count in [2, 3, 16] {
+        let mut many = Heard::default();
+        assert!(shared(&batches, &options, count, false, &mut many));
+        assert_same(&format!("by {count}"), &one.0, &many.0);
+    }
+}
+
+/// A capture whose every byte is a fault: what is found is not kept without bound.
+#[test]
+fn what_brings_too_much_is_for_one() {
+    let hello = "GET /c HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                  Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let mut packets = vec![
+        segment(1, [999, 80], 0, 2, b""),
+        segment(2, [80, 999], 0, 0x12, b""),
+        segment(3, [999, 80], 1, 0x18, hello.as_bytes()),
+        segment(4, [80, 999], 1, 0x18, answer.as_bytes()),
+    ];
+    // Pings that nobody masked.
+    let pings = [0x89, 0x00].repeat(30_000);
+    let begin = 1 + u32::try_from(hello.len()).unwrap();
+    for n in 0..4_u32 {
+        let seq = begin + n * 60_000;
+        packets.push(segment(u64::from(n) + 5, [999, 80], seq, 0x18, &pings));
+    }
+    let batches = batches(&packets, 1000);
+    assert!(!shared(&batches, &support::closed(), 2, true, &mut Check::default()));
+}

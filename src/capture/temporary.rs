@@ -87,13 +87,16 @@ fn make(
             Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
             Err(e) => return Err(io::Error::new(e.kind(), format!("{}: {e}", path.display()))),
         };
-        // Nobody looks for leftovers elsewhere, and there a lock may be long in coming.
-        if is_local(folder) {
+        // Nobody looks for leftovers elsewhere, and there a lock may be long in coming. Who
+        // cannot tell where this is (a build without `live`) must not be taken for one.
+        let local = is_local(folder);
+        if local || cfg!(not(feature = "live")) {
             match file.try_lock() {
                 // Somebody took it for a leftover before it was locked.
                 Err(TryLockError::WouldBlock) => continue,
                 Ok(()) if !path.exists() => continue,
-                Ok(()) => look_once(folder, &file),
+                Ok(()) if local => look_once(folder, &file),
+                Ok(()) => {}
                 // There are no locks, so that nobody takes it for a leftover.
                 Err(TryLockError::Error(_)) => {}
             }

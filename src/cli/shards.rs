@@ -180,8 +180,9 @@ pub(super) fn over<S: EventSink>(
                 }
                 continue;
             };
+            let well = crew.take();
             let learnt = options.learn.as_ref().is_some_and(|l| l.file_count() > 0);
-            if !crew.take() || learnt {
+            if !well || learnt {
                 progress.clear();
                 return Ok(None);
             }
@@ -214,6 +215,13 @@ pub(super) fn once<S: EventSink>(
         let mut sink = new();
         if let Some(ended) = over(captures, common, &options, threads, interrupted, &mut sink)? {
             return Ok((sink, ended));
+        }
+        if interrupted.is_set() {
+            return Err(Failure::Input(
+                "interrupted where the capture had to be begun anew, by one thread: nothing was \
+                 counted (--threads 1 begins so)"
+                    .to_owned(),
+            ));
         }
         if let Some(l) = &options.learn {
             l.forget();

@@ -316,6 +316,8 @@ impl Engine {
         self.waits_now(slot);
         self.after(slot, packet.data.len(), sink);
         self.flows.fed(slot, self.shared.now);
+        // Who had to leave early, for one that is over now.
+        self.let_go(sink);
     }
 
     /// The state of a new conversation.

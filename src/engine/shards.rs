@@ -11,8 +11,8 @@
 //!
 //! Each shard looks at every packet as far as to see whose it is: that is little work, and needs nobody who hands them out. What no conversation has (fragments that were
 //! lost, packets that are no TCP or UDP) is the first one's. Whoever would need to know what
-//! another one has (too much memory is held, `--mem`) says that it cannot go on
-//! ([`Shard::is_overfull`]), and the capture is read by one engine alone. Nothing here makes
+//! another one has (too much memory is held, `--mem`), or brings too much to be kept until it is
+//! put in order, says that it cannot go on ([`Shard::is_overfull`]), and the capture is read by one engine alone. Nothing here makes
 //! threads.
 
 use std::ops::Range;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::base::limits::FLOW_PARTS;
+use crate::base::limits::{FLOW_PARTS, MAX_BROUGHT};
 use crate::base::{ConversationId, EventId, Moment, PacketId};
 use crate::capture::{Batch, Packet};
 use crate::engine::numbering::Numbering;
@@ -120,6 +120,8 @@ pub struct Brought {
     /// Events that say nothing to those who look across conversations, and of which nothing
     /// is found, are counted, not kept.
     counts: bool,
+    /// How many items it may take.
+    room: usize,
     /// What was known of open conversations when something came of them last.
     known: HashMap<ConversationId, Arc<ConversationInfo>>,
 }
@@ -176,6 +178,15 @@ impl Brought {
         more.is_some()
     }
 
+    /// Adds an item, unless there are too many: then all is worth nothing.
+    fn add(&mut self, item: Item) {
+        if self.items.len() < self.room {
+            self.items.push(item);
+        } else {
+            self.room = 0;
+        }
+    }
+
     fn whose(&mut self, info: &ConversationInfo) -> Whose {
         let ConversationInfo { id, closed, last, packets, .. } = *info;
         let known = self.known.get(&info.id).filter(|k| self.counts && is_as_before(k, info));
@@ -209,12 +220,12 @@ impl EventSink for Brought {
             return;
         }
         let whose = conversation.map(|i| self.whose(i));
-        self.items.push(Item::Event(event.take(), whose));
+        self.add(Item::Event(event.take(), whose));
     }
 
     fn finding(&mut self, found: FindingEvent, conversation: Option<&ConversationInfo>) {
         let whose = conversation.map(|i| self.whose(i));
-        self.items.push(Item::Finding(found, whose));
+        self.add(Item::Finding(found, whose));
     }
 
     fn packet(&mut self, _: &Packet<'_>, id: Option<ConversationId>, _: &[PacketId]) {
@@ -225,7 +236,7 @@ impl EventSink for Brought {
 
     fn ended(&mut self, conversation: &ConversationInfo) {
         let whose = self.whose(conversation);
-        self.items.push(Item::Ended(whose));
+        self.add(Item::Ended(whose));
     }
 }
 
@@ -292,11 +303,13 @@ impl Shard {
     fn lend(&mut self, first: PacketId, brought: &mut Brought) {
         brought.first = first;
         brought.counts = self.counts;
+        brought.room = MAX_BROUGHT / self.share.of;
         brought.known = std::mem::take(&mut self.known);
     }
 
     fn take_back(&mut self, brought: &mut Brought) {
         brought.close();
+        self.engine.overfull |= brought.room == 0;
         self.known = std::mem::take(&mut brought.known);
     }
 

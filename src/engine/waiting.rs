@@ -283,6 +283,7 @@ impl Engine {
         self.inflated += std::mem::take(&mut self.shared.inflated);
         self.after(slot, 0, sink);
         self.flows.fed(slot, self.shared.now);
+        self.let_go(sink);
     }
 
     /// The same, of one that has left the table.

@@ -402,7 +402,8 @@ impl<T: Default> FlowTable<T> {
     }
 
     /// To be called after a segment was fed, with its moment: a connection that is
-    /// over keeps its state a little longer for what is under way.
+    /// over keeps its state a little longer for what is under way. Another one may have to
+    /// leave for it: take what [`FlowTable::next_released`] has.
     #[inline]
     pub fn fed(&mut self, slot: SlotId, at: Moment) {
         if let Some(Some(c)) = self.slots.get_mut(slot.0 as usize)
@@ -424,7 +425,14 @@ impl<T: Default> FlowTable<T> {
             && let Some((n, id, _)) = part.lingering.pop_front()
         {
             self.leave(n, id);
+            self.find_first_lingering();
         }
+    }
+
+    /// Exactly, so that [`FlowTable::is_due`] is true whenever a part has one that is.
+    fn find_first_lingering(&mut self) {
+        let firsts = self.parts.iter().filter_map(|p| Some(p.lingering.front()?.2));
+        self.lingers_since = firsts.min();
     }
 
     /// Whether one of those that are over has lingered long enough: [`FlowTable::sweep`]
@@ -444,8 +452,7 @@ impl<T: Default> FlowTable<T> {
             p.lingering.pop_front();
             self.leave(n, id);
         }
-        let firsts = self.parts.iter().filter_map(|p| Some(p.lingering.front()?.2));
-        self.lingers_since = firsts.min();
+        self.find_first_lingering();
     }
 
     fn leave(&mut self, n: u32, id: ConversationId) {

@@ -177,6 +177,9 @@ impl Http {
         // RFC 9110 §15.2: an informational response stands before the final one;
         // 101 is the last that this protocol sees.
         if (100..200).contains(&status) && status != 101 {
+            if status == 100 {
+                self.message(Side::Client).asks = false;
+            }
             m.bare = true;
             m.stated = None;
             m.ended = Some(Ended::Whole);

@@ -83,7 +83,7 @@ pub(super) struct Message {
     pub(super) length: u64,
     /// What Content-Length says.
     pub(super) stated: Option<u64>,
-    /// It asks for 100 (Continue) before its body (RFC 9110 §10.1.1).
+    /// It asks for 100 (Continue) before its body (RFC 9110 §10.1.1), and has not been told so.
     pub(super) asks: bool,
     /// The head was all of it.
     pub(super) bare: bool,
