@@ -328,39 +328,55 @@ impl Hints {
     /// Finds the first frame behind missing bytes: two headers in a chain, the payload
     /// between them sound; at the end of the bytes one whole frame to their very end.
     /// The earliest place that is not refuted decides, so that it does not depend on
-    /// how the bytes come. [`Found::Nowhere`] speaks for all but the last eight bytes.
-    pub(super) fn find(&self, data: &[u8], last: bool) -> Found {
+    /// how the bytes come. Before `from`, none was possible the last time.
+    pub(super) fn find(&self, data: &[u8], from: usize, last: bool) -> Sought {
         let window = SOUGHT.max(2 * (self.max_frame as usize).min(SOUGHT));
         let full = data.len() >= window;
         let data = data.get(..window).unwrap_or(data);
-        for at in 0..data.len() {
+        for at in from..data.len() {
             let rest = data.get(at..).unwrap_or_default();
             if rest.len() < HEAD_LEN {
                 break;
             }
             let Some(head) = self.plausible(rest) else { continue };
             let whole = HEAD_LEN + head.length as usize;
+            let missing = (whole + HEAD_LEN).saturating_sub(rest.len());
+            let more = Sought::More { from: at, missing: missing.clamp(1, window) };
             let Some(next) = rest.get(whole..) else {
                 if last || full {
                     continue;
                 }
-                return Found::Undecided;
+                return more;
             };
             if !payload_fits(&head, rest.get(HEAD_LEN..whole).unwrap_or_default()) {
                 continue;
             }
             if next.len() >= HEAD_LEN {
                 if self.plausible(next).is_some() {
-                    return Found::At(at);
+                    return Sought::At(at);
                 }
             } else if last && next.is_empty() {
-                return Found::At(at);
+                return Sought::At(at);
             } else if !last && !full {
-                return Found::Undecided;
+                return more;
             }
         }
-        if last || full { Found::Nowhere } else { Found::Undecided }
+        if last || full {
+            return Sought::Nowhere;
+        }
+        Sought::More { from: data.len().saturating_sub(HEAD_LEN - 1).max(from), missing: 1 }
     }
+}
+
+/// Where the first frame behind missing bytes begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sought {
+    /// So many bytes belong to what was not captured whole.
+    At(usize),
+    /// More is needed: so many bytes at least. No frame begins before `from`.
+    More { from: usize, missing: usize },
+    /// In none but the last eight bytes.
+    Nowhere,
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::base::{BufferId, Moment, Origins, Side};
 use crate::event::{Detail, Draft, Level, Payload};
 use crate::field::{In, NoSink, Tree, TreeSink, Value};
 use crate::finding::Finding;
-use crate::proto::http2::chain::{self, Found};
+use crate::proto::http2::chain::{self, Found, Sought};
 use crate::proto::http2::codes::{self, frame};
 use crate::proto::http2::connection::{Connection, Left};
 use crate::proto::http2::probe::Older;
@@ -39,7 +39,11 @@ enum Phase {
     CutHead(u8),
     /// Behind missing bytes: the next frame is looked for. So many bytes are not known
     /// for what they were.
-    Seeking(u64),
+    Seeking {
+        unknown: u64,
+        /// So many of the bytes that are held begin no frame.
+        from: usize,
+    },
     /// These are no frames: nothing more is read. Only this direction is affected.
     Lost,
 }
@@ -120,9 +124,9 @@ impl Http2 {
             Phase::Lost => Step::Stop,
             Phase::Start => self.start(here, out),
             Phase::Frames | Phase::CutHead(_) => self.frame(here, out),
-            Phase::Seeking(unknown) => {
-                let unknown = *unknown;
-                self.seek(here, unknown, out)
+            Phase::Seeking { unknown, from } => {
+                let (unknown, from) = (*unknown, *from);
+                self.seek(here, unknown, from, out)
             }
             Phase::Within(streaming) => {
                 let n = streaming.take(side, here.offset, here.data, &mut self.connection, out);
@@ -271,7 +275,7 @@ impl Http2 {
                 out.finding(found);
                 match other {
                     Phase::CutHead(n) => len.saturating_add(u64::from(n)),
-                    Phase::Seeking(before) => len.saturating_add(before),
+                    Phase::Seeking { unknown, .. } => len.saturating_add(unknown),
                     _ => len,
                 }
             }
@@ -280,18 +284,22 @@ impl Http2 {
             return;
         }
         self.connection.gap(side, offset, out);
-        *self.phase(side) = Phase::Seeking(unknown);
+        *self.phase(side) = Phase::Seeking { unknown, from: 0 };
     }
 
     /// Looks for the next frame behind missing bytes.
-    fn seek(&mut self, here: Here<'_>, unknown: u64, out: &mut dyn Out) -> Step {
+    fn seek(&mut self, here: Here<'_>, unknown: u64, from: usize, out: &mut dyn Out) -> Step {
         let Here { side, data, last, .. } = here;
-        let (n, is_found) = match self.connection.hints(side).find(data, last) {
-            Found::At(n) => (n, true),
-            Found::Undecided => return Step::Need((data.len() / 4).max(1)),
+        let (n, is_found) = match self.connection.hints(side).find(data, from, last) {
+            Sought::At(n) => (n, true),
+            // Small frames behind a large one are found as they come.
+            Sought::More { from, missing } => {
+                *self.phase(side) = Phase::Seeking { unknown, from };
+                return Step::Need(missing);
+            }
             // The last bytes may be the beginning of a header.
-            Found::Nowhere if last => (data.len(), false),
-            Found::Nowhere => (data.len().saturating_sub(HEAD_LEN - 1).max(1), false),
+            Sought::Nowhere if last => (data.len(), false),
+            Sought::Nowhere => (data.len().saturating_sub(HEAD_LEN - 1).max(1), false),
         };
         if n > 0 {
             let skipped = data.get(..n).unwrap_or_default();
@@ -302,7 +310,7 @@ impl Http2 {
             self.connection.found_again(side, unknown);
             *self.phase(side) = Phase::Frames;
         } else {
-            *self.phase(side) = Phase::Seeking(unknown);
+            *self.phase(side) = Phase::Seeking { unknown, from: 0 };
         }
         Step::Took(n)
     }

@@ -53,6 +53,25 @@ fn within_a_frame_the_place_is_known() {
     }
 }
 
+/// What is left of a large frame is no reason to wait for as much again.
+#[test]
+fn small_frames_behind_a_large_one_are_found_as_they_come() {
+    let pings = frame(6, 0, 0, &[1; 8]).repeat(2);
+    for rest in [100, 10_000, 300_000] {
+        for size in [7, 1460, 1 << 20] {
+            let mut m = Http2::default();
+            let mut r = Recorder::new();
+            r.bytes(&mut m, Side::Server, &frame(4, 0, 0, &[]), size);
+            r.bytes(&mut m, Side::Client, &hello(), size);
+            r.gap(&mut m, Side::Client, 500_000);
+            r.bytes(&mut m, Side::Client, &vec![0xff; rest], size.max(1460));
+            r.bytes(&mut m, Side::Client, &pings, size);
+            let pings = r.events.iter().filter(|e| e.kind == "ping").count();
+            assert_eq!(pings, 2, "{rest} bytes of another, in pieces of {size}");
+        }
+    }
+}
+
 #[test]
 fn behind_lost_frames_others_are_found_and_older_entries_are_unknown() {
     let before = frame(1, 5, 1, &[REQUEST, INSERT].concat());
