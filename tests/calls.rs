@@ -4,10 +4,11 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use framescope::engine::lineage::{Call, parents, retries};
-use framescope::event::Level;
+use framescope::event::{Event, Level};
 use framescope::facts::Facts;
 use serde_json::Value;
 use support::{Run, as_json, fixtures, options, packets, run};
@@ -341,4 +342,43 @@ fn stats_spreads_calls_over_servers_and_time() {
     assert_eq!(out.status.code(), Some(2));
     let text = framescope(&["stats", "--by", "peer", capture]);
     assert!(text.contains("share") && text.contains("127.0.0.1:50081"), "{text}");
+}
+
+/// With any one packet missing, a call whose request is there has as many messages as are shown of it: what waited
+/// behind missing bytes while the other end went on is part of the call.
+#[test]
+fn a_call_counts_the_messages_that_are_shown() {
+    let mut calls = 0;
+    for fixture in ["grpc-tonic", "grpc-grpcio", "grpc-js-todo"] {
+        let (_, path) = fixtures().into_iter().find(|(n, _)| n.starts_with(fixture)).unwrap();
+        let all = packets(&path);
+        for gone in 0..all.len() {
+            let mut some = all.clone();
+            some.remove(gone);
+            let r = run(&some, options(&[]));
+            // Messages by conversation, stream and sender.
+            let of = |e: &Event, info| {
+                let v = as_json(e, info);
+                (e.conversation, v["stream"].as_u64())
+            };
+            let mut shown: BTreeMap<_, [u64; 2]> = BTreeMap::new();
+            for (e, info) in &r.events {
+                let is_message = e.draft.kind == "message" && e.draft.protocol == "grpc";
+                if let Some(side) = e.draft.sender.filter(|_| is_message) {
+                    shown.entry(of(e, info)).or_default()[side.index()] += 1;
+                }
+            }
+            for (call, info) in &r.events {
+                let Some(Facts::Call(facts)) = &call.draft.facts else { continue };
+                if facts.joined {
+                    continue;
+                }
+                let shown = shown.get(&of(call, info)).copied().unwrap_or_default();
+                let what = format!("{fixture} without packet {}: event {}", gone + 1, call.id);
+                assert_eq!(facts.messages, shown, "{what}");
+                calls += 1;
+            }
+        }
+    }
+    assert!(calls > 1000, "{calls}");
 }

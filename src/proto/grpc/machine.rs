@@ -57,6 +57,8 @@ pub struct Call {
     pub(super) mistaken: bool,
     /// The client's direction went with its connection.
     pub(super) hung_up: bool,
+    /// The server has ended it, and the client has not yet: see `end`.
+    pub(super) answered_early: bool,
     /// Bytes of header sections and trailers as sent.
     pub(super) head_bytes: u64,
     /// The status of HTTP.
@@ -341,6 +343,18 @@ impl Call {
                     if !cut {
                         self.asked.get_or_insert(now);
                     }
+                    if self.answered_early {
+                        self.conclude(Ended::Status, out);
+                    }
+                    return;
+                }
+                // What the client sent in the meantime waits behind missing bytes, or has waited
+                // and comes now: it is part of the call.
+                let late = self.status_at.is_some_and(|at| at.packet < out.now().packet);
+                let path = out.path();
+                let waits = late && path.gaps != [0; 2] || path.lacks(Side::Client);
+                if waits && has_status && self.asked.is_none() {
+                    self.answered_early = true;
                     return;
                 }
                 match (has_status, cause) {
@@ -363,6 +377,9 @@ impl Call {
                 // nobody knows how they went on.
                 if side == Side::Client {
                     self.cut(side, why, out);
+                    if self.answered_early {
+                        self.conclude(Ended::Status, out);
+                    }
                     return;
                 }
                 for s in Side::BOTH {
