@@ -120,7 +120,7 @@ pub struct Brought {
     /// Events that say nothing to those who look across conversations, and of which nothing
     /// is found, are counted, not kept.
     counts: bool,
-    /// How many items it may take.
+    /// How many items it may take; 0 when there were more.
     room: usize,
     /// What was known of open conversations when something came of them last.
     known: HashMap<ConversationId, Arc<ConversationInfo>>,
@@ -219,11 +219,17 @@ impl EventSink for Brought {
         if self.counts && says_nothing && self.count(event.draft.level) {
             return;
         }
+        if self.room == 0 {
+            return;
+        }
         let whose = conversation.map(|i| self.whose(i));
         self.add(Item::Event(event.take(), whose));
     }
 
     fn finding(&mut self, found: FindingEvent, conversation: Option<&ConversationInfo>) {
+        if self.room == 0 {
+            return;
+        }
         let whose = conversation.map(|i| self.whose(i));
         self.add(Item::Finding(found, whose));
     }
