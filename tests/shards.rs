@@ -3,10 +3,11 @@
 
 mod support;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::Command;
 
-use framescope::base::{CaptureTime, ConversationId, PacketId};
+use framescope::base::{CaptureTime, ConversationId, PacketId, Side};
 use framescope::capture::{Batch, Packet};
 use framescope::engine::{
     Brought, ConversationInfo, Engine, EventSink, FindingEvent, Merge, Options, Shard,
@@ -14,7 +15,7 @@ use framescope::engine::{
 use framescope::event::Event;
 use framescope::index::check::Check;
 use framescope::view::check;
-use support::Owned;
+use support::{Owned, Segment};
 
 /// All that a sink is told, as text.
 #[derive(Default)]
@@ -176,6 +177,18 @@ fn assert_same(name: &str, one: &[String], many: &[String]) {
     assert_eq!(one.len(), many.len(), "{name}");
 }
 
+/// So many shards bring what one engine brings.
+fn assert_shared(batches: &[Batch], counts: &[usize]) {
+    let options = support::closed();
+    let mut one = Heard::default();
+    alone(batches, &options, &mut one);
+    for count in counts {
+        let mut many = Heard::default();
+        assert!(shared(batches, &options, *count, false, &mut many));
+        assert_same(&format!("by {count}"), &one.0, &many.0);
+    }
+}
+
 #[test]
 fn every_fixture_gives_the_same_for_any_number() {
     for (name, path) in support::fixtures() {
@@ -252,15 +265,7 @@ fn what_is_noted_beside_the_counts_is_the_same() {
 fn who_leaves_leaves_with_the_same_packet() {
     let mut packets = woven();
     packets.retain(is_from_client);
-    let batches = batches(&packets, 100);
-    let options = support::closed();
-    let mut one = Heard::default();
-    alone(&batches, &options, &mut one);
-    for count in [2, 3, 16] {
-        let mut many = Heard::default();
-        assert!(shared(&batches, &options, count, false, &mut many));
-        assert_same(&format!("by {count}"), &one.0, &many.0);
-    }
+    assert_shared(&batches(&packets, 100), &[2, 3, 16]);
 }
 
 /// The higher port is the client's (of IPv4 in Ethernet, which most fixtures are).
@@ -306,25 +311,36 @@ fn the_command_says_the_same_by_any_number_of_threads() {
     }
 }
 
-/// A segment in IPv4 and Ethernet.
-fn segment(n: u64, ports: [u16; 2], seq: u32, flags: u8, data: &[u8]) -> Owned {
-    let mut bytes = vec![0; 12];
-    bytes.extend([0x08, 0x00, 0x45, 0x00]);
-    bytes.extend(u16::try_from(40 + data.len()).unwrap().to_be_bytes());
-    bytes.extend([0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
-    bytes.extend(ports.into_iter().flat_map(u16::to_be_bytes));
-    bytes.extend(seq.to_be_bytes());
-    bytes.extend([0, 0, 0, 0, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
-    bytes.extend(data);
-    let mut p = support::packets(&support::root().join("fixtures/ws-time/capture.pcap")).remove(0);
-    let len = u32::try_from(bytes.len()).unwrap();
-    p.meta.id = PacketId(n);
-    p.meta.time = CaptureTime(i64::try_from(n).unwrap() * 3_000);
-    p.meta.link.0 = 1;
-    p.meta.captured_len = len;
-    p.meta.original_len = len;
-    p.data = bytes;
-    p
+/// What a client, of this port, or its server sends.
+fn segment(client: u16, side: Side, seq: u32, flags: u8, data: &[u8]) -> Segment {
+    let mut ends = [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)].map(IpAddr::from);
+    let mut ports = [client, 80];
+    if side == Side::Server {
+        ends.reverse();
+        ports.reverse();
+    }
+    let [from, to] = ends;
+    let [from_port, to_port] = ports;
+    Segment {
+        from: (from, from_port),
+        to: (to, to_port),
+        seq,
+        ack: 0,
+        flags,
+        window: u16::MAX,
+        scale: None,
+        data: data.to_vec(),
+        time: CaptureTime(0),
+    }
+}
+
+/// As packets, 3 µs apart.
+fn packed(segments: &[Segment]) -> Vec<Owned> {
+    let mut packets = support::pack(segments);
+    for (p, n) in packets.iter_mut().zip(1..) {
+        p.meta.time = CaptureTime(n * 3_000);
+    }
+    packets
 }
 
 /// More of them end in a second than are kept: who must leave early leaves with the packet
@@ -332,25 +348,15 @@ fn segment(n: u64, ports: [u16; 2], seq: u32, flags: u8, data: &[u8]) -> Owned {
 #[test]
 fn many_that_end_at_once_leave_in_order() {
     let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    let mut packets = Vec::new();
     // One that stays open, so that what ends later is told behind it.
-    packets.push(segment(1, [999, 80], 0, 2, b""));
-    packets.push(segment(2, [999, 80], 1, 0x18, request));
-    for port in 1000..4000_u16 {
+    let mut sent =
+        vec![segment(999, Side::Client, 0, 2, b""), segment(999, Side::Client, 1, 0x18, request)];
+    for port in 1000..4000 {
         for (seq, flags, data) in [(0, 2, &b""[..]), (1, 0x18, request), (28, 0x11, b"")] {
-            let n = u64::try_from(packets.len()).unwrap() + 1;
-            packets.push(segment(n, [port, 80], seq, flags, data));
+            sent.push(segment(port, Side::Client, seq, flags, data));
         }
     }
-    let batches = batches(&packets, 1000);
-    let options = support::closed();
-    let mut one = Heard::default();
-    alone(&batches, &options, &mut one);
-    for count in [2, 3, 16] {
-        let mut many = Heard::default();
-        assert!(shared(&batches, &options, count, false, &mut many));
-        assert_same(&format!("by {count}"), &one.0, &many.0);
-    }
+    assert_shared(&batches(&packed(&sent), 1000), &[2, 3, 16]);
 }
 
 /// A capture whose every byte is a fault: what is found is not kept without bound.
@@ -360,19 +366,18 @@ fn what_brings_too_much_is_for_one() {
                  Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     let answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                   Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-    let mut packets = vec![
-        segment(1, [999, 80], 0, 2, b""),
-        segment(2, [80, 999], 0, 0x12, b""),
-        segment(3, [999, 80], 1, 0x18, hello.as_bytes()),
-        segment(4, [80, 999], 1, 0x18, answer.as_bytes()),
+    let mut sent = vec![
+        segment(999, Side::Client, 0, 2, b""),
+        segment(999, Side::Server, 0, 0x12, b""),
+        segment(999, Side::Client, 1, 0x18, hello.as_bytes()),
+        segment(999, Side::Server, 1, 0x18, answer.as_bytes()),
     ];
     // Pings that nobody masked.
     let pings = [0x89, 0x00].repeat(30_000);
     let begin = 1 + u32::try_from(hello.len()).unwrap();
-    for n in 0..4_u32 {
-        let seq = begin + n * 60_000;
-        packets.push(segment(u64::from(n) + 5, [999, 80], seq, 0x18, &pings));
+    for n in 0..4 {
+        sent.push(segment(999, Side::Client, begin + n * 60_000, 0x18, &pings));
     }
-    let batches = batches(&packets, 1000);
+    let batches = batches(&packed(&sent), 1000);
     assert!(!shared(&batches, &support::closed(), 2, true, &mut Check::default()));
 }

@@ -165,9 +165,21 @@ pub(super) fn over<S: EventSink>(
     options: Options,
     interrupted: &Interrupted,
     sink: &mut S,
-    mut each: impl FnMut(&Batch, &mut S),
+    each: impl FnMut(&Batch, &mut S),
 ) -> Result<Ended, Failure> {
     prepare(captures, &options);
+    prepared(captures, common, options, interrupted, sink, each)
+}
+
+/// The same, where [`prepare`] has been called.
+pub(super) fn prepared<S: EventSink>(
+    captures: &[PathBuf],
+    common: &Common,
+    options: Options,
+    interrupted: &Interrupted,
+    sink: &mut S,
+    mut each: impl FnMut(&Batch, &mut S),
+) -> Result<Ended, Failure> {
     let mut source = Ahead::open(captures, common)?;
     let mut engine = Engine::new(options);
     let mut progress = Progress::new(true);

@@ -16,8 +16,8 @@ use crate::cli::told::Told;
 use crate::cli::{Failure, learn};
 use crate::engine::{Brought, EventSink, Merge, Options, Shard};
 
-/// Threads at most, unless told otherwise: each looks at every packet, which is a twelfth of
-/// the work.
+/// Threads at most, unless told otherwise: each looks at every packet, and one puts together
+/// what all of them bring.
 const MOST_THREADS: usize = 8;
 
 /// Packets that are handed out at a time: enough that handing out costs nothing.
@@ -228,6 +228,6 @@ pub(super) fn once<S: EventSink>(
         }
     }
     let mut sink = new();
-    let ended = pass::over(captures, common, options, interrupted, &mut sink, |_, _| ())?;
+    let ended = pass::prepared(captures, common, options, interrupted, &mut sink, |_, _| ())?;
     Ok((sink, ended))
 }

@@ -9,11 +9,12 @@
 //!                    └─► Shard 2 ─► Brought ─┘   conversations (across/) ─► EventSink
 //! ```
 //!
-//! Each shard looks at every packet as far as to see whose it is: that is little work, and needs nobody who hands them out. What no conversation has (fragments that were
-//! lost, packets that are no TCP or UDP) is the first one's. Whoever would need to know what
-//! another one has (too much memory is held, `--mem`), or brings too much to be kept until it is
-//! put in order, says that it cannot go on ([`Shard::is_overfull`]), and the capture is read by one engine alone. Nothing here makes
-//! threads.
+//! Each shard looks at every packet as far as to see whose it is: that is little work, and needs
+//! nobody who hands them out. What no conversation has (fragments that were lost, packets that
+//! are no TCP or UDP) is the first one's. Whoever would need to know what another one has (too
+//! much memory is held, `--mem`), or brings too much to be kept until it is put in order, says
+//! that it cannot go on ([`Shard::is_overfull`]), and the capture is read by one engine alone.
+//! Nothing here makes threads.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -76,7 +77,7 @@ enum Phase {
 /// What a packet brought to one shard. There are as many as packets: they are small.
 #[derive(Clone, Copy, Debug)]
 struct Record {
-    /// The packet, from the first of the batch on.
+    /// The packet, from the first of the part on.
     packet: u32,
     phase: Phase,
     /// The transport of the conversation that began with it.
@@ -108,7 +109,7 @@ struct Whose {
     info: Arc<ConversationInfo>,
 }
 
-/// What a shard brings of one batch, in the shard's own numbers.
+/// What a shard brings of a part of a batch, in the shard's own numbers.
 #[derive(Default)]
 pub struct Brought {
     /// Where packets are counted from.
@@ -205,12 +206,10 @@ impl Brought {
 
 /// Whether nothing has changed of a conversation but what it has carried.
 fn is_as_before(then: &ConversationInfo, now: &ConversationInfo) -> bool {
-    let same = |a: &ConversationInfo, b: &ConversationInfo| {
-        (a.ends, a.roles_known, a.closed, a.left) == (b.ends, b.roles_known, b.closed, b.left)
-            && a.protocols == b.protocols
-            && a.secrets == b.secrets
-    };
-    same(then, now)
+    (then.ends, then.roles_known, then.closed, then.left)
+        == (now.ends, now.roles_known, now.closed, now.left)
+        && then.protocols == now.protocols
+        && then.secrets == now.secrets
 }
 
 impl EventSink for Brought {
