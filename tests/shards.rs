@@ -10,7 +10,7 @@ use std::process::Command;
 use framescope::base::{CaptureTime, ConversationId, PacketId, Side};
 use framescope::capture::{Batch, Packet};
 use framescope::engine::{
-    Brought, ConversationInfo, Engine, EventSink, FindingEvent, Merge, Options, Shard,
+    Brought, ConversationInfo, Engine, EventSink, FindingEvent, Looks, Merge, Options, Shard,
 };
 use framescope::event::Event;
 use framescope::index::check::Check;
@@ -82,19 +82,21 @@ fn shared(
     counts: bool,
     sink: &mut dyn EventSink,
 ) -> bool {
+    let options = Options { counts, ..options.clone() };
     let mut shards: Vec<Shard> =
-        (0..count).map(|n| Shard::new(options.clone(), n, count, counts)).collect();
+        (0..count).map(|n| Shard::new(options.clone(), n, count)).collect();
     let mut merge = Merge::new(count);
     let mut brought: Vec<Brought> = Vec::new();
     brought.resize_with(count, Brought::default);
     for b in batches {
         // Parts of a size that is none of the batches'.
         for part in (0..b.len().max(1)).step_by(300).map(|n| n..n + 300) {
+            let looks = Looks::at(b, part);
             for (s, to) in shards.iter_mut().zip(&mut brought) {
                 to.clear();
-                s.batch(b, part.clone(), to);
+                s.batch(&looks, to);
             }
-            merge.batch(b, part, &mut brought, sink);
+            merge.batch(&looks, &mut brought, sink);
         }
     }
     for (s, to) in shards.iter_mut().zip(&mut brought) {

@@ -87,10 +87,11 @@ pub const REUSE_IDLE_NS: u64 = 60_000_000_000;
 /// Nanoseconds that a closed connection keeps its state for what is under way.
 pub const LINGER_NS: u64 = 1_000_000_000;
 /// Parts of the flow table, by the ends of a conversation: what is bounded by number is
-/// bounded in each, so that threads which share the parts come to the same.
-pub const FLOW_PARTS: usize = 16;
+/// bounded in each, so that threads which share the parts come to the same. Some times as many
+/// as threads, so that few conversations are shared out evenly too.
+pub const FLOW_PARTS: usize = 64;
 /// Closed connections that keep their state at a time, in all parts together.
-pub const MAX_LINGERING: usize = 1024;
+pub const MAX_LINGERING: usize = 4096;
 /// Connections that are gone but remembered, so that late segments make no new ones; in all
 /// parts together.
 pub const MAX_TOMBSTONES: usize = 1 << 16;

@@ -2,7 +2,6 @@
 //! What comes out is what one thread would have brought ([`Shard`]).
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, Scope};
@@ -14,7 +13,7 @@ use crate::cli::pass::{self, Ahead, Ended};
 use crate::cli::progress::Progress;
 use crate::cli::told::Told;
 use crate::cli::{Failure, learn};
-use crate::engine::{Brought, EventSink, Merge, Options, Shard};
+use crate::engine::{Brought, EventSink, Looks, Merge, Options, Shard};
 
 /// Threads at most, unless told otherwise: each looks at every packet, and one puts together
 /// what all of them bring.
@@ -44,18 +43,14 @@ pub(super) fn fit(captures: &[PathBuf], options: &Options) -> bool {
 /// What a worker is given and what it gives back.
 struct Job {
     /// `None`: the capture is at its end.
-    part: Option<Part>,
+    part: Option<Looks>,
     brought: Brought,
 }
 
-/// Packets of a batch, by their places.
-type Part = (Batch, Range<usize>);
-
-fn parts(batch: &Batch) -> impl Iterator<Item = Part> + use<> {
-    let batch = batch.clone();
+fn parts(batch: &Batch) -> impl Iterator<Item = Looks> {
     // What is odd may stand in a batch of no packets.
     let count = batch.len().div_ceil(PART_PACKETS).max(1);
-    (0..count).map(move |n| (batch.clone(), n * PART_PACKETS..(n + 1) * PART_PACKETS))
+    (0..count).map(|n| Looks::at(batch, n * PART_PACKETS..(n + 1) * PART_PACKETS))
 }
 
 struct Worker {
@@ -71,7 +66,7 @@ impl Worker {
             while let Ok(Job { part, mut brought }) = todo.recv() {
                 brought.clear();
                 match part {
-                    Some((batch, part)) => shard.batch(&batch, part, &mut brought),
+                    Some(part) => shard.batch(&part, &mut brought),
                     None => shard.finish(&mut brought),
                 }
                 if told.send((brought, shard.is_overfull())).is_err() {
@@ -86,7 +81,7 @@ impl Worker {
 /// The threads, and the parts that are under way.
 struct Crew {
     workers: Vec<Worker>,
-    under_way: VecDeque<Option<Part>>,
+    under_way: VecDeque<Option<Looks>>,
     /// What they brought of the part in hand.
     brought: Vec<Brought>,
     /// To be filled again.
@@ -95,7 +90,7 @@ struct Crew {
 
 impl Crew {
     /// Hands out packets, or the end of the capture.
-    fn give(&mut self, part: Option<Part>) {
+    fn give(&mut self, part: Option<Looks>) {
         let mut spare = self.spare.pop().unwrap_or_default().into_iter();
         for w in &self.workers {
             let brought = spare.next().unwrap_or_default();
@@ -135,7 +130,7 @@ pub(super) fn over<S: EventSink>(
     let mut read = false;
     let count = threads.clamp(1, Shard::MOST);
     thread::scope(|scope| {
-        let shards = (0..count).map(|n| Shard::new(options.clone(), n, count, true));
+        let shards = (0..count).map(|n| Shard::new(options.clone(), n, count));
         let mut crew = Crew {
             workers: shards.map(|s| Worker::begin(scope, s)).collect(),
             under_way: VecDeque::new(),
@@ -144,7 +139,7 @@ pub(super) fn over<S: EventSink>(
         };
         let mut merge = Merge::new(count);
         let mut ended = None;
-        let mut todo: VecDeque<Part> = VecDeque::new();
+        let mut todo: VecDeque<Looks> = VecDeque::new();
         loop {
             if ended.is_none() && interrupted.is_set() {
                 ended = Some(Ended::Interrupted);
@@ -188,7 +183,7 @@ pub(super) fn over<S: EventSink>(
             }
             let (brought, sink) = (&mut crew.brought, &mut told.beside(sink));
             match part {
-                Some((batch, part)) => merge.batch(&batch, part, brought, sink),
+                Some(part) => merge.batch(&part, brought, sink),
                 None => merge.finish(brought, sink),
             }
             crew.spare.push(std::mem::take(&mut crew.brought));
@@ -205,11 +200,12 @@ pub(super) fn over<S: EventSink>(
 pub(super) fn once<S: EventSink>(
     captures: &[PathBuf],
     common: &Common,
-    options: Options,
+    mut options: Options,
     threads: usize,
     interrupted: &Interrupted,
     new: impl Fn() -> S,
 ) -> Result<(S, Ended), Failure> {
+    options.counts = true;
     pass::prepare(captures, &options);
     if threads > 1 && fit(captures, &options) {
         let mut sink = new();

@@ -48,7 +48,7 @@ pub use conversation::{Birth, ConversationInfo};
 pub use decode_as::{DecodeAs, Rule};
 pub use options::Options;
 pub use replay::Replay;
-pub use shards::{Brought, Merge, Shard};
+pub use shards::{Brought, Looks, Merge, Shard};
 pub use shared::Ledger;
 pub use sink::{Checkpoint, EventSink, FindingEvent};
 
@@ -151,7 +151,7 @@ impl Engine {
         if self.flows.is_due(self.shared.now.time) {
             (0..FLOW_PARTS).for_each(|part| self.sweep(part, sink));
         }
-        self.work(packet, sink);
+        self.work(packet, None, sink);
     }
 
     /// The next packet is there.
@@ -168,13 +168,15 @@ impl Engine {
         self.let_go(sink);
     }
 
-    /// Works on the packet that has arrived, where it is its own.
-    fn work(&mut self, packet: &Packet<'_>, sink: &mut dyn EventSink) {
+    /// Works on the packet that has arrived, where it is its own; `own` where that is known.
+    fn work(&mut self, packet: &Packet<'_>, own: Option<bool>, sink: &mut dyn EventSink) {
         let mut decoder = self.decoder.take().unwrap_or_default();
         let now = self.shared.now;
         let decoded =
             decoder.decode(packet.meta.link.0, packet.data, packet.meta.original_len, now);
-        if self.share.is_none_or(|s| s.has(&decoded)) {
+        let share = self.share.as_mut().filter(|_| own.is_none());
+        let asked = share.map(|s| s.has(&decoded, packet.data.len()));
+        if own.or(asked).unwrap_or(true) {
             self.own_packets += 1;
             self.decoded(packet, &decoded, sink);
         }
@@ -210,7 +212,7 @@ impl Engine {
 
     /// Whether it tells what is no conversation's.
     fn tells_of_all(&self) -> bool {
-        self.share.is_none_or(|s| s.index == 0)
+        self.share.as_ref().is_none_or(|s| s.index == 0)
     }
 
     fn decoded(&mut self, packet: &Packet<'_>, decoded: &Decoded<'_>, sink: &mut dyn EventSink) {

@@ -104,14 +104,20 @@ pub(super) fn numbered(
             ),
         }
     }
-    for events in &mut found.events {
+    for (events, counted) in found.events.iter_mut().zip(found.counted) {
+        let mut next = numbering.next_event;
+        numbering.next_event = next.saturating_add(counted).saturating_add(events.len() as u64);
         for event in events.iter_mut() {
-            event.id = EventId(numbering.next_event);
+            let before = event.id.0;
+            event.id = EventId(next.saturating_add(before));
             event.conversation = conversation;
-            numbering.next_event += 1;
+            next += 1;
             numbering.hand_out(event, info, sink);
         }
         events.clear();
+    }
+    if found.counted != [0; 3] {
+        sink.counted(std::mem::take(&mut found.counted));
     }
     shared.found = found;
 }

@@ -32,6 +32,9 @@ pub struct Options {
     /// Learns from the messages of calls what their schemas are: one reading of the
     /// capture does, and no replay.
     pub learn: Option<Arc<Learnt>>,
+    /// Events that say nothing to those who look across conversations, and of which nothing is
+    /// found, are counted ([`EventSink::counted`]), not handed out, unless their level is wanted.
+    pub counts: bool,
     /// Whose the ends of connections are, where that is known while they are captured.
     pub processes: Option<Arc<Processes>>,
 }
@@ -48,6 +51,7 @@ impl Default for Options {
             decode_as: Vec::new(),
             secrets: Arc::default(),
             learn: None,
+            counts: false,
             processes: None,
         }
     }

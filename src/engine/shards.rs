@@ -9,8 +9,8 @@
 //!                    └─► Shard 2 ─► Brought ─┘   conversations (across/) ─► EventSink
 //! ```
 //!
-//! Each shard looks at every packet as far as to see whose it is: that is little work, and needs
-//! nobody who hands them out. What no conversation has (fragments that were lost, packets that
+//! Who hands packets out looks at each as far as to see which part of the flow table it is for
+//! ([`Looks`]), and each shard takes those of its own: nearly all others cost it nothing. What no conversation has (fragments that were lost, packets that
 //! are no TCP or UDP) is the first one's. Whoever would need to know what another one has (too
 //! much memory is held, `--mem`), or brings too much to be kept until it is put in order, says
 //! that it cannot go on ([`Shard::is_overfull`]), and the capture is read by one engine alone.
@@ -26,36 +26,100 @@ use crate::base::{ConversationId, EventId, Moment, PacketId};
 use crate::capture::{Batch, Packet};
 use crate::engine::numbering::Numbering;
 use crate::engine::{ConversationInfo, Engine, EventSink, FindingEvent, Options};
-use crate::event::{Event, Level};
+use crate::event::Event;
 use crate::flow::{Transport, part_of};
 use crate::link::{Content, Decoded, tcp_ends};
 
-/// Whose the conversations are: those of every part of the flow table whose number leaves
-/// `index` when divided by `of`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whose the conversations are: the parts of the flow table are dealt out as they are met.
+/// Every shard sees the same packets in the same order, so all come to the same deal without
+/// a word between them.
+#[derive(Clone, Debug)]
 pub(super) struct Share {
     pub index: usize,
-    /// At least 1, at most [`FLOW_PARTS`].
+    /// At least 1, at most [`Shard::MOST`].
     pub of: usize,
+    /// Whose each part is.
+    owners: [Option<u8>; FLOW_PARTS],
+    /// Of each shard, how many parts it has and how many bytes these have had.
+    loads: [(u8, u64); Shard::MOST],
 }
 
 impl Share {
-    /// Whether a packet is its own.
-    pub(super) fn has(self, decoded: &Decoded<'_>) -> bool {
+    fn new(index: usize, of: usize) -> Self {
+        let of = of.clamp(1, Shard::MOST);
+        Self { index, of, owners: [None; FLOW_PARTS], loads: [(0, 0); Shard::MOST] }
+    }
+
+    /// Whether a packet is its own. To be asked once of each packet.
+    pub(super) fn has(&mut self, decoded: &Decoded<'_>, bytes: usize) -> bool {
         match (&decoded.endpoints, &decoded.content) {
-            (Some(ends), Content::Tcp(_) | Content::Udp(_)) => self.has_part(part_of(ends)),
+            (Some(ends), Content::Tcp(_) | Content::Udp(_)) => self.is_mine(part_of(ends), bytes),
             _ => self.index == 0,
         }
     }
 
-    /// Whether a look is enough to see that a packet is another's.
+    /// The same, where a look was enough to see it; else `None`.
     #[inline]
-    pub(super) fn is_anothers(self, link_type: u16, data: &[u8]) -> bool {
-        tcp_ends(link_type, data).is_some_and(|ends| !self.has_part(part_of(&ends)))
+    fn has_by_look(&mut self, part: u8, bytes: usize) -> Option<bool> {
+        (part != Looks::UNKNOWN).then(|| self.is_mine(part.into(), bytes))
     }
 
-    const fn has_part(self, part: usize) -> bool {
-        part % self.of == self.index
+    /// Whether it has a part, which gets a packet.
+    #[inline]
+    fn is_mine(&mut self, part: usize, bytes: usize) -> bool {
+        let known = self.owners.get(part).copied().flatten();
+        let owner = usize::from(known.unwrap_or_else(|| self.deal(part)));
+        if let Some((_, sum)) = self.loads.get_mut(owner) {
+            *sum = sum.saturating_add(bytes as u64);
+        }
+        owner == self.index
+    }
+
+    /// A part that is met for the first time is for who has the fewest, and of these for who
+    /// has had the least to do.
+    #[cold]
+    fn deal(&mut self, part: usize) -> u8 {
+        let least = self.loads.iter().take(self.of).enumerate().min_by_key(|(_, l)| **l);
+        let owner = least.map_or(0, |(n, _)| n);
+        if let Some((parts, _)) = self.loads.get_mut(owner) {
+            *parts = parts.saturating_add(1);
+        }
+        // There are fewer than 256.
+        let owner = owner as u8;
+        if let Some(slot) = self.owners.get_mut(part) {
+            *slot = Some(owner);
+        }
+        owner
+    }
+
+    /// Whether it has a part by now.
+    fn has_part(&self, part: usize) -> bool {
+        self.owners.get(part).copied().flatten() == Some(self.index as u8)
+    }
+}
+
+/// Packets of a batch, with the part of the flow table of each as far as a look tells: it is
+/// taken once for all shards, since nearly every packet is another's.
+#[derive(Clone)]
+pub struct Looks {
+    batch: Batch,
+    places: Range<usize>,
+    parts: Arc<[u8]>,
+}
+
+impl Looks {
+    /// It takes more than a look.
+    const UNKNOWN: u8 = u8::MAX;
+
+    /// A look at the packets of a batch at the given places.
+    #[must_use]
+    pub fn at(batch: &Batch, places: Range<usize>) -> Self {
+        // There are fewer parts than 255.
+        let part = |p: &Packet<'_>| {
+            tcp_ends(p.meta.link.0, p.data).map_or(Self::UNKNOWN, |ends| part_of(&ends) as u8)
+        };
+        let parts = batch.packets_of(places.clone()).map(|p| part(&p)).collect();
+        Self { batch: batch.clone(), places, parts }
     }
 }
 
@@ -83,7 +147,7 @@ struct Record {
     /// The transport of the conversation that began with it.
     begins: Option<Transport>,
     /// Events that are only counted: frames, messages, exchanges.
-    plain: [u16; 3],
+    plain: [u32; 3],
     /// The conversation, by the shard's own number; 0 for none.
     conversation: ConversationId,
     /// How many of the items are of this record.
@@ -101,12 +165,11 @@ enum Item {
 /// What was known of a conversation when something came of it.
 struct Whose {
     id: ConversationId,
-    closed: bool,
     last: Moment,
     packets: u64,
-    /// The same for many, where only what stands above has changed since (and, where events
-    /// are counted, its ledger and its path). Nobody looks into it again who has seen it.
-    info: Arc<ConversationInfo>,
+    /// `None` where only what stands above has changed since this was told of it (and, where
+    /// events are counted, its ledger and its path).
+    news: Option<Box<ConversationInfo>>,
 }
 
 /// What a shard brings of a part of a batch, in the shard's own numbers.
@@ -123,9 +186,12 @@ pub struct Brought {
     counts: bool,
     /// How many items it may take; 0 when there were more.
     room: usize,
-    /// What was known of open conversations when something came of them last.
-    known: HashMap<ConversationId, Arc<ConversationInfo>>,
+    /// What has been told of open conversations.
+    known: Known,
 }
+
+/// What was told of conversations last, by those that tell only news.
+type Known = HashMap<ConversationId, Box<ConversationInfo>>;
 
 impl Brought {
     /// Lets go of what was in it, and keeps its memory.
@@ -163,22 +229,6 @@ impl Brought {
         }
     }
 
-    /// Counts an event; false where no more can be counted with this record.
-    fn count(&mut self, level: Level) -> bool {
-        let place = match level {
-            Level::Frame => 0,
-            Level::Message => 1,
-            Level::Exchange => 2,
-            Level::Packet | Level::Finding => return false,
-        };
-        let Some(n) = self.records.last_mut().and_then(|r| r.plain.get_mut(place)) else {
-            return false;
-        };
-        let more = n.checked_add(1);
-        *n = more.unwrap_or(*n);
-        more.is_some()
-    }
-
     /// Adds an item, unless there are too many: then all is worth nothing.
     fn add(&mut self, item: Item) {
         if self.items.len() < self.room {
@@ -189,40 +239,44 @@ impl Brought {
     }
 
     fn whose(&mut self, info: &ConversationInfo) -> Whose {
-        let ConversationInfo { id, closed, last, packets, .. } = *info;
-        let known = self.known.get(&info.id).filter(|k| self.counts && is_as_before(k, info));
-        let info = known.cloned().unwrap_or_else(|| {
-            let new = Arc::new(info.clone());
+        let ConversationInfo { id, last, packets, .. } = *info;
+        let is_old = self.counts && self.known.get(&id).is_some_and(|k| is_as_before(k, info));
+        let news = (!is_old).then(|| Box::new(info.clone()));
+        if let Some(news) = &news {
             if self.counts && !info.closed {
-                self.known.insert(info.id, Arc::clone(&new));
+                self.known.insert(id, news.clone());
             } else {
-                self.known.remove(&info.id);
+                self.known.remove(&id);
             }
-            new
-        });
-        Whose { id, closed, last, packets, info }
+        }
+        Whose { id, last, packets, news }
     }
 }
 
 /// Whether nothing has changed of a conversation but what it has carried.
 fn is_as_before(then: &ConversationInfo, now: &ConversationInfo) -> bool {
+    // Lists of protocols and secrets only grow. What they hold is not compared: that of two
+    // empty ones takes a comparison of memory that is none, which some processors are slow at.
     (then.ends, then.roles_known, then.closed, then.left)
         == (now.ends, now.roles_known, now.closed, now.left)
-        && then.protocols == now.protocols
-        && then.secrets == now.secrets
+        && (then.protocols.len(), then.secrets.len()) == (now.protocols.len(), now.secrets.len())
 }
 
 impl EventSink for Brought {
     fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
-        let says_nothing = event.draft.facts.is_none() && event.draft.findings.is_empty();
-        if self.counts && says_nothing && self.count(event.draft.level) {
-            return;
-        }
         if self.room == 0 {
             return;
         }
         let whose = conversation.map(|i| self.whose(i));
         self.add(Item::Event(event.take(), whose));
+    }
+
+    fn counted(&mut self, events: [u64; 3]) {
+        let Some(r) = self.records.last_mut() else { return };
+        for (n, more) in r.plain.iter_mut().zip(events) {
+            // A packet brings fewer.
+            *n = n.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+        }
     }
 
     fn finding(&mut self, found: FindingEvent, conversation: Option<&ConversationInfo>) {
@@ -248,26 +302,24 @@ impl EventSink for Brought {
 /// An engine for a share of the conversations.
 pub struct Shard {
     engine: Engine,
-    share: Share,
     /// Conversations so far, by transport.
     totals: [u32; 2],
     counts: bool,
     /// See [`Brought`].
-    known: HashMap<ConversationId, Arc<ConversationInfo>>,
+    known: Known,
 }
 
 impl Shard {
     /// How many shards there may be.
-    pub const MOST: usize = FLOW_PARTS;
+    pub const MOST: usize = 16;
 
-    /// The engine for share `index` of `of` (1 to [`Shard::MOST`]). With `counts`, events
-    /// that nobody looks at are counted ([`EventSink::counted`]), not handed out. Details are
-    /// for one engine alone, and so are secrets that come while packets do.
+    /// The engine for share `index` of `of` (1 to [`Shard::MOST`]). Details are for one engine
+    /// alone, and so are secrets that come while packets do.
     #[must_use]
-    pub fn new(options: Options, index: usize, of: usize, counts: bool) -> Self {
-        let share = Share { index, of: of.clamp(1, Self::MOST) };
-        let engine = Engine::sharing(options, share);
-        Self { engine, share, totals: [0; 2], counts, known: HashMap::new() }
+    pub fn new(options: Options, index: usize, of: usize) -> Self {
+        let counts = options.counts;
+        let engine = Engine::sharing(options, Share::new(index, of));
+        Self { engine, totals: [0; 2], counts, known: HashMap::new() }
     }
 
     /// More is held than a shard may: only one who has all conversations can say which of
@@ -277,27 +329,28 @@ impl Shard {
         self.engine.overfull
     }
 
-    /// Works on the packets of a batch at the given places: one part after the other, all of
-    /// them; every shard the same parts. `brought` is empty.
-    pub fn batch(&mut self, batch: &Batch, part: Range<usize>, brought: &mut Brought) {
-        let mut packets = batch.packets_of(part.clone()).peekable();
-        self.lend(packets.peek().map_or(PacketId(0), |p| p.meta.id), brought);
+    /// Works on packets of a batch: one part of it after the other, all of them; every shard the
+    /// same parts. `brought` is empty.
+    pub fn batch(&mut self, looks: &Looks, brought: &mut Brought) {
+        let Looks { batch, places, parts } = looks;
+        let mut packets = batch.packets_of(places.clone()).zip(parts.iter()).peekable();
+        self.lend(packets.peek().map_or(PacketId(0), |(p, _)| p.meta.id), brought);
         let is_first = self.engine.tells_of_all();
         // Those before the packets of the part; those behind all are for the last.
-        let before = part.start.checked_sub(1).and_then(|n| batch.packets_of(n..n + 1).next());
+        let before = places.start.checked_sub(1).and_then(|n| batch.packets_of(n..n + 1).next());
         let before = before.map(|p| p.meta.id);
         let odd = batch.findings.iter().filter(|(at, _)| is_first && Some(*at) > before);
         let mut odd = odd.peekable();
-        for p in packets {
+        for (p, part) in packets {
             let id = p.meta.id;
             while let Some((_, f)) = odd.next_if(|(at, _)| *at <= id) {
                 brought.begin(id, Phase::Capture);
                 self.engine.capture_finding(f, brought);
             }
-            self.packet(&p, brought);
+            self.packet(&p, *part, brought);
         }
         let last = self.engine.shared.now.packet;
-        for (_, f) in odd.filter(|_| part.end >= batch.len()) {
+        for (_, f) in odd.filter(|_| places.end >= batch.len()) {
             brought.begin(last, Phase::Rest);
             self.engine.capture_finding(f, brought);
         }
@@ -308,7 +361,7 @@ impl Shard {
     fn lend(&mut self, first: PacketId, brought: &mut Brought) {
         brought.first = first;
         brought.counts = self.counts;
-        brought.room = MAX_BROUGHT / self.share.of;
+        brought.room = MAX_BROUGHT / self.engine.share.as_ref().map_or(1, |s| s.of);
         brought.known = std::mem::take(&mut self.known);
     }
 
@@ -318,17 +371,20 @@ impl Shard {
         self.known = std::mem::take(&mut brought.known);
     }
 
-    fn packet(&mut self, packet: &Packet<'_>, brought: &mut Brought) {
-        let Self { engine, share, .. } = self;
+    fn packet(&mut self, packet: &Packet<'_>, part: u8, brought: &mut Brought) {
+        let Self { engine, .. } = self;
         let id = packet.meta.id;
         engine.arrives(packet);
         if engine.flows.is_due(packet.meta.time) {
-            for part in (0..FLOW_PARTS).filter(|p| share.has_part(*p)) {
-                brought.begin(id, Phase::Sweep(part as u8));
-                engine.sweep(part, brought);
+            for part in 0..FLOW_PARTS {
+                if engine.share.as_ref().is_some_and(|s| s.has_part(part)) {
+                    brought.begin(id, Phase::Sweep(part as u8));
+                    engine.sweep(part, brought);
+                }
             }
         }
-        if share.is_anothers(packet.meta.link.0, packet.data) {
+        let own = engine.share.as_mut().and_then(|s| s.has_by_look(part, packet.data.len()));
+        if own == Some(false) {
             if engine.holds_fragments() {
                 brought.begin(id, Phase::Rest);
                 engine.pass(brought);
@@ -338,7 +394,7 @@ impl Shard {
         }
         let before = engine.own_packets;
         brought.begin(id, Phase::Own);
-        engine.work(packet, brought);
+        engine.work(packet, own, brought);
         if let Some(r) = brought.records.last_mut() {
             if engine.own_packets == before {
                 r.phase = Phase::Rest;
@@ -380,8 +436,8 @@ struct Names {
     conversations: Vec<(ConversationId, u32)>,
     /// Events so far.
     events: u64,
-    /// What was told last of open conversations, as it was told and by the numbers of all.
-    told: HashMap<ConversationId, (Arc<ConversationInfo>, Box<ConversationInfo>)>,
+    /// What was told last of open conversations, by the numbers of all.
+    told: Known,
     /// The same of one that is closed.
     last: Option<Box<ConversationInfo>>,
 }
@@ -396,28 +452,22 @@ impl Names {
         Some(self.of(own)?.0)
     }
 
-    fn info(&mut self, whose: &Whose) -> &ConversationInfo {
-        let Whose { id, closed, last, packets, info } = whose;
-        let names = self.of(*id);
-        let new = || {
-            let mut new = Box::new((**info).clone());
-            if let Some((id, index)) = names {
-                new.id = id;
-                new.index = index;
+    /// What is known of a conversation by now; `None` of one of which nothing was told.
+    fn info(&mut self, whose: &mut Whose) -> Option<&ConversationInfo> {
+        let id = whose.id;
+        if let Some(mut news) = whose.news.take() {
+            if let Some((id, index)) = self.of(id) {
+                (news.id, news.index) = (id, index);
             }
-            new
-        };
-        if *closed {
-            self.told.remove(id);
-            return self.last.insert(new());
+            if news.closed {
+                self.told.remove(&id);
+                return Some(self.last.insert(news));
+            }
+            self.told.insert(id, news);
         }
-        let (then, told) = self.told.entry(*id).or_insert_with(|| (Arc::clone(info), new()));
-        if !Arc::ptr_eq(then, info) {
-            (*then, *told) = (Arc::clone(info), new());
-        }
-        told.last = *last;
-        told.packets = *packets;
-        told
+        let told = self.told.get_mut(&id)?;
+        (told.last, told.packets) = (whose.last, whose.packets);
+        Some(told)
     }
 }
 
@@ -447,15 +497,9 @@ impl Merge {
 
     /// What the shards brought of a part of a batch, in the order of the shards.
     /// [`EventSink::packet`] is not told of fragments.
-    pub fn batch(
-        &mut self,
-        batch: &Batch,
-        part: Range<usize>,
-        brought: &mut [Brought],
-        sink: &mut dyn EventSink,
-    ) {
+    pub fn batch(&mut self, looks: &Looks, brought: &mut [Brought], sink: &mut dyn EventSink) {
         let mut heads: Vec<Head<'_>> = brought.iter_mut().map(Head::new).collect();
-        let mut packets = batch.packets_of(part);
+        let mut packets = looks.batch.packets_of(looks.places.clone());
         if heads.iter().any(|h| h.counts) {
             packets.by_ref().for_each(|p| sink.packet(&p, None, &[]));
         }
@@ -543,7 +587,7 @@ impl Merge {
                     count += 1;
                     event.id = number(event.id);
                     event.conversation = event.conversation.and_then(|c| names.id(c));
-                    let info = whose.as_ref().map(|w| names.info(w));
+                    let info = whose.as_mut().and_then(|w| names.info(w));
                     self.numbering.look(event, info);
                     sink.event(event, info);
                     // What is shared with the analyses is let go where they are.
@@ -551,11 +595,13 @@ impl Merge {
                 }
                 Item::Finding(found, whose) => {
                     found.event = found.event.map(number);
-                    let info = whose.as_ref().map(|w| names.info(w));
+                    let info = whose.as_mut().and_then(|w| names.info(w));
                     sink.finding(found.clone(), info);
                 }
                 Item::Ended(whose) => {
-                    sink.ended(names.info(whose));
+                    if let Some(info) = names.info(whose) {
+                        sink.ended(info);
+                    }
                 }
             }
         }

@@ -66,8 +66,11 @@ impl Ledger {
 pub(super) struct Found {
     /// The packet itself, and what is wrong with no event in particular.
     pub first: Vec<First>,
-    /// Frames, messages, exchanges: without a number yet.
+    /// Frames, messages, exchanges: without a number yet. Instead of one it has how many of its
+    /// level that are only counted came before it.
     pub events: [Vec<Event>; 3],
+    /// Those that are only counted.
+    pub counted: [u64; 3],
 }
 
 /// What comes before all frames.
@@ -78,27 +81,43 @@ pub(super) enum First {
 
 impl Found {
     pub(super) fn is_empty(&self) -> bool {
-        self.first.is_empty() && self.events.iter().all(Vec::is_empty)
+        self.counted == [0; 3] && self.first.is_empty() && self.events.iter().all(Vec::is_empty)
     }
 
     #[inline]
     fn push(&mut self, draft: Draft) {
         let [frames, messages, exchanges] = &mut self.events;
-        let list = match draft.level {
-            Level::Frame => frames,
-            Level::Message => messages,
-            Level::Exchange => exchanges,
+        let [of_frames, of_messages, of_exchanges] = self.counted;
+        let (list, before) = match draft.level {
+            Level::Frame => (frames, of_frames),
+            Level::Message => (messages, of_messages),
+            Level::Exchange => (exchanges, of_exchanges),
             Level::Packet | Level::Finding => {
                 return self.first.push(First::Packet(Box::new(draft)));
             }
         };
-        list.push(Event { id: EventId(0), conversation: None, draft });
+        list.push(Event { id: EventId(before), conversation: None, draft });
+    }
+
+    #[inline]
+    fn count(&mut self, level: Level) -> bool {
+        let [frames, messages, exchanges] = &mut self.counted;
+        let n = match level {
+            Level::Frame => frames,
+            Level::Message => messages,
+            Level::Exchange => exchanges,
+            Level::Packet | Level::Finding => return false,
+        };
+        *n += 1;
+        true
     }
 }
 
 pub(super) struct Shared {
     pub now: Moment,
     pub wanted: [bool; 5],
+    /// Events that say nothing are only counted.
+    pub counts: bool,
     pub payload_cap: usize,
     pub decoders: Arc<Vec<Box<dyn PayloadDecoder>>>,
     pub registry: &'static [&'static Protocol],
@@ -156,6 +175,7 @@ impl Shared {
         Self {
             now: Moment::default(),
             wanted: options.wanted,
+            counts: options.counts,
             payload_cap: options.payload_cap,
             decoders: Arc::clone(&options.decoders),
             registry: options.registry,
@@ -208,7 +228,21 @@ impl Shared {
         self.path.swap_sides();
     }
 
+    /// See `Out::count`.
+    #[inline]
+    pub(super) fn count(&mut self, level: Level) -> bool {
+        if !self.counts || self.wants(level) || !self.found.count(level) {
+            return false;
+        }
+        self.fresh += 1;
+        true
+    }
+
     pub(super) fn emit(&mut self, draft: Draft) {
+        let says_nothing = draft.facts.is_none() && draft.findings.is_empty();
+        if self.counts && says_nothing && self.count(draft.level) {
+            return;
+        }
         self.fresh += 1;
         if let Some(s) = self.sought.as_mut().filter(|_| draft.level == Level::Message) {
             s.emitted += 1;

@@ -53,8 +53,8 @@ pub trait EventSink {
     fn checkpoint(&mut self, _checkpoint: Checkpoint) {}
 
     /// So many frames, messages and exchanges came that say nothing to those who look across
-    /// conversations, and of which nothing is found: instead of [`EventSink::event`], where a
-    /// [`Shard`](crate::engine::Shard) was told that they are only counted.
+    /// conversations, and of which nothing is found: instead of [`EventSink::event`], where
+    /// they are only counted ([`Options::counts`](crate::engine::Options::counts)).
     fn counted(&mut self, _events: [u64; 3]) {}
 
     /// A conversation has ended.

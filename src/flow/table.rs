@@ -60,7 +60,7 @@ impl Key {
 
 /// The part of the table (below [`FLOW_PARTS`]) that has the conversations between two ends,
 /// the same for both directions. Clients take their ports one after another, or every
-/// second one: such go round.
+/// second one: such lie in different parts.
 #[must_use]
 pub fn part_of(ends: &Endpoints) -> usize {
     let ((a, a_port), (b, b_port)) = (ends.source, ends.destination);
@@ -70,10 +70,11 @@ pub fn part_of(ends: &Endpoints) -> usize {
 const fn part(a: u128, a_port: u16, b: u128, b_port: u16) -> usize {
     let hosts = a.wrapping_add(b);
     let hosts = (hosts as u64).wrapping_add((hosts >> 64) as u64);
-    let ports = (a_port as u64 + b_port as u64) >> 1;
-    let sum = hosts.wrapping_add(ports);
-    let folded = sum.wrapping_add(sum >> 4).wrapping_add(sum >> 8).wrapping_add(sum >> 16);
-    folded as usize % FLOW_PARTS
+    let ports = a_port as u64 + b_port as u64;
+    // Fibonacci hashing (Knuth, The Art of Computer Programming, vol. 3, 6.4): numbers that follow
+    // one another come to lie far apart.
+    let spread = hosts.wrapping_add(ports).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (spread >> (u64::BITS - FLOW_PARTS.ilog2())) as usize
 }
 
 fn number(ip: IpAddr) -> u128 {
@@ -277,7 +278,7 @@ impl<T: Default> FlowTable<T> {
             ids: 0,
             numbers: [0; 2],
             capacity: capacity.max(1),
-            parts: Default::default(),
+            parts: std::array::from_fn(|_| Part::default()),
             lingers_since: None,
             released: VecDeque::new(),
         }
@@ -445,14 +446,18 @@ impl<T: Default> FlowTable<T> {
 
     /// Makes those leave that have lingered long enough, of one part (below [`FLOW_PARTS`]).
     pub fn sweep(&mut self, part: usize, now: CaptureTime) {
+        let mut left = false;
         while let Some(p) = self.parts.get_mut(part)
             && let Some((n, id, since)) = p.lingering.front().copied()
             && now.since(since) >= LINGER_NS
         {
             p.lingering.pop_front();
             self.leave(n, id);
+            left = true;
         }
-        self.find_first_lingering();
+        if left {
+            self.find_first_lingering();
+        }
     }
 
     fn leave(&mut self, n: u32, id: ConversationId) {

@@ -264,6 +264,12 @@ pub trait Out {
     /// An event.
     fn emit(&mut self, draft: Draft);
 
+    /// Counts an event of which nothing is found, where nobody asks for more; else `false`: it
+    /// is to be emitted. It saves who has many to draft them.
+    fn count(&mut self, _level: Level) -> bool {
+        false
+    }
+
     /// A finding that belongs to no event.
     fn finding(&mut self, finding: Finding);
 

@@ -80,6 +80,10 @@ impl Out for NodeOut<'_> {
         self.maps[side.index()].pieces(range.start, range.end, |p, _| each(p));
     }
 
+    fn count(&mut self, level: Level) -> bool {
+        self.shared.count(level)
+    }
+
     fn emit(&mut self, mut draft: Draft) {
         if draft.stream.is_none() {
             draft.stream = self.stream;

@@ -205,6 +205,9 @@ impl Call {
             *last = m.ready;
         }
         self.saw(side, start, m.ready, out);
+        if list.is_empty() && out.count(Level::Message) {
+            return;
+        }
         out.emit(Draft {
             sender: Some(side),
             length,

@@ -362,8 +362,12 @@ impl Http2 {
         let end = offset + data.len() as u64;
         let mut findings = Vec::new();
         let mut effect = self.connection.frame(side, offset, head, &body, &mut findings, out);
-        let start = out.moment(side, offset);
         let ready = out.ready(side, end.saturating_sub(1));
+        if findings.is_empty() && out.count(Level::Frame) {
+            self.connection.after(side, head, effect, ready, out);
+            return;
+        }
+        let start = out.moment(side, offset);
         let mut draft = draft(side, head, start, ready);
         draft.inferred = self.connection.is_inferred(side);
         if wanted {

@@ -241,6 +241,12 @@ impl Streaming {
             }
             return;
         };
+        if whole && findings.is_empty() && out.count(Level::Frame) {
+            if ends {
+                connection.end_stream(side, head.stream, out);
+            }
+            return;
+        }
         let mut d = draft(side, &head, start, ready);
         d.inferred = connection.is_inferred(side);
         d.complete = complete;

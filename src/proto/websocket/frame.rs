@@ -115,6 +115,9 @@ impl OpenFrame {
 
     /// The frame's event.
     pub(super) fn emit(mut self, side: Side, complete: bool, out: &mut dyn Out) {
+        if self.findings.is_empty() && out.count(Level::Frame) {
+            return;
+        }
         let mut d = Draft::new(Level::Frame, "websocket", self.head.kind(), self.start, self.end);
         d.sender = Some(side);
         d.length = self.head.length;
