@@ -18,6 +18,9 @@ const NAME_LENGTHS: [usize; 6] = [
     "x-b3-spanid".len(),
 ];
 
+/// The longest of them.
+const MAX_NAME: usize = "x-b3-parentspanid".len();
+
 /// The ids of a request.
 pub(crate) fn ids(headers: &Headers) -> Vec<TraceId> {
     let mut ids = Vec::new();
@@ -26,28 +29,30 @@ pub(crate) fn ids(headers: &Headers) -> Vec<TraceId> {
         if !field.known || !NAME_LENGTHS.contains(&name.len()) {
             continue;
         }
+        let mut lower = [0; MAX_NAME];
+        let Some(lower) = lower.get_mut(..name.len()) else { continue };
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
         // Binary as it is may end with what looks like white space.
         let (whole, value) = (value, value.trim_ascii());
-        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
-        let id = if is("traceparent") {
-            traceparent(value)
-        } else if is("b3") {
-            b3(value)
-        } else if is("x-b3-traceid") {
-            trace("x-b3-traceid", value, None)
-        } else if is("x-b3-spanid") {
-            b3_span = hex(value, &[16]);
-            None
-        } else if is("x-b3-parentspanid") {
-            b3_parent = hex(value, &[16]);
-            None
-        } else if is("grpc-trace-bin") {
-            binary(whole).and_then(|b| grpc_trace(&b))
-        } else if is("x-request-id") && !value.is_empty() && value.len() <= MAX_ID {
-            let id = String::from_utf8_lossy(value).into();
-            Some(TraceId { header: "x-request-id", id, span: None, parent: None })
-        } else {
-            None
+        let id = match &*lower {
+            b"traceparent" => traceparent(value),
+            b"b3" => b3(value),
+            b"x-b3-traceid" => trace("x-b3-traceid", value, None),
+            b"x-b3-spanid" => {
+                b3_span = hex(value, &[16]);
+                None
+            }
+            b"x-b3-parentspanid" => {
+                b3_parent = hex(value, &[16]);
+                None
+            }
+            b"grpc-trace-bin" => binary(whole).and_then(|b| grpc_trace(&b)),
+            b"x-request-id" if !value.is_empty() && value.len() <= MAX_ID => {
+                let id = String::from_utf8_lossy(value).into();
+                Some(TraceId { header: "x-request-id", id, span: None, parent: None })
+            }
+            _ => None,
         };
         // One of each is enough: who sends a hundred means none of them.
         ids.extend(id.filter(|i| !ids.iter().any(|o: &TraceId| o.header == i.header)));
@@ -110,9 +115,10 @@ fn trace(header: &'static str, id: &[u8], span: Option<Box<str>>) -> Option<Trac
 
 /// Hex digits of one of these lengths, in lower case.
 fn hex(value: &[u8], lengths: &[usize]) -> Option<Box<str>> {
-    let text = std::str::from_utf8(value).ok()?;
-    (lengths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit()))
-        .then(|| text.to_ascii_lowercase().into())
+    if !lengths.contains(&value.len()) || !value.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    Some(std::str::from_utf8(value).ok()?.to_ascii_lowercase().into())
 }
 
 #[cfg(test)]
