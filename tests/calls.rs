@@ -276,12 +276,12 @@ fn no_packet_that_is_missing_brings_another_verdict() {
                 let v = verdict(&c);
                 let unknown = matches!(v.2, "open" | "not captured")
                     // Without the request no deadline is known; the server's word is.
-                    || v.2 == "status" && c.facts.path.is_empty();
+                    || v.2 == "status" && c.facts.path().is_empty();
                 if !(unknown || whole.contains(&v)) {
                     wrong.push(format!(
                         "{name} without packet {}: {v:?} {:?}",
                         n + 1,
-                        c.facts.path
+                        c.facts.path()
                     ));
                 }
             }

@@ -13,6 +13,7 @@ use framescope::engine::{
     Brought, ConversationInfo, Engine, EventSink, FindingEvent, Looks, Merge, Options, Shard,
 };
 use framescope::event::Event;
+use framescope::facts::Facts;
 use framescope::index::check::Check;
 use framescope::view::check;
 use support::{Owned, Segment};
@@ -158,7 +159,11 @@ fn noted(info: Option<&ConversationInfo>) -> String {
 
 impl EventSink for Noted {
     fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
-        if event.draft.facts.is_some() || !event.draft.findings.is_empty() {
+        // Calls of which nothing is found are for those alone who look across conversations:
+        // what comes of them is findings.
+        let of_calls = |f: &Facts| matches!(f, Facts::Call(c) if c.unread.is_none());
+        let facts = event.draft.facts.as_ref().is_some_and(|f| !of_calls(f));
+        if facts || !event.draft.findings.is_empty() {
             self.0.push(format!("{event:?} of {}", noted(conversation)));
         }
     }

@@ -6,13 +6,17 @@
 //! time and place alone: a call that begins and ends while exactly one other waits on
 //! the host that it comes from.
 
+use std::hash::BuildHasher as _;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::num::NonZeroU64;
+use std::sync::{Arc, LazyLock};
+
+use hashbrown::DefaultHashBuilder;
 
 use crate::base::limits::MAX_WAITING_CALLS;
 use crate::base::{ConversationId, EventId, Moment};
 use crate::engine::ConversationInfo;
-use crate::event::Event;
+use crate::event::{Draft, Event};
 use crate::facts::{CallFacts, Facts, TraceId};
 
 /// What a call may be given more than its parent has left: clients round timeouts up,
@@ -37,7 +41,128 @@ pub struct Call {
     /// It came to an end.
     pub complete: bool,
     /// What it says of itself.
-    pub facts: Arc<CallFacts>,
+    pub facts: Brief,
+}
+
+/// What counts of a call's [`CallFacts`] when it is put beside others. It owns next to no
+/// memory: many are kept, and they go from thread to thread.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Brief {
+    /// See [`Brief::path`].
+    pub(super) path: Option<Arc<str>>,
+    /// `grpc-status`.
+    pub status: Option<u64>,
+    /// `grpc-timeout` in nanoseconds.
+    pub timeout_ns: Option<u64>,
+    /// How it ended, in a word: `grpc.verdict`.
+    pub verdict: &'static str,
+    /// The status that its client is given, by the server or by its library.
+    pub client_status: Option<u64>,
+    /// `grpc-previous-rpc-attempts`.
+    pub previous_attempts: Option<u32>,
+    /// `grpc-retry-pushback-ms`: when to try again; negative for never.
+    pub pushback_ms: Option<i64>,
+    /// One request, one answer.
+    is_single: bool,
+    /// Bytes of the request's messages as sent.
+    asked_bytes: u64,
+    links: Links,
+}
+
+impl Brief {
+    /// Of the facts of a call.
+    #[must_use]
+    pub fn of(facts: &CallFacts) -> Self {
+        let path = Some(&facts.path).filter(|p| !p.is_empty());
+        Self { path: path.cloned(), ..Self::without_path(facts) }
+    }
+
+    /// The same without its path.
+    pub(super) fn without_path(facts: &CallFacts) -> Self {
+        let [up, down] = facts.messages;
+        Self {
+            path: None,
+            status: facts.status,
+            timeout_ns: facts.timeout_ns,
+            verdict: facts.verdict,
+            client_status: facts.client_status,
+            previous_attempts: facts.previous_attempts,
+            pushback_ms: facts.pushback_ms,
+            is_single: up <= 1 && down <= 1,
+            asked_bytes: facts.bytes[0],
+            links: Links::of(&facts.trace_ids),
+        }
+    }
+
+    /// `/pkg.Service/Method`; empty where it was not captured.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or_default()
+    }
+}
+
+/// An id that is passed on, as it is compared: by hashes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Link {
+    header: &'static str,
+    id: u64,
+    /// It is a request's, not a trace's: these are never the same.
+    of_request: bool,
+    span: Option<NonZeroU64>,
+    parent: Option<NonZeroU64>,
+}
+
+impl Link {
+    fn of(id: &TraceId) -> Self {
+        Self {
+            header: id.header,
+            id: hash(&id.id).get(),
+            of_request: id.header == "x-request-id",
+            span: id.span.as_deref().map(hash),
+            parent: id.parent.as_deref().map(hash),
+        }
+    }
+
+    /// See [`TraceId::is_same`].
+    fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id && self.of_request == other.of_request
+    }
+}
+
+/// The same id has the same hash for as long as the program runs; nobody outside can make two
+/// ids that have one.
+fn hash(id: &str) -> NonZeroU64 {
+    static HASHER: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
+    NonZeroU64::new(HASHER.hash_one(id)).unwrap_or(NonZeroU64::MIN)
+}
+
+/// The ids of a call: of a trace and of the request, and rarely more.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Links {
+    usual: [Link; 2],
+    count: u8,
+    more: Vec<Link>,
+}
+
+impl Links {
+    fn of(ids: &[TraceId]) -> Self {
+        let mut links = Self::default();
+        let mut all = ids.iter().map(Link::of);
+        for (place, link) in links.usual.iter_mut().zip(&mut all) {
+            *place = link;
+            links.count += 1;
+        }
+        links.more = all.collect();
+        links
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Link> {
+        self.usual.iter().take(self.count.into()).chain(&self.more)
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
 }
 
 /// How a call is known to be part of another.
@@ -83,22 +208,32 @@ impl Call {
     #[must_use]
     pub fn of(event: &Event, info: &ConversationInfo) -> Option<Self> {
         let Some(Facts::Call(facts)) = &event.draft.facts else { return None };
-        Some(Self {
-            event: event.id,
+        Some(Self::by(event.id, &event.draft, info, Brief::of(facts)))
+    }
+
+    pub(super) const fn by(
+        event: EventId,
+        draft: &Draft,
+        info: &ConversationInfo,
+        facts: Brief,
+    ) -> Self {
+        Self {
+            event,
             conversation: info.id,
-            stream: event.draft.stream,
+            stream: draft.stream,
             ends: info.ends,
-            start: event.draft.start,
-            end: event.draft.end,
-            complete: event.draft.complete,
-            facts: Arc::clone(facts),
-        })
+            start: draft.start,
+            end: draft.end,
+            complete: draft.complete,
+            facts,
+        }
     }
 
     /// `shop.Gateway/Order`.
     #[must_use]
     pub fn name(&self) -> &str {
-        match self.facts.path.strip_prefix('/').unwrap_or(&self.facts.path) {
+        let path = self.facts.path();
+        match path.strip_prefix('/').unwrap_or(path) {
             "" => "(path not captured)",
             path => path,
         }
@@ -137,12 +272,6 @@ impl Call {
         self.is_open_at(other.start) && (other.end.time.0 <= self.end.time.0 || self.is_open())
     }
 
-    /// One request, one answer.
-    fn is_single(&self) -> bool {
-        let [up, down] = self.facts.messages;
-        up <= 1 && down <= 1
-    }
-
     /// Whether it is known when it ended: not where that was not captured, and it seems to have
     /// gone on as long as its connection.
     fn has_known_end(&self) -> bool {
@@ -171,8 +300,8 @@ impl Call {
         }
         let here = self.ends[0].ip() == parent.ends[1].ip();
         let mut by = None;
-        for mine in &self.facts.trace_ids {
-            for theirs in parent.facts.trace_ids.iter().filter(|t| t.is_same(mine)) {
+        for mine in self.facts.links.iter() {
+            for theirs in parent.facts.links.iter().filter(|t| t.is_same(mine)) {
                 if mine.parent.is_some() && mine.parent == theirs.span {
                     return Some(By::Span(mine.header));
                 }
@@ -186,12 +315,12 @@ impl Call {
             // Of one client's two calls at a time neither is part of the other.
             return by.filter(|_| here || self.ends[0].ip() != parent.ends[0].ip());
         }
-        let known = |c: &Self| !c.facts.trace_ids.is_empty();
+        let known = |c: &Self| !c.facts.links.is_empty();
         let apart = known(self) && known(parent);
         (here
             && !apart
             && self.ends[1] != parent.ends[1]
-            && parent.is_single()
+            && parent.facts.is_single
             && parent.has_known_end()
             && parent.encloses(self))
         .then_some(By::Time)
@@ -199,11 +328,8 @@ impl Call {
 }
 
 /// Two calls of one span: a server that hands on what it was given, or a client that makes both.
-fn same_span(a: &TraceId, b: &TraceId) -> bool {
-    match (&a.span, &b.span) {
-        (Some(x), Some(y)) => x == y,
-        _ => false,
-    }
+fn same_span(a: &Link, b: &Link) -> bool {
+    a.span.is_some() && a.span == b.span
 }
 
 /// Of each call the one that it is part of.
@@ -286,11 +412,11 @@ pub fn retries(calls: &[Call]) -> Vec<Option<usize>> {
         let fits = |b: &Call| {
             b.facts.previous_attempts.unwrap_or(0) == n - 1
                 && b.facts.path == call.facts.path
-                && !call.facts.path.is_empty()
+                && call.facts.path.is_some()
                 && b.ends[0].ip() == call.ends[0].ip()
                 && b.end.time <= call.start.time
                 && b.facts.verdict != "ok"
-                && b.facts.bytes[0] == call.facts.bytes[0]
+                && b.facts.asked_bytes == call.facts.asked_bytes
                 && same_ids(b, call)
         };
         let mut before = order.iter().filter(|j| {
@@ -311,7 +437,7 @@ pub fn retries(calls: &[Call]) -> Vec<Option<usize>> {
 
 /// Whether what both name is the same.
 fn same_ids(a: &Call, b: &Call) -> bool {
-    let (a, b) = (&a.facts.trace_ids, &b.facts.trace_ids);
+    let (a, b) = (&a.facts.links, &b.facts.links);
     a.is_empty() || b.is_empty() || a.iter().any(|x| b.iter().any(|y| x.is_same(y)))
 }
 
@@ -342,7 +468,7 @@ mod tests {
             start: at(start),
             end: at(end),
             complete: true,
-            facts: Arc::new(CallFacts {
+            facts: Brief::of(&CallFacts {
                 path: "/a.B/C".into(),
                 timeout_ns: timeout,
                 verdict: "ok",
@@ -370,7 +496,7 @@ mod tests {
         let mut calls = chain();
         assert_eq!(tree(&calls), [Some((1, "time", false)), Some((2, "time", false)), None]);
         for (i, c) in calls.iter_mut().enumerate() {
-            Arc::make_mut(&mut c.facts).trace_ids = vec![id("traceparent", "4bf9", &i.to_string())];
+            c.facts.links = Links::of(&[id("traceparent", "4bf9", &i.to_string())]);
         }
         let by = |i| Some((i, "traceparent", true));
         assert_eq!(tree(&calls), [by(1), by(2), None]);
@@ -385,7 +511,7 @@ mod tests {
         let likely = |i| Some((i, "traceparent", false));
         assert_eq!(tree(&calls), [likely(1), likely(2), None]);
         // Another trace.
-        Arc::make_mut(&mut calls[0].facts).trace_ids[0].id = "0000".into();
+        calls[0].facts.links = Links::of(&[id("traceparent", "0000", "0")]);
         assert_eq!(tree(&calls)[0], None);
     }
 
@@ -394,7 +520,7 @@ mod tests {
     fn a_span_that_is_handed_on_unchanged() {
         let traced = |mut calls: Vec<Call>| {
             for c in &mut calls {
-                Arc::make_mut(&mut c.facts).trace_ids = vec![id("traceparent", "4bf9", "7")];
+                c.facts.links = Links::of(&[id("traceparent", "4bf9", "7")]);
             }
             calls
         };
@@ -423,7 +549,7 @@ mod tests {
         for e in calls.iter_mut().flat_map(|c| &mut c.ends) {
             e.set_ip([127, 0, 0, 1].into());
         }
-        Arc::make_mut(&mut calls[2].facts).trace_ids = vec![id("traceparent", "4bf9", "1")];
+        calls[2].facts.links = Links::of(&[id("traceparent", "4bf9", "1")]);
         assert_eq!(tree(&calls)[0], Some((2, "traceparent", false)));
     }
 
@@ -431,10 +557,9 @@ mod tests {
     fn a_span_that_is_named_decides() {
         let mut calls = chain();
         for (i, c) in calls.iter_mut().enumerate() {
-            Arc::make_mut(&mut c.facts).trace_ids =
-                vec![id("x-b3-traceid", "4bf9", &i.to_string())];
+            c.facts.links = Links::of(&[id("x-b3-traceid", "4bf9", &i.to_string())]);
         }
-        Arc::make_mut(&mut calls[0].facts).trace_ids[0].parent = Some("2".into());
+        calls[0].facts.links.usual[0].parent = Some(hash("2"));
         assert_eq!(tree(&calls)[0], Some((2, "x-b3-traceid", true)));
     }
 
@@ -445,12 +570,12 @@ mod tests {
         assert_eq!(tree(&two), [None, None]);
         let mut traced = two.clone();
         for c in &mut traced {
-            Arc::make_mut(&mut c.facts).trace_ids = vec![id("x-request-id", "r", "")];
+            c.facts.links = Links::of(&[id("x-request-id", "r", "")]);
         }
         assert_eq!(tree(&traced), [None, None]);
         // The same span, of a client on a host of its own; and on one host, one after the other.
         for c in &mut traced {
-            Arc::make_mut(&mut c.facts).trace_ids = vec![id("traceparent", "4bf9", "7")];
+            c.facts.links = Links::of(&[id("traceparent", "4bf9", "7")]);
         }
         assert_eq!(tree(&traced), [None, None]);
         for c in &mut traced {
@@ -465,7 +590,7 @@ mod tests {
         assert_eq!(tree(&three)[2], None);
         // A subscription is open all day.
         let mut stream = call(1, 2, [1, 100], None);
-        Arc::make_mut(&mut stream.facts).messages = [1, 7];
+        stream.facts.is_single = false;
         assert_eq!(tree(&[stream, call(2, 3, [20, 50], None)]), [None, None]);
     }
 
@@ -477,13 +602,13 @@ mod tests {
             (calls[0].is_extended(&p), calls[0].has_lost_deadline(&p))
         };
         assert_eq!(of(&calls), (false, false));
-        Arc::make_mut(&mut calls[0].facts).timeout_ns = Some(4 * S + S / 100);
+        calls[0].facts.timeout_ns = Some(4 * S + S / 100);
         assert_eq!(of(&calls), (false, false), "rounded up");
-        Arc::make_mut(&mut calls[0].facts).timeout_ns = Some(6 * S);
+        calls[0].facts.timeout_ns = Some(6 * S);
         assert_eq!(of(&calls), (true, false));
-        Arc::make_mut(&mut calls[0].facts).timeout_ns = None;
+        calls[0].facts.timeout_ns = None;
         assert_eq!(of(&calls), (false, true));
-        Arc::make_mut(&mut calls[1].facts).timeout_ns = None;
+        calls[1].facts.timeout_ns = None;
         assert_eq!(of(&calls), (false, false));
     }
 
@@ -491,8 +616,8 @@ mod tests {
     fn attempts_follow_one_another() {
         let attempt = |n: Option<u32>, span, verdict| {
             let mut c = call(1, 2, span, None);
-            Arc::make_mut(&mut c.facts).previous_attempts = n;
-            Arc::make_mut(&mut c.facts).verdict = verdict;
+            c.facts.previous_attempts = n;
+            c.facts.verdict = verdict;
             c
         };
         let mut calls = vec![
@@ -504,9 +629,9 @@ mod tests {
         // Two that fit prove neither; one that went well is not tried again.
         calls.push(attempt(None, [2, 6], "status"));
         assert_eq!(retries(&calls)[1], None);
-        Arc::make_mut(&mut calls[3].facts).verdict = "ok";
+        calls[3].facts.verdict = "ok";
         assert_eq!(retries(&calls)[1], Some(0));
-        Arc::make_mut(&mut calls[1].facts).path = "/other".into();
+        calls[1].facts.path = Some("/other".into());
         assert_eq!(retries(&calls)[1], None);
     }
 }

@@ -3,6 +3,7 @@
 use crate::base::EventId;
 use crate::engine::across::{Across, Analyses};
 use crate::engine::conversation::ConversationInfo;
+use crate::engine::lineage::Call;
 use crate::engine::shared::{First, Shared};
 use crate::engine::{EventSink, FindingEvent};
 use crate::event::Event;
@@ -45,6 +46,13 @@ impl Numbering {
             && let Some(a) = &mut self.analyses
         {
             a.event(event, info, &mut self.found);
+        }
+    }
+
+    /// The same of a call of which nothing was found, and of which there is no event.
+    pub(super) fn call(&mut self, call: Call, info: &ConversationInfo) {
+        if let Some(a) = &mut self.analyses {
+            a.call(call, info, &mut self.found);
         }
     }
 

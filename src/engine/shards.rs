@@ -24,9 +24,11 @@ use hashbrown::HashMap;
 use crate::base::limits::{FLOW_PARTS, MAX_BROUGHT};
 use crate::base::{ConversationId, EventId, Moment, PacketId};
 use crate::capture::{Batch, Packet};
+use crate::engine::lineage::{Brief, Call};
 use crate::engine::numbering::Numbering;
 use crate::engine::{ConversationInfo, Engine, EventSink, FindingEvent, Options};
 use crate::event::Event;
+use crate::facts::Facts;
 use crate::flow::{Transport, part_of};
 use crate::link::{Content, Decoded, tcp_ends};
 
@@ -154,12 +156,36 @@ struct Record {
     items: u32,
 }
 
-/// What is more than counted. They lie one behind the other, since another processor reads
-/// them: what it must fetch from here and there costs more than what the event says.
+/// What is more than counted.
 enum Item {
-    Event(Event, Option<Whose>),
-    Finding(FindingEvent, Option<Whose>),
+    Event(Box<Event>, Option<Whose>),
+    Finding(Box<FindingEvent>, Option<Whose>),
     Ended(Whose),
+    /// The next of [`Brought::calls`].
+    Call,
+}
+
+/// A call of which nothing was found, where events are counted: only those need it who look
+/// across conversations. There are many, and another processor reads them. They lie one behind
+/// the other: what it must fetch from here and there, and let go of where it was not made,
+/// costs more than all that a call says.
+struct BriefCall {
+    /// In the shard's numbers, and without its path.
+    call: Call,
+    path: Option<PathOf>,
+    whose: Whose,
+}
+
+/// The path of a call. Each is handed over once.
+enum PathOf {
+    Known(u32),
+    /// It is known by the next number from now on, where [`is_numbered`] holds.
+    New(Arc<str>),
+}
+
+/// Whether a path that is told gets a number, where so many have one: those of services do.
+const fn is_numbered(path: &str, so_far: usize) -> bool {
+    so_far < 4096 && path.len() <= 256
 }
 
 /// What was known of a conversation when something came of it.
@@ -179,6 +205,7 @@ pub struct Brought {
     first: PacketId,
     records: Vec<Record>,
     items: Vec<Item>,
+    calls: Vec<BriefCall>,
     /// The last record has not come to its end.
     open: bool,
     /// Events that say nothing to those who look across conversations, and of which nothing
@@ -188,6 +215,8 @@ pub struct Brought {
     room: usize,
     /// What has been told of open conversations.
     known: Known,
+    /// The numbers of paths that have been told.
+    paths: HashMap<Arc<str>, u32>,
 }
 
 /// What was told of conversations last, by those that tell only news.
@@ -198,6 +227,7 @@ impl Brought {
     pub fn clear(&mut self) {
         self.records.clear();
         self.items.clear();
+        self.calls.clear();
         self.open = false;
     }
 
@@ -251,6 +281,20 @@ impl Brought {
         }
         Whose { id, last, packets, news }
     }
+
+    fn path(&mut self, path: &Arc<str>) -> Option<PathOf> {
+        if path.is_empty() {
+            return None;
+        }
+        if let Some(n) = self.paths.get(path) {
+            return Some(PathOf::Known(*n));
+        }
+        if is_numbered(path, self.paths.len()) {
+            // There are fewer.
+            self.paths.insert(Arc::clone(path), self.paths.len() as u32);
+        }
+        Some(PathOf::New(Arc::clone(path)))
+    }
 }
 
 /// Whether nothing has changed of a conversation but what it has carried.
@@ -267,8 +311,18 @@ impl EventSink for Brought {
         if self.room == 0 {
             return;
         }
+        if self.counts
+            && let (Some(Facts::Call(facts)), Some(info)) = (&event.draft.facts, conversation)
+            && event.draft.findings.is_empty()
+            && facts.unread.is_none()
+        {
+            let call = Call::by(event.id, &event.draft, info, Brief::without_path(facts));
+            let (path, whose) = (self.path(&facts.path), self.whose(info));
+            self.calls.push(BriefCall { call, path, whose });
+            return self.add(Item::Call);
+        }
         let whose = conversation.map(|i| self.whose(i));
-        self.add(Item::Event(event.take(), whose));
+        self.add(Item::Event(Box::new(event.take()), whose));
     }
 
     fn counted(&mut self, events: [u64; 3]) {
@@ -284,7 +338,7 @@ impl EventSink for Brought {
             return;
         }
         let whose = conversation.map(|i| self.whose(i));
-        self.add(Item::Finding(found, whose));
+        self.add(Item::Finding(Box::new(found), whose));
     }
 
     fn packet(&mut self, _: &Packet<'_>, id: Option<ConversationId>, _: &[PacketId]) {
@@ -307,6 +361,7 @@ pub struct Shard {
     counts: bool,
     /// See [`Brought`].
     known: Known,
+    paths: HashMap<Arc<str>, u32>,
 }
 
 impl Shard {
@@ -319,7 +374,7 @@ impl Shard {
     pub fn new(options: Options, index: usize, of: usize) -> Self {
         let counts = options.counts;
         let engine = Engine::sharing(options, Share::new(index, of));
-        Self { engine, totals: [0; 2], counts, known: HashMap::new() }
+        Self { engine, totals: [0; 2], counts, known: HashMap::new(), paths: HashMap::new() }
     }
 
     /// More is held than a shard may: only one who has all conversations can say which of
@@ -363,12 +418,14 @@ impl Shard {
         brought.counts = self.counts;
         brought.room = MAX_BROUGHT / self.engine.share.as_ref().map_or(1, |s| s.of);
         brought.known = std::mem::take(&mut self.known);
+        brought.paths = std::mem::take(&mut self.paths);
     }
 
     fn take_back(&mut self, brought: &mut Brought) {
         brought.close();
         self.engine.overfull |= brought.room == 0;
         self.known = std::mem::take(&mut brought.known);
+        self.paths = std::mem::take(&mut brought.paths);
     }
 
     fn packet(&mut self, packet: &Packet<'_>, part: u8, brought: &mut Brought) {
@@ -440,6 +497,8 @@ struct Names {
     told: Known,
     /// The same of one that is closed.
     last: Option<Box<ConversationInfo>>,
+    /// Paths by their numbers.
+    paths: Vec<Arc<str>>,
 }
 
 impl Names {
@@ -468,6 +527,18 @@ impl Names {
         let told = self.told.get_mut(&id)?;
         (told.last, told.packets) = (whose.last, whose.packets);
         Some(told)
+    }
+
+    fn path(&mut self, path: PathOf) -> Option<Arc<str>> {
+        match path {
+            PathOf::Known(n) => self.paths.get(n as usize).cloned(),
+            PathOf::New(path) => {
+                if is_numbered(&path, self.paths.len()) {
+                    self.paths.push(Arc::clone(&path));
+                }
+                Some(path)
+            }
+        }
     }
 }
 
@@ -519,7 +590,8 @@ impl Merge {
                 sink.counted(counted);
             }
             let Some(((at, phase), n)) = next else { break };
-            let Some((record, items)) = heads.get_mut(n).and_then(Head::next) else { break };
+            let Some(head) = heads.get_mut(n) else { break };
+            let Some((record, items)) = head.next() else { break };
             if phase == Phase::Own {
                 self.begins(n, record);
                 let of = self.names.get(n).and_then(|names| names.id(record.conversation));
@@ -527,13 +599,14 @@ impl Merge {
                     sink.packet(&p, of, &[]);
                 }
             }
-            self.record(n, record, items, sink);
+            self.record(n, record, items, &mut head.calls, sink);
         }
     }
 
     /// What they brought at the end of the capture.
     pub fn finish(&mut self, brought: &mut [Brought], sink: &mut dyn EventSink) {
         let mut all = Vec::new();
+        let mut calls = Vec::new();
         for (n, b) in brought.iter_mut().enumerate() {
             let mut head = Head::new(b);
             while let Some((record, items)) = head.next() {
@@ -541,10 +614,13 @@ impl Merge {
                 let id = names.and_then(|names| names.id(record.conversation));
                 all.push((id, n, record, items));
             }
+            calls.push(head.calls);
         }
+        // Of one shard they stay in their order: its conversations are numbered as all are.
         all.sort_by_key(|(id, n, ..)| (*id, *n));
         for (_, n, record, items) in all {
-            self.record(n, record, items, sink);
+            let Some(calls) = calls.get_mut(n) else { continue };
+            self.record(n, record, items, calls, sink);
         }
         self.numbering.finish(sink);
     }
@@ -570,6 +646,7 @@ impl Merge {
         shard: usize,
         record: &Record,
         items: &mut [Item],
+        calls: &mut std::vec::Drain<'_, BriefCall>,
         sink: &mut dyn EventSink,
     ) {
         let Some(names) = self.names.get_mut(shard) else { return };
@@ -596,11 +673,24 @@ impl Merge {
                 Item::Finding(found, whose) => {
                     found.event = found.event.map(number);
                     let info = whose.as_mut().and_then(|w| names.info(w));
-                    sink.finding(found.clone(), info);
+                    sink.finding((**found).clone(), info);
                 }
                 Item::Ended(whose) => {
                     if let Some(info) = names.info(whose) {
                         sink.ended(info);
+                    }
+                }
+                Item::Call => {
+                    count += 1;
+                    sink.counted([0, 0, 1]);
+                    let Some(BriefCall { mut call, path, mut whose }) = calls.next() else {
+                        continue;
+                    };
+                    call.event = number(call.event);
+                    call.facts.path = path.and_then(|p| names.path(p));
+                    if let Some(info) = names.info(&mut whose) {
+                        (call.conversation, call.ends) = (info.id, info.ends);
+                        self.numbering.call(call, info);
                     }
                 }
             }
@@ -623,12 +713,14 @@ struct Head<'a> {
     /// How many records stand before the next one that tells more than counts.
     plain: usize,
     items: &'a mut [Item],
+    calls: std::vec::Drain<'a, BriefCall>,
 }
 
 impl<'a> Head<'a> {
     fn new(brought: &'a mut Brought) -> Self {
-        let Brought { first, counts, records, items, .. } = brought;
-        let mut head = Self { first: *first, counts: *counts, records, plain: 0, items };
+        let Brought { first, counts, records, items, calls, .. } = brought;
+        let calls = calls.drain(..);
+        let mut head = Self { first: *first, counts: *counts, records, plain: 0, items, calls };
         head.find();
         head
     }

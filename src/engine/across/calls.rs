@@ -9,7 +9,7 @@ use super::{Across, Analysis, Seen};
 use crate::base::limits::MAX_LINKED_CALLS;
 use crate::base::time::human;
 use crate::base::{ConversationId, Moment};
-use crate::engine::lineage::{By, Call, Parent, parents, retries};
+use crate::engine::lineage::{Brief, By, Call, Parent, parents, retries};
 use crate::engine::{ConversationInfo, FindingEvent};
 use crate::facts::Facts;
 use crate::finding::{Finding, FindingSpec};
@@ -40,30 +40,8 @@ impl Analysis for Calls {
         if let Some(unread) = facts.unread {
             self.say_unread(seen, &facts.path, unread, found);
         }
-        // The one that others are part of may end long after them.
-        if self.calls.len() >= MAX_LINKED_CALLS {
-            self.settle(MAX_LINKED_CALLS / 2, found);
-        }
-        self.calls.push(Call {
-            event: seen.event,
-            conversation: seen.info.id,
-            stream: seen.draft.stream,
-            ends: seen.info.ends,
-            start: seen.draft.start,
-            end: seen.draft.end,
-            complete: seen.draft.complete,
-            facts: Arc::clone(facts),
-        });
-        // Its addresses are what a finding shows; they do not change.
-        if self.recent.len() >= RECENT {
-            self.recent.clear();
-        }
-        let known = self.recent.entry(seen.info.id);
-        let info = known.or_insert_with(|| Arc::new(seen.info.clone()));
-        if info.ends != seen.info.ends {
-            *info = Arc::new(seen.info.clone());
-        }
-        self.infos.push(Arc::clone(info));
+        let call = Call::by(seen.event, seen.draft, seen.info, Brief::of(facts));
+        self.add(call, seen.info, found);
     }
 
     fn finish(&mut self, found: &mut Vec<Across>) {
@@ -72,6 +50,24 @@ impl Analysis for Calls {
 }
 
 impl Calls {
+    /// A call, in the order in which they came to their ends.
+    pub(super) fn add(&mut self, call: Call, of: &ConversationInfo, found: &mut Vec<Across>) {
+        // The one that others are part of may end long after them.
+        if self.calls.len() >= MAX_LINKED_CALLS {
+            self.settle(MAX_LINKED_CALLS / 2, found);
+        }
+        self.calls.push(call);
+        // Its addresses are what a finding shows; they do not change.
+        if self.recent.len() >= RECENT {
+            self.recent.clear();
+        }
+        let info = self.recent.entry(of.id).or_insert_with(|| Arc::new(of.clone()));
+        if info.ends != of.ends {
+            *info = Arc::new(of.clone());
+        }
+        self.infos.push(Arc::clone(info));
+    }
+
     /// Says of the method of a call, once, that nobody knows what its messages are.
     fn say_unread(
         &mut self,

@@ -14,6 +14,7 @@ mod polling;
 mod streams;
 
 use crate::base::EventId;
+use crate::engine::lineage::Call;
 use crate::engine::{ConversationInfo, FindingEvent};
 use crate::event::{Draft, Event};
 use crate::facts::Facts;
@@ -68,21 +69,22 @@ pub(super) trait Analysis: Send {
 
 /// All of them.
 pub(super) struct Analyses {
-    all: Vec<Box<dyn Analysis>>,
+    first: Vec<Box<dyn Analysis>>,
+    calls: calls::Calls,
+    last: Vec<Box<dyn Analysis>>,
 }
 
 impl Analyses {
     pub(super) fn new() -> Self {
         Self {
-            all: vec![
+            first: vec![
                 Box::new(exposure::Exposure),
                 Box::<connections::Connections>::default(),
                 Box::<keys::Keys>::default(),
                 Box::<legs::Legs>::default(),
-                Box::<calls::Calls>::default(),
-                Box::<polling::Polling>::default(),
-                Box::<streams::Streams>::default(),
             ],
+            calls: calls::Calls::default(),
+            last: vec![Box::<polling::Polling>::default(), Box::<streams::Streams>::default()],
         }
     }
 
@@ -95,14 +97,27 @@ impl Analyses {
     ) {
         let (Some(facts), Some(info)) = (&event.draft.facts, info) else { return };
         let seen = Seen { event: event.id, info, draft: &event.draft, facts };
-        for a in &mut self.all {
+        // There are many, and they are for one alone.
+        if let Facts::Call(_) = facts {
+            return self.calls.exchange(&seen, found);
+        }
+        for a in self.first.iter_mut().chain(&mut self.last) {
             a.exchange(&seen, found);
         }
     }
 
+    /// A call of which nothing was found, instead of its event.
+    pub(super) fn call(&mut self, call: Call, info: &ConversationInfo, found: &mut Vec<Across>) {
+        self.calls.add(call, info, found);
+    }
+
     /// The capture has ended.
     pub(super) fn finish(&mut self, found: &mut Vec<Across>) {
-        for a in &mut self.all {
+        for a in &mut self.first {
+            a.finish(found);
+        }
+        self.calls.finish(found);
+        for a in &mut self.last {
             a.finish(found);
         }
     }
