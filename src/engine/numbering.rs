@@ -113,13 +113,12 @@ pub(super) fn numbered(
         }
     }
     for (events, counted) in found.events.iter_mut().zip(found.counted) {
-        let mut next = numbering.next_event;
-        numbering.next_event = next.saturating_add(counted).saturating_add(events.len() as u64);
-        for event in events.iter_mut() {
-            let before = event.id.0;
-            event.id = EventId(next.saturating_add(before));
+        let first = numbering.next_event;
+        numbering.next_event = first.saturating_add(counted).saturating_add(events.len() as u64);
+        for (n, event) in (first..).zip(events.iter_mut()) {
+            // Those of its level that are only counted came before it.
+            event.id = EventId(n.saturating_add(event.id.0));
             event.conversation = conversation;
-            next += 1;
             numbering.hand_out(event, info, sink);
         }
         events.clear();
