@@ -202,6 +202,9 @@ impl Engine {
 
     /// Says what the decoder has given up.
     fn tell_lost(&mut self, decoder: &mut Decoder) {
+        if decoder.is_idle() {
+            return;
+        }
         let lost = decoder.take_lost();
         if self.tells_of_all() {
             for (_, f) in lost {

@@ -75,16 +75,26 @@ impl Numbering {
     }
 }
 
-/// Numbers and hands out what came of one packet, parts before wholes.
+/// Numbers and hands out what came of one packet, parts before wholes. Half of all packets bring
+/// nothing.
+#[inline]
 pub(super) fn numbered(
     shared: &mut Shared,
     numbering: &mut Numbering,
     info: Option<&ConversationInfo>,
     sink: &mut dyn EventSink,
 ) {
-    if shared.found.is_empty() {
-        return;
+    if !shared.found.is_empty() {
+        number(shared, numbering, info, sink);
     }
+}
+
+fn number(
+    shared: &mut Shared,
+    numbering: &mut Numbering,
+    info: Option<&ConversationInfo>,
+    sink: &mut dyn EventSink,
+) {
     let conversation = info.map(|i| i.id);
     let mut found = std::mem::take(&mut shared.found);
     for f in found.first.drain(..) {

@@ -267,6 +267,9 @@ impl Call {
         let previous_attempts = number(h, "grpc-previous-rpc-attempts");
         self.request =
             Some(Request { path, timeout: limit, previous_attempts, trace_ids: trace::ids(h) });
+        if list.is_empty() && out.count(Level::Message) {
+            return;
+        }
         let inferred = self.is_inferred();
         out.emit(draft("request", head, list, detail, inferred));
     }
@@ -342,6 +345,9 @@ impl Call {
             }
             s.finish(summary)
         });
+        if list.is_empty() && out.count(Level::Message) {
+            return;
+        }
         out.emit(draft("response", head, list, detail, self.is_inferred()));
     }
 
@@ -393,6 +399,9 @@ impl Call {
         if let Some((v, _)) = known(h, "grpc-retry-pushback-ms") {
             let ms = std::str::from_utf8(v).ok().and_then(|v| v.parse().ok());
             self.pushback_ms = Some(ms.unwrap_or(-1));
+        }
+        if list.is_empty() && out.count(Level::Message) {
+            return;
         }
         out.emit(draft("trailers", head, list, detail, self.is_inferred()));
     }

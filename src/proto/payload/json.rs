@@ -21,6 +21,11 @@ pub struct Decoder;
 
 /// `application/json`, `text/json`, `application/problem+json`, and the subprotocol `json`.
 fn is_json(media_type: &str) -> bool {
+    // It is asked of every message: most end otherwise, without parameters.
+    let last = media_type.as_bytes().last().map(u8::to_ascii_lowercase);
+    if last != Some(b'n') && !media_type.contains([';', ' ', '\t']) {
+        return false;
+    }
     let base = media_type.split(';').next().unwrap_or_default().trim().as_bytes();
     base.last_chunk::<5>().is_some_and(|s| s.eq_ignore_ascii_case(b"+json"))
         || ["application/json", "text/json", "json"]

@@ -26,6 +26,7 @@ pub use carried::Carried;
 pub use learnt::{Learnt, LearntFile, Report};
 pub use schema::{Schema, SchemaError, Sources};
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::base::limits::MAX_PROTOBUF_DEPTH;
@@ -64,23 +65,30 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// The tables that know the type of a message: the schema's, else those that were learnt,
-    /// else those of services that everybody knows; the schema's where none does.
-    fn types_for(&self, hint: &PayloadHint<'_>) -> Option<Arc<Types>> {
-        let given = self.schema.as_ref().map(|s| &s.types);
-        if let Some(learnt) = self.learnt.as_ref().and_then(|l| l.types())
-            && given.is_none_or(|t| message_type(t, hint).is_none())
-            && message_type(&learnt, hint).is_some()
-        {
-            return Some(learnt);
+    /// The tables that know the type of a message which the schema does not know: those that
+    /// were learnt, else those of services that everybody knows.
+    fn other_types(&self, hint: &PayloadHint<'_>) -> Option<Tables> {
+        let says = |t: &Types| message_type(t, hint).is_some();
+        let learnt = self.learnt.as_ref().and_then(|l| l.types()).filter(|t| says(t));
+        let builtin = || builtin::for_path(hint.path).map(|s| &*s.types).filter(|t| says(t));
+        learnt.map(Tables::Learnt).or_else(|| builtin().map(Tables::Builtin))
+    }
+}
+
+/// Tables beside the schema's.
+enum Tables {
+    Learnt(Arc<Types>),
+    Builtin(&'static Types),
+}
+
+impl Deref for Tables {
+    type Target = Types;
+
+    fn deref(&self) -> &Types {
+        match self {
+            Self::Learnt(types) => types,
+            Self::Builtin(types) => types,
         }
-        if given.is_none_or(|t| message_type(t, hint).is_none())
-            && let Some(builtin) = builtin::for_path(hint.path).map(|s| &s.types)
-            && message_type(builtin, hint).is_some()
-        {
-            return Some(Arc::clone(builtin));
-        }
-        given.cloned()
     }
 }
 
@@ -143,9 +151,13 @@ impl PayloadDecoder for Decoder {
         if !is_protobuf(hint.media_type) || hint.message.is_some_and(|m| !m.binary) {
             return None;
         }
-        let types = self.types_for(hint);
-        let types = types.as_deref();
-        let ty = types.and_then(|t| message_type(t, hint));
+        // Threads share the schema: it is borrowed, since to count who has it would cost more
+        // than most messages do.
+        let given = self.schema.as_ref().map(|s| &*s.types);
+        let of_given = given.and_then(|t| message_type(t, hint));
+        let other = if of_given.is_none() { self.other_types(hint) } else { None };
+        let types = other.as_deref().or(given);
+        let ty = of_given.or_else(|| other.as_deref().and_then(|t| message_type(t, hint)));
         let mut walk = Walk::new(types);
         if detail.is_none() || ty.is_none() {
             walk.message(In::new(data, BufferId(0), 0, &NoSink), ty, None, 0);
@@ -154,7 +166,7 @@ impl PayloadDecoder for Decoder {
             }
             // Nothing says that it is protobuf, and it is not: the call says so, once.
             let wrong = || walk.findings.iter().any(|f| f.spec.severity == Severity::Error);
-            if ty.is_none() && hint.is_any_codec() && wrong() {
+            if ty.is_none() && wrong() && hint.is_any_codec() {
                 return None;
             }
         }
