@@ -127,8 +127,8 @@ const SHOWING: &[(&str, &str, &[&str])] = &[
         &[
             "http.bad-multipart",
             "http.body-cut",
+            "http.client-left",
             "http.cors-refused",
-            "http.no-response",
             "http.parts-limit",
             "http1.bad-content-length",
             "http1.bad-field-line",

@@ -92,9 +92,9 @@ const SHOWN: &[(&str, &[&str])] = &[
         &[
             "http.bad-multipart",
             "http.body-cut",
+            "http.client-left",
             "http.cors-preflight",
             "http.cors-refused",
-            "http.no-response",
             "http.parts-limit",
             "http1.bad-content-length",
             "http1.bad-field-line",
