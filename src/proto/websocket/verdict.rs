@@ -191,8 +191,7 @@ fn aborted(s: &Session, by: Side, how: Ending, at: Moment) -> Verdict {
         v.cause = "message too big";
         v.why = format!("the {peer} was sending a message of {}: likely over a limit", big.size());
         v.prove(&[big.at.packet]);
-    } else if let Some((waited, ping)) =
-        unanswered(s, by, at).filter(|(ns, _)| is_timeout(s, *ns))
+    } else if let Some((waited, ping)) = unanswered(s, by, at).filter(|(ns, _)| is_timeout(s, *ns))
     {
         v.cause = "unanswered ping";
         v.why = format!("no pong for {} to the {by}'s ping", human(waited));

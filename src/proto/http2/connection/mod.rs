@@ -26,7 +26,7 @@ use crate::event::Detail;
 use crate::finding::{Finding, FindingSpec};
 use crate::proto::http2::codes::{self, frame, settings};
 use crate::proto::http2::hpack::Decoder;
-use crate::proto::http2::streams::{Past, Streams};
+use crate::proto::http2::streams::{Past, Stream, Streams};
 use crate::proto::http2::summary;
 use crate::proto::http2::wire::{ACK, Body, BodyFault, Content, END_STREAM, FrameHead, Settings};
 use crate::proto::http2::{findings, priority};
@@ -306,10 +306,20 @@ impl Connection {
                 Effect::default()
             }
             Content::RstStream(code) => {
-                let quiet = code == 0 || code == 8;
-                let spec = if quiet { &findings::RST_NOTE } else { &findings::RST_STREAM };
+                let spec = match code {
+                    _ if self.streams.was_whole(head.stream) => &findings::RST_LATE,
+                    0 | 8 => &findings::RST_NOTE,
+                    _ => &findings::RST_STREAM,
+                };
                 let by = self.whose(side, out).map(|s| format!(" by the {s}"));
-                let text = format!("{}{}", summary::error(code), by.unwrap_or_default());
+                let mut text = format!("{}{}", summary::error(code), by.unwrap_or_default());
+                // RFC 9113 §8.1: it asks for no more of the request.
+                let answered = |s: &mut Stream| s.half(Side::Server).ended && s.reset.is_none();
+                if (side, code) == (Side::Server, 0)
+                    && self.streams.get(head.stream).is_some_and(answered)
+                {
+                    text.push_str(", behind the whole of its answer");
+                }
                 find(findings, spec, text);
                 Effect { reset: Some(code), ..Effect::default() }
             }
