@@ -35,6 +35,8 @@ pub(crate) struct Stream {
     /// It was aborted before anything came of the end that opened it, whose bytes are
     /// late: by whom, with which code, and when.
     pub(crate) pending: Option<(Side, u32, Moment)>,
+    /// The first byte of its request, where that was captured.
+    pub(crate) begun: Option<Moment>,
 }
 
 impl Stream {

@@ -140,6 +140,8 @@ pub(super) struct Connection {
     /// Aborts of streams, by whom and when, while the peer's bytes before them wait behind
     /// others that were not captured.
     late: Vec<(u32, Side, PacketId)>,
+    /// Bytes of this end are missing, from this offset on, and no stream has been told.
+    untold: Option<(Side, u64)>,
     /// Its beginning was not captured.
     joined: bool,
     /// Whether heads that were read are those of whom they were taken for; `None` without any.
