@@ -148,6 +148,11 @@ const SHOWING: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "http-clients-leave",
+        "clients that do not wait for their answer",
+        &["http.body-cut", "http.client-left", "http2.streams-unfinished"],
+    ),
+    (
         "http-servers-faults",
         "what http.server answers as it is told",
         &[

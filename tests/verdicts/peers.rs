@@ -87,12 +87,12 @@ const SHOWN: &[(&str, &[&str])] = &[
     ("ws-idle-proxies", &["websocket.no-heartbeat", "websocket.paired-leg"]),
     ("ws-crowd", &["websocket.many-connections"]),
     ("ws-h2-node", &["websocket.stream-without-close"]),
+    ("http-clients-leave", &["http.answered-early", "http.client-left"]),
     (
         "http-clients-faults",
         &[
             "http.bad-multipart",
             "http.body-cut",
-            "http.client-left",
             "http.cors-preflight",
             "http.cors-refused",
             "http.parts-limit",

@@ -7,7 +7,7 @@ use crate::field::Value;
 use crate::finding::Finding;
 use crate::proto::Out;
 use crate::proto::http::hops;
-use crate::proto::http::left::Left;
+use crate::proto::http::left::{Aborted, Left};
 use crate::proto::http::machine::Http;
 use crate::proto::http::message::{About, Ended};
 use crate::proto::http::{fields as f, findings as g, text};
@@ -53,7 +53,7 @@ impl Http {
         self.late.retain(|f| f.spec.code != g::RESET.code);
         d.findings.append(&mut self.late);
         if out.wants(Level::Exchange) {
-            d.detail = Some(Box::new(self.exchange_detail(reset, left)));
+            d.detail = Some(Box::new(self.exchange_detail(aborted, left)));
         }
         let mut facts = std::mem::take(&mut self.facts);
         let (q, a) = (&self.request, &self.response);
@@ -67,7 +67,7 @@ impl Http {
         out.emit(d);
     }
 
-    fn exchange_detail(&self, reset: bool, left: Option<Left>) -> Detail {
+    fn exchange_detail(&self, aborted: Option<Aborted>, left: Option<Left>) -> Detail {
         let (q, a) = (&self.request, &self.response);
         let none = About::default();
         let about = self.about.as_deref().unwrap_or(&none);
@@ -106,14 +106,15 @@ impl Http {
             what.push_str(&format!(" → {}, {}", a.status, a.amount()));
         } else if a.gap {
             what.push_str(" → (response not captured)");
-        } else if !reset || left.is_some() {
+        } else if aborted.is_none() || left.is_some() {
             what.push_str(" → no response");
         }
         if let Some(left) = left {
             let after = left.at.time.since(q.start.time);
             what.push_str(&format!(", the client left after {}", human(after)));
-        } else if reset {
-            what.push_str(", aborted");
+        } else if let Some(x) = aborted {
+            let early = x.is_early_answer(a);
+            what.push_str(if early { ", before the end of the request" } else { ", aborted" });
         }
         if q.seen && a.seen {
             let duration = a.last.time.since(q.start.time);

@@ -57,7 +57,7 @@ impl Aborted {
 
     /// Whether its sender had the whole answer out, and asked for no more of the request
     /// (RFC 9113 §8.1).
-    fn is_early_answer(&self, answer: &Message) -> bool {
+    pub(super) fn is_early_answer(&self, answer: &Message) -> bool {
         self.by == Side::Server && self.how == Abort::Stream && self.code == 0 && answer.is_whole()
     }
 }

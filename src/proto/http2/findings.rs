@@ -276,7 +276,7 @@ pub(crate) static RST_NOTE: FindingSpec = FindingSpec::note(
 pub(crate) static RST_LATE: FindingSpec = FindingSpec::note(
     "http2.reset-after-end",
     "RFC 9113 §6.4",
-    "A stream was aborted that both ends had ended: nothing of it was lost.",
+    "A stream was aborted that both ends had ended: nothing was lost by that.",
 );
 pub(crate) static GOAWAY_ERROR: FindingSpec = FindingSpec::warning(
     "http2.goaway-error",

@@ -140,5 +140,7 @@ fn an_answer_that_came_before_the_end_of_the_request_is_whole() {
         r.end(&mut m, Server, EndCause::Finished);
         r.input(&mut m, Input::Reset { side: Server, code });
         assert_eq!(r.codes(), [found, found]);
+        let early = exchange(&r).0.contains("0 bytes, before the end of the request");
+        assert_eq!(early, code == 0, "{}", exchange(&r).0);
     }
 }

@@ -245,7 +245,16 @@ impl Connection {
                 open += usize::from(self.streams.get(id).is_some_and(is_open));
             }
             if open > 0 {
-                let detail = format!("{open} from the {side}");
+                let mut detail = format!("{open} from the {side}");
+                // It may be that nobody was there to take them.
+                let [mine, peers] =
+                    [side, side.peer()].map(|s| out.path().fins.get(s.index()).copied().flatten());
+                let first = |peer: Moment| {
+                    mine.is_none_or(|m| (peer.time, peer.packet) < (m.time, m.packet))
+                };
+                if peers.is_some_and(first) {
+                    detail.push_str(&format!("; the {} closed first", side.peer()));
+                }
                 out.finding(Finding::new(&findings::STREAM_UNFINISHED).with(detail));
             }
         }

@@ -315,6 +315,11 @@ impl Connection {
                 };
                 let by = self.whose(side, out).map(|s| format!(" by the {s}"));
                 let mut text = format!("{}{}", summary::error(code), by.unwrap_or_default());
+                // Unless its sender found fault with what it had got: NO_ERROR, STREAM_CLOSED and
+                // CANCEL do not say so.
+                if self.streams.was_whole(head.stream) && !matches!(code, 0 | 5 | 8) {
+                    text.push_str(", which may not have taken what it got");
+                }
                 // RFC 9113 §8.1: it asks for no more of the request.
                 let answered = |s: &mut Stream| s.half(Side::Server).ended && s.reset.is_none();
                 if (side, code) == (Side::Server, 0)
