@@ -27,8 +27,8 @@ pub(super) enum Ended {
     Reset(u32, &'static str),
     /// The server had said GOAWAY: the last stream that it acts on, and why.
     Goaway { last: u32, error: u32 },
-    /// The connection went away.
-    ConnectionLost,
+    /// The connection went away: who ended it, and how.
+    ConnectionLost(Side, &'static str),
     /// The capture ended.
     CaptureEnded,
     /// The engine let go of the conversation.
@@ -50,9 +50,17 @@ impl Ended {
                     crate::proto::error_name(*error).map_or_else(|| error.to_string(), Into::into);
                 format!("GOAWAY {why}, last stream {last}: never processed, safe to retry")
             }
-            Self::ConnectionLost => "connection lost".into(),
+            Self::ConnectionLost(..) => "connection lost".into(),
             Self::CaptureEnded => "capture ended".into(),
             Self::Evicted => "evicted".into(),
+        }
+    }
+
+    /// The same, with who ended the connection.
+    fn told(&self) -> String {
+        match self {
+            Self::ConnectionLost(by, how) => format!("connection lost: {how} by the {by}"),
+            _ => self.text(),
         }
     }
 }
@@ -90,8 +98,8 @@ impl Call {
             Ended::Deadline => {
                 self.findings.push(told(Finding::new(&findings::DEADLINE), String::new()));
             }
-            Ended::Reset(..) | Ended::Goaway { .. } | Ended::ConnectionLost => {
-                self.findings.push(told(Finding::new(&findings::RESET), ended.text()));
+            Ended::Reset(..) | Ended::Goaway { .. } | Ended::ConnectionLost(..) => {
+                self.findings.push(told(Finding::new(&findings::RESET), ended.told()));
             }
             Ended::CaptureEnded | Ended::Evicted => {}
         }
@@ -99,7 +107,9 @@ impl Call {
         let messages = [up.messages, down.messages];
         let bytes = [up.bytes, down.bytes];
         let start = self.start.unwrap_or(out.now());
-        let duration = self.last.time.since(start.time);
+        // What was seen of it, where its request was not.
+        let seen_for = self.last.time.since(start.time);
+        let duration = self.begun().then_some(seen_for);
         // Perhaps it ended, with what is missing.
         let path = out.path();
         let holed = path.gaps != [0; 2] || Side::BOTH.into_iter().any(|s| path.lacks(s));
@@ -108,10 +118,10 @@ impl Call {
             (verdict, _) => verdict,
         };
         let detail = out.wants(Level::Exchange).then(|| {
-            let mut d = self.call_detail(&ended, verdict, duration, out);
+            let mut d = self.call_detail(&ended, verdict, [duration, Some(seen_for)], out);
             number(&mut d.tree, &fields::ROUND_TRIP, below.round_trip);
             number(&mut d.tree, &fields::RETRANSMISSIONS, Some(below.retransmissions));
-            number(&mut d.tree, &fields::DURATION, Some(duration));
+            number(&mut d.tree, &fields::DURATION, duration);
             d.tree.close();
             Box::new(d)
         });
@@ -157,7 +167,7 @@ impl Call {
             Ended::Reset(8, "client") => "cancelled",
             Ended::Reset(7, "server") | Ended::Goaway { .. } => "refused",
             Ended::Reset(..) => "reset",
-            Ended::ConnectionLost => "connection lost",
+            Ended::ConnectionLost(..) => "connection lost",
             Ended::CaptureEnded | Ended::Evicted => "open",
         }
     }
@@ -166,7 +176,7 @@ impl Call {
         &self,
         ended: &Ended,
         verdict: &'static str,
-        duration: u64,
+        [duration, seen_for]: [Option<u64>; 2],
         out: &dyn Out,
     ) -> Detail {
         let [up, down] = &self.sides;
@@ -214,9 +224,13 @@ impl Call {
             (Ended::Reset(8, by), _) => format!("cancelled by {by}"),
             (Ended::Goaway { .. }, _) => "refused by GOAWAY, never processed".into(),
             (Ended::Deadline, _) => "deadline exceeded, cancelled by client".into(),
-            (other, _) => other.text(),
+            (other, _) => other.told(),
         };
-        let time = human(duration);
+        let time = match (duration, seen_for) {
+            (Some(ns), _) => human(ns),
+            (None, None | Some(0)) => "its beginning was not captured".into(),
+            (None, Some(ns)) => format!("{} seen, its beginning was not captured", human(ns)),
+        };
         d.summary = format!("{shown} → {how}, {} up {} down, {time}", messages[0], messages[1]);
         d
     }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::Moment;
+use crate::base::{CaptureTime, Moment, PacketId};
 use crate::event::{Draft, Level, Payload};
 use crate::facts::Facts;
 use crate::field::Value;
@@ -446,6 +446,77 @@ fn what_is_wrong_is_said() {
     w.r.input(&mut w.m, Input::Reset { side: Side::Client, code: 8 });
     assert_eq!(w.r.codes(), ["connect.deadline-exceeded"]);
     assert!(w.call().detail.as_ref().unwrap().summary.contains("deadline exceeded"));
+}
+
+/// The words on how it ended, and what is found.
+fn how(w: &World) -> (String, Vec<&'static str>) {
+    let text = w.call().detail.as_ref().unwrap().summary.clone();
+    (text.split(" → ").nth(1).unwrap().to_owned(), w.r.codes())
+}
+
+#[test]
+fn a_client_that_closes_first_has_left() {
+    let fins = |w: &mut World, client: u64, server: u64| {
+        let at = |p: u64| Moment { packet: PacketId(p), time: CaptureTime(p as i64 * 1000) };
+        w.r.path.fins = [Some(at(client)), Some(at(server))];
+        w.r.end(&mut w.m, Side::Server, EndCause::Cut);
+    };
+    let lost = "connection lost: FIN by the client";
+    // Before any answer; with its deadline; and it is the server that closed first.
+    let mut w = World::new();
+    w.post(JSON, &[]).up(b"{}");
+    fins(&mut w, 151, 160);
+    let (text, codes) = how(&w);
+    assert!(text.starts_with(lost), "{text}");
+    assert_eq!(codes, ["connect.reset"]);
+    let mut w = World::new();
+    w.post(JSON, &[("connect-timeout-ms", "5")]).up(b"{}");
+    fins(&mut w, 5100, 5200);
+    assert_eq!(how(&w).1, ["connect.deadline-exceeded"]);
+    let mut w = World::new();
+    w.post(JSON, &[]).up(b"{}");
+    fins(&mut w, 160, 151);
+    assert_eq!(how(&w).1, ["connect.no-response"]);
+    // In the middle of a stream; and a client that closed its direction alone.
+    let mut w = World::new();
+    w.post(STREAM, &[]).up(&envelope(0, b"x")).answer("200", STREAM, &[]);
+    fins(&mut w, 151, 160);
+    let (text, codes) = how(&w);
+    assert!(text.starts_with(lost), "{text}");
+    assert_eq!(codes, ["connect.reset"]);
+    let mut w = World::new();
+    w.post(STREAM, &[]).up(&envelope(0, b"x")).answer("200", STREAM, &[]);
+    fins(&mut w, 0, 160);
+    assert_eq!(how(&w).1, ["connect.missing-end-stream"]);
+}
+
+#[test]
+fn how_long_a_call_took_is_not_known_without_its_request() {
+    let mut w = World::new();
+    w.answer("200", "application/connect+json", &[]);
+    w.r.bytes(&mut w.m, Side::Server, &[envelope(0, b"{}"), envelope(2, b"{}")].concat(), 1460);
+    w.end(Side::Server);
+    let (text, _) = how(&w);
+    assert!(text.ends_with("its beginning was not captured"), "{text}");
+    let d = w.call().detail.as_ref().unwrap();
+    assert!(d.tree.find("duration_ns").is_none());
+}
+
+/// What the client sent waits behind missing bytes until the answer is over.
+#[test]
+fn what_comes_late_of_the_client_is_part_of_the_call() {
+    let mut w = World::new();
+    w.post(STREAM, &[]);
+    w.r.bytes(&mut w.m, Side::Client, &envelope(0, b"x"), 1460);
+    w.r.path.waits = [true, false];
+    w.answer("200", STREAM, &[]);
+    w.r.bytes(&mut w.m, Side::Server, &envelope(2, b"{}"), 1460);
+    w.end(Side::Server);
+    w.r.path.waits = [false; 2];
+    w.r.bytes(&mut w.m, Side::Client, &envelope(0, b"y"), 1460);
+    w.end(Side::Client);
+    assert!(how(&w).0.contains("2 up"), "{}", how(&w).0);
+    assert_eq!(w.r.events.iter().filter(|e| e.kind == "call").count(), 1);
 }
 
 #[test]

@@ -83,8 +83,7 @@ impl Http {
             Abort::Stream => LEAVES.contains(&x.code),
             Abort::Goaway { .. } => false,
         });
-        let [client, server] = path.fins;
-        let first = client.filter(|c| server.is_none_or(|s| when(*c) < when(s)));
+        let first = path.closed_first(Side::Client);
         // What comes behind its FIN it takes, unless it aborts the connection for it.
         let gone = by_abort.is_some_and(|x| x.how == Abort::Connection);
         let fin = first.filter(|c| gone || !a.seen || when(a.last) < when(*c));

@@ -247,12 +247,7 @@ impl Connection {
             if open > 0 {
                 let mut detail = format!("{open} from the {side}");
                 // It may be that nobody was there to take them.
-                let [mine, peers] =
-                    [side, side.peer()].map(|s| out.path().fins.get(s.index()).copied().flatten());
-                let first = |peer: Moment| {
-                    mine.is_none_or(|m| (peer.time, peer.packet) < (m.time, m.packet))
-                };
-                if peers.is_some_and(first) {
+                if out.path().closed_first(side.peer()).is_some() {
                     detail.push_str(&format!("; the {} closed first", side.peer()));
                 }
                 out.finding(Finding::new(&findings::STREAM_UNFINISHED).with(detail));
