@@ -12,6 +12,7 @@ use crate::proto::Out;
 use crate::proto::connect::heads::split_path;
 use crate::proto::connect::machine::Call;
 use crate::proto::connect::{fields, findings};
+use crate::proto::waited::{Half, Waited};
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +104,7 @@ impl Call {
             }
             Ended::CaptureEnded | Ended::Evicted => {}
         }
+        let waited = self.stalled(&ended, out);
         let [up, down] = &self.sides;
         let messages = [up.messages, down.messages];
         let bytes = [up.bytes, down.bytes];
@@ -115,10 +117,12 @@ impl Call {
         let holed = path.gaps != [0; 2] || Side::BOTH.into_iter().any(|s| path.lacks(s));
         let verdict = match (self.verdict(&ended), self.sides[1].has_head) {
             ("open" | "no response", false) if holed => "not captured",
+            _ if waited.is_some_and(|(_, is_cause)| is_cause) => "flow control",
             (verdict, _) => verdict,
         };
         let detail = out.wants(Level::Exchange).then(|| {
             let mut d = self.call_detail(&ended, verdict, [duration, Some(seen_for)], out);
+            number(&mut d.tree, &fields::FLOW_CONTROL, waited.map(|(ns, _)| ns));
             number(&mut d.tree, &fields::ROUND_TRIP, below.round_trip);
             number(&mut d.tree, &fields::RETRANSMISSIONS, Some(below.retransmissions));
             number(&mut d.tree, &fields::DURATION, duration);
@@ -152,6 +156,38 @@ impl Call {
             detail,
             ..Draft::new(Level::Exchange, "connect", "call", start, self.last)
         });
+    }
+
+    /// How long its data waited for its receiver, of the direction where that was longer, and
+    /// whether that is why the call was given up, which is found.
+    fn stalled(&mut self, ended: &Ended, out: &dyn Out) -> Option<(u64, bool)> {
+        let stalls = out.stalls();
+        if stalls == [None; 2] {
+            return None;
+        }
+        let (span, unary) = ([self.start?, self.last], !self.is_stream());
+        let asked = self.sides.first().is_some_and(|d| d.over);
+        let begun = [self.start, self.answered];
+        let each = Side::BOTH.into_iter().zip(stalls).zip(&self.sides).zip(begun);
+        let waited = each.filter_map(|(((side, stall), d), begun)| {
+            // One that is to be sent, whatever happens.
+            let due = unary && (side == Side::Client || asked);
+            let half = Half { begun, cut_off: d.cut_off, owes: due && d.messages == 0 };
+            Waited::of(side, stall?, half, span)
+        });
+        let w = waited.max_by_key(|w| w.ns)?;
+        let took = self.last.time.since(self.start?.time);
+        let gave_up = match ended {
+            Ended::Deadline | Ended::ConnectionLost(..) => true,
+            Ended::Reset(code, _) => *code == 8,
+            _ => false,
+        };
+        let is_cause = gave_up && w.is_cause(took, *ended == Ended::Deadline);
+        if is_cause {
+            let finding = Finding::new(&findings::FLOW_CONTROL).with(w.text(self.last));
+            self.findings.push(finding.proved_by(w.proof(self.last)));
+        }
+        Some((w.ns, is_cause))
     }
 
     /// In one or two words, as of gRPC's calls.

@@ -293,6 +293,7 @@ impl Call {
             list.push(about(&findings::CONTENT_TYPE, content_type.as_bytes(), span));
         }
         let (encoding, codings) = encoding(h, stream && !failed);
+        self.answered = Some(head.start);
         let side = self.side(Side::Server);
         side.has_head = true;
         side.body = match (failed, stream) {

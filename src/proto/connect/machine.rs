@@ -31,6 +31,8 @@ pub struct Call {
     pub(super) start: Option<Moment>,
     /// The latest packet that did something.
     pub(super) last: Moment,
+    /// The first of the answer.
+    pub(super) answered: Option<Moment>,
     /// Nanoseconds to the end of the server's first message.
     pub(super) first_response: Option<u64>,
     /// Bytes of header sections and trailers as sent.
@@ -94,6 +96,8 @@ pub(super) struct Direction {
     pub(super) said: bool,
     /// A gap: what follows cannot be told apart.
     pub(super) lost: bool,
+    /// A message of it was not complete at the end.
+    pub(super) cut_off: bool,
     /// A gap before anything was seen: the head may be in it.
     pub(super) missed: bool,
 }
@@ -287,6 +291,7 @@ impl Call {
             },
         };
         d.over = true;
+        d.cut_off = cut.is_some();
         self.finish_kept(side, cut, out);
     }
 

@@ -10,7 +10,7 @@ use crate::event::{Draft, Level, Payload};
 use crate::facts::Facts;
 use crate::field::Value;
 use crate::proto::harness::Recorder;
-use crate::proto::{EndCause, Headers, Input, Out as _};
+use crate::proto::{EndCause, Headers, Input, Out as _, Stall};
 
 struct World {
     r: Recorder,
@@ -141,7 +141,8 @@ fn what_is_known_of_the_connection() {
         assert_eq!(w.text("connect.retransmissions").as_deref(), Some("1"));
         let why = w.call().findings[0].detail.clone().unwrap_or_default();
         let beside = "; its connection: round trip 1.2 ms, 1 retransmission";
-        assert_eq!(&*why, format!("{ended}{beside}"));
+        let by = if ended == "connection lost" { ": RST by the server" } else { "" };
+        assert_eq!(&*why, format!("{ended}{by}{beside}"));
         let Some(Facts::Call(facts)) = &w.call().facts else { panic!("no facts") };
         assert_eq!(facts.verdict, verdict);
     }
@@ -500,6 +501,52 @@ fn how_long_a_call_took_is_not_known_without_its_request() {
     assert!(text.ends_with("its beginning was not captured"), "{text}");
     let d = w.call().detail.as_ref().unwrap();
     assert!(d.tree.find("duration_ns").is_none());
+}
+
+/// A stream whose window was shut from packet 500 on, and of which the client gave up at 1500.
+#[test]
+fn a_call_that_stood_still_says_so() {
+    let at = |p: u64| Moment { packet: PacketId(p), time: CaptureTime(p as i64 * 1_000_000) };
+    let of = |shut: u64, timeout: &str| {
+        let mut w = World::new();
+        w.post(STREAM, &[("connect-timeout-ms", timeout)]).up(&envelope(0, b"x"));
+        w.answer("200", STREAM, &[]);
+        let half = &envelope(0, &[7; 50])[..20];
+        w.r.bytes(&mut w.m, Side::Server, half, 1460);
+        let shut = Stall { shut: Some(at(shut)), ..Stall::default() };
+        w.r.stalls = [None, Some(shut)];
+        w.r.aborted_at = Some(at(1500));
+        w.r.input(&mut w.m, Input::Reset { side: Side::Client, code: 8 });
+        w
+    };
+    for (timeout, found, verdict) in [
+        ("60000", &["connect.truncated-message", "connect.reset", "connect.flow-control"][..], ""),
+        (
+            "1490",
+            &["connect.truncated-message", "connect.deadline-exceeded", "connect.flow-control"],
+            "deadline exceeded",
+        ),
+    ] {
+        let w = of(500, timeout);
+        assert_eq!(w.r.codes(), found);
+        assert_eq!(w.text("connect.verdict").as_deref(), Some("flow control"));
+        assert_eq!(w.text("connect.flow_control_ns").as_deref(), Some("1000000000"));
+        let call = w.call();
+        assert!(call.detail.as_ref().unwrap().summary.contains(verdict));
+        let f = call.findings.iter().find(|f| f.spec.code == "connect.flow-control").unwrap();
+        assert_eq!(
+            f.detail.as_deref(),
+            Some(
+                "data of the server had stood still for 1 s: the client did not open the window \
+                 of the stream"
+            )
+        );
+        assert_eq!(f.proof, [PacketId(500), PacketId(1500)]);
+    }
+    // Shut for a moment alone.
+    let w = of(1495, "60000");
+    assert_eq!(w.r.codes(), ["connect.truncated-message", "connect.reset"]);
+    assert_eq!(w.text("connect.verdict").as_deref(), Some("cancelled"));
 }
 
 /// What the client sent waits behind missing bytes until the answer is over.
