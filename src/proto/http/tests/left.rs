@@ -18,7 +18,10 @@ fn asked(answer: Option<&[u8]>) -> (Recorder, Http) {
     (r, m)
 }
 
-fn exchange(r: &Recorder) -> (&str, Vec<(&str, &str, Vec<u64>)>) {
+/// A code, what it says, and the packets of its proof.
+type Found<'a> = (&'a str, &'a str, Vec<u64>);
+
+fn exchange(r: &Recorder) -> (&str, Vec<Found<'_>>) {
     let e = r.events.last().unwrap();
     assert_eq!(e.level, Level::Exchange);
     let told = |f: &Finding| f.proof.iter().map(|p| p.0).collect();
