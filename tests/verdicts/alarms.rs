@@ -150,7 +150,7 @@ const SHOWING: &[(&str, &str, &[&str])] = &[
     (
         "http-clients-leave",
         "clients that do not wait for their answer",
-        &["http.body-cut", "http.client-left", "http2.streams-unfinished"],
+        &["http.body-cut", "http.client-left"],
     ),
     (
         "http-servers-faults",

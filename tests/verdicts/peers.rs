@@ -120,6 +120,7 @@ const SHOWN: &[(&str, &[&str])] = &[
         &[
             "http.bad-content-coding",
             "http.coding-padding",
+            "http.no-response",
             "http.request-not-captured",
             "http.server-error",
             "http.too-many-requests",

@@ -96,6 +96,8 @@ pub(super) struct Direction {
     pub(super) said: bool,
     /// A gap: what follows cannot be told apart.
     pub(super) lost: bool,
+    /// Its content type may be one of the fields of its head that were not captured.
+    pub(super) type_unknown: bool,
     /// A message of it was not complete at the end.
     pub(super) cut_off: bool,
     /// A gap before anything was seen: the head may be in it.

@@ -503,6 +503,28 @@ fn how_long_a_call_took_is_not_known_without_its_request() {
     assert!(d.tree.find("duration_ns").is_none());
 }
 
+/// Behind a hole the content type of an error may be an entry of a table that nobody has seen.
+#[test]
+fn an_error_whose_type_was_not_captured_is_read_if_it_can_be() {
+    let of = |body: &[u8]| {
+        let mut w = World::new();
+        w.post(JSON, &[]).up(b"{}");
+        let mut headers = Headers::new();
+        headers.push(b":status", b"404");
+        headers.push(b"", b"").known = false;
+        let now = w.r.now();
+        let side = Side::Server;
+        let (start, ready) = (now, now);
+        let (version, end, wire_len, detail) = (20, false, 10, None);
+        let head = Head { side, headers: &headers, version, end, start, ready, wire_len, detail };
+        w.r.input(&mut w.m, Input::Head(head));
+        w.down(body);
+        w.r.codes()
+    };
+    assert_eq!(of(br#"{"code":"not_found"}"#), ["connect.error"]);
+    assert_eq!(of(b"<html>"), ["connect.error"]);
+}
+
 /// A stream whose window was shut from packet 500 on, and of which the client gave up at 1500.
 #[test]
 fn a_call_that_stood_still_says_so() {
