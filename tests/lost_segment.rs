@@ -114,6 +114,37 @@ fn without_the_first_packets() {
     assert!(list.is_empty(), "{} findings: {list:#?}", list.len());
 }
 
+/// What was lost of the server it had sent before the next packet of it: calls that began
+/// behind that have no gap.
+#[test]
+fn calls_that_began_behind_a_lost_segment_have_no_gap() {
+    let path = fixtures().into_iter().find(|(n, _)| n.starts_with("grpc-tonic/")).unwrap().1;
+    let all = packets(&path);
+    let gaps = |packets: &[Owned]| {
+        let r = run(packets, options(&[]));
+        let of = r.findings.iter().filter(|f| f.finding.spec.code == "grpc.gap");
+        of.map(|f| f.packets[0].0).collect::<Vec<_>>()
+    };
+    let without = |n: usize| [&all[..n], &all[n + 1..]].concat();
+    // By packet 15, the acknowledgement of SETTINGS, one call has begun.
+    assert_eq!(gaps(&without(14)).len(), 1);
+    // Whatever is lost: who has a gap began before the packet of the same end behind it.
+    let from_server = |p: &Owned| p.data[34..36] == 50051_u16.to_be_bytes();
+    let mut seen = 0;
+    for n in 3..all.len() {
+        let behind: Vec<u64> = (n + 1..all.len())
+            .filter(|i| from_server(&all[*i]) && all[*i].data.len() > 66)
+            .map(|i| all[i].meta.id.0)
+            .collect();
+        if let (true, Some(behind)) = (from_server(&all[n]), behind.first()) {
+            let gaps = gaps(&without(n));
+            assert!(gaps.iter().all(|first| first < behind), "{n}: {gaps:?} {behind}");
+            seen += gaps.len();
+        }
+    }
+    assert!(seen > 5, "{seen}");
+}
+
 /// The calls: their streams, and what is said of each.
 fn calls(packets: &[Owned]) -> BTreeMap<(u32, Option<u64>), String> {
     let r = run(packets, options(&[Level::Exchange]));

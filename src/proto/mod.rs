@@ -40,6 +40,7 @@ pub mod sse;
 pub mod tls;
 pub(crate) mod trace;
 mod trials;
+pub(crate) mod waited;
 pub mod websocket;
 
 pub use abort::{Abort, error_name};

@@ -66,6 +66,15 @@ impl Path {
         self.waits.get(side.index()) == Some(&true)
     }
 
+    /// Whether this side closed first, and when: its FIN came, and that of its peer later or
+    /// not at all.
+    #[must_use]
+    pub fn closed_first(&self, side: Side) -> Option<Moment> {
+        let when = |m: Moment| (m.time, m.packet);
+        let of = |side: Side| self.fins.get(side.index()).copied().flatten();
+        of(side).filter(|mine| of(side.peer()).is_none_or(|peers| when(*mine) < when(peers)))
+    }
+
     /// Client and server turn out to be the other way round.
     pub const fn swap_sides(&mut self) {
         self.waits.swap(0, 1);

@@ -127,8 +127,8 @@ const SHOWING: &[(&str, &str, &[&str])] = &[
         &[
             "http.bad-multipart",
             "http.body-cut",
+            "http.client-left",
             "http.cors-refused",
-            "http.no-response",
             "http.parts-limit",
             "http1.bad-content-length",
             "http1.bad-field-line",
@@ -146,6 +146,11 @@ const SHOWING: &[(&str, &str, &[&str])] = &[
             "websocket.bad-key",
             "websocket.bad-version",
         ],
+    ),
+    (
+        "http-clients-leave",
+        "clients that do not wait for their answer",
+        &["http.body-cut", "http.client-left"],
     ),
     (
         "http-servers-faults",

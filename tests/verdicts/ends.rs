@@ -28,6 +28,43 @@ fn verdict(packets: &[Owned]) -> (String, String, Vec<u64>) {
     (text("websocket.end_cause"), text("websocket.verdict"), proof)
 }
 
+/// A ping is what ended a session where its sender waited for the pong as long as somebody
+/// waits, and left then. Who leaves of its own accord is not blamed on a ping under way.
+#[test]
+fn a_ping_ends_a_session_where_its_sender_waited_for_it_and_left() {
+    let fin = |server: bool| [Fin(!server), Fin(server)];
+    let ends = |acts: &[Do]| {
+        let packets = local(acts);
+        let (cause, text, _) = verdict(&packets);
+        let r = run(&packets, options(&[]));
+        let found = r.findings.iter().any(|f| f.finding.spec.code == "websocket.unanswered-ping");
+        (cause, text, found)
+    };
+    let pinged = |ms: i64, server: bool, answered: &[i64]| {
+        let mut acts = vec![up(0x81, b"a"), down(0x81, b"b")];
+        for (i, wait) in answered.iter().enumerate() {
+            let payload = [b'p', i as u8];
+            acts.extend([down(0x89, &payload), Wait(*wait), up(0x8a, &payload), Wait(1000)]);
+        }
+        // A packet takes a millisecond.
+        acts.extend([down(0x89, b"?"), Wait(ms - 1)]);
+        acts.extend(fin(server));
+        ends(&acts)
+    };
+    let left = |by: &str| format!("1006: FIN by the {by} without a close frame");
+    // Too soon for a timeout, whoever leaves.
+    assert_eq!(pinged(100, true, &[]), ("fin".into(), left("server"), false));
+    assert_eq!(pinged(100, false, &[]), ("fin".into(), left("client"), false));
+    // Who owes the pong leaves.
+    assert_eq!(pinged(5000, false, &[]), ("fin".into(), left("client"), true));
+    // No longer than pongs took before.
+    assert_eq!(pinged(900, true, &[1500]), ("fin".into(), left("server"), false));
+    for (ms, wait) in [(400, "400 ms"), (5000, "5 s")] {
+        let text = format!("{}: no pong for {wait} to the server's ping", left("server"));
+        assert_eq!(pinged(ms, true, &[10]), ("unanswered ping".into(), text, true));
+    }
+}
+
 /// What is blamed is what was there when the peer complained, or what a client cannot accept of
 /// an answer.
 #[test]

@@ -87,6 +87,7 @@ const SHOWN: &[(&str, &[&str])] = &[
     ("ws-idle-proxies", &["websocket.no-heartbeat", "websocket.paired-leg"]),
     ("ws-crowd", &["websocket.many-connections"]),
     ("ws-h2-node", &["websocket.stream-without-close"]),
+    ("http-clients-leave", &["http.answered-early", "http.client-left"]),
     (
         "http-clients-faults",
         &[
@@ -94,7 +95,6 @@ const SHOWN: &[(&str, &[&str])] = &[
             "http.body-cut",
             "http.cors-preflight",
             "http.cors-refused",
-            "http.no-response",
             "http.parts-limit",
             "http1.bad-content-length",
             "http1.bad-field-line",
@@ -120,6 +120,7 @@ const SHOWN: &[(&str, &[&str])] = &[
         &[
             "http.bad-content-coding",
             "http.coding-padding",
+            "http.no-response",
             "http.request-not-captured",
             "http.server-error",
             "http.too-many-requests",

@@ -12,6 +12,7 @@ use crate::proto::Out;
 use crate::proto::connect::heads::split_path;
 use crate::proto::connect::machine::Call;
 use crate::proto::connect::{fields, findings};
+use crate::proto::waited::{Half, Waited};
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +28,8 @@ pub(super) enum Ended {
     Reset(u32, &'static str),
     /// The server had said GOAWAY: the last stream that it acts on, and why.
     Goaway { last: u32, error: u32 },
-    /// The connection went away.
-    ConnectionLost,
+    /// The connection went away: who ended it, and how.
+    ConnectionLost(Side, &'static str),
     /// The capture ended.
     CaptureEnded,
     /// The engine let go of the conversation.
@@ -50,9 +51,17 @@ impl Ended {
                     crate::proto::error_name(*error).map_or_else(|| error.to_string(), Into::into);
                 format!("GOAWAY {why}, last stream {last}: never processed, safe to retry")
             }
-            Self::ConnectionLost => "connection lost".into(),
+            Self::ConnectionLost(..) => "connection lost".into(),
             Self::CaptureEnded => "capture ended".into(),
             Self::Evicted => "evicted".into(),
+        }
+    }
+
+    /// The same, with who ended the connection.
+    fn told(&self) -> String {
+        match self {
+            Self::ConnectionLost(by, how) => format!("connection lost: {how} by the {by}"),
+            _ => self.text(),
         }
     }
 }
@@ -90,28 +99,33 @@ impl Call {
             Ended::Deadline => {
                 self.findings.push(told(Finding::new(&findings::DEADLINE), String::new()));
             }
-            Ended::Reset(..) | Ended::Goaway { .. } | Ended::ConnectionLost => {
-                self.findings.push(told(Finding::new(&findings::RESET), ended.text()));
+            Ended::Reset(..) | Ended::Goaway { .. } | Ended::ConnectionLost(..) => {
+                self.findings.push(told(Finding::new(&findings::RESET), ended.told()));
             }
             Ended::CaptureEnded | Ended::Evicted => {}
         }
+        let waited = self.stalled(&ended, out);
         let [up, down] = &self.sides;
         let messages = [up.messages, down.messages];
         let bytes = [up.bytes, down.bytes];
         let start = self.start.unwrap_or(out.now());
-        let duration = self.last.time.since(start.time);
+        // What was seen of it, where its request was not.
+        let seen_for = self.last.time.since(start.time);
+        let duration = self.begun().then_some(seen_for);
         // Perhaps it ended, with what is missing.
         let path = out.path();
         let holed = path.gaps != [0; 2] || Side::BOTH.into_iter().any(|s| path.lacks(s));
         let verdict = match (self.verdict(&ended), self.sides[1].has_head) {
             ("open" | "no response", false) if holed => "not captured",
+            _ if waited.is_some_and(|(_, is_cause)| is_cause) => "flow control",
             (verdict, _) => verdict,
         };
         let detail = out.wants(Level::Exchange).then(|| {
-            let mut d = self.call_detail(&ended, verdict, duration, out);
+            let mut d = self.call_detail(&ended, verdict, [duration, Some(seen_for)], out);
+            number(&mut d.tree, &fields::FLOW_CONTROL, waited.map(|(ns, _)| ns));
             number(&mut d.tree, &fields::ROUND_TRIP, below.round_trip);
             number(&mut d.tree, &fields::RETRANSMISSIONS, Some(below.retransmissions));
-            number(&mut d.tree, &fields::DURATION, Some(duration));
+            number(&mut d.tree, &fields::DURATION, duration);
             d.tree.close();
             Box::new(d)
         });
@@ -144,6 +158,38 @@ impl Call {
         });
     }
 
+    /// How long its data waited for its receiver, of the direction where that was longer, and
+    /// whether that is why the call was given up, which is found.
+    fn stalled(&mut self, ended: &Ended, out: &dyn Out) -> Option<(u64, bool)> {
+        let stalls = out.stalls();
+        if stalls == [None; 2] {
+            return None;
+        }
+        let (span, unary) = ([self.start?, self.last], !self.is_stream());
+        let asked = self.sides.first().is_some_and(|d| d.over);
+        let begun = [self.start, self.answered];
+        let each = Side::BOTH.into_iter().zip(stalls).zip(&self.sides).zip(begun);
+        let waited = each.filter_map(|(((side, stall), d), begun)| {
+            // One that is to be sent, whatever happens.
+            let due = unary && (side == Side::Client || asked);
+            let half = Half { begun, cut_off: d.cut_off, owes: due && d.messages == 0 };
+            Waited::of(side, stall?, half, span)
+        });
+        let w = waited.max_by_key(|w| w.ns)?;
+        let took = self.last.time.since(self.start?.time);
+        let gave_up = match ended {
+            Ended::Deadline | Ended::ConnectionLost(..) => true,
+            Ended::Reset(code, _) => *code == 8,
+            _ => false,
+        };
+        let is_cause = gave_up && w.is_cause(took, *ended == Ended::Deadline);
+        if is_cause {
+            let finding = Finding::new(&findings::FLOW_CONTROL).with(w.text(self.last));
+            self.findings.push(finding.proved_by(w.proof(self.last)));
+        }
+        Some((w.ns, is_cause))
+    }
+
     /// In one or two words, as of gRPC's calls.
     fn verdict(&self, ended: &Ended) -> &'static str {
         match ended {
@@ -157,7 +203,7 @@ impl Call {
             Ended::Reset(8, "client") => "cancelled",
             Ended::Reset(7, "server") | Ended::Goaway { .. } => "refused",
             Ended::Reset(..) => "reset",
-            Ended::ConnectionLost => "connection lost",
+            Ended::ConnectionLost(..) => "connection lost",
             Ended::CaptureEnded | Ended::Evicted => "open",
         }
     }
@@ -166,7 +212,7 @@ impl Call {
         &self,
         ended: &Ended,
         verdict: &'static str,
-        duration: u64,
+        [duration, seen_for]: [Option<u64>; 2],
         out: &dyn Out,
     ) -> Detail {
         let [up, down] = &self.sides;
@@ -214,9 +260,13 @@ impl Call {
             (Ended::Reset(8, by), _) => format!("cancelled by {by}"),
             (Ended::Goaway { .. }, _) => "refused by GOAWAY, never processed".into(),
             (Ended::Deadline, _) => "deadline exceeded, cancelled by client".into(),
-            (other, _) => other.text(),
+            (other, _) => other.told(),
         };
-        let time = human(duration);
+        let time = match (duration, seen_for) {
+            (Some(ns), _) => human(ns),
+            (None, None | Some(0)) => "its beginning was not captured".into(),
+            (None, Some(ns)) => format!("{} seen, its beginning was not captured", human(ns)),
+        };
         d.summary = format!("{shown} → {how}, {} up {} down, {time}", messages[0], messages[1]);
         d
     }

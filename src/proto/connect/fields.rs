@@ -125,7 +125,10 @@ fields! {
         "response, no response, reset with its code and side, goaway, deadline, connection lost or capture ended.");
     /// The verdict.
     VERDICT = FieldSpec::new("connect.verdict", "Verdict", 0, Kind::Text, OURS,
-        "Why the call ended as it did: ok, error, no response, deadline, cancelled, refused, connection lost, reset, not captured or open.");
+        "Why the call ended as it did: ok, error, no response, deadline, cancelled, refused, connection lost, reset, flow control, not captured or open.");
+    /// How long data waited.
+    FLOW_CONTROL = FieldSpec::new("connect.flow_control_ns", "Flow control", 0, Kind::Duration, "RFC 9113 §5.2",
+        "How long data of the call waited in all until its receiver let more of it be sent (WINDOW_UPDATE); of the direction that waited longer, from 1 ms on.");
     /// The round trip of the connection.
     ROUND_TRIP = FieldSpec::new("connect.round_trip_ns", "Round trip", 0, Kind::Duration, OURS,
         "The handshake of the call's connection, from SYN to the acknowledgement of its answer.");

@@ -57,6 +57,8 @@ findings! {
     NO_RESPONSE = error("connect.no-response", RESPONSE, "The call has no response.");
     /// Reset.
     RESET = warning("connect.reset", ERRORS, "The call was aborted before it had a response.");
+    /// Its data stood still.
+    FLOW_CONTROL = warning("connect.flow-control", "RFC 9113 §5.2", "The call was given up, and its data had stood still: the receiver did not let more of it be sent (WINDOW_UPDATE), because it did not read, or its window is too small for the path.");
     /// The deadline passed.
     DEADLINE = warning("connect.deadline-exceeded", REQUEST, "The client gave up when its deadline had passed.");
 }

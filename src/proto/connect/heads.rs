@@ -293,6 +293,8 @@ impl Call {
             list.push(about(&findings::CONTENT_TYPE, content_type.as_bytes(), span));
         }
         let (encoding, codings) = encoding(h, stream && !failed);
+        let type_unknown = content_type.is_empty() && h.iter().any(|(.., f)| !f.known);
+        self.answered = Some(head.start);
         let side = self.side(Side::Server);
         side.has_head = true;
         side.body = match (failed, stream) {
@@ -302,6 +304,7 @@ impl Call {
         };
         side.codec = codec;
         side.content_type = content_type;
+        side.type_unknown = type_unknown;
         side.encoding = encoding;
         side.codings = codings;
         let client = self.side(Side::Client);

@@ -31,12 +31,16 @@ pub struct Call {
     pub(super) start: Option<Moment>,
     /// The latest packet that did something.
     pub(super) last: Moment,
+    /// The first of the answer.
+    pub(super) answered: Option<Moment>,
     /// Nanoseconds to the end of the server's first message.
     pub(super) first_response: Option<u64>,
     /// Bytes of header sections and trailers as sent.
     pub(super) head_bytes: u64,
     /// What the call itself will be blamed for.
     pub(super) findings: Vec<Finding>,
+    /// The server has answered, and what the client sent by then may still come: see `end`.
+    answered_early: bool,
     /// The event of the call is out.
     pub(super) done: bool,
     /// Segments of the connection that had been sent again before.
@@ -92,6 +96,10 @@ pub(super) struct Direction {
     pub(super) said: bool,
     /// A gap: what follows cannot be told apart.
     pub(super) lost: bool,
+    /// Its content type may be one of the fields of its head that were not captured.
+    pub(super) type_unknown: bool,
+    /// A message of it was not complete at the end.
+    pub(super) cut_off: bool,
     /// A gap before anything was seen: the head may be in it.
     pub(super) missed: bool,
 }
@@ -285,6 +293,7 @@ impl Call {
             },
         };
         d.over = true;
+        d.cut_off = cut.is_some();
         self.finish_kept(side, cut, out);
     }
 
@@ -305,6 +314,25 @@ impl Call {
                 let cut = (cause == EndCause::Cut).then_some("the connection ended");
                 self.body_ends(side, cut, out);
                 if side == Side::Client {
+                    if self.answered_early {
+                        self.conclude(Ended::Response, out);
+                    }
+                    return;
+                }
+                // What the client sent in the meantime waits behind missing bytes, or has waited
+                // and comes now: it is part of the call.
+                let path = out.path();
+                let late = self.last.packet < out.now().packet;
+                let waits = late && path.gaps != [0; 2] || path.lacks(Side::Client);
+                let [client, server] = &self.sides;
+                if waits && cut.is_none() && server.has_head && !client.over {
+                    self.answered_early = true;
+                    return;
+                }
+                if cut.is_some()
+                    && let Some(ended) = self.left(out)
+                {
+                    self.conclude(ended, out);
                     return;
                 }
                 let server = self.side(Side::Server);
@@ -322,6 +350,9 @@ impl Call {
                 // nobody knows how they went on.
                 if side == Side::Client {
                     self.body_ends(side, Some(why), out);
+                    if self.answered_early {
+                        self.conclude(Ended::Response, out);
+                    }
                     return;
                 }
                 let over = self.side(Side::Server).over && self.outcome.is_some();
@@ -334,20 +365,46 @@ impl Call {
         self.conclude(ended, out);
     }
 
+    /// Whether a client that gives up now does so at its deadline.
+    fn is_late(&self, now: Moment) -> bool {
+        let elapsed = self.start.map_or(0, |s| now.time.since(s.time));
+        // The client's clock ran before its request was on the wire.
+        let timeout = self.request.as_ref().and_then(|r| r.timeout);
+        timeout.is_some_and(|t| elapsed >= t.saturating_sub((t / 20).min(20_000_000)))
+    }
+
+    /// How a call ended without its answer whose client closed the connection first: over
+    /// HTTP/1.1 that is how a client gives up. A client that took what came behind its FIN had
+    /// closed its direction alone.
+    fn left(&mut self, out: &dyn Out) -> Option<Ended> {
+        let path = out.path();
+        let unknown = path.gaps != [0; 2] || path.lacks(Side::Server) || path.guessed;
+        let at = path.closed_first(Side::Client).filter(|_| !unknown && self.begun())?;
+        let answered = self.outcome.is_some() || self.sides.iter().any(|d| d.missed);
+        if answered || (self.last.time, self.last.packet) > (at.time, at.packet) {
+            return None;
+        }
+        self.last = self.last.max(at);
+        let late = self.is_late(at);
+        Some(if late { Ended::Deadline } else { Ended::ConnectionLost(Side::Client, "FIN") })
+    }
+
+    /// Whether something of the request was captured: it is known how long the call took.
+    pub(super) fn begun(&self) -> bool {
+        self.request.is_some() || self.sides.first().is_some_and(|d| d.has_head || d.messages > 0)
+    }
+
     fn reset(&mut self, side: Side, code: u32, out: &mut dyn Out) {
         if self.done {
             return;
         }
         // What came before an abort may be all of it.
-        let answered = self.outcome.is_some();
+        let answered = self.outcome.is_some() || self.answered_early;
         for s in Side::BOTH {
             self.body_ends(s, Some("the call was aborted"), out);
         }
         let now = out.aborted_at();
-        let elapsed = self.start.map_or(0, |s| now.time.since(s.time));
-        // The client's clock ran before its request was on the wire.
-        let timeout = self.request.as_ref().and_then(|r| r.timeout);
-        let late = timeout.is_some_and(|t| elapsed >= t.saturating_sub((t / 20).min(20_000_000)));
+        let late = self.is_late(now);
         let ended = match (code, side, out.abort()) {
             _ if answered => Ended::Response,
             // What the server had said that it would not act on, and did not.
@@ -355,7 +412,8 @@ impl Call {
                 Ended::Goaway { last, error }
             }
             (0 | 8, Side::Client, _) if late => Ended::Deadline,
-            (0, ..) | (.., Abort::Connection) => Ended::ConnectionLost,
+            (.., Abort::Connection) => Ended::ConnectionLost(side, "RST"),
+            (0, ..) => Ended::ConnectionLost(side, "NO_ERROR"),
             _ => Ended::Reset(code, side.name()),
         };
         self.last = self.last.max(now);

@@ -129,6 +129,9 @@ impl Call {
         // A server that failed speaks for itself with JSON alone.
         let codec = self.codec(side).to_owned();
         let is_json = match kind {
+            "error" if self.sides[1].type_unknown => {
+                serde_json::from_slice::<serde::de::IgnoredAny>(shown).is_ok()
+            }
             "error" => self.sides[1].codec.as_ref().is_some_and(|c| &*c.name == "json"),
             "end_stream" => true,
             _ => false,
@@ -194,7 +197,11 @@ impl Call {
             ("error", true) => error::unary(data, status),
             ("end_stream", true) => error::end_stream(data),
             ("error", false) => {
-                list.push(Finding::new(&findings::HTTP_STATUS).with(status.to_string()));
+                // Of a body whose type is not known nobody can say whose it is.
+                if !self.sides[1].type_unknown {
+                    let finding = Finding::new(&findings::HTTP_STATUS);
+                    list.push(finding.with(status.to_string()));
+                }
                 Outcome { error: Some(CallError::of_status(status)), ..Outcome::default() }
             }
             _ => Outcome { bad: Some("not readable".to_owned()), ..Outcome::default() },

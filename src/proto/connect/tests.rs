@@ -5,12 +5,12 @@ use std::io::Write as _;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::Moment;
+use crate::base::{CaptureTime, Moment, PacketId};
 use crate::event::{Draft, Level, Payload};
 use crate::facts::Facts;
 use crate::field::Value;
 use crate::proto::harness::Recorder;
-use crate::proto::{EndCause, Headers, Input, Out as _};
+use crate::proto::{EndCause, Headers, Input, Out as _, Stall};
 
 struct World {
     r: Recorder,
@@ -141,7 +141,8 @@ fn what_is_known_of_the_connection() {
         assert_eq!(w.text("connect.retransmissions").as_deref(), Some("1"));
         let why = w.call().findings[0].detail.clone().unwrap_or_default();
         let beside = "; its connection: round trip 1.2 ms, 1 retransmission";
-        assert_eq!(&*why, format!("{ended}{beside}"));
+        let by = if ended == "connection lost" { ": RST by the server" } else { "" };
+        assert_eq!(&*why, format!("{ended}{by}{beside}"));
         let Some(Facts::Call(facts)) = &w.call().facts else { panic!("no facts") };
         assert_eq!(facts.verdict, verdict);
     }
@@ -446,6 +447,145 @@ fn what_is_wrong_is_said() {
     w.r.input(&mut w.m, Input::Reset { side: Side::Client, code: 8 });
     assert_eq!(w.r.codes(), ["connect.deadline-exceeded"]);
     assert!(w.call().detail.as_ref().unwrap().summary.contains("deadline exceeded"));
+}
+
+/// The words on how it ended, and what is found.
+fn how(w: &World) -> (String, Vec<&'static str>) {
+    let text = w.call().detail.as_ref().unwrap().summary.clone();
+    (text.split(" → ").nth(1).unwrap().to_owned(), w.r.codes())
+}
+
+#[test]
+fn a_client_that_closes_first_has_left() {
+    let fins = |w: &mut World, client: u64, server: u64| {
+        let at = |p: u64| Moment { packet: PacketId(p), time: CaptureTime(p as i64 * 1000) };
+        w.r.path.fins = [Some(at(client)), Some(at(server))];
+        w.r.end(&mut w.m, Side::Server, EndCause::Cut);
+    };
+    let lost = "connection lost: FIN by the client";
+    // Before any answer; with its deadline; and it is the server that closed first.
+    let mut w = World::new();
+    w.post(JSON, &[]).up(b"{}");
+    fins(&mut w, 151, 160);
+    let (text, codes) = how(&w);
+    assert!(text.starts_with(lost), "{text}");
+    assert_eq!(codes, ["connect.reset"]);
+    let mut w = World::new();
+    w.post(JSON, &[("connect-timeout-ms", "5")]).up(b"{}");
+    fins(&mut w, 5100, 5200);
+    assert_eq!(how(&w).1, ["connect.deadline-exceeded"]);
+    let mut w = World::new();
+    w.post(JSON, &[]).up(b"{}");
+    fins(&mut w, 160, 151);
+    assert_eq!(how(&w).1, ["connect.no-response"]);
+    // In the middle of a stream; and a client that closed its direction alone.
+    let mut w = World::new();
+    w.post(STREAM, &[]).up(&envelope(0, b"x")).answer("200", STREAM, &[]);
+    fins(&mut w, 151, 160);
+    let (text, codes) = how(&w);
+    assert!(text.starts_with(lost), "{text}");
+    assert_eq!(codes, ["connect.reset"]);
+    let mut w = World::new();
+    w.post(STREAM, &[]).up(&envelope(0, b"x")).answer("200", STREAM, &[]);
+    fins(&mut w, 0, 160);
+    assert_eq!(how(&w).1, ["connect.missing-end-stream"]);
+}
+
+#[test]
+fn how_long_a_call_took_is_not_known_without_its_request() {
+    let mut w = World::new();
+    w.answer("200", "application/connect+json", &[]);
+    w.r.bytes(&mut w.m, Side::Server, &[envelope(0, b"{}"), envelope(2, b"{}")].concat(), 1460);
+    w.end(Side::Server);
+    let (text, _) = how(&w);
+    assert!(text.ends_with("its beginning was not captured"), "{text}");
+    let d = w.call().detail.as_ref().unwrap();
+    assert!(d.tree.find("duration_ns").is_none());
+}
+
+/// Behind a hole the content type of an error may be an entry of a table that nobody has seen.
+#[test]
+fn an_error_whose_type_was_not_captured_is_read_if_it_can_be() {
+    let of = |body: &[u8]| {
+        let mut w = World::new();
+        w.post(JSON, &[]).up(b"{}");
+        let mut headers = Headers::new();
+        headers.push(b":status", b"404");
+        headers.push(b"", b"").known = false;
+        let now = w.r.now();
+        let side = Side::Server;
+        let (start, ready) = (now, now);
+        let (version, end, wire_len, detail) = (20, false, 10, None);
+        let head = Head { side, headers: &headers, version, end, start, ready, wire_len, detail };
+        w.r.input(&mut w.m, Input::Head(head));
+        w.down(body);
+        w.r.codes()
+    };
+    assert_eq!(of(br#"{"code":"not_found"}"#), ["connect.error"]);
+    assert_eq!(of(b"<html>"), ["connect.error"]);
+}
+
+/// A stream whose window was shut from packet 500 on, and of which the client gave up at 1500.
+#[test]
+fn a_call_that_stood_still_says_so() {
+    let at = |p: u64| Moment { packet: PacketId(p), time: CaptureTime(p as i64 * 1_000_000) };
+    let of = |shut: u64, timeout: &str| {
+        let mut w = World::new();
+        w.post(STREAM, &[("connect-timeout-ms", timeout)]).up(&envelope(0, b"x"));
+        w.answer("200", STREAM, &[]);
+        let half = &envelope(0, &[7; 50])[..20];
+        w.r.bytes(&mut w.m, Side::Server, half, 1460);
+        let shut = Stall { shut: Some(at(shut)), ..Stall::default() };
+        w.r.stalls = [None, Some(shut)];
+        w.r.aborted_at = Some(at(1500));
+        w.r.input(&mut w.m, Input::Reset { side: Side::Client, code: 8 });
+        w
+    };
+    for (timeout, found, verdict) in [
+        ("60000", &["connect.truncated-message", "connect.reset", "connect.flow-control"][..], ""),
+        (
+            "1490",
+            &["connect.truncated-message", "connect.deadline-exceeded", "connect.flow-control"],
+            "deadline exceeded",
+        ),
+    ] {
+        let w = of(500, timeout);
+        assert_eq!(w.r.codes(), found);
+        assert_eq!(w.text("connect.verdict").as_deref(), Some("flow control"));
+        assert_eq!(w.text("connect.flow_control_ns").as_deref(), Some("1000000000"));
+        let call = w.call();
+        assert!(call.detail.as_ref().unwrap().summary.contains(verdict));
+        let f = call.findings.iter().find(|f| f.spec.code == "connect.flow-control").unwrap();
+        assert_eq!(
+            f.detail.as_deref(),
+            Some(
+                "data of the server had stood still for 1 s: the client did not open the window \
+                 of the stream"
+            )
+        );
+        assert_eq!(f.proof, [PacketId(500), PacketId(1500)]);
+    }
+    // Shut for a moment alone.
+    let w = of(1495, "60000");
+    assert_eq!(w.r.codes(), ["connect.truncated-message", "connect.reset"]);
+    assert_eq!(w.text("connect.verdict").as_deref(), Some("cancelled"));
+}
+
+/// What the client sent waits behind missing bytes until the answer is over.
+#[test]
+fn what_comes_late_of_the_client_is_part_of_the_call() {
+    let mut w = World::new();
+    w.post(STREAM, &[]);
+    w.r.bytes(&mut w.m, Side::Client, &envelope(0, b"x"), 1460);
+    w.r.path.waits = [true, false];
+    w.answer("200", STREAM, &[]);
+    w.r.bytes(&mut w.m, Side::Server, &envelope(2, b"{}"), 1460);
+    w.end(Side::Server);
+    w.r.path.waits = [false; 2];
+    w.r.bytes(&mut w.m, Side::Client, &envelope(0, b"y"), 1460);
+    w.end(Side::Client);
+    assert!(how(&w).0.contains("2 up"), "{}", how(&w).0);
+    assert_eq!(w.r.events.iter().filter(|e| e.kind == "call").count(), 1);
 }
 
 #[test]

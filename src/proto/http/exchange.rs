@@ -7,6 +7,7 @@ use crate::field::Value;
 use crate::finding::Finding;
 use crate::proto::Out;
 use crate::proto::http::hops;
+use crate::proto::http::left::{Aborted, Left};
 use crate::proto::http::machine::Http;
 use crate::proto::http::message::{About, Ended};
 use crate::proto::http::{fields as f, findings as g, text};
@@ -24,12 +25,13 @@ impl Http {
         d.length = q.length.saturating_add(a.length);
         d.complete = q.is_whole() && a.is_whole();
         d.inferred = q.inferred;
-        let reset = match (q.ended, a.ended) {
-            (Some(Ended::Reset(c)), _) | (_, Some(Ended::Reset(c))) => Some(c),
-            _ => None,
-        };
-        if let Some(code) = reset {
-            d.findings.push(Finding::new(&g::RESET).with(format!("code {code}")));
+        let reset = [q.ended, a.ended].contains(&Some(Ended::Reset));
+        let aborted = self.aborted.filter(|_| reset);
+        let left = if d.complete { None } else { self.left(out) };
+        if let Some(left) = left {
+            d.findings.push(self.left_finding(&left));
+        } else if let Some(x) = aborted {
+            d.findings.push(x.finding(a));
         } else if !a.seen && !a.gap {
             d.findings.push(Finding::new(&g::NO_RESPONSE));
         }
@@ -47,11 +49,11 @@ impl Http {
                 Finding::new(s).with(code.trim_end()).proved_by([a.start.packet])
             }));
         }
-        // A reset is said above already.
+        // An abort is said above already.
         self.late.retain(|f| f.spec.code != g::RESET.code);
         d.findings.append(&mut self.late);
         if out.wants(Level::Exchange) {
-            d.detail = Some(Box::new(self.exchange_detail(reset.is_some())));
+            d.detail = Some(Box::new(self.exchange_detail(aborted, left)));
         }
         let mut facts = std::mem::take(&mut self.facts);
         let (q, a) = (&self.request, &self.response);
@@ -65,7 +67,7 @@ impl Http {
         out.emit(d);
     }
 
-    fn exchange_detail(&self, reset: bool) -> Detail {
+    fn exchange_detail(&self, aborted: Option<Aborted>, left: Option<Left>) -> Detail {
         let (q, a) = (&self.request, &self.response);
         let none = About::default();
         let about = self.about.as_deref().unwrap_or(&none);
@@ -104,11 +106,15 @@ impl Http {
             what.push_str(&format!(" → {}, {}", a.status, a.amount()));
         } else if a.gap {
             what.push_str(" → (response not captured)");
-        } else if !reset {
+        } else if aborted.is_none() || left.is_some() {
             what.push_str(" → no response");
         }
-        if reset {
-            what.push_str(", aborted");
+        if let Some(left) = left {
+            let after = left.at.time.since(q.start.time);
+            what.push_str(&format!(", the client left after {}", human(after)));
+        } else if let Some(x) = aborted {
+            let early = x.is_early_answer(a);
+            what.push_str(if early { ", before the end of the request" } else { ", aborted" });
         }
         if q.seen && a.seen {
             let duration = a.last.time.since(q.start.time);

@@ -8,6 +8,18 @@ pub static NO_RESPONSE: FindingSpec = FindingSpec::warning(
     "RFC 9110 §3.4",
     "The request has no response: the server gave none, or it was not captured.",
 );
+/// The client did not wait for it.
+pub static CLIENT_LEFT: FindingSpec = FindingSpec::warning(
+    "http.client-left",
+    "RFC 9110 §7.5",
+    "The client left before it had the whole answer: it closed or aborted the connection, or the stream, first.",
+);
+/// The answer came before the end of the request, which nobody wants any more.
+pub static ANSWERED_EARLY: FindingSpec = FindingSpec::note(
+    "http.answered-early",
+    "RFC 9113 §8.1",
+    "The server had sent its whole answer, and asked for no more of the request: nothing of the answer was lost.",
+);
 /// The request is not there.
 pub static NO_REQUEST: FindingSpec = FindingSpec::note(
     "http.request-not-captured",
@@ -116,6 +128,8 @@ pub static LONG_POLLING: FindingSpec = FindingSpec::note(
 /// All findings of the protocol.
 pub static FINDINGS: &[&FindingSpec] = &[
     &NO_RESPONSE,
+    &CLIENT_LEFT,
+    &ANSWERED_EARLY,
     &NO_REQUEST,
     &PREFLIGHT,
     &CORS_REFUSED,

@@ -25,6 +25,7 @@ use crate::proto::http::body::Undo;
 use crate::proto::http::findings as g;
 use crate::proto::http::hash::Hash;
 use crate::proto::http::hops::hops;
+use crate::proto::http::left::Aborted;
 use crate::proto::http::message::{
     About, Aside, Ended, Message, Shown, lossy, media_type, status, target,
 };
@@ -53,6 +54,8 @@ pub struct Http {
     pub(super) preflight: Option<Box<Preflight>>,
     /// The request's method is HEAD: a length is stated, and no body follows.
     pub(super) bodiless: bool,
+    /// How it was aborted, where it was.
+    pub(super) aborted: Option<Aborted>,
     over: bool,
 }
 
@@ -81,11 +84,12 @@ impl Machine for Http {
                 };
                 self.end(side, how, out);
             }
-            Input::Reset { code, .. } => {
+            Input::Reset { side, code } => {
+                self.aborted.get_or_insert(Aborted::of(side, code, out));
                 self.stream_ends(input, out);
                 // Either end aborts the exchange as a whole.
                 for side in Side::BOTH {
-                    self.end(side, Ended::Reset(code), out);
+                    self.end(side, Ended::Reset, out);
                 }
             }
             Input::Datagram { .. } => {}
@@ -109,6 +113,7 @@ impl Machine for Http {
             late: self.late.clone(),
             preflight: self.preflight.clone(),
             bodiless: self.bodiless,
+            aborted: self.aborted,
             over: self.over,
         }))
     }
@@ -338,6 +343,9 @@ impl Http {
         for (s, m) in Side::BOTH.into_iter().zip([&mut self.request, &mut self.response]) {
             m.gap |= m.ended.is_none() && how == Ended::Cut && (holed || path.lacks(s));
         }
+        let broken = matches!(how, Ended::Cut | Ended::Reset);
+        let left = broken && self.left(out).is_some();
+        let aborted = self.aborted.map(|x| x.finding(&self.response));
         let m = match side {
             Side::Client => &mut self.request,
             Side::Server => &mut self.response,
@@ -352,7 +360,8 @@ impl Http {
                 }
                 // Without its request it may be the response to HEAD.
                 let unsure = !asked && m.length == 0;
-                m.judge(how, side == Side::Server && (self.bodiless || unsure));
+                let headless = side == Side::Server && (self.bodiless || unsure);
+                m.judge(how, headless, left, aborted);
                 if m.streams {
                     self.late.append(&mut m.findings);
                 } else {

@@ -18,7 +18,7 @@ pub(super) enum Ended {
     Cut,
     /// A stream of events that goes on: nothing of it is missing.
     Open,
-    Reset(u32),
+    Reset,
 }
 
 /// What is kept of a message that is looked at.
@@ -132,18 +132,26 @@ impl Message {
         }
     }
 
-    /// What its end says of it. `headless`: a response to HEAD.
-    pub(super) fn judge(&mut self, how: Ended, headless: bool) {
+    /// What its end says of it. `headless`: a response to HEAD; `left`: who took it was gone;
+    /// `aborted`: what is found of an abort.
+    pub(super) fn judge(
+        &mut self,
+        how: Ended,
+        headless: bool,
+        left: bool,
+        aborted: Option<Finding>,
+    ) {
         match how {
-            Ended::Reset(code) => {
-                self.findings.push(Finding::new(&g::RESET).with(format!("code {code}")));
-            }
+            Ended::Reset if !left => self.findings.extend(aborted),
             Ended::Open => {}
-            Ended::Cut => {
-                let detail = match self.stated {
+            Ended::Cut | Ended::Reset => {
+                let mut detail = match self.stated {
                     Some(n) => format!("{} of {}", self.length, text::bytes(n)),
                     None => format!("after {}", text::bytes(self.length)),
                 };
+                if left {
+                    detail.push_str(": the client left");
+                }
                 self.findings.push(Finding::new(&g::BODY_CUT).with(detail));
             }
             Ended::Whole => {

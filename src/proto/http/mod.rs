@@ -9,6 +9,7 @@ pub mod fields;
 pub mod findings;
 mod hash;
 mod hops;
+mod left;
 mod machine;
 mod message;
 mod nothing;

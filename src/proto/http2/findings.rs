@@ -273,6 +273,11 @@ pub(crate) static RST_NOTE: FindingSpec = FindingSpec::note(
     "RFC 9113 §6.4",
     "A stream was let go of without an error.",
 );
+pub(crate) static RST_LATE: FindingSpec = FindingSpec::note(
+    "http2.reset-after-end",
+    "RFC 9113 §6.4",
+    "A stream was aborted that both ends had ended: nothing was lost by that.",
+);
 pub(crate) static GOAWAY_ERROR: FindingSpec = FindingSpec::warning(
     "http2.goaway-error",
     "RFC 9113 §6.8",
@@ -385,6 +390,7 @@ pub(crate) static FINDINGS: &[&FindingSpec] = &[
     &GOAWAY,
     &RST_STREAM,
     &RST_NOTE,
+    &RST_LATE,
     &GOAWAY_ERROR,
     &TOO_MANY_STREAMS,
     &TRUNCATED,

@@ -283,7 +283,7 @@ impl Http2 {
         if unknown == 0 {
             return;
         }
-        self.connection.gap(side, offset, out);
+        self.connection.gap(side, offset);
         *self.phase(side) = Phase::Seeking { unknown, from: 0 };
     }
 
@@ -458,6 +458,7 @@ impl Http2 {
 
 impl Machine for Http2 {
     fn feed(&mut self, input: Input<'_>, out: &mut dyn Out) -> Progress {
+        self.connection.tell_gap(&input, out);
         match input {
             Input::Bytes(chunk) => return self.bytes(&chunk, out),
             Input::Head(head) => self.connection.upgraded(&head, out),

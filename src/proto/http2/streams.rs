@@ -35,6 +35,8 @@ pub(crate) struct Stream {
     /// It was aborted before anything came of the end that opened it, whose bytes are
     /// late: by whom, with which code, and when.
     pub(crate) pending: Option<(Side, u32, Moment)>,
+    /// The first byte of its request, where that was captured.
+    pub(crate) begun: Option<Moment>,
 }
 
 impl Stream {
@@ -72,7 +74,8 @@ pub(crate) enum Past {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Streams {
     open: HashMap<u32, Stream>,
-    closed: VecDeque<(u32, [bool; 2])>,
+    /// By number: who had ended it, or aborted it, and whether both had ended it.
+    closed: VecDeque<(u32, [bool; 2], bool)>,
     /// Streams that were aborted and are still open to the peer's frames.
     lingering: VecDeque<u32>,
     /// The highest identifier in use, of the client's (odd) and the server's (even).
@@ -93,6 +96,12 @@ impl Streams {
     /// Who has ended its direction of the stream: both, where it is not open.
     pub(crate) fn ended(&self, id: u32) -> [bool; 2] {
         self.open.get(&id).map_or([true; 2], |s| s.halves.map(|h| h.ended))
+    }
+
+    /// Whether both ends had ended the stream, and neither aborted it; of one that is long
+    /// gone nobody knows.
+    pub(crate) fn was_whole(&self, id: u32) -> bool {
+        self.closed.iter().rev().find(|(closed, ..)| *closed == id).is_some_and(|(.., w)| *w)
     }
 
     /// Whether the stream is open.
@@ -134,7 +143,8 @@ impl Streams {
         if self.closed.len() >= REMEMBERED {
             self.closed.pop_front();
         }
-        self.closed.push_back((id, by));
+        let whole = reset_by.is_none() && s.reset.is_none() && s.is_over();
+        self.closed.push_back((id, by, whole));
     }
 
     /// The stream was aborted and stays open to the peer's frames. Gives the one that
@@ -155,8 +165,8 @@ impl Streams {
         if id > highest {
             return Past::Idle;
         }
-        match self.closed.iter().rev().find(|(closed, _)| *closed == id) {
-            Some((_, by)) => {
+        match self.closed.iter().rev().find(|(closed, ..)| *closed == id) {
+            Some((_, by, _)) => {
                 Past::Closed { by_sender: by.get(sender.index()).copied().unwrap_or(false) }
             }
             None => Past::Skipped,
@@ -178,7 +188,7 @@ impl Streams {
     /// Memory held, in bytes.
     pub(crate) fn memory(&self) -> usize {
         self.open.capacity() * (size_of::<(u32, Stream)>() + 1)
-            + self.closed.capacity() * size_of::<(u32, [bool; 2])>()
+            + self.closed.capacity() * size_of::<(u32, [bool; 2], bool)>()
             + self.lingering.capacity() * size_of::<u32>()
     }
 }

@@ -1,6 +1,6 @@
 //! The exchange: a session from its hello to its end.
 
-use super::machine::Tls;
+use super::machine::{Direction, Tls};
 use super::{fields as f, findings as g, names, records};
 use crate::base::{Moment, Side, Span};
 use crate::event::{Detail, Draft, Level};
@@ -22,13 +22,16 @@ pub(super) fn emit(
     let [client, server] = tls.dirs();
     d.length = client.plain.saturating_add(server.plain);
     // Only where it can be known: an alert that stays closed may have been one.
-    for (side, dir) in [(Side::Client, client), (Side::Server, server)] {
-        if complete && how == "closed" && dir.opened > 0 && dir.unopened == 0 && dir.alert.is_none()
-        {
-            let text = format!("the {}", side.name());
-            d.findings.push(Finding::new(&g::NO_CLOSE).with(text));
-        }
-    }
+    let silent = |dir: &Direction| {
+        complete && how == "closed" && dir.opened > 0 && dir.unopened == 0 && dir.alert.is_none()
+    };
+    let who = match (silent(client), silent(server)) {
+        (true, true) => Some("the client and the server"),
+        (true, false) => Some("the client"),
+        (false, true) => Some("the server"),
+        (false, false) => None,
+    };
+    d.findings.extend(who.map(|who| Finding::new(&g::NO_CLOSE).with(who)));
     if out.wants(Level::Exchange) {
         d.detail = Some(Box::new(detail(tls, last.time.since(first.time), how)));
     }

@@ -26,7 +26,7 @@ findings! {
     EARLY_REFUSED note "tls.early-data-refused" "RFC 8446 §4.2.10" "The server refused the early data of the client: its records are shown, and what they say is left out, since nobody read it.";
     OLD_VERSION warning "tls.old-version" "RFC 8996 §2" "The session uses a version before TLS 1.2, which is no longer to be used.";
     FATAL_ALERT warning "tls.fatal-alert" "RFC 8446 §6.2" "One end gave up the connection with an alert.";
-    NO_CLOSE note "tls.no-close-notify" "RFC 8446 §6.1" "One end closed the connection without close_notify: whether all of it came cannot be told.";
+    NO_CLOSE note "tls.no-close-notify" "RFC 8446 §6.1" "The connection was closed without close_notify of an end: whether all that it sent came cannot be told.";
     RECORD_TOO_LONG error "tls.record-too-long" "RFC 8446 §5.1" "A record is longer than is allowed.";
     MALFORMED error "tls.malformed" "RFC 8446 §4" "A handshake message does not hold what its lengths say.";
     HANDSHAKE_TOO_LONG warning "tls.handshake-too-long" "framescope" "A handshake message is longer than is kept; it is shown as its records.";

@@ -265,6 +265,17 @@ fn every_finding_is_raised() {
     out.end(&mut m, Client, EndCause::Finished);
     out.end(&mut m, Server, EndCause::Finished);
     assert_eq!(out.codes(), ["tls.no-close-notify"]);
+    // Of both, it is one thing.
+    let mut out = Recorder::new();
+    let mut m = Tls::primed(&[7; 32], 0x1301);
+    *m.dir(Server) = m.dir(Client).clone();
+    out.bytes(&mut m, Client, &records, 1460);
+    out.bytes(&mut m, Server, &records, 1460);
+    out.end(&mut m, Client, EndCause::Finished);
+    out.end(&mut m, Server, EndCause::Finished);
+    assert_eq!(out.codes(), ["tls.no-close-notify"]);
+    let [f] = &out.events.last().unwrap().findings[..] else { panic!("one") };
+    assert_eq!(f.detail.as_deref(), Some("the client and the server"));
 }
 
 #[test]

@@ -24,6 +24,8 @@ const DROPPED: u64 = SECOND / 4;
 /// After this time without a pong a ping counts as unanswered, where the connection
 /// ended well.
 pub(super) const PONG_WAIT: u64 = SECOND;
+/// Nobody waits less for a pong: some round trips around the world take as long.
+const LEAST_PING_TIMEOUT: u64 = SECOND / 4;
 /// The smallest limit on messages that servers have by default: 64 KiB.
 const SMALL_LIMIT: u64 = 64 << 10;
 
@@ -189,7 +191,8 @@ fn aborted(s: &Session, by: Side, how: Ending, at: Moment) -> Verdict {
         v.cause = "message too big";
         v.why = format!("the {peer} was sending a message of {}: likely over a limit", big.size());
         v.prove(&[big.at.packet]);
-    } else if let Some((waited, ping)) = unanswered(s, by, at) {
+    } else if let Some((waited, ping)) = unanswered(s, by, at).filter(|(ns, _)| is_timeout(s, *ns))
+    {
         v.cause = "unanswered ping";
         v.why = format!("no pong for {} to the {by}'s ping", human(waited));
         v.prove(&[ping.packet]);
@@ -199,10 +202,6 @@ fn aborted(s: &Session, by: Side, how: Ending, at: Moment) -> Verdict {
         v.cause = "idle timeout";
         v.why = format!("{secs} s of silence, likely an idle timeout of a proxy");
         v.prove(&[last.packet]);
-    } else if let Some((waited, ping)) = unanswered(s, peer, at) {
-        v.cause = "unanswered ping";
-        v.why = format!("no pong for {} to the {peer}'s ping", human(waited));
-        v.prove(&[ping.packet]);
     } else if let Some((side, last, secs)) = Side::BOTH.into_iter().find_map(|side| {
         let sent = s.sent(side);
         round_silence(sent.last?, at, sent.quiet).map(|(m, n)| (side, m, n))
@@ -234,6 +233,12 @@ fn unanswered(s: &Session, by: Side, at: Moment) -> Option<(u64, Moment)> {
     let peer = s.sent(by.peer());
     let ping = s.sent(by).waiting.first().filter(|_| peer.seen && !peer.lost)?;
     Some((at.time.since(ping.at.time), ping.at))
+}
+
+/// Whether so long a wait for a pong may have been somebody's timeout: no pong before took as
+/// long.
+fn is_timeout(s: &Session, waited: u64) -> bool {
+    waited >= LEAST_PING_TIMEOUT && waited > s.longest_trip()
 }
 
 /// The timeout that a silence from `last` to `at` comes to, in seconds. It is none where

@@ -12,6 +12,7 @@ use crate::proto::{EndCause, Head, Headers, Input, Machine};
 use Side::{Client, Server};
 
 mod codings;
+mod left;
 mod parts;
 mod streams;
 

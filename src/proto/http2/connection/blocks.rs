@@ -313,6 +313,10 @@ impl Connection {
         if !interim {
             half.head = true;
         }
+        let request = from == Side::Client && s.promised.is_none();
+        if request && !trailers && (!blind || s.headers.get(":method").is_some()) {
+            stream.begun = Some(s.start);
+        }
         if child {
             let before = !trailers && !end && from == Side::Client;
             let filled = if before { self.as_before(&s.headers) } else { None };

@@ -245,7 +245,11 @@ impl Connection {
                 open += usize::from(self.streams.get(id).is_some_and(is_open));
             }
             if open > 0 {
-                let detail = format!("{open} from the {side}");
+                let mut detail = format!("{open} from the {side}");
+                // It may be that nobody was there to take them.
+                if out.path().closed_first(side.peer()).is_some() {
+                    detail.push_str(&format!("; the {} closed first", side.peer()));
+                }
                 out.finding(Finding::new(&findings::STREAM_UNFINISHED).with(detail));
             }
         }

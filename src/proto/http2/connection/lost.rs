@@ -1,11 +1,12 @@
 //! What was not captured: the beginning, or bytes in the middle.
 
 use super::{Connection, LARGEST_MAX_FRAME};
-use crate::base::Side;
+use crate::base::{Moment, Side};
 use crate::finding::Finding;
 use crate::proto::http2::chain::Hints;
 use crate::proto::http2::codes::frame;
 use crate::proto::http2::findings;
+use crate::proto::http2::streams::Stream;
 use crate::proto::http2::wire::{FrameHead, HEAD_LEN};
 use crate::proto::{Input, Out};
 
@@ -51,14 +52,38 @@ impl Connection {
 
     /// Bytes of `side` are missing, and frames may have been among them: they may have
     /// belonged to any stream, and have agreed to anything.
-    pub(in crate::proto::http2) fn gap(&mut self, side: Side, offset: u64, out: &mut dyn Out) {
+    pub(in crate::proto::http2) fn gap(&mut self, side: Side, offset: u64) {
         let end = self.end_of(side);
         end.lost = true;
         end.max_frame = LARGEST_MAX_FRAME;
         end.connect = true;
         self.end_of(side.peer()).hpack.allow(u32::MAX);
-        // How many bytes of each is not known.
-        self.each_child(side, out, Input::Gap { side, offset, len: 0 });
+        self.untold.get_or_insert((side, offset));
+    }
+
+    /// Tells those that may have lost something in bytes that are missing, once it is known
+    /// what comes next: more of the same end says that it had sent what is missing by `behind`
+    /// at least.
+    pub(in crate::proto::http2) fn tell_gap(&mut self, input: &Input<'_>, out: &mut dyn Out) {
+        let Some((side, offset)) = self.untold else { return };
+        let behind = match input {
+            Input::Gap { side: more, .. } if *more == side => return,
+            Input::Bytes(c) if c.side == side => Some(out.moment(side, c.offset)),
+            _ => None,
+        };
+        self.untold = None;
+        for id in self.streams.ids() {
+            let lost = |s: &mut Stream| {
+                let later = |b: Moment, m: Moment| (b.time, b.packet) > (m.time, m.packet);
+                // Nobody answers what is still to be asked.
+                let later = s.begun.zip(behind).is_some_and(|(begun, m)| later(begun, m));
+                s.child && !s.half(side).ended && s.reset.is_none() && !later
+            };
+            if self.streams.get(id).is_some_and(lost) {
+                // How many bytes of each is not known.
+                self.tell(id, Input::Gap { side, offset, len: 0 }, out);
+            }
+        }
     }
 
     /// `len` bytes of a stream's data are missing; 0 where that is not known.

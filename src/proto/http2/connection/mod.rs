@@ -26,7 +26,7 @@ use crate::event::Detail;
 use crate::finding::{Finding, FindingSpec};
 use crate::proto::http2::codes::{self, frame, settings};
 use crate::proto::http2::hpack::Decoder;
-use crate::proto::http2::streams::{Past, Streams};
+use crate::proto::http2::streams::{Past, Stream, Streams};
 use crate::proto::http2::summary;
 use crate::proto::http2::wire::{ACK, Body, BodyFault, Content, END_STREAM, FrameHead, Settings};
 use crate::proto::http2::{findings, priority};
@@ -140,6 +140,8 @@ pub(super) struct Connection {
     /// Aborts of streams, by whom and when, while the peer's bytes before them wait behind
     /// others that were not captured.
     late: Vec<(u32, Side, PacketId)>,
+    /// Bytes of this end are missing, from this offset on, and no stream has been told.
+    untold: Option<(Side, u64)>,
     /// Its beginning was not captured.
     joined: bool,
     /// Whether heads that were read are those of whom they were taken for; `None` without any.
@@ -306,10 +308,25 @@ impl Connection {
                 Effect::default()
             }
             Content::RstStream(code) => {
-                let quiet = code == 0 || code == 8;
-                let spec = if quiet { &findings::RST_NOTE } else { &findings::RST_STREAM };
+                let spec = match code {
+                    _ if self.streams.was_whole(head.stream) => &findings::RST_LATE,
+                    0 | 8 => &findings::RST_NOTE,
+                    _ => &findings::RST_STREAM,
+                };
                 let by = self.whose(side, out).map(|s| format!(" by the {s}"));
-                let text = format!("{}{}", summary::error(code), by.unwrap_or_default());
+                let mut text = format!("{}{}", summary::error(code), by.unwrap_or_default());
+                // Unless its sender found fault with what it had got: NO_ERROR, STREAM_CLOSED and
+                // CANCEL do not say so.
+                if self.streams.was_whole(head.stream) && !matches!(code, 0 | 5 | 8) {
+                    text.push_str(", which may not have taken what it got");
+                }
+                // RFC 9113 §8.1: it asks for no more of the request.
+                let answered = |s: &mut Stream| s.half(Side::Server).ended && s.reset.is_none();
+                if (side, code) == (Side::Server, 0)
+                    && self.streams.get(head.stream).is_some_and(answered)
+                {
+                    text.push_str(", behind the whole of its answer");
+                }
                 find(findings, spec, text);
                 Effect { reset: Some(code), ..Effect::default() }
             }

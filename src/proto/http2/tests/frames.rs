@@ -211,6 +211,63 @@ fn streams_have_their_states() {
     assert_eq!(r.children[&7].2[2..], [Told::Reset(Side::Server, 2), Told::Closed]);
 }
 
+/// A response without a body.
+const RESPONSE: &[u8] = &[0x88];
+
+#[test]
+fn an_abort_of_what_is_over_loses_nothing() {
+    // What is found of an abort with `code` by the client, behind these frames of it and of the
+    // server; and what by the server, behind its own.
+    let of = |ask: &[u8], answer: &[u8], code: u8| {
+        let abort = frame(3, 0, 1, &[0, 0, 0, code]);
+        let by_client = {
+            let mut r = Recorder::new();
+            let mut m = Http2::default();
+            r.bytes(&mut m, Side::Client, &[hello(), ask.to_vec()].concat(), 1460);
+            r.bytes(&mut m, Side::Server, &[&frame(4, 0, 0, &[]), answer].concat(), 1460);
+            r.bytes(&mut m, Side::Client, &abort, 1460);
+            r
+        };
+        let by_server = all_sizes(
+            &[hello(), ask.to_vec()].concat(),
+            &[&frame(4, 0, 0, &[]), answer, &abort].concat(),
+        );
+        [by_client, by_server].map(|r| {
+            let found = r.events.iter().flat_map(|e| &e.findings);
+            let mut found = found.filter(|f| f.spec.reference == "RFC 9113 §6.4");
+            let f = found.next().unwrap();
+            assert!(found.next().is_none());
+            (f.spec.code, f.detail.as_deref().unwrap_or_default().to_owned())
+        })
+    };
+    let told = |code: &'static str, text: &str| (code, text.to_owned());
+    let (ask, answer) = (frame(1, 5, 1, REQUEST), frame(1, 5, 1, RESPONSE));
+    for (code, name) in [(0, "NO_ERROR"), (5, "STREAM_CLOSED"), (8, "CANCEL")] {
+        let found = ["client", "server"]
+            .map(|by| told("http2.reset-after-end", &format!("{name} by the {by}")));
+        assert_eq!(of(&ask, &answer, code), found);
+    }
+    assert_eq!(
+        of(&ask, &answer, 1)[0].1,
+        "PROTOCOL_ERROR by the client, which may not have taken what it got"
+    );
+    // The whole answer, and the request is not wanted any more (RFC 9113 §8.1).
+    let begun = frame(1, 4, 1, REQUEST);
+    assert_eq!(
+        of(&begun, &answer, 0)[1],
+        told("http2.stream-cancelled", "NO_ERROR by the server, behind the whole of its answer")
+    );
+    assert_eq!(of(&begun, &answer, 8)[0], told("http2.stream-cancelled", "CANCEL by the client"));
+    assert_eq!(of(&ask, &[], 5)[0], told("http2.stream-reset", "STREAM_CLOSED by the client"));
+    // What was aborted has not ended.
+    let again = [frame(1, 4, 1, RESPONSE), frame(3, 0, 1, &[0, 0, 0, 2])].concat();
+    let r = all_sizes(
+        &[hello(), ask.clone()].concat(),
+        &[frame(4, 0, 0, &[]), again, frame(3, 0, 1, &[0, 0, 0, 2])].concat(),
+    );
+    assert_eq!(r.codes(), ["http2.stream-reset", "http2.stream-reset"]);
+}
+
 #[test]
 fn goaway_ends_what_will_not_be_processed() {
     let mut c = hello();

@@ -22,6 +22,51 @@ fn holed(before: &[u8], len: u64, behind: &[u8], size: usize) -> Recorder {
     r
 }
 
+/// What the server sent in a hole it had sent before the packet behind it: of a stream that the
+/// client opened after that packet, nothing can be in it.
+#[test]
+fn a_stream_that_began_behind_a_hole_is_whole() {
+    let late = |r: &mut Recorder, m: &mut Http2, behind: &[u8], size: usize| {
+        // Stream 1 was opened before the packet behind the hole, stream 3 after it.
+        r.bytes(m, Side::Client, &[hello(), frame(1, 5, 1, REQUEST)].concat(), 1460);
+        let packet = r.now;
+        r.now.packet.0 += 50;
+        r.now.time.0 += 50_000;
+        r.bytes(m, Side::Client, &frame(1, 5, 3, REQUEST), 1460);
+        let last = r.now;
+        r.gap(m, Side::Server, 9);
+        r.now = packet;
+        r.bytes(m, Side::Server, behind, size);
+        r.now = last;
+    };
+    let gap = Told::Gap(Side::Server, 0);
+    for size in SIZES {
+        let (mut r, mut m) = (Recorder::new(), Http2::default());
+        r.bytes(&mut m, Side::Server, &frame(4, 0, 0, &[]), size);
+        late(&mut r, &mut m, &frame(1, 5, 1, &[0x88]).repeat(1), size);
+        assert!(r.children[&1].2.contains(&gap), "{:?}", r.children[&1].2);
+        assert!(!r.children[&3].2.contains(&gap), "{:?}", r.children[&3].2);
+    }
+    // Nothing comes behind it: nobody knows when that was. Nor where the other end speaks first.
+    for ends in [true, false] {
+        let (mut r, mut m) = (Recorder::new(), Http2::default());
+        r.bytes(&mut m, Side::Server, &frame(4, 0, 0, &[]), 1460);
+        late(&mut r, &mut m, &[], 1460);
+        if ends {
+            r.end(&mut m, Side::Server, EndCause::CaptureEnded);
+        } else {
+            r.bytes(&mut m, Side::Client, &frame(3, 0, 3, &[0, 0, 0, 8]), 1460);
+        }
+        for id in [1, 3] {
+            let told = &r.children[&id].2;
+            assert_eq!(told.iter().filter(|t| **t == gap).count(), 1, "{id}: {told:?}");
+            let at = told.iter().position(|t| *t == gap).unwrap();
+            let end = told.iter().position(|t| matches!(t, Told::Reset(..)));
+            assert!(end.is_none_or(|end| at < end), "{told:?}");
+        }
+    }
+}
+
 fn headers_of(r: &Recorder, stream: u64) -> Vec<(String, String)> {
     let told = &r.children[&stream].2;
     told.iter()

@@ -287,6 +287,11 @@ impl Session {
         self.sent_mut(side.peer()).waiting.forget();
     }
 
+    /// Nanoseconds from a ping to its pong, at most; 0 without any.
+    pub(super) const fn longest_trip(&self) -> u64 {
+        self.trips.max
+    }
+
     /// Whether bytes of this end are missing.
     pub(super) const fn has_holes(&self, side: Side) -> bool {
         self.sent(side).holed

@@ -107,8 +107,8 @@ impl Session {
         }
     }
 
-    /// Pings of this end that had no pong, though there was time for it; where the
-    /// connection broke off, however little (RFC 6455 §5.5.2).
+    /// Pings of this end that had no pong, though there was time for it, or as much as that end
+    /// gave its peer (RFC 6455 §5.5.2).
     fn unanswered(&self, side: Side, verdict: &Verdict, end: Moment) -> Option<Finding> {
         let (s, peer) = (self.sent(side), self.sent(side.peer()));
         let ping = s.waiting.first().filter(|_| peer.seen && !peer.lost)?;
@@ -116,8 +116,9 @@ impl Session {
         let until =
             [Some(end), s.close, peer.close].into_iter().flatten().min_by_key(|m| m.time)?;
         let waited = until.time.since(ping.at.time);
-        let broke_off = verdict::code_without_close(verdict).is_some();
-        if !broke_off && waited < PONG_WAIT || s.close.is_some_and(|c| c.time < ping.at.time) {
+        let closed_it = self.first_end.is_some_and(|(by, ..)| by == side);
+        let timed_out = closed_it && verdict.cause == "unanswered ping";
+        if !timed_out && waited < PONG_WAIT || s.close.is_some_and(|c| c.time < ping.at.time) {
             return None;
         }
         let n = s.waiting.unanswered();
