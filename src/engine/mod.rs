@@ -147,16 +147,16 @@ impl Engine {
 
     /// Works on a packet.
     pub fn packet(&mut self, packet: &Packet<'_>, sink: &mut dyn EventSink) {
-        self.arrives(packet);
+        self.arrives(Moment { packet: packet.meta.id, time: packet.meta.time });
         if self.flows.is_due(self.shared.now.time) {
             (0..FLOW_PARTS).for_each(|part| self.sweep(part, sink));
         }
-        self.work(packet, None, sink);
+        self.work(packet, true, sink);
     }
 
     /// The next packet is there.
-    fn arrives(&mut self, packet: &Packet<'_>) {
-        let now = Moment { packet: packet.meta.id, time: packet.meta.time };
+    #[inline]
+    fn arrives(&mut self, now: Moment) {
         self.shared.now = now;
         self.clock.packet(now);
         self.packets += 1;
@@ -168,15 +168,14 @@ impl Engine {
         self.let_go(sink);
     }
 
-    /// Works on the packet that has arrived, where it is its own; `own` where that is known.
-    fn work(&mut self, packet: &Packet<'_>, own: Option<bool>, sink: &mut dyn EventSink) {
+    /// Works on the packet that has arrived, where it is its own: that is asked unless it is known.
+    fn work(&mut self, packet: &Packet<'_>, asks: bool, sink: &mut dyn EventSink) {
         let mut decoder = self.decoder.take().unwrap_or_default();
         let now = self.shared.now;
         let decoded =
             decoder.decode(packet.meta.link.0, packet.data, packet.meta.original_len, now);
-        let share = self.share.as_mut().filter(|_| own.is_none());
-        let asked = share.map(|s| s.has(&decoded, packet.data.len()));
-        if own.or(asked).unwrap_or(true) {
+        let mut share = self.share.as_mut().filter(|_| asks);
+        if share.as_mut().is_none_or(|s| s.has(&decoded, packet.data)) {
             self.own_packets += 1;
             self.decoded(packet, &decoded, sink);
         }

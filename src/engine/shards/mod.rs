@@ -27,8 +27,8 @@ pub use self::brought::Brought;
 pub use self::merge::Merge;
 
 use self::brought::{Phase, Told};
-use crate::base::PacketId;
 use crate::base::limits::{FLOW_PARTS, MAX_BROUGHT};
+use crate::base::{CaptureTime, Moment, PacketId};
 use crate::capture::{Batch, Packet};
 use crate::engine::{Engine, Options};
 use crate::flow::{Transport, part_of};
@@ -55,26 +55,22 @@ impl Share {
     }
 
     /// Whether a packet is its own. To be asked once of each packet.
-    pub(super) fn has(&mut self, decoded: &Decoded<'_>, bytes: usize) -> bool {
+    pub(super) fn has(&mut self, decoded: &Decoded<'_>, data: &[u8]) -> bool {
         match (&decoded.endpoints, &decoded.content) {
-            (Some(ends), Content::Tcp(_) | Content::Udp(_)) => self.is_mine(part_of(ends), bytes),
+            (Some(ends), Content::Tcp(_) | Content::Udp(_)) => {
+                self.is_mine(part_of(ends), bytes(data))
+            }
             _ => self.index == 0,
         }
     }
 
-    /// The same, where a look was enough to see it; else `None`.
-    #[inline]
-    fn has_by_look(&mut self, part: u8, bytes: usize) -> Option<bool> {
-        (part != Looks::UNKNOWN).then(|| self.is_mine(part.into(), bytes))
-    }
-
     /// Whether it has a part, which gets a packet.
     #[inline]
-    fn is_mine(&mut self, part: usize, bytes: usize) -> bool {
+    fn is_mine(&mut self, part: usize, bytes: u16) -> bool {
         let known = self.owners.get(part).copied().flatten();
         let owner = usize::from(known.unwrap_or_else(|| self.deal(part)));
         if let Some((_, sum)) = self.loads.get_mut(owner) {
-            *sum = sum.saturating_add(bytes as u64);
+            *sum = sum.saturating_add(bytes.into());
         }
         owner == self.index
     }
@@ -102,29 +98,60 @@ impl Share {
     }
 }
 
-/// Packets of a batch, with the part of the flow table of each as far as a look tells: it is
-/// taken once for all shards, since nearly every packet is another's.
+/// Whose a packet is, by a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Mine,
+    Anothers,
+    /// It must be decoded to be known.
+    Unknown,
+}
+
+/// Packets of a batch, with what who has no other use for them needs of them: it is found out
+/// once for all shards, since nearly every packet is another's. What stands here of a packet is a
+/// third of what stands in the batch, and each shard reads all of it.
 #[derive(Clone)]
 pub struct Looks {
     batch: Batch,
     places: Range<usize>,
-    parts: Arc<[u8]>,
+    /// The first packet.
+    first: PacketId,
+    looks: Arc<[Look]>,
+}
+
+/// A look at a packet.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    time: CaptureTime,
+    /// Its number less that of the first.
+    after: u32,
+    /// Its captured bytes, or the most that can stand here.
+    bytes: u16,
+    /// The part of the flow table that it is for; `None` where it takes more than a look.
+    part: Option<u8>,
 }
 
 impl Looks {
-    /// It takes more than a look.
-    const UNKNOWN: u8 = u8::MAX;
-
     /// A look at the packets of a batch at the given places.
     #[must_use]
     pub fn at(batch: &Batch, places: Range<usize>) -> Self {
-        // There are fewer parts than 255.
-        let part = |p: &Packet<'_>| {
-            tcp_ends(p.meta.link.0, p.data).map_or(Self::UNKNOWN, |ends| part_of(&ends) as u8)
-        };
-        let parts = batch.packets_of(places.clone()).map(|p| part(&p)).collect();
-        Self { batch: batch.clone(), places, parts }
+        let mut packets = batch.packets_of(places.clone()).peekable();
+        let first = packets.peek().map_or(PacketId(0), |p| p.meta.id);
+        let looks = packets.map(|p| Look {
+            time: p.meta.time,
+            // A batch has fewer.
+            after: u32::try_from(p.meta.id.0.saturating_sub(first.0)).unwrap_or(u32::MAX),
+            bytes: bytes(p.data),
+            // There are fewer parts than 256.
+            part: tcp_ends(p.meta.link.0, p.data).map(|ends| part_of(&ends) as u8),
+        });
+        Self { looks: looks.collect(), batch: batch.clone(), places, first }
     }
+}
+
+/// How much work a packet is taken for.
+fn bytes(data: &[u8]) -> u16 {
+    u16::try_from(data.len()).unwrap_or(u16::MAX)
 }
 
 /// An engine for a share of the conversations.
@@ -159,22 +186,26 @@ impl Shard {
     /// Works on packets of a batch: one part of it after the other, all of them; every shard the
     /// same parts. `brought` is empty.
     pub fn batch(&mut self, looks: &Looks, brought: &mut Brought) {
-        let Looks { batch, places, parts } = looks;
-        let mut packets = batch.packets_of(places.clone()).zip(parts.iter()).peekable();
-        self.lend(packets.peek().map_or(PacketId(0), |(p, _)| p.meta.id), brought);
+        let Looks { batch, places, first, looks } = looks;
+        self.lend(*first, brought);
         let is_first = self.engine.tells_of_all();
         // Those before the packets of the part; those behind all are for the last.
         let before = places.start.checked_sub(1).and_then(|n| batch.packets_of(n..n + 1).next());
         let before = before.map(|p| p.meta.id);
         let odd = batch.findings.iter().filter(|(at, _)| is_first && Some(*at) > before);
         let mut odd = odd.peekable();
-        for (p, part) in packets {
-            let id = p.meta.id;
+        for (look, place) in looks.iter().zip(places.clone()) {
+            let id = PacketId(first.0.saturating_add(look.after.into()));
             while let Some((_, f)) = odd.next_if(|(at, _)| *at <= id) {
                 brought.begin(id, Phase::Capture);
                 self.engine.capture_finding(f, brought);
             }
-            self.packet(&p, *part, brought);
+            let whose = self.look(id, look, brought);
+            if whose != Whose::Anothers
+                && let Some(packet) = batch.packets_of(place..place + 1).next()
+            {
+                self.packet(&packet, whose, brought);
+            }
         }
         let last = self.engine.shared.now.packet;
         for (_, f) in odd.filter(|_| places.end >= batch.len()) {
@@ -198,11 +229,12 @@ impl Shard {
         self.told = std::mem::take(&mut brought.told);
     }
 
-    fn packet(&mut self, packet: &Packet<'_>, part: u8, brought: &mut Brought) {
+    /// A packet arrives.
+    #[inline]
+    fn look(&mut self, id: PacketId, look: &Look, brought: &mut Brought) -> Whose {
         let Self { engine, .. } = self;
-        let id = packet.meta.id;
-        engine.arrives(packet);
-        if engine.flows.is_due(packet.meta.time) {
+        engine.arrives(Moment { packet: id, time: look.time });
+        if engine.flows.is_due(look.time) {
             for part in 0..FLOW_PARTS {
                 if engine.share.as_ref().is_some_and(|s| s.has_part(part)) {
                     brought.begin(id, Phase::Sweep(part as u8));
@@ -210,18 +242,23 @@ impl Shard {
                 }
             }
         }
-        let own = engine.share.as_mut().and_then(|s| s.has_by_look(part, packet.data.len()));
-        if own == Some(false) {
-            if engine.holds_fragments() {
-                brought.begin(id, Phase::Rest);
-                engine.pass(brought);
-                brought.close();
-            }
-            return;
+        let Some(part) = look.part else { return Whose::Unknown };
+        if engine.share.as_mut().is_none_or(|s| s.is_mine(part.into(), look.bytes)) {
+            return Whose::Mine;
         }
+        if engine.holds_fragments() {
+            brought.begin(id, Phase::Rest);
+            engine.pass(brought);
+            brought.close();
+        }
+        Whose::Anothers
+    }
+
+    fn packet(&mut self, packet: &Packet<'_>, whose: Whose, brought: &mut Brought) {
+        let Self { engine, .. } = self;
         let before = engine.own_packets;
-        brought.begin(id, Phase::Own);
-        engine.work(packet, own, brought);
+        brought.begin(packet.meta.id, Phase::Own);
+        engine.work(packet, whose == Whose::Unknown, brought);
         if let Some(r) = brought.records.last_mut() {
             if engine.own_packets == before {
                 r.phase = Phase::Rest;
