@@ -300,6 +300,8 @@ impl Call {
         let d = self.side(side);
         if let Some(m) = &d.current {
             d.cut_off = true;
+            // What the peer sent of it before it heard of an abort.
+            d.skip = m.prefix.length.saturating_sub(m.got);
             let text = format!("{} of {} bytes: {why}", m.got, m.prefix.length);
             let finding = Finding::new(&findings::TRUNCATED).with(text);
             self.finish_kept(side, Some(finding), out);

@@ -304,6 +304,8 @@ pub(super) fn find_two(data: &[u8], last: bool) -> Found {
 pub(super) struct Hints {
     /// The highest streams in use, of the client's and the server's.
     pub(super) highest: [u32; 2],
+    /// The beginning was not captured: how many streams there were before is not known.
+    pub(super) joined: bool,
     /// The largest payload that the peer allows.
     pub(super) max_frame: u32,
 }
@@ -320,7 +322,11 @@ impl Hints {
         let h = plausible_up_to(data, self.max_frame)?;
         let highest = self.highest.get(initiator(h.stream).index()).copied().unwrap_or_default();
         // Hardly any server opens streams, so none is expected where none was.
-        let unseen = if h.stream % 2 == 1 || highest > 0 { UNSEEN_STREAMS } else { 0 };
+        let unseen = match (h.stream % 2 == 1, highest > 0) {
+            (true, false) if self.joined => u32::MAX,
+            (false, false) => 0,
+            _ => UNSEEN_STREAMS,
+        };
         let known = h.stream == 0 || h.stream <= highest.saturating_add(unseen);
         known.then_some(h)
     }

@@ -217,6 +217,13 @@ impl Http2 {
             }
             // Searched anew each time, so not for every byte.
             Found::Undecided => Step::Need((data.len() / 4).max(1)),
+            // Within a frame that is larger than what is searched, or of a kind that nobody
+            // knows: that nothing began here is known.
+            Found::Nowhere if self.connection.is_joined() || out.path().joined => {
+                self.connection.join(out);
+                *self.phase(side) = Phase::Seeking { unknown: 0, from: 0 };
+                Step::Took(0)
+            }
             Found::Nowhere => {
                 // Much may have come until it was clear: shown where it begins.
                 let at = out.moment(side, here.offset);
