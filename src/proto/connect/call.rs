@@ -29,6 +29,8 @@ pub(super) enum Ended {
     Goaway { last: u32, error: u32 },
     /// The connection went away.
     ConnectionLost,
+    /// The client ended the connection (FIN) before it had all of a response.
+    HungUp,
     /// The capture ended.
     CaptureEnded,
     /// The engine let go of the conversation.
@@ -51,6 +53,7 @@ impl Ended {
                 format!("GOAWAY {why}, last stream {last}: never processed, safe to retry")
             }
             Self::ConnectionLost => "connection lost".into(),
+            Self::HungUp => "connection lost (FIN by client)".into(),
             Self::CaptureEnded => "capture ended".into(),
             Self::Evicted => "evicted".into(),
         }
@@ -90,7 +93,7 @@ impl Call {
             Ended::Deadline => {
                 self.findings.push(told(Finding::new(&findings::DEADLINE), String::new()));
             }
-            Ended::Reset(..) | Ended::Goaway { .. } | Ended::ConnectionLost => {
+            Ended::Reset(..) | Ended::Goaway { .. } | Ended::ConnectionLost | Ended::HungUp => {
                 self.findings.push(told(Finding::new(&findings::RESET), ended.text()));
             }
             Ended::CaptureEnded | Ended::Evicted => {}
@@ -157,7 +160,7 @@ impl Call {
             Ended::Reset(8, "client") => "cancelled",
             Ended::Reset(7, "server") | Ended::Goaway { .. } => "refused",
             Ended::Reset(..) => "reset",
-            Ended::ConnectionLost => "connection lost",
+            Ended::ConnectionLost | Ended::HungUp => "connection lost",
             Ended::CaptureEnded | Ended::Evicted => "open",
         }
     }
@@ -213,7 +216,7 @@ impl Call {
             (Ended::Response, None) => "ended without a word".into(),
             (Ended::Reset(8, by), _) => format!("cancelled by {by}"),
             (Ended::Goaway { .. }, _) => "refused by GOAWAY, never processed".into(),
-            (Ended::Deadline, _) => "deadline exceeded, cancelled by client".into(),
+            (Ended::Deadline, _) => "deadline exceeded, aborted by client".into(),
             (other, _) => other.text(),
         };
         let time = human(duration);

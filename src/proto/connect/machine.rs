@@ -311,7 +311,16 @@ impl Call {
                 // What waits behind missing bytes is missing as well, and the head with it.
                 server.missed |= out.path().lacks(Side::Server);
                 server.lost |= server.missed && cause == EndCause::Cut;
-                if server.has_head { Ended::Response } else { Ended::NoResponse }
+                let has_head = server.has_head;
+                match self.left(cause == EndCause::Cut, out) {
+                    Some(gone) => {
+                        let late = self.is_late(gone);
+                        self.last = gone;
+                        if late { Ended::Deadline } else { Ended::HungUp }
+                    }
+                    None if has_head => Ended::Response,
+                    None => Ended::NoResponse,
+                }
             }
             EndCause::CaptureEnded | EndCause::Evicted => {
                 let (why, ended) = match cause {
@@ -334,6 +343,27 @@ impl Call {
         self.conclude(ended, out);
     }
 
+    /// When the client ended the connection, where the server's answer was not over by then and
+    /// never was.
+    fn left(&self, cut: bool, out: &dyn Out) -> Option<Moment> {
+        let [_, server] = &self.sides;
+        let unanswered = !server.has_head || cut && self.is_stream();
+        if !unanswered || server.missed || server.lost || self.outcome.is_some() {
+            return None;
+        }
+        let by = |m: Moment| (m.time, m.packet);
+        let [client, server] = out.path().fins;
+        client.filter(|c| server.is_none_or(|s| by(*c) < by(s)))
+    }
+
+    /// Whether the client's deadline had passed at a time: its clock ran before its request was
+    /// on the wire.
+    fn is_late(&self, at: Moment) -> bool {
+        let elapsed = self.start.map_or(0, |s| at.time.since(s.time));
+        let timeout = self.request.as_ref().and_then(|r| r.timeout);
+        timeout.is_some_and(|t| elapsed >= t.saturating_sub((t / 20).min(20_000_000)))
+    }
+
     fn reset(&mut self, side: Side, code: u32, out: &mut dyn Out) {
         if self.done {
             return;
@@ -344,17 +374,14 @@ impl Call {
             self.body_ends(s, Some("the call was aborted"), out);
         }
         let now = out.aborted_at();
-        let elapsed = self.start.map_or(0, |s| now.time.since(s.time));
-        // The client's clock ran before its request was on the wire.
-        let timeout = self.request.as_ref().and_then(|r| r.timeout);
-        let late = timeout.is_some_and(|t| elapsed >= t.saturating_sub((t / 20).min(20_000_000)));
+        let late = self.is_late(now);
         let ended = match (code, side, out.abort()) {
             _ if answered => Ended::Response,
             // What the server had said that it would not act on, and did not.
             (.., Abort::Goaway { last, error }) if !self.side(Side::Server).has_head => {
                 Ended::Goaway { last, error }
             }
-            (0 | 8, Side::Client, _) if late => Ended::Deadline,
+            (0 | 2 | 8, Side::Client, _) if late => Ended::Deadline,
             (0, ..) | (.., Abort::Connection) => Ended::ConnectionLost,
             _ => Ended::Reset(code, side.name()),
         };

@@ -448,6 +448,40 @@ fn what_is_wrong_is_said() {
     assert!(w.call().detail.as_ref().unwrap().summary.contains("deadline exceeded"));
 }
 
+/// Over HTTP/1 a client gives up by ending the connection: that is nothing of the server's.
+#[test]
+fn a_client_that_leaves_is_no_fault_of_the_server() {
+    let left = |kind: &str, timeout: &str, answered: bool| {
+        let mut w = World::new();
+        w.post(kind, &[("connect-timeout-ms", timeout)]).up(&envelope(0, b""));
+        if answered {
+            w.answer("200", kind, &[]);
+            w.r.bytes(&mut w.m, Side::Server, &envelope(0, b""), 1460);
+        }
+        w.r.now.packet.0 += 1;
+        w.r.now.time.0 += 130_000_000;
+        w.r.path.fins[0] = Some(w.r.now);
+        w.r.now.packet.0 += 1;
+        w.r.path.fins[1] = Some(w.r.now);
+        w.r.end(&mut w.m, Side::Server, if answered { EndCause::Cut } else { EndCause::Finished });
+        let verdict = w.text("connect.verdict").unwrap();
+        let took = w.text("duration_ns").unwrap();
+        assert!(took.starts_with("130"), "{took}");
+        (verdict, w.r.codes())
+    };
+    let late = ("deadline".to_owned(), vec!["connect.deadline-exceeded"]);
+    let gone = ("connection lost".to_owned(), vec!["connect.reset"]);
+    assert_eq!(left(JSON, "120", false), late);
+    assert_eq!(left(STREAM, "120", true), late);
+    assert_eq!(left(JSON, "5000", false), gone);
+    assert_eq!(left(STREAM, "5000", true), gone);
+    // With another error than CANCEL.
+    let mut w = World::new();
+    w.post(STREAM, &[("connect-timeout-ms", "0")]).answer("200", STREAM, &[]);
+    w.r.input(&mut w.m, Input::Reset { side: Side::Client, code: 2 });
+    assert_eq!(w.r.codes(), ["connect.deadline-exceeded"]);
+}
+
 #[test]
 fn a_capture_that_ends_first_leaves_the_call_open() {
     let mut w = World::new();

@@ -459,6 +459,12 @@ impl Call {
             }
             Ended::Reset(_, Side::Server) => by(gone) < by(self.last),
             Ended::ConnectionLost(..) => true,
+            // Over HTTP/1 nobody says more.
+            Ended::NoStatus => {
+                let silent = self.sides.iter().all(|d| d.messages == 0 || d.has_head)
+                    && self.http_status.is_none();
+                silent && by(gone) < by(self.last)
+            }
             _ => false,
         }
         .then_some(gone)
