@@ -137,6 +137,17 @@ fn the_rest_of_a_large_frame_is_passed_over() {
     }
 }
 
+/// Small frames behind the rest of a large one are there when they come, not when the
+/// connection ends.
+#[test]
+fn small_frames_behind_a_rest_are_found_as_they_come() {
+    let (mut r, mut m) = (Recorder::new(), Http2::default());
+    r.path.joined = true;
+    r.bytes(&mut m, Side::Client, &[b'z'; 30_520], 1448);
+    r.bytes(&mut m, Side::Client, &frame(8, 0, 0, &[0, 0, 0, 5]).repeat(16), 13);
+    assert!(r.kinds(Level::Frame).len() > 5, "{:?}", r.kinds(Level::Frame));
+}
+
 /// All that was captured of the client is of a kind that nobody knows.
 #[test]
 fn a_direction_without_a_known_frame_is_no_fault() {
