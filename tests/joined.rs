@@ -402,6 +402,41 @@ fn nothing_else_is_taken_for_it() {
     assert!(claimed.is_empty(), "{claimed:?}");
 }
 
+/// A capture that begins within a long download: its bytes say nothing of what it is, but what
+/// the other end says does, however late.
+#[test]
+fn a_long_download_says_nothing_of_what_follows() {
+    let tonic = |(name, _): &(String, _)| name.starts_with("grpc-tonic");
+    let all = segments(&packets(&fixtures().into_iter().find(tonic).unwrap().1)).unwrap();
+    let one = |s: &&Segment| [s.from, s.to].contains(&all[0].from);
+    let all: Vec<Segment> = all.iter().filter(one).cloned().collect();
+    let client = all[0].from;
+    let at = all.iter().rposition(|s| s.from == client && s.data.len() > 40).unwrap() / 2;
+    let rest = all[at..].iter().position(|s| s.from == client && !s.data.is_empty()).unwrap() + at;
+    let rest = &all[rest..];
+    let server = rest.iter().find(|s| s.from != client).unwrap();
+    let messages = |list: &[Segment]| {
+        let r = run(&pack(list), options(&NUMBERED));
+        assert!(r.ended.iter().any(|c| c.protocols.contains(&"http2")));
+        r.events.iter().filter(|(e, _)| is_message(e)).count()
+    };
+    let expected = messages(rest);
+    assert!(expected > 3, "{expected}");
+    // More than is held of a stream that nobody knows.
+    for count in [20, 100, 300] {
+        let before = (0..count).map(|n| Segment {
+            data: vec![b'x'; 1448],
+            seq: server.seq.wrapping_sub((count - n) * 1448),
+            ack: rest[0].seq,
+            time: rest[0].time,
+            flags: 0x10,
+            ..server.clone()
+        });
+        let list: Vec<Segment> = before.chain(rest.iter().cloned()).collect();
+        assert_eq!(messages(&list), expected, "behind {count} segments");
+    }
+}
+
 /// The two ends of a conversation in an order of their own.
 fn ends(c: &ConversationInfo) -> String {
     let mut two = c.ends.map(|e| format!("{e:?}"));

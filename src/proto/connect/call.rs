@@ -84,9 +84,11 @@ impl Call {
             (false, b) if b.is_empty() => f.with(what),
             (false, b) => f.with(format!("{what}; {b}")),
         };
+        let path = out.path();
+        let holed = path.gaps != [0; 2] || Side::BOTH.into_iter().any(|s| path.lacks(s));
         match &ended {
             Ended::Response => self.settle(),
-            Ended::NoResponse if self.sides[1].missed => {}
+            Ended::NoResponse if self.sides[1].missed || holed => {}
             Ended::NoResponse => {
                 self.findings.push(told(Finding::new(&findings::NO_RESPONSE), String::new()));
             }
@@ -104,8 +106,6 @@ impl Call {
         let start = self.start.unwrap_or(out.now());
         let duration = self.last.time.since(start.time);
         // Perhaps it ended, with what is missing.
-        let path = out.path();
-        let holed = path.gaps != [0; 2] || Side::BOTH.into_iter().any(|s| path.lacks(s));
         let verdict = match (self.verdict(&ended), self.sides[1].has_head) {
             ("open" | "no response", false) if holed => "not captured",
             (verdict, _) => verdict,

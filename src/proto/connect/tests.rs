@@ -475,6 +475,14 @@ fn a_client_that_leaves_is_no_fault_of_the_server() {
     assert_eq!(left(STREAM, "120", true), late);
     assert_eq!(left(JSON, "5000", false), gone);
     assert_eq!(left(STREAM, "5000", true), gone);
+    // Behind missing bytes nobody knows which answer belonged to which request.
+    for (gaps, codes) in [([0, 0], vec!["connect.no-response"]), ([1, 0], vec![])] {
+        let mut w = World::new();
+        w.post(JSON, &[]).up(b"{}");
+        w.r.path.gaps = gaps;
+        w.end(Side::Server);
+        assert_eq!(w.r.codes(), codes);
+    }
     // With another error than CANCEL.
     let mut w = World::new();
     w.post(STREAM, &[("connect-timeout-ms", "0")]).answer("200", STREAM, &[]);
