@@ -244,7 +244,8 @@ pub(super) fn find(data: &[u8], last: bool) -> Found {
         return Found::At(0);
     }
     let searched = data.get(..SEARCHED).unwrap_or(data);
-    for at in 1..searched.len() {
+    // Every header begins with a zero: no frame is longer than 0x004000.
+    for at in memchr::memchr_iter(0, searched).filter(|at| *at > 0) {
         let rest = searched.get(at..).unwrap_or_default();
         if rest.len() < HEAD_LEN {
             break;

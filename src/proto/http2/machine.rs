@@ -26,9 +26,9 @@ pub(super) const WIRE: &str = "TCP stream";
 /// read fits, and settings and the rest are far smaller.
 const MAX_HELD: usize = MAX_HEADER_BYTES;
 
-/// Bytes that are waited for at most before the first frame is looked for again: a few small
+/// Bytes that are waited for at most before the first frame is looked for again: some small
 /// ones.
-const FEW: usize = 128;
+const FEW: usize = 512;
 
 /// Where one direction is.
 #[derive(Clone, Debug)]

@@ -144,7 +144,7 @@ fn small_frames_behind_a_rest_are_found_as_they_come() {
     let (mut r, mut m) = (Recorder::new(), Http2::default());
     r.path.joined = true;
     r.bytes(&mut m, Side::Client, &[b'z'; 30_520], 1448);
-    r.bytes(&mut m, Side::Client, &frame(8, 0, 0, &[0, 0, 0, 5]).repeat(16), 13);
+    r.bytes(&mut m, Side::Client, &frame(8, 0, 0, &[0, 0, 0, 5]).repeat(60), 13);
     assert!(r.kinds(Level::Frame).len() > 5, "{:?}", r.kinds(Level::Frame));
 }
 
