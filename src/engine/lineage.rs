@@ -4,7 +4,8 @@
 //! wire the two calls have nothing to do with each other: they are known by an id that is
 //! handed on as well (a trace, a request), by the span that one names as its parent, or by
 //! time and place alone: a call that begins and ends while exactly one other waits on
-//! the host that it comes from.
+//! the host that it comes from. Where the outermost is given up, at its deadline or by its
+//! client, those within it are given up after it, one after the other.
 
 use std::hash::BuildHasher as _;
 use std::net::SocketAddr;
@@ -22,6 +23,10 @@ use crate::facts::{CallFacts, Facts, TraceId};
 /// What a call may be given more than its parent has left: clients round timeouts up,
 /// and the parent's clock began when it had read its request.
 const ROUNDING_NS: u64 = 20_000_000;
+
+/// How long after a call that was given up those that it waits for are given up, too: each
+/// server hears of it from the one before.
+const HANDED_ON_NS: u64 = 100_000_000;
 
 /// A call that has ended, or that was open at the end of the capture.
 #[derive(Clone, Debug)]
@@ -272,6 +277,26 @@ impl Call {
         self.is_open_at(other.start) && (other.end.time.0 <= self.end.time.0 || self.is_open())
     }
 
+    /// Nobody waited for its answer any more.
+    fn is_given_up(&self) -> bool {
+        self.complete && matches!(self.facts.verdict, "deadline" | "cancelled")
+    }
+
+    /// Whether it was given up because the other was: shortly after that.
+    fn fell_with(&self, other: &Self) -> bool {
+        self.is_given_up()
+            && other.is_given_up()
+            && self.start.time.0 <= other.end.time.0
+            && other.end.time.0 <= self.end.time.0
+            && self.end.time.since(other.end.time) <= HANDED_ON_NS
+    }
+
+    /// Whether the other may have been waited for all its life: it lies within this call's time,
+    /// or both were given up, this one first.
+    fn waits_for(&self, other: &Self) -> bool {
+        self.encloses(other) || self.is_open_at(other.start) && other.fell_with(self)
+    }
+
     /// Whether it is known when it ended: not where that was not captured, and it seems to have
     /// gone on as long as its connection.
     fn has_known_end(&self) -> bool {
@@ -286,7 +311,7 @@ impl Call {
         !besides
             && self.ends[1] != parent.ends[1]
             && parent.has_known_end()
-            && parent.encloses(self)
+            && parent.waits_for(self)
     }
 
     /// What speaks for `parent`; `None` where it cannot be.
@@ -322,7 +347,7 @@ impl Call {
             && self.ends[1] != parent.ends[1]
             && parent.facts.is_single
             && parent.has_known_end()
-            && parent.encloses(self))
+            && parent.waits_for(self))
         .then_some(By::Time)
     }
 }
@@ -380,7 +405,7 @@ fn parent(call: &Call, waiting: &[usize], calls: &[Call]) -> Option<Parent> {
     // Else it is the only one in question, or the last of those that wait for one another.
     if let Some(last) = same.last()
         && !all.iter().any(|(.., by)| matches!(by, By::Id(_)))
-        && same.is_sorted_by(|a, b| a.1.encloses(b.1))
+        && same.is_sorted_by(|a, b| a.1.waits_for(b.1))
     {
         return Some(of(last, false));
     }
@@ -395,7 +420,7 @@ fn parent(call: &Call, waiting: &[usize], calls: &[Call]) -> Option<Parent> {
     }
     // By time alone: those that wait must wait for one another.
     let last = all.last()?;
-    all.is_sorted_by(|a, b| a.1.encloses(b.1)).then(|| of(last, false))
+    all.is_sorted_by(|a, b| a.1.waits_for(b.1)).then(|| of(last, false))
 }
 
 /// Of each call the one that it tries again: the same method of the same client, which
@@ -551,6 +576,33 @@ mod tests {
         }
         calls[2].facts.links = Links::of(&[id("traceparent", "4bf9", "1")]);
         assert_eq!(tree(&calls)[0], Some((2, "traceparent", false)));
+    }
+
+    /// The deadline of a chain is met by its client first; the others hear of it in turn.
+    #[test]
+    fn a_chain_that_is_given_up_from_without() {
+        let mut calls = chain();
+        for (c, end) in calls.iter_mut().zip([502, 501, 500]) {
+            c.end = at(end);
+            c.facts.verdict = "deadline";
+        }
+        assert_eq!(tree(&calls), [Some((1, "time", false)), Some((2, "time", false)), None]);
+        for c in &mut calls {
+            c.facts.links = Links::of(&[id("traceparent", "4bf9", "7")]);
+        }
+        let by = |i| Some((i, "same span", true));
+        assert_eq!(tree(&calls), [by(1), by(2), None]);
+        for e in calls.iter_mut().flat_map(|c| &mut c.ends) {
+            e.set_ip([127, 0, 0, 1].into());
+        }
+        let likely = |i| Some((i, "same span", false));
+        assert_eq!(tree(&calls), [likely(1), likely(2), None]);
+        // One that was answered, or that went on for long, is no part of it.
+        let mut other = calls.clone();
+        other[0].facts.verdict = "ok";
+        assert_eq!(tree(&other)[0], None);
+        calls[0].end = at(700);
+        assert_eq!(tree(&calls)[0], None);
     }
 
     #[test]

@@ -68,6 +68,9 @@ pub(super) struct Node {
     decrypted: bool,
     /// A child whose beginning was not captured.
     joined: bool,
+    /// Nobody knows it so far, and this side has not said a word: of a connection that was joined
+    /// within something large, which says nothing of whose it is.
+    silent: Option<Side>,
     lanes: [Lane; 2],
     maps: [StreamMap; 2],
     opaque: Option<Box<OpaqueRun>>,
@@ -90,6 +93,7 @@ impl Node {
             counted: true,
             decrypted: false,
             joined: false,
+            silent: None,
             lanes: Default::default(),
             maps: Default::default(),
             opaque: None,
@@ -149,6 +153,13 @@ impl Node {
                 self.lanes[i].held.extend_from_slice(data);
                 self.glimpse(side, false, shared);
                 self.finish_ends(shared);
+            }
+            // A stream that nobody knew while one side alone was heard.
+            State::Opaque if self.silent == Some(side) => {
+                self.silent = None;
+                OpaqueRun::flush(&mut self.opaque, shared);
+                self.state = State::Probing;
+                self.bytes(side, data, shared);
             }
             // A stream that nobody knows.
             _ => self.skip(side, data, shared),
@@ -230,6 +241,12 @@ impl Node {
     /// Nobody knows the stream: what is held of it is opaque.
     fn nobodys(&mut self, shared: &mut Shared) {
         self.state = State::Opaque;
+        let quiet = |side: &Side| {
+            let lane = &self.lanes[side.index()];
+            lane.at == 0 && lane.held.is_empty()
+        };
+        let is_joined = self.depth == 0 && !shared.roles_known;
+        self.silent = Side::BOTH.into_iter().find(quiet).filter(|_| is_joined);
         for side in Side::BOTH {
             let held = std::mem::take(&mut self.lanes[side.index()].held);
             self.skip(side, &held, shared);
@@ -270,6 +287,7 @@ impl Node {
             counted: self.counted,
             decrypted: self.decrypted,
             joined: self.joined,
+            silent: self.silent,
             lanes: self.lanes.clone(),
             maps: self.maps.clone(),
             opaque: self.opaque.clone(),

@@ -90,9 +90,11 @@ impl Call {
             (false, b) if b.is_empty() => f.with(what),
             (false, b) => f.with(format!("{what}; {b}")),
         };
+        let path = out.path();
+        let holed = path.gaps != [0; 2] || Side::BOTH.into_iter().any(|s| path.lacks(s));
         match &ended {
             Ended::Response => self.settle(),
-            Ended::NoResponse if self.sides[1].missed => {}
+            Ended::NoResponse if self.sides[1].missed || holed => {}
             Ended::NoResponse => {
                 self.findings.push(told(Finding::new(&findings::NO_RESPONSE), String::new()));
             }
@@ -113,8 +115,6 @@ impl Call {
         let seen_for = self.last.time.since(start.time);
         let duration = self.begun().then_some(seen_for);
         // Perhaps it ended, with what is missing.
-        let path = out.path();
-        let holed = path.gaps != [0; 2] || Side::BOTH.into_iter().any(|s| path.lacks(s));
         let verdict = match (self.verdict(&ended), self.sides[1].has_head) {
             ("open" | "no response", false) if holed => "not captured",
             _ if waited.is_some_and(|(_, is_cause)| is_cause) => "flow control",
@@ -259,7 +259,7 @@ impl Call {
             (Ended::Response, None) => "ended without a word".into(),
             (Ended::Reset(8, by), _) => format!("cancelled by {by}"),
             (Ended::Goaway { .. }, _) => "refused by GOAWAY, never processed".into(),
-            (Ended::Deadline, _) => "deadline exceeded, cancelled by client".into(),
+            (Ended::Deadline, _) => "deadline exceeded, aborted by client".into(),
             (other, _) => other.told(),
         };
         let time = match (duration, seen_for) {

@@ -329,7 +329,7 @@ impl Call {
                     self.answered_early = true;
                     return;
                 }
-                if cut.is_some()
+                if (cut.is_some() || !server.has_head)
                     && let Some(ended) = self.left(out)
                 {
                     self.conclude(ended, out);
@@ -411,7 +411,7 @@ impl Call {
             (.., Abort::Goaway { last, error }) if !self.side(Side::Server).has_head => {
                 Ended::Goaway { last, error }
             }
-            (0 | 8, Side::Client, _) if late => Ended::Deadline,
+            (0 | 2 | 8, Side::Client, _) if late => Ended::Deadline,
             (.., Abort::Connection) => Ended::ConnectionLost(side, "RST"),
             (0, ..) => Ended::ConnectionLost(side, "NO_ERROR"),
             _ => Ended::Reset(code, side.name()),

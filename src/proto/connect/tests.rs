@@ -588,6 +588,48 @@ fn what_comes_late_of_the_client_is_part_of_the_call() {
     assert_eq!(w.r.events.iter().filter(|e| e.kind == "call").count(), 1);
 }
 
+/// Over HTTP/1 a client gives up by ending the connection: that is nothing of the server's.
+#[test]
+fn a_client_that_leaves_is_no_fault_of_the_server() {
+    let left = |kind: &str, timeout: &str, answered: bool| {
+        let mut w = World::new();
+        w.post(kind, &[("connect-timeout-ms", timeout)]).up(&envelope(0, b""));
+        if answered {
+            w.answer("200", kind, &[]);
+            w.r.bytes(&mut w.m, Side::Server, &envelope(0, b""), 1460);
+        }
+        w.r.now.packet.0 += 1;
+        w.r.now.time.0 += 130_000_000;
+        w.r.path.fins[0] = Some(w.r.now);
+        w.r.now.packet.0 += 1;
+        w.r.path.fins[1] = Some(w.r.now);
+        w.r.end(&mut w.m, Side::Server, if answered { EndCause::Cut } else { EndCause::Finished });
+        let verdict = w.text("connect.verdict").unwrap();
+        let took = w.text("duration_ns").unwrap();
+        assert!(took.starts_with("130"), "{took}");
+        (verdict, w.r.codes())
+    };
+    let late = ("deadline".to_owned(), vec!["connect.deadline-exceeded"]);
+    let gone = ("connection lost".to_owned(), vec!["connect.reset"]);
+    assert_eq!(left(JSON, "120", false), late);
+    assert_eq!(left(STREAM, "120", true), late);
+    assert_eq!(left(JSON, "5000", false), gone);
+    assert_eq!(left(STREAM, "5000", true), gone);
+    // Behind missing bytes nobody knows which answer belonged to which request.
+    for (gaps, codes) in [([0, 0], vec!["connect.no-response"]), ([1, 0], vec![])] {
+        let mut w = World::new();
+        w.post(JSON, &[]).up(b"{}");
+        w.r.path.gaps = gaps;
+        w.end(Side::Server);
+        assert_eq!(w.r.codes(), codes);
+    }
+    // With another error than CANCEL.
+    let mut w = World::new();
+    w.post(STREAM, &[("connect-timeout-ms", "0")]).answer("200", STREAM, &[]);
+    w.r.input(&mut w.m, Input::Reset { side: Side::Client, code: 2 });
+    assert_eq!(w.r.codes(), ["connect.deadline-exceeded"]);
+}
+
 #[test]
 fn a_capture_that_ends_first_leaves_the_call_open() {
     let mut w = World::new();

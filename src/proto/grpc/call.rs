@@ -71,7 +71,9 @@ impl Ended {
             Self::Status => "status".into(),
             _ if cause == NOT_CAPTURED => cause.into(),
             Self::NoStatus => "no status".into(),
-            Self::Reset(8, Side::Client) if is_deadline => "deadline".into(),
+            Self::Reset(8, Side::Client) | Self::ConnectionLost(Side::Client, _) if is_deadline => {
+                "deadline".into()
+            }
             Self::Reset(code, _) if sides_unknown => format!("reset {}", named(*code)),
             Self::Reset(code, by) => format!("reset {} by {by}", named(*code)),
             Self::Goaway { error, side, .. } => format!("goaway {} by {side}", named(*error)),
@@ -303,6 +305,12 @@ fn summary(r: &Report<'_>, seen_for: u64) -> String {
         },
         (Ended::Reset(8, Side::Client), _) if r.verdict.is_deadline() => {
             "deadline exceeded, cancelled by client".into()
+        }
+        (Ended::Reset(_, Side::Client), _) if r.verdict.is_deadline() => {
+            format!("deadline exceeded, {}", r.ended.text(&r.verdict, r.sides_unknown))
+        }
+        (Ended::ConnectionLost(Side::Client, how), _) if r.verdict.is_deadline() => {
+            format!("deadline exceeded, {} by client", how.name())
         }
         (Ended::Reset(8, _), _) if r.sides_unknown => "cancelled".into(),
         (Ended::Reset(8, by), _) => format!("cancelled by {by}"),

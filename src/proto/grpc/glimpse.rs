@@ -116,15 +116,25 @@ fn protobuf(message: &[u8], length: usize) -> bool {
             Some((len, n)) => len.saturating_add(n as u64) <= room,
             None => room > value.len() as u64,
         },
+        // A group: another field, or its end.
+        3 => match varint(value) {
+            Some((inner, _)) if inner & 7 == 4 => inner >> 3 == tag >> 3,
+            Some((inner, _)) => inner >> 3 != 0 && inner & 7 <= 5,
+            None => room > value.len() as u64,
+        },
         5 => room >= 4,
         _ => false,
     }
 }
 
-/// A base-128 number and its bytes; `None` where it is cut.
+/// A base-128 number of at most 64 bits and its bytes, ten at most; `None` where it is cut
+/// or longer.
 pub(super) fn varint(data: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0_u64;
-    for (i, b) in data.iter().take(9).enumerate() {
+    for (i, b) in data.iter().take(10).enumerate() {
+        if i == 9 && *b > 1 {
+            return None;
+        }
         value |= u64::from(b & 0x7f) << (7 * i);
         if b & 0x80 == 0 {
             return Some((value, i + 1));
@@ -149,6 +159,10 @@ mod tests {
         assert_eq!(body(b"\0\0"), Verdict::More);
         assert_eq!(by_body(b"\0\0", true), Verdict::No);
         assert_eq!(body(b"\x01\0\0\0\x20\x1f\x8b\x08\0\0\0\0\0"), YES);
+        // A negative number, and a group.
+        assert_eq!(body(b"\0\0\0\0\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), YES);
+        assert_eq!(body(b"\0\0\0\0\x04\x0b\x10\x07\x0c"), YES);
+        assert_eq!(body(b"\0\0\0\0\x02\x0b\x14"), Verdict::No);
         // MP4, HTML, and a length-delimited field that does not fit.
         assert_eq!(body(b"\0\0\0\x20ftypisom\0\0"), Verdict::No);
         assert_eq!(body(b"<html>"), Verdict::No);

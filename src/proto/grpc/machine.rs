@@ -300,6 +300,8 @@ impl Call {
         let d = self.side(side);
         if let Some(m) = &d.current {
             d.cut_off = true;
+            // What the peer sent of it before it heard of an abort.
+            d.skip = m.prefix.length.saturating_sub(m.got);
             let text = format!("{} of {} bytes: {why}", m.got, m.prefix.length);
             let finding = Finding::new(&findings::TRUNCATED).with(text);
             self.finish_kept(side, Some(finding), out);
@@ -457,6 +459,12 @@ impl Call {
             }
             Ended::Reset(_, Side::Server) => by(gone) < by(self.last),
             Ended::ConnectionLost(..) => true,
+            // Over HTTP/1 nobody says more.
+            Ended::NoStatus => {
+                let silent = self.sides.iter().all(|d| d.messages == 0 || d.has_head)
+                    && self.http_status.is_none();
+                silent && by(gone) < by(self.last)
+            }
             _ => false,
         }
         .then_some(gone)

@@ -15,6 +15,9 @@ const SOUGHT: usize = 256 << 10;
 /// Bytes of a long message that are looked at: many fields, or one that is long.
 const LOOKED_AT: usize = 256;
 
+/// Groups within each other: a message with more is none.
+const GROUPS: usize = 16;
+
 /// Where the next message begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -118,6 +121,9 @@ pub(super) fn message(data: &[u8]) -> Is {
 fn fields(mut data: &[u8], length: usize) -> bool {
     let beyond = length.saturating_sub(data.len());
     let is_cut = beyond > 0;
+    // The numbers of the groups that are open.
+    let mut groups = [0_u64; GROUPS];
+    let mut open = 0_usize;
     while !data.is_empty() {
         let Some((tag, n)) = varint(data) else { return is_cut };
         data = data.get(n..).unwrap_or_default();
@@ -136,6 +142,19 @@ fn fields(mut data: &[u8], length: usize) -> bool {
                 None => return is_cut && data.len() < 10,
             },
             5 => 4,
+            3 => {
+                let Some(group) = groups.get_mut(open) else { return false };
+                *group = tag >> 3;
+                open += 1;
+                0
+            }
+            4 => {
+                open = match open.checked_sub(1) {
+                    Some(n) if groups.get(n) == Some(&(tag >> 3)) => n,
+                    _ => return false,
+                };
+                0
+            }
             _ => return false,
         };
         match data.get(size..) {
@@ -143,7 +162,7 @@ fn fields(mut data: &[u8], length: usize) -> bool {
             None => return size.saturating_sub(data.len()) <= beyond,
         }
     }
-    true
+    is_cut || open == 0
 }
 
 #[cfg(test)]
@@ -166,6 +185,28 @@ mod tests {
         assert_eq!(steady(ONE, true), Next::At(0));
         assert_eq!(steady(ONE, false), Next::Undecided);
         assert_eq!(find(ONE, false, true), Next::At(0));
+    }
+
+    /// A negative number is ten bytes long, and a group of proto2 has no length.
+    #[test]
+    fn negative_numbers_and_groups_are_fields() {
+        let read = |body: &[u8]| {
+            let length = [0, 0, 0, 0, u8::try_from(body.len()).unwrap()];
+            let data = [&length, body].concat();
+            message(&data) == Is::Message(data.len(), true)
+        };
+        let minus = b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
+        assert!(read(minus) && read(&[&minus[..], b"\x10\x07"].concat()));
+        assert!(!read(b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "longer than any");
+        assert!(!read(b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), "more than 64 bits");
+        assert!(read(b"\x0b\x10\x07\x13\x14\x0c\x18\x01"));
+        assert!(!read(b"\x0b\x10\x07"), "never closed");
+        assert!(!read(b"\x0b\x10\x07\x14"), "closed by another's end");
+        assert!(!read(b"\x10\x07\x0c"), "not open");
+        assert!(!read(&[0x0b; 40]));
+        // The end of a long message is still to come.
+        let long = [&b"\0\0\0\x01\x90\x0b"[..], &minus.repeat(30)].concat();
+        assert!(message(&long) == Is::Message(405, false));
     }
 
     #[test]

@@ -427,6 +427,30 @@ fn a_gap_loses_one_direction_only() {
     assert_eq!(w.r.codes(), ["grpc.gap"]);
 }
 
+/// What the server sent of a message before it heard of the abort is no other message, whether
+/// all of it was captured or not.
+#[test]
+fn the_rest_of_a_message_behind_an_abort_is_none() {
+    let long = framed(0, &[&[0x0a, 100][..], &[b'x'; 100]].concat());
+    for missing in [0, 20] {
+        let mut w = World::new();
+        w.request(&[]).response(&[]).send(Side::Server, &long[..30]).reset(Side::Client, 8);
+        w.send(Side::Server, &long[30..50]);
+        if missing > 0 {
+            w.r.gap(&mut w.m, Side::Server, missing);
+        }
+        w.send(Side::Server, &long[50 + missing as usize..]);
+        w.send(Side::Server, &framed(0, ALICE));
+        let list = ["request", "response", "message", "call", "message"];
+        assert_eq!(w.kinds(), list, "{missing}");
+        assert!(w.r.events.last().is_some_and(|e| e.complete));
+        let mut codes = w.r.codes();
+        codes.retain(|c| *c != "grpc.gap");
+        codes.sort_unstable();
+        assert_eq!(codes, ["grpc.cancelled", "grpc.truncated-message"], "{missing}");
+    }
+}
+
 #[test]
 fn each_odd_head_is_found_once() {
     let cases: &[(&[(&str, &str)], &str)] = &[

@@ -238,6 +238,23 @@ pub(super) fn judge(c: &Case<'_>) -> Verdict {
                 ..Verdict::default()
             }
         }
+        // The only way in which a client of HTTP/1 can give up.
+        Ended::ConnectionLost(Side::Client, how)
+            if c.is_late() && c.status.is_none() && !c.sides_unknown =>
+        {
+            Verdict {
+                cause: "deadline",
+                text: format!(
+                    "deadline exceeded: the client ended the connection ({}) {}{}",
+                    how.name(),
+                    c.after(),
+                    c.until_then()
+                ),
+                client_status: Some(DEADLINE_EXCEEDED),
+                spec: Some(&findings::DEADLINE),
+                ..Verdict::default()
+            }
+        }
         Ended::ConnectionLost(side, how) => Verdict {
             cause: "connection lost",
             text: match (c.sides_unknown, c.status) {
@@ -430,12 +447,17 @@ fn aborted(c: &Case<'_>, code: u32, side: Side) -> Verdict {
             v.text =
                 format!("cancelled by one end {}: which is the server is not known", c.after());
         }
-        (8, Side::Client) if c.is_late() => {
+        // Some clients let go of what has outlived its deadline with another error.
+        (0 | 2 | 8, Side::Client) if c.is_late() && !c.sides_unknown => {
             v.cause = "deadline";
             v.client_status = Some(DEADLINE_EXCEEDED);
             v.spec = Some(&findings::DEADLINE);
-            v.text =
-                format!("deadline exceeded: the client gave up {}{}", c.after(), c.until_then());
+            let how = if code == 8 { String::new() } else { format!(" (RST_STREAM {name})") };
+            v.text = format!(
+                "deadline exceeded: the client gave up {}{how}{}",
+                c.after(),
+                c.until_then()
+            );
         }
         (8, Side::Client) => {
             v.cause = "cancelled";
@@ -610,6 +632,16 @@ mod tests {
         assert_eq!(short(&v), ("cancelled", Some(1), Some("met"), "grpc.cancelled"));
         assert!(v.text.contains("500 ms before its deadline"), "{}", v.text);
         assert_eq!(of(&cancel, None, 5000).cause, "cancelled");
+        // With another error, or with the end of its connection.
+        let v = of(&Ended::Reset(2, Side::Client), Some(S), 1002);
+        assert_eq!(short(&v), ("deadline", Some(4), Some("exceeded"), "grpc.deadline-exceeded"));
+        assert!(v.text.contains("(RST_STREAM INTERNAL_ERROR)"), "{}", v.text);
+        assert_eq!(of(&Ended::Reset(2, Side::Client), Some(S), 500).cause, "reset");
+        assert_eq!(of(&Ended::Reset(3, Side::Client), Some(S), 1002).cause, "reset");
+        let left = Ended::ConnectionLost(Side::Client, Lost::Fin);
+        let v = of(&left, Some(S), 1001);
+        assert_eq!(short(&v), ("deadline", Some(4), Some("exceeded"), "grpc.deadline-exceeded"));
+        assert_eq!(of(&left, Some(S), 500).cause, "connection lost");
         let v = of(&Ended::Reset(8, Side::Server), Some(S), 1001);
         assert_eq!(v.cause, "deadline");
         assert!(v.text.contains("the server gave up"), "{}", v.text);

@@ -244,7 +244,8 @@ pub(super) fn find(data: &[u8], last: bool) -> Found {
         return Found::At(0);
     }
     let searched = data.get(..SEARCHED).unwrap_or(data);
-    for at in 1..searched.len() {
+    // Every header begins with a zero: no frame is longer than 0x004000.
+    for at in memchr::memchr_iter(0, searched).filter(|at| *at > 0) {
         let rest = searched.get(at..).unwrap_or_default();
         if rest.len() < HEAD_LEN {
             break;
@@ -304,6 +305,8 @@ pub(super) fn find_two(data: &[u8], last: bool) -> Found {
 pub(super) struct Hints {
     /// The highest streams in use, of the client's and the server's.
     pub(super) highest: [u32; 2],
+    /// The beginning was not captured: how many streams there were before is not known.
+    pub(super) joined: bool,
     /// The largest payload that the peer allows.
     pub(super) max_frame: u32,
 }
@@ -320,7 +323,11 @@ impl Hints {
         let h = plausible_up_to(data, self.max_frame)?;
         let highest = self.highest.get(initiator(h.stream).index()).copied().unwrap_or_default();
         // Hardly any server opens streams, so none is expected where none was.
-        let unseen = if h.stream % 2 == 1 || highest > 0 { UNSEEN_STREAMS } else { 0 };
+        let unseen = match (h.stream % 2 == 1, highest > 0) {
+            (true, false) if self.joined => u32::MAX,
+            (false, false) => 0,
+            _ => UNSEEN_STREAMS,
+        };
         let known = h.stream == 0 || h.stream <= highest.saturating_add(unseen);
         known.then_some(h)
     }

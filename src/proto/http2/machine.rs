@@ -26,6 +26,10 @@ pub(super) const WIRE: &str = "TCP stream";
 /// read fits, and settings and the rest are far smaller.
 const MAX_HELD: usize = MAX_HEADER_BYTES;
 
+/// Bytes that are waited for at most before the first frame is looked for again: some small
+/// ones.
+const FEW: usize = 512;
+
 /// Where one direction is.
 #[derive(Clone, Debug)]
 enum Phase {
@@ -215,8 +219,16 @@ impl Http2 {
                 *self.phase(side) = Phase::Frames;
                 Step::Took(n)
             }
-            // Searched anew each time, so not for every byte.
-            Found::Undecided => Step::Need((data.len() / 4).max(1)),
+            // Searched anew each time, so not for every byte; and yet small frames behind a
+            // large one are to be found as they come.
+            Found::Undecided => Step::Need((data.len() / 4).clamp(1, FEW)),
+            // Within a frame that is larger than what is searched, or of a kind that nobody
+            // knows: that nothing began here is known.
+            Found::Nowhere if self.connection.is_joined() || out.path().joined => {
+                self.connection.join(out);
+                *self.phase(side) = Phase::Seeking { unknown: 0, from: 0 };
+                Step::Took(0)
+            }
             Found::Nowhere => {
                 // Much may have come until it was clear: shown where it begins.
                 let at = out.moment(side, here.offset);

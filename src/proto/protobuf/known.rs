@@ -63,8 +63,8 @@ pub(super) fn show(name: &str, fields: &[(String, Datum)]) -> Option<Datum> {
     }
 }
 
-/// An Any: `@type` and the fields of what it carries, where that type is known;
-/// else its two fields as they are.
+/// An Any: `@type` and the fields of what it carries, where that type is known, or as
+/// `value` what is no message with fields of its own in JSON; else its two fields as they are.
 pub(super) fn any(fields: Vec<(String, Datum)>) -> Datum {
     let opened = fields.iter().any(|(k, v)| k == "value" && !matches!(v, Datum::Bytes(_)));
     if !opened {
@@ -72,10 +72,19 @@ pub(super) fn any(fields: Vec<(String, Datum)>) -> Datum {
     }
     let mut map = Vec::new();
     let mut rest = Vec::new();
+    // Their keys are those of the user, or again `@type`.
+    let whole = ["Any", "Struct", "Value"];
+    let nested = fields.iter().any(|(k, url)| {
+        let name = match url {
+            Datum::Text(t) if k == "type_url" => t.rsplit('/').next(),
+            _ => None,
+        };
+        name.and_then(|n| n.strip_prefix("google.protobuf.")).is_some_and(|n| whole.contains(&n))
+    });
     for (name, value) in fields {
         match (name.as_str(), value) {
             ("type_url", url) => map.push(("@type".to_owned(), url)),
-            ("value", Datum::Map(inner)) => rest.extend(inner),
+            ("value", Datum::Map(inner)) if !nested => rest.extend(inner),
             (_, value) => rest.push((name, value)),
         }
     }
@@ -90,12 +99,14 @@ fn timestamp(seconds: i64, nanos: i64) -> Option<Datum> {
     {
         return None;
     }
-    let t = jiff::Timestamp::new(seconds, i32::try_from(nanos).ok()?).ok()?;
+    // Up to the last nanosecond of 9999, which is what many write for "never".
+    let since = jiff::SignedDuration::new(seconds, i32::try_from(nanos).ok()?);
+    let t = jiff::civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(since).ok()?;
     Some(Datum::Text(match digits(nanos) {
-        0 => format!("{t:.0}"),
-        3 => format!("{t:.3}"),
-        6 => format!("{t:.6}"),
-        _ => format!("{t:.9}"),
+        0 => format!("{t:.0}Z"),
+        3 => format!("{t:.3}Z"),
+        6 => format!("{t:.6}Z"),
+        _ => format!("{t:.9}Z"),
     }))
 }
 

@@ -273,6 +273,29 @@ fn well_known_types() {
     assert_eq!(show(b"\x22\x09\x0a\x07\x0a\x01a\x12\x02\x20\x01"), "{data: {a: true}}");
     // Beyond what a Timestamp may hold: field by field.
     assert_eq!(show(b"\x0a\x0a\x10\xff\xff\xff\xff\xff\xff\xff\xff\x0f"), "{at: {nanos: -1}}");
+    // The last second of 9999, which is what many write for "never".
+    assert_eq!(show(b"\x0a\x07\x08\xff\x82\xd1\xff\xaf\x07"), "{at: \"9999-12-31T23:59:59Z\"}");
+    let first = b"\x0a\x0b\x08\x80\x92\xb8\xc3\x98\xfe\xff\xff\xff\x01";
+    assert_eq!(show(first), "{at: \"0001-01-01T00:00:00Z\"}");
+    // What has a form of its own stands apart from its name, be it an Any again.
+    let holds = |url: &str, value: &[u8]| {
+        let len = |n: usize| u8::try_from(n).unwrap();
+        let mut any = vec![0x0a, len(url.len())];
+        any.extend(url.as_bytes());
+        any.extend([0x12, len(value.len())]);
+        any.extend(value);
+        any
+    };
+    let of = |any: &[u8]| show(&[&[0x2a, u8::try_from(any.len()).unwrap()], any].concat());
+    let inner = holds("x/t.All", b"\x18\x07");
+    assert_eq!(
+        of(&holds("x/google.protobuf.Any", &inner)),
+        "{any: {@type: \"x/google.protobuf.Any\", value: {@type: \"x/t.All\", i32: 7}}}"
+    );
+    assert_eq!(
+        of(&holds("x/google.protobuf.Struct", b"\x0a\x07\x0a\x01a\x12\x02\x20\x01")),
+        "{any: {@type: \"x/google.protobuf.Struct\", value: {a: true}}}"
+    );
     let url = b"type.googleapis.com/t.All";
     let mut any = vec![0x0a, url.len() as u8];
     any.extend(url);

@@ -11,7 +11,7 @@ use crate::proto::grpc::machine::Current;
 use crate::proto::grpc::web::coded::{Coded, CodedOut};
 use crate::proto::grpc::web::out::WebOut;
 use crate::proto::grpc::web::text::{self, BYTES, Decoded, GROUP};
-use crate::proto::grpc::web::{Form, by_text};
+use crate::proto::grpc::web::{Form, by_text, message_in_text};
 use crate::proto::grpc::wire::{self, PREFIX_LEN};
 use crate::proto::grpc::{Call, findings};
 use crate::proto::{
@@ -62,6 +62,10 @@ enum State {
     Said,
     /// Bytes are missing where a frame begins or ends: the call looks for the next one.
     Sought,
+    /// Text of which bytes are missing: where groups of four begin is not known, but behind
+    /// padding, and where the missing bytes end if a message begins there. Whether what comes
+    /// next stands in such a place.
+    Regroup(bool),
     /// What follows cannot be told apart.
     Lost,
 }
@@ -200,8 +204,38 @@ impl Web {
                 let (took, more) = self.frames(c, &mut out);
                 Progress::need(took, more)
             }
+            (Some(Form::Text), State::Regroup(fresh)) => self.regroup(c, fresh, out),
             (Some(Form::Text), _) => self.text(c, out),
         }
+    }
+
+    /// Looks for a message behind missing text.
+    fn regroup(&mut self, c: &Chunk<'_>, mut fresh: bool, out: &mut dyn Out) -> Progress {
+        let mut at = 0;
+        loop {
+            let rest = c.data.get(at..).unwrap_or_default();
+            if fresh && !rest.is_empty() {
+                match message_in_text(rest, c.last) {
+                    Some(true) => {
+                        let lane = self.lane(c.side);
+                        (lane.state, lane.left, lane.skip) = (State::Frames, 0, 0);
+                        let offset = c.offset.saturating_add(at as u64);
+                        let p = self.text(&Chunk { offset, data: rest, ..*c }, out);
+                        return Progress { took: at.saturating_add(p.took), want: p.want };
+                    }
+                    None => {
+                        self.lane(c.side).state = State::Regroup(true);
+                        return Progress::need(at, 1);
+                    }
+                    Some(false) => {}
+                }
+            }
+            let Some(padding) = memchr::memchr(b'=', rest) else { break };
+            at += padding + 1;
+            fresh = true;
+        }
+        self.lane(c.side).state = State::Regroup(c.data.last() == Some(&b'='));
+        Progress::took(c.data.len())
     }
 
     /// A chunk of base64. Whole groups are decoded; those whose bytes are waiting for
@@ -269,7 +303,9 @@ impl Web {
                     let more = if let Want::More(n) = p.want { n } else { 1 };
                     return (at + p.took, more);
                 }
-                State::Trailed | State::Said | State::Lost => return (c.data.len(), 1),
+                State::Trailed | State::Said | State::Lost | State::Regroup(_) => {
+                    return (c.data.len(), 1);
+                }
             }
             if lane.left > 0 {
                 let take = usize::try_from(lane.left).unwrap_or(usize::MAX).min(rest.len());
@@ -540,6 +576,9 @@ impl Machine for Web {
             Input::Gap { side, offset, len } => {
                 let lane = self.lane(side);
                 lane.holed |= !lane.has_head && lane.form.is_none();
+                if let State::Regroup(fresh) = &mut lane.state {
+                    *fresh = true;
+                }
                 if lane.form.is_none() || lane.state != State::Frames {
                     return Progress::took(0);
                 }
@@ -547,11 +586,16 @@ impl Machine for Web {
                 let lane = self.lane(side);
                 // Where the frame ends is known: the call leaves out the rest of its message.
                 let plain = lane.form == Some(Form::Binary) && !is_coded;
+                let text = lane.form == Some(Form::Text) && !is_coded;
                 let len = if plain && len > 0 && lane.left >= len {
                     lane.left = lane.left.saturating_sub(len);
                     len
                 } else {
-                    lane.state = if plain { State::Sought } else { State::Lost };
+                    lane.state = match (plain, text) {
+                        (true, _) => State::Sought,
+                        (_, true) => State::Regroup(true),
+                        _ => State::Lost,
+                    };
                     // What follows is lost as well, however long the hole is.
                     0
                 };

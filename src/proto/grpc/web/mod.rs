@@ -19,6 +19,7 @@ mod tests;
 pub use frames::Web;
 
 use crate::proto::grpc::resync::{self, Is};
+use crate::proto::grpc::wire::PREFIX_LEN;
 use crate::proto::{Glimpse, Head, Protocol, Verdict};
 
 /// The registry's line. Fields and findings are in those of `grpc`.
@@ -64,6 +65,22 @@ fn by_text(data: &[u8], last: bool) -> Verdict {
         Is::Message(..) => Verdict::Yes { client: None },
         Is::Unknown if !last && text.len() < LOOKED_AT => Verdict::More,
         Is::Unknown | Is::Other => Verdict::No,
+    }
+}
+
+/// Whether text that may begin a group begins a message that is not empty; `None` where more
+/// is needed to tell.
+pub(super) fn message_in_text(data: &[u8], last: bool) -> Option<bool> {
+    let text = data.get(..LOOKED_AT).unwrap_or(data);
+    let mut decoded = text::Decoded::default();
+    decoded.decode(text, 0, 0, last);
+    if decoded.bad {
+        return Some(false);
+    }
+    match resync::message(&decoded.data) {
+        Is::Message(whole, _) => Some(whole > PREFIX_LEN),
+        Is::Unknown if !last && text.len() < LOOKED_AT => None,
+        Is::Unknown | Is::Other => Some(false),
     }
 }
 

@@ -401,6 +401,31 @@ fn what_is_wrong_is_said() {
     );
 }
 
+/// Where groups begin behind missing text is not known, but behind padding, and where a message
+/// is the first that comes.
+#[test]
+fn text_is_found_again_behind_missing_bytes() {
+    let kind = "application/grpc-web-text";
+    let text = |data: &[u8]| STANDARD.encode(data).into_bytes();
+    let long = text(&frame(0, &[&[0x0a, 99][..], &[b'x'; 99]].concat()));
+    let next = [text(&frame(0, b"\x08\x2a")), text(&frame(0x80, b"grpc-status: 0\r\n"))].concat();
+    assert!(long.ends_with(b"=="));
+    for size in [1, 2, 3, 7, 1460] {
+        for from in [60, 61, long.len()] {
+            let mut w = World::new(size);
+            w.heads(kind, kind).send(Side::Client, &text(&frame(0, b"\x08\x2a"))).end(Side::Client);
+            w.send(Side::Server, &long[..20]);
+            w.r.gap(&mut w.m, Side::Server, 0);
+            w.send(Side::Server, &[&long[from..], &next].concat()).end(Side::Server);
+            let said = w.summaries();
+            let down = said.iter().filter(|(kind, _)| *kind == "message").count();
+            assert_eq!(down, 3, "{size} {from}: {said:?}");
+            assert!(said.iter().any(|(k, line)| *k == "call" && line.contains("→ OK")), "{said:?}");
+            assert_eq!(w.r.codes(), ["grpc.gap"], "{size} {from}");
+        }
+    }
+}
+
 #[test]
 fn trailers_that_are_cut_are_not_complete() {
     let mut w = World::new(9);

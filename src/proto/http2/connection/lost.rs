@@ -122,7 +122,7 @@ impl Connection {
     /// What is known where frames of `side` are looked for.
     pub(in crate::proto::http2) fn hints(&self, side: Side) -> Hints {
         let max_frame = self.ends.get(side.peer().index()).map_or(0, |e| e.max_frame);
-        Hints { highest: self.streams.highest(), max_frame }
+        Hints { highest: self.streams.highest(), joined: self.joined, max_frame }
     }
 
     /// Frames of `side` have been found behind `unknown` bytes that are missing or were

@@ -98,6 +98,69 @@ fn the_rest_of_a_frame_is_shown_as_such() {
     assert_eq!(r.codes(), ["http2.joined"]);
 }
 
+/// Some libraries send frames of megabytes: where one ends is found, however far away that is,
+/// and whatever came before on the other side.
+#[test]
+fn the_rest_of_a_large_frame_is_passed_over() {
+    for stream in [3, 8_000_001] {
+        for rest in [30_000, 45_000, 700_000] {
+            let server = [
+                vec![b'x'; rest],
+                frame(0, 0, stream, MESSAGE),
+                frame(1, 5, stream, TRAILERS),
+                frame(1, 4, stream + 2, RESPONSE),
+            ];
+            let ping = frame(6, 0, 0, &[7; 8]);
+            for first in Side::BOTH {
+                let (mut r, mut m) = (Recorder::new(), Http2::default());
+                r.path.joined = true;
+                let mut turns = [(Side::Client, ping.clone()), (Side::Server, server.concat())];
+                if first == Side::Server {
+                    turns.reverse();
+                }
+                for (side, bytes) in turns {
+                    r.bytes(&mut m, side, &bytes, 1460);
+                }
+                for side in Side::BOTH {
+                    r.end(&mut m, side, EndCause::CaptureEnded);
+                }
+                r.events.iter().for_each(tiles);
+                let mut kinds = r.kinds(Level::Frame);
+                kinds.retain(|k| *k != "unknown");
+                kinds.sort_unstable();
+                assert_eq!(kinds, ["data", "headers", "headers", "ping"], "{rest}");
+                let mut codes = r.codes();
+                codes.retain(|c| *c != "http2.hpack-unknown-index");
+                assert_eq!(codes, ["http2.joined"], "{rest}");
+            }
+        }
+    }
+}
+
+/// Small frames behind the rest of a large one are there when they come, not when the
+/// connection ends.
+#[test]
+fn small_frames_behind_a_rest_are_found_as_they_come() {
+    let (mut r, mut m) = (Recorder::new(), Http2::default());
+    r.path.joined = true;
+    r.bytes(&mut m, Side::Client, &[b'z'; 30_520], 1448);
+    r.bytes(&mut m, Side::Client, &frame(8, 0, 0, &[0, 0, 0, 5]).repeat(60), 13);
+    assert!(r.kinds(Level::Frame).len() > 5, "{:?}", r.kinds(Level::Frame));
+}
+
+/// All that was captured of the client is of a kind that nobody knows.
+#[test]
+fn a_direction_without_a_known_frame_is_no_fault() {
+    let (mut r, mut m) = (Recorder::new(), Http2::default());
+    r.path.joined = true;
+    r.bytes(&mut m, Side::Server, &frame(0, 0, 3, MESSAGE), 1460);
+    r.bytes(&mut m, Side::Client, &frame(0x42, 0xff, 9, b"unknown"), 1460);
+    for side in Side::BOTH {
+        r.end(&mut m, side, EndCause::CaptureEnded);
+    }
+    assert_eq!(r.codes(), ["http2.joined"]);
+}
+
 #[test]
 fn one_direction_may_have_begun_in_sight() {
     // The server's first frames were captured; the client's preface was not.

@@ -217,21 +217,17 @@ trait Labelled {
 }
 
 impl Labelled for FileDescriptorProto {
-    /// proto2 must be told which lists are packed.
+    /// What is usual is not said: proto2 writes lists of numbers one by one, proto3 packs them.
     fn labelled(mut self, groups: bool) -> Self {
-        fn each(m: &mut DescriptorProto) {
+        fn each(m: &mut DescriptorProto, usual: bool) {
             for f in &mut m.field {
-                let number =
-                    !matches!(f.r#type(), Type::String | Type::Bytes | Type::Message | Type::Group);
-                if f.label() == Label::Repeated && number {
-                    f.options.get_or_insert_default().packed = Some(true);
+                if f.options.as_ref().is_some_and(|o| o.packed == Some(usual)) {
+                    f.options = None;
                 }
             }
-            m.nested_type.iter_mut().for_each(each);
+            m.nested_type.iter_mut().for_each(|n| each(n, usual));
         }
-        if groups {
-            self.message_type.iter_mut().for_each(each);
-        }
+        self.message_type.iter_mut().for_each(|m| each(m, !groups));
         self
     }
 }
@@ -354,6 +350,12 @@ impl Writer {
                     Some(MessageOptions { map_entry: Some(true), ..MessageOptions::default() });
                 d.nested_type.push(inner);
             }
+        }
+        let of_numbers =
+            !matches!(field.r#type(), Type::String | Type::Bytes | Type::Message | Type::Group);
+        if f.list && of_numbers {
+            let packed = matches!(f.guess, Guess::Packed(_));
+            field.options.get_or_insert_default().packed = Some(packed);
         }
         field
     }

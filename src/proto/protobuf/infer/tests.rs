@@ -148,6 +148,28 @@ fn more_values_are_more_certain_and_two_wire_types_less() {
     assert!(f.list && !f.mixed && f.guess.name() == "uint64", "{f:?}");
 }
 
+/// A list is written as it came: proto2 packs only where that is said, proto3 unless it is.
+#[test]
+fn lists_are_packed_as_they_came() {
+    let text = |group: bool| {
+        let tail = if group { &b"\x1b\x08\x01\x1c"[..] } else { b"" };
+        let one = [int(1, 4711), int(1, 700), bytes(2, &[3, 130, 2, 200, 7]), tail.to_vec()];
+        let request = SideOf { message: all(vec![one.concat(); 5]), stream: false };
+        let side = Side { method: "Do".into(), request, response: SideOf::default() };
+        let file = file("a.b.C", &[side], &mut Default::default());
+        let file = crate::proto::protobuf::files::SchemaFile::made(file);
+        let mut list = vec![file];
+        crate::proto::protobuf::files::complete(&mut list);
+        crate::proto::protobuf::print::Printer::new(&list).text(&list[0]).unwrap()
+    };
+    let proto3 = text(false);
+    assert!(proto3.contains("field_1 = 1 [packed = false];"), "{proto3}");
+    assert!(proto3.contains("repeated uint64 field_2 = 2;"), "{proto3}");
+    let proto2 = text(true);
+    assert!(proto2.contains("64 field_1 = 1;"), "{proto2}");
+    assert!(proto2.contains("field_2 = 2 [packed = true];"), "{proto2}");
+}
+
 #[test]
 fn memory_is_bounded() {
     let mut shape = Shape::default();
