@@ -228,9 +228,9 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
     let (Some(capture), Some(target)) = (&args.capture, args.event) else {
         return Err(Failure::Input("give a capture and an event, or --hex with --as".into()));
     };
-    let interrupted = interrupt::watch();
-    let options = pass::options(&args.common, true)?;
     let one = std::slice::from_ref(capture);
+    let interrupted = interrupt::watch(one);
+    let options = pass::options(&args.common, true)?;
     let options = learn::first(one, &args.common, options, &interrupted);
     let options = options.wanting(match target {
         Target::Packet(_) => &Level::ALL[..1],
@@ -242,10 +242,11 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
     let mut finder =
         Finder { target, found: None, frames: VecDeque::new(), frame_bytes: 0, last: 0 };
     let mut progress = Progress::new(true);
-    let mut failure = None;
+    let (mut failure, mut last) = (None, None);
     while finder.found.is_none() && !interrupted.is_set() {
         match source.poll() {
             Ok(Polled::Batch(batch)) => {
+                last = batch.last().map(|id| id.0).or(last);
                 engine.batch(&batch, &mut finder);
                 progress.show(source.progress());
             }
@@ -262,7 +263,7 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
         engine.finish(&mut finder);
     }
     let Some((event, conversation)) = &finder.found else {
-        if let Some(f) = failure {
+        if let Some(f) = failure.or_else(|| interrupted.short_of(one, last)) {
             return Err(f);
         }
         let last = finder.last;

@@ -145,7 +145,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let options = pass::options(&args.common, false)?.wanting(&[Level::Exchange]);
     let is_json = args.format == ReportFormat::Json;
     let (mut json, mut text) = (Vec::new(), String::new());
-    let (stop, width) = (pass::interrupts(), pass::width());
+    let (stop, width) = (pass::interrupts(&captures), pass::width());
     let ended = if args.calls {
         let mut all = Calls::new();
         let ended = pass::over(&captures, &args.common, options, &stop, &mut all, |_, _| ())?;
@@ -192,8 +192,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
 fn run_transports(args: &Args, captures: &[PathBuf]) -> Result<ExitCode, Failure> {
     let options = pass::options(&args.common, false)?;
     let mut all = Transports::new();
-    let ended =
-        pass::over(captures, &args.common, options, &pass::interrupts(), &mut all, |_, _| ())?;
+    let stop = pass::interrupts(captures);
+    let ended = pass::over(captures, &args.common, options, &stop, &mut all, |_, _| ())?;
     all.finish();
     match args.format {
         ReportFormat::Json => {
