@@ -52,9 +52,9 @@ pub(super) struct Explain {
     #[arg(value_name = "EVENT", value_parser = target)]
     event: Option<Target>,
     /// Bytes to explain instead, in hex: spaces, colons, commas, line ends and 0x do not
-    /// matter, and dumps of xxd, `hexdump -C`, `od -tx1` and `tcpdump -x` are read; `-` reads
-    /// them from standard input, where they may also stand as they are. Given several times, the later ones
-    /// follow the earlier on the same connection.
+    /// matter, and dumps of xxd, `hexdump -C`, `od -tx1` and `tcpdump -x` are read, also several
+    /// with lines of text between them; `-` reads them from standard input, where they may also stand as they
+    /// are. Given several times, the later ones follow the earlier on the same connection.
     #[arg(long, value_name = "BYTES", conflicts_with_all = ["capture", "event"], requires = "protocol", allow_hyphen_values = true)]
     hex: Vec<String>,
     /// What the bytes of --hex are; of protobuf and grpc also with the type of the message,
@@ -307,13 +307,15 @@ fn by_hex(args: &Explain, what: &AsArg, width: usize) -> Result<ExitCode, Failur
         } else {
             hex::bytes(text)
         };
-        let data = read.map_err(|e| Failure::Input(format!("--hex, {e}")))?;
-        if data.is_empty() {
-            return Err(Failure::Input("--hex: there are no bytes".into()));
+        // Several dumps are what as many --hex would be.
+        for data in read.map_err(|e| Failure::Input(format!("--hex, {e}")))? {
+            if data.is_empty() {
+                return Err(Failure::Input("--hex: there are no bytes".into()));
+            }
+            let (more, rest) = bench.look(&data);
+            found.extend(more);
+            left += rest;
         }
-        let (more, rest) = bench.look(&data);
-        found.extend(more);
-        left += rest;
     }
     let subjects: Vec<Subject<'_>> = found.iter().map(Subject::specimen).collect();
     let rest = match left {

@@ -22,7 +22,8 @@ Conversations:
 Calls, sessions and requests, by method (gRPC: service/method; HTTP: method and path without
 its query; WebSocket: path):
   errors      a gRPC status other than OK, or none; HTTP 400 and above, or a reset; a WebSocket
-              closed with another code than 1000, 1001 or none
+              closed with another code than 1000, 1001 or none, or with one that must not be
+              sent (1005, 1006)
   cut         off by the end of the capture or by a gap; their time is not counted
   p50 to max  time from the first byte to the last, by nearest rank: exact up to 100,000 of a
               method (2,097,152 of all), then within 0.8 %; max always is exact
