@@ -51,7 +51,12 @@ Transports (--transports):
   messages    of a poll: answers that brought something new; of the others all
   payload     bytes of these as sent (of event streams, the values of data)
   overhead    all other bytes of the streams: heads, empty answers, framing, settings
-  packets     bytes below: heads of Ethernet, IP and TCP, acknowledgements, retransmissions
+  packets     bytes of all packets that carried some of the above, heads of Ethernet, IP and TCP
+              included, as a whole; one that carried several ways (frames of streams that end in
+              it) is divided evenly
+  acks        bytes of the other packets of these connections: handshakes of TCP and TLS,
+              acknowledgements, settings of HTTP/2. A connection that was used in several ways is
+              shared out by its packets above; both rows together are all of its bytes
   answer      from the request to its answer's first byte (gRPC: to the first message), mean
   waits       until an event was asked for. Short polling: half the time between the answers
               before and with the event, on average, and all of it at most. Long polling: the
