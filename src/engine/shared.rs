@@ -83,14 +83,8 @@ impl Found {
 
     #[inline]
     fn push(&mut self, draft: Draft) {
-        let [frames, messages, exchanges] = &mut self.events;
-        let list = match draft.level {
-            Level::Frame => frames,
-            Level::Message => messages,
-            Level::Exchange => exchanges,
-            Level::Packet | Level::Finding => {
-                return self.first.push(First::Packet(Box::new(draft)));
-            }
+        let Some(list) = draft.level.place().and_then(|at| self.events.get_mut(at)) else {
+            return self.first.push(First::Packet(Box::new(draft)));
         };
         list.push(Event { id: EventId(0), conversation: None, draft });
     }
