@@ -27,16 +27,6 @@ impl Numbering {
         Self { analyses: Some(Analyses::new()), ..Self::alone() }
     }
 
-    /// Events that have a number so far.
-    pub(super) const fn events(&self) -> u64 {
-        self.next_event.saturating_sub(1)
-    }
-
-    /// So many more events have their numbers.
-    pub(super) const fn pass(&mut self, events: u64) {
-        self.next_event = self.next_event.saturating_add(events);
-    }
-
     /// An event that has its number.
     fn hand_out(
         &mut self,

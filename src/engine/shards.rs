@@ -165,8 +165,13 @@ impl Brought {
 
     /// Counts an event; false where no more can be counted with this record.
     fn count(&mut self, level: Level) -> bool {
-        let plain = self.records.last_mut().map(|r| &mut r.plain);
-        let Some(n) = plain.zip(level.place()).and_then(|(p, at)| p.get_mut(at)) else {
+        let place = match level {
+            Level::Frame => 0,
+            Level::Message => 1,
+            Level::Exchange => 2,
+            Level::Packet | Level::Finding => return false,
+        };
+        let Some(n) = self.records.last_mut().and_then(|r| r.plain.get_mut(place)) else {
             return false;
         };
         let more = n.checked_add(1);
@@ -419,6 +424,8 @@ impl Names {
 /// Puts together what shards bring.
 pub struct Merge {
     numbering: Numbering,
+    /// Events so far.
+    events: u64,
     /// Conversations so far, and by transport.
     conversations: u32,
     transports: [u32; 2],
@@ -431,6 +438,7 @@ impl Merge {
     pub fn new(shards: usize) -> Self {
         Self {
             numbering: Numbering::across(),
+            events: 0,
             conversations: 0,
             transports: [0; 2],
             names: std::iter::repeat_with(Names::default).take(shards).collect(),
@@ -460,7 +468,7 @@ impl Merge {
                 let plain = head.count_before(next.map(|(key, _)| key));
                 let sum = plain.iter().sum::<u64>();
                 names.events += sum;
-                self.numbering.pass(sum);
+                self.events += sum;
                 counted.iter_mut().zip(plain).for_each(|(n, more)| *n += more);
             }
             if counted != [0; 3] {
@@ -522,7 +530,7 @@ impl Merge {
     ) {
         let Some(names) = self.names.get_mut(shard) else { return };
         // From the shard's numbers to those of all.
-        let ahead = self.numbering.events().wrapping_sub(names.events);
+        let ahead = self.events.wrapping_sub(names.events);
         let number = |own: EventId| EventId(if own.0 == 0 { 0 } else { own.0.wrapping_add(ahead) });
         let mut count: u64 = record.plain.iter().map(|n| u64::from(*n)).sum();
         for item in items {
@@ -556,7 +564,7 @@ impl Merge {
             sink.counted(record.plain.map(u64::from));
         }
         names.events += count;
-        self.numbering.pass(count);
+        self.events += count;
     }
 }
 

@@ -83,8 +83,14 @@ impl Found {
 
     #[inline]
     fn push(&mut self, draft: Draft) {
-        let Some(list) = draft.level.place().and_then(|at| self.events.get_mut(at)) else {
-            return self.first.push(First::Packet(Box::new(draft)));
+        let [frames, messages, exchanges] = &mut self.events;
+        let list = match draft.level {
+            Level::Frame => frames,
+            Level::Message => messages,
+            Level::Exchange => exchanges,
+            Level::Packet | Level::Finding => {
+                return self.first.push(First::Packet(Box::new(draft)));
+            }
         };
         list.push(Event { id: EventId(0), conversation: None, draft });
     }
