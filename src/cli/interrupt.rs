@@ -66,7 +66,7 @@ impl Interrupted {
     fn text(&self, last: Option<u64>) -> String {
         match last {
             Some(n) => format!("interrupted behind packet {n}: what follows was not read"),
-            None => "interrupted before the first packet was worked on".to_owned(),
+            None => "interrupted before there was anything to show".to_owned(),
         }
     }
 
