@@ -40,6 +40,17 @@ impl Level {
         }
     }
 
+    /// Its place where frames, messages and exchanges are counted or listed, in this order.
+    #[must_use]
+    pub const fn place(self) -> Option<usize> {
+        match self {
+            Self::Frame => Some(0),
+            Self::Message => Some(1),
+            Self::Exchange => Some(2),
+            Self::Packet | Self::Finding => None,
+        }
+    }
+
     /// The level of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -120,6 +120,8 @@ pub struct SessionFacts {
     pub handshake_bytes: u64,
     /// The handshake was seen, and the server agreed to it.
     pub accepted: bool,
+    /// A close frame had a code that must not be sent, such as 1005 (RFC 6455 §7.4).
+    pub forbidden_close: bool,
     /// `Origin`.
     pub origin: Option<Box<str>>,
     /// How the client said who it is; never what it said.

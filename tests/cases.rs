@@ -9,6 +9,9 @@ mod corpus;
 mod filter;
 #[path = "cases/golden.rs"]
 mod golden;
+#[cfg(target_os = "linux")]
+#[path = "cases/interrupt.rs"]
+mod interrupt;
 #[path = "cases/newcomer.rs"]
 mod newcomer;
 #[path = "cases/stats.rs"]

@@ -296,6 +296,35 @@ mod program {
         assert_eq!(status, 0);
         assert_eq!(out + "\n", page(&look(As::Protobuf, &["08 2a 12 05 41 6c 69 63 65"]), 80));
     }
+
+    /// As they are pasted from `tcpdump -x`: each is explained, as if each had its own --hex.
+    #[test]
+    fn two_packets_are_explained_one_behind_the_other() {
+        let (one, two) = (
+            "4500 0028 0000 4000 4006 3cce 7f00 0001 7f00 0001 aaf4 2329 1b67 97a5 e98f a641 5010 0040 0000 0000",
+            "4500 0028 0000 4000 4006 3cce 7f00 0001 7f00 0001 2329 aaf4 e98f a641 1b67 97a6 5010 0040 0000 0000",
+        );
+        let dump = |hex: &str| {
+            let groups: Vec<&str> = hex.split(' ').collect();
+            let lines = groups
+                .chunks(8)
+                .enumerate()
+                .map(|(n, g)| format!("\t{:#06x}:  {}  E..(..@.@.\n", n * 16, g.join(" ")));
+            lines.collect::<String>()
+        };
+        let pasted = format!(
+            "23:05:41.222692 IP 127.0.0.1.43764 > 127.0.0.1.9001: Flags [.], ack 1, length 0\n{}\
+             23:05:41.222707 IP 127.0.0.1.9001 > 127.0.0.1.43764: Flags [.], ack 1, length 0\n{}",
+            dump(one),
+            dump(two)
+        );
+        let (status, out, errors) = explain(&["--as", "ip", "--hex", "-"], &pasted);
+        assert_eq!(status, 0, "{errors}");
+        assert_eq!(out + "\n", page(&look(As::Ip, &[one, two]), 80));
+        let (_, given, _) = explain(&["--as", "ip", "--hex", &pasted], "");
+        let (_, apart, _) = explain(&["--as", "ip", "--hex", one, "--hex", two], "");
+        assert_eq!(given, apart);
+    }
 }
 
 // ---------------------------------------------------------------- each bit once

@@ -364,6 +364,9 @@ pub const MAX_STATS_METHODS: usize = 1000;
 /// Spans of streams, sessions and calls that `stats --transports` compares to say how
 /// many were open together: 1 MiB a way.
 pub const MAX_COMPARED_SPANS: usize = 1 << 16;
+/// Streams of an HTTP/2 connection of which `stats --transports` knows the bytes of packets:
+/// peers have 100 open at a time as a rule, and 48 bytes are kept of each.
+pub const MAX_CARRIED_STREAMS: usize = 4096;
 /// Bytes of a method's name that `stats` keeps: a path may have 256 KiB.
 pub const MAX_STATS_NAME: usize = 1024;
 /// Durations of one method that are kept one by one, so that percentiles are exact.

@@ -131,6 +131,12 @@ impl Batch {
         self.bytes.len().saturating_add(self.packets.len().saturating_mul(each))
     }
 
+    /// Its last packet.
+    #[must_use]
+    pub fn last(&self) -> Option<PacketId> {
+        self.packets.last().map(|(meta, _)| meta.id)
+    }
+
     /// Number of packets.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -59,8 +59,8 @@ Examples:
   framescope print -e time -e grpc.method,duration_ns -l exchange a.pcap
                                                these columns, parted by tabs
 
-Exit status: 0 done, also after Ctrl-C and when the reader of the output has gone;
-2 the command line or the input is at fault.";
+Exit status: 0 done, also after Ctrl-C where a pipe is read, and when the reader of the output
+has gone; 2 the command line or the input is at fault; 130 Ctrl-C before the end of a file.";
 
 /// Reads what was on the wire and shows what it meant, byte for byte.
 ///

@@ -27,7 +27,7 @@ Examples:
   framescope check --format json a.pcap | jq '.findings[].code'
 
 Exit status: 0 nothing at or above --fail-on; 1 something; 2 the command line or the input is
-at fault.";
+at fault; 130 Ctrl-C before the end of a file: what is shown is of the packets until then.";
 
 /// `check`.
 #[derive(Debug, clap::Args)]
@@ -80,8 +80,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let options = pass::options(&args.common, false)?;
     let new = || Check::ignoring(ignored.clone());
     let threads = args.threads.map_or_else(shards::threads, usize::from);
-    let (mut all, ended) =
-        learn::over(&captures, &args.common, options, threads, &[], &pass::interrupts(), new)?;
+    let stop = pass::interrupts(&captures);
+    let (mut all, ended) = learn::over(&captures, &args.common, options, threads, &[], &stop, new)?;
     all.finish();
     let fail_on = Severity::from(args.fail_on);
     let failed = all.worst().is_some_and(|w| w >= fail_on);

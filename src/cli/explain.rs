@@ -52,9 +52,9 @@ pub(super) struct Explain {
     #[arg(value_name = "EVENT", value_parser = target)]
     event: Option<Target>,
     /// Bytes to explain instead, in hex: spaces, colons, commas, line ends and 0x do not
-    /// matter, and dumps of xxd, `hexdump -C`, `od -tx1` and `tcpdump -x` are read; `-` reads
-    /// them from standard input, where they may also stand as they are. Given several times, the later ones
-    /// follow the earlier on the same connection.
+    /// matter, and dumps of xxd, `hexdump -C`, `od -tx1` and `tcpdump -x` are read, also several
+    /// with lines of text between them; `-` reads them from standard input, where they may also stand as they
+    /// are. Given several times, the later ones follow the earlier on the same connection.
     #[arg(long, value_name = "BYTES", conflicts_with_all = ["capture", "event"], requires = "protocol", allow_hyphen_values = true)]
     hex: Vec<String>,
     /// What the bytes of --hex are; of protobuf and grpc also with the type of the message,
@@ -228,9 +228,9 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
     let (Some(capture), Some(target)) = (&args.capture, args.event) else {
         return Err(Failure::Input("give a capture and an event, or --hex with --as".into()));
     };
-    let interrupted = interrupt::watch();
-    let options = pass::options(&args.common, true)?;
     let one = std::slice::from_ref(capture);
+    let interrupted = interrupt::watch(one);
+    let options = pass::options(&args.common, true)?;
     let options = learn::first(one, &args.common, options, &interrupted);
     let options = options.wanting(match target {
         Target::Packet(_) => &Level::ALL[..1],
@@ -242,10 +242,11 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
     let mut finder =
         Finder { target, found: None, frames: VecDeque::new(), frame_bytes: 0, last: 0 };
     let mut progress = Progress::new(true);
-    let mut failure = None;
+    let (mut failure, mut last) = (None, None);
     while finder.found.is_none() && !interrupted.is_set() {
         match source.poll() {
             Ok(Polled::Batch(batch)) => {
+                last = batch.last().map(|id| id.0).or(last);
                 engine.batch(&batch, &mut finder);
                 progress.show(source.progress());
             }
@@ -262,7 +263,7 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
         engine.finish(&mut finder);
     }
     let Some((event, conversation)) = &finder.found else {
-        if let Some(f) = failure {
+        if let Some(f) = failure.or_else(|| interrupted.short_of(one, last)) {
             return Err(f);
         }
         let last = finder.last;
@@ -306,13 +307,15 @@ fn by_hex(args: &Explain, what: &AsArg, width: usize) -> Result<ExitCode, Failur
         } else {
             hex::bytes(text)
         };
-        let data = read.map_err(|e| Failure::Input(format!("--hex, {e}")))?;
-        if data.is_empty() {
-            return Err(Failure::Input("--hex: there are no bytes".into()));
+        // Several dumps are what as many --hex would be.
+        for data in read.map_err(|e| Failure::Input(format!("--hex, {e}")))? {
+            if data.is_empty() {
+                return Err(Failure::Input("--hex: there are no bytes".into()));
+            }
+            let (more, rest) = bench.look(&data);
+            found.extend(more);
+            left += rest;
         }
-        let (more, rest) = bench.look(&data);
-        found.extend(more);
-        left += rest;
     }
     let subjects: Vec<Subject<'_>> = found.iter().map(Subject::specimen).collect();
     let rest = match left {

@@ -1,21 +1,21 @@
 //! Bytes as people have them: hex in any dress, the dumps of other programs, or themselves.
 
-/// Bytes from standard input: hex or a dump where it is text, else as they are.
+/// Bytes from standard input: hex or dumps where it is text, else as they are.
 ///
 /// # Errors
 /// Text that is neither: one line with its place.
-pub(super) fn input(data: Vec<u8>) -> Result<Vec<u8>, String> {
+pub(super) fn input(data: Vec<u8>) -> Result<Vec<Vec<u8>>, String> {
     match std::str::from_utf8(&data) {
         Ok(text) if text.chars().all(|c| !c.is_control() || c.is_whitespace()) => bytes(text),
-        _ => Ok(data),
+        _ => Ok(vec![data]),
     }
 }
 
-/// Bytes written in hex, or as a dump with offsets.
+/// Bytes written in hex, or as dumps with offsets, each of which begins with 0.
 ///
 /// # Errors
 /// At which column, counted from 1, and in which line where there are several.
-pub(super) fn bytes(text: &str) -> Result<Vec<u8>, String> {
+pub(super) fn bytes(text: &str) -> Result<Vec<Vec<u8>>, String> {
     if let Some(found) = dump(text) {
         return found;
     }
@@ -53,35 +53,47 @@ pub(super) fn bytes(text: &str) -> Result<Vec<u8>, String> {
     }
     match high {
         Some((_, l, at)) => Err(format!("{}: half a byte; two hex digits make one", place(l, at))),
-        None => Ok(out),
+        None => Ok(vec![out]),
     }
 }
 
-/// Reads what xxd, `hexdump -C`, `od -tx1` and `tcpdump -x` write; `None` where it is no such
-/// dump. Each line begins with the offset that fits what came before, or it is none.
-fn dump(text: &str) -> Option<Result<Vec<u8>, String>> {
-    let mut out: Vec<u8> = Vec::new();
-    let mut begun = false;
+/// Reads what xxd, `hexdump -C`, `od -tx1` and `tcpdump -x` write, one dump or several; `None`
+/// where it is no such dump. Each line begins with the offset that fits what came before, or
+/// with 0; between dumps may stand text, as tcpdump tells of each packet.
+fn dump(text: &str) -> Option<Result<Vec<Vec<u8>>, String>> {
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    let mut text_before = true;
     for (n, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
         let Some((offset, rest)) = offset(line) else {
-            // tcpdump tells of the packet before its dump.
-            if begun {
+            // Hex, of which another line looks like that of a dump.
+            let fits = |c: char| c.is_ascii_hexdigit() || c.is_whitespace() || ":,-".contains(c);
+            if line.chars().all(fits) && line.contains(|c: char| c.is_ascii_hexdigit()) {
                 return None;
             }
+            text_before = true;
             continue;
         };
-        if begun && offset == 0 && !out.is_empty() {
-            return Some(Err(format!("line {}: another dump begins; give one at a time", n + 1)));
+        let before = all.last().map_or(0, Vec::len);
+        if offset == 0 && (text_before || before > 0) {
+            all.push(Vec::new());
+        } else if offset != before || text_before {
+            // Without 0x and a colon it may be hex of any kind.
+            let is_offset = line.trim_start().starts_with("0x") && rest.starts_with(':');
+            let before = if text_before { 0 } else { before };
+            return is_offset.then(|| {
+                Err(format!(
+                    "line {}: the offset is {offset:#x}, but {before:#x} bytes stand before it",
+                    n + 1
+                ))
+            });
         }
-        if offset != out.len() {
-            return None;
-        }
-        begun = true;
+        text_before = false;
         let groups = match rest.strip_prefix(':') {
             // Behind two blanks stand the same bytes as text.
             Some(rest) => rest.trim_start().split("  ").next().unwrap_or_default(),
             None => rest.split('|').next().unwrap_or_default(),
         };
+        let out = all.last_mut()?;
         for group in groups.split_whitespace() {
             if !group.len().is_multiple_of(2) {
                 return None;
@@ -92,6 +104,7 @@ fn dump(text: &str) -> Option<Result<Vec<u8>, String>> {
             }
         }
     }
+    let begun = !all.is_empty();
     // hexdump without -C and od without -tx1 write words, of which the bytes are swapped.
     let words = |l: &str| {
         let mut w = l.split_whitespace();
@@ -102,7 +115,7 @@ fn dump(text: &str) -> Option<Result<Vec<u8>, String>> {
         let what = "words, not bytes: use `xxd`, `hexdump -C` or `od -tx1`";
         return Some(Err(what.to_owned()));
     }
-    begun.then_some(Ok(out))
+    begun.then_some(Ok(all))
 }
 
 /// The offset at the front of a line of a dump, and the rest: `00000010: 8185` of xxd,
@@ -126,19 +139,23 @@ fn offset(line: &str) -> Option<(usize, &str)> {
 mod tests {
     use super::*;
 
+    fn one(bytes: Vec<u8>) -> Result<Vec<Vec<u8>>, String> {
+        Ok(vec![bytes])
+    }
+
     #[test]
     fn hex_in_all_its_forms() {
         let hello = vec![0x81, 0x05, 0x48];
         for t in
             ["81 05 48", "810548", "81:05:48", "0x81, 0x05, 0x48\n", " 81\n05\t48 ", "0x810548"]
         {
-            assert_eq!(bytes(t).as_ref(), Ok(&hello), "{t}");
+            assert_eq!(bytes(t), one(hello.clone()), "{t}");
         }
         assert_eq!(bytes("8 1").unwrap_err(), "column 1: half a byte; two hex digits make one");
         assert_eq!(bytes("81 0").unwrap_err(), "column 4: half a byte; two hex digits make one");
         assert_eq!(bytes("81 zz").unwrap_err(), "column 4: 'z' is no hex digit");
         assert_eq!(bytes("81\n0g").unwrap_err(), "line 2, column 2: 'g' is no hex digit");
-        assert_eq!(bytes("0x").as_deref(), Ok(&[][..]));
+        assert_eq!(bytes("0x"), one(Vec::new()));
     }
 
     /// 18 bytes, of which two are on the second line; text that looks like hex stands beside.
@@ -176,21 +193,55 @@ mod tests {
             ("tcpdump", tcpdump),
             ("xxd", xxd),
         ] {
-            assert_eq!(bytes(text).as_ref(), Ok(&want), "{name}");
-            assert_eq!(input(text.as_bytes().to_vec()).as_ref(), Ok(&want), "{name}");
+            assert_eq!(bytes(text), one(want.clone()), "{name}");
+            assert_eq!(input(text.as_bytes().to_vec()), one(want.clone()), "{name}");
         }
         let words = "0000000 9081 6562\n0000004\n";
         assert!(bytes(words).unwrap_err().contains("hexdump -C"));
-        let two = format!("{tcpdump}{tcpdump}");
-        assert!(bytes(&two).is_err());
+    }
+
+    /// Pasted from `tcpdump -x`: a line of text before each, or nothing between them.
+    #[test]
+    fn several_dumps_are_several_things() {
+        let head = "12:00:00.000000 IP 127.0.0.1.1 > 127.0.0.1.2: Flags [P.], length 2\n";
+        let verbose = "12:00:00.1 IP (tos 0x0, ttl 64, id 1, proto TCP (6), length 52)\n    \
+                       10.0.0.1.1 > 10.0.0.2.2: Flags [.], cksum 0x6a1c (correct)\n";
+        let (one, two) = ("\t0x0000:  8190 7c05    ..|.\n", "\t0x0000:  7c05    |.\n");
+        let want = vec![vec![0x81, 0x90, 0x7c, 0x05], vec![0x7c, 0x05]];
+        for (name, text) in [
+            ("lines of text", format!("{head}{one}{head}{two}")),
+            ("-v", format!("{verbose}{one}{verbose}{two}")),
+            ("only between", format!("{one}{head}{two}")),
+            ("blank lines", format!("{head}{one}\n\n{two}")),
+            ("nothing", format!("{one}{two}")),
+            ("more text behind", format!("{head}{one}{head}{two}2 packets captured\n")),
+            ("Windows", format!("{head}{one}{head}{two}").replace('\n', "\r\n")),
+            ("hexdump", "00000000  81 90 7c 05\n00000004\n00000000  7c 05\n00000002\n".to_owned()),
+        ] {
+            assert_eq!(bytes(&text).as_ref(), Ok(&want), "{name}");
+            assert_eq!(input(text.into_bytes()).as_ref(), Ok(&want), "{name}");
+        }
+        // Hex may look like a dump at first.
+        let hex = "00000000  81 90\n81 90 62";
+        assert_eq!(bytes(hex), Ok(vec![vec![0, 0, 0, 0, 0x81, 0x90, 0x81, 0x90, 0x62]]));
+        let hex = "81:90\n00000000  81 90";
+        assert_eq!(bytes(hex), Ok(vec![vec![0x81, 0x90, 0, 0, 0, 0, 0x81, 0x90]]));
+        // What is missing within a dump is told.
+        let torn = format!("{head}{one}\t0x0010:  7c05    |.\n");
+        let e = bytes(&torn).unwrap_err();
+        assert_eq!(e, "line 3: the offset is 0x10, but 0x4 bytes stand before it");
+        for torn in [format!("{head}\t0x0010:  7c05\n"), format!("\t0x0010:  7c05\n{head}{one}")] {
+            let e = bytes(&torn).unwrap_err();
+            assert!(e.ends_with("the offset is 0x10, but 0x0 bytes stand before it"), "{e}");
+        }
     }
 
     #[test]
     fn bytes_as_they_are() {
         let raw = vec![0x81, 0x85, 0x37, 0xfa];
-        assert_eq!(input(raw.clone()), Ok(raw));
-        assert_eq!(input(vec![0x01, b'a']), Ok(vec![0x01, b'a']), "a control character");
-        assert_eq!(input(b"81 85\n".to_vec()), Ok(vec![0x81, 0x85]));
+        assert_eq!(input(raw.clone()), one(raw));
+        assert_eq!(input(vec![0x01, b'a']), one(vec![0x01, b'a']), "a control character");
+        assert_eq!(input(b"81 85\n".to_vec()), one(vec![0x81, 0x85]));
         assert!(input(b"hello".to_vec()).is_err(), "text is taken for hex");
     }
 }

@@ -225,7 +225,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let options = Options { learn: Some(Arc::clone(&learnt)), ..options };
     let options = options.wanting(&[Level::Exchange]);
     let mut calls = Calls::default();
-    let interrupted = pass::interrupts();
+    let interrupted = pass::interrupts(&captures);
     let ended = pass::over(&captures, &common, options, &interrupted, &mut calls, |_, _| ())?;
     let none = [false; 2];
     let report = learnt.report(&|path| calls.streams.get(path).copied().unwrap_or(none));

@@ -33,8 +33,9 @@ pub(super) struct Args {
 
 /// Exit status where `--help` says nothing of it.
 const STATUS: &str = "\
-  0  done, also after Ctrl-C and when the reader of the output has gone
-  2  the command line or the input is at fault, or the output cannot be written";
+  0    done, also after Ctrl-C where a pipe is read, and when the reader of the output has gone
+  2    the command line or the input is at fault, or the output cannot be written
+  130  Ctrl-C before the end of a file: what is shown is of the packets until then";
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut top = crate::cli::command().disable_help_subcommand(true);

@@ -1,7 +1,8 @@
 //! The command line: what was asked, and the exit status.
 //!
 //! 0: done; 1: findings (`check` alone); 2: the command line or the input is at
-//! fault. Ctrl-C ends with what there is and 0; a closed pipe ends quietly.
+//! fault. Ctrl-C ends with what there is: with 0 where a pipe or an interface was read, with 130
+//! where a file was not read to its end. A closed pipe ends quietly.
 
 /// Says a line on standard error, where anybody is there to be told: `eprintln!` would
 /// panic where the reader of a pipe has gone.
@@ -53,6 +54,8 @@ pub enum Failure {
     /// An argument is at fault at one place: what it is, and several lines that show
     /// the place.
     Argument(&'static str, String),
+    /// A signal came before a file was read to its end: that, and the exit status.
+    Interrupted(String, u8),
     /// Whoever read the output has gone: end quietly.
     ClosedPipe,
     /// Output cannot be written.
@@ -115,6 +118,10 @@ pub fn main(browser: Option<Browser>) -> ExitCode {
         Err(Failure::Input(text)) => {
             say!("framescope: {}", crate::view::clean::clean(&text));
             ExitCode::from(2)
+        }
+        Err(Failure::Interrupted(text, status)) => {
+            say!("framescope: {text}");
+            ExitCode::from(status)
         }
         Err(Failure::Argument(what, picture)) => {
             say!("framescope: {what}");

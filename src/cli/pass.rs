@@ -22,9 +22,9 @@ use crate::proto::protobuf::Learnt;
 pub(super) enum Ended {
     /// All was read; this is to be told of it.
     Done(Told),
-    /// Ctrl-C: what was read until then has been counted.
+    /// Ctrl-C, while what was read has no other end: it has been counted.
     Interrupted,
-    /// The rest could not be read.
+    /// The rest could not be read, or was not, since Ctrl-C was pressed.
     Failed(Failure),
 }
 
@@ -93,17 +93,23 @@ pub(super) fn prepare<P: AsRef<Path>>(captures: &[P], options: &Options) {
     }
 }
 
-/// How long after Ctrl-C a pass may take to say what it has counted. Then the status
-/// is 2: 0 would say that nothing was found.
-const GRACE: Duration = Duration::from_secs(5);
 /// How often Ctrl-C is looked for while a pipe says nothing.
 const TICK: Duration = Duration::from_millis(20);
 /// Batches read ahead of the engine.
 const AHEAD: usize = 2;
 
-/// Watches for Ctrl-C from now on.
-pub(super) fn interrupts() -> Interrupted {
-    interrupt::watch_for(GRACE, 2)
+/// Watches for Ctrl-C from now on, while these are read.
+pub(super) fn interrupts(captures: &[PathBuf]) -> Interrupted {
+    interrupt::watch_until_the_end(captures)
+}
+
+/// How a pass ends that Ctrl-C ended behind this packet.
+pub(super) fn interrupted(
+    captures: &[PathBuf],
+    interrupted: &Interrupted,
+    last: Option<u64>,
+) -> Ended {
+    interrupted.short_of(captures, last).map_or(Ended::Interrupted, Ended::Failed)
 }
 
 /// A source that a thread reads ahead of the engine: a read of a pipe cannot be interrupted,
@@ -183,15 +189,16 @@ pub(super) fn prepared<S: EventSink>(
     let mut source = Ahead::open(captures, common)?;
     let mut engine = Engine::new(options);
     let mut progress = Progress::new(true);
-    let mut read = false;
+    let (mut read, mut last) = (false, None);
     let mut told = Told::new(common);
     let ended = loop {
         if interrupted.is_set() {
-            break Ended::Interrupted;
+            break self::interrupted(captures, interrupted, last);
         }
         match source.poll() {
             Ok(Polled::Batch(batch)) => {
                 read = true;
+                last = batch.last().map(|id| id.0).or(last);
                 told.batch(&batch);
                 each(&batch, sink);
                 engine.batch(&batch, &mut told.beside(sink));

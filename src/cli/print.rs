@@ -141,7 +141,7 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
     }
     let mut ready = ready(args)?;
     pass::prepare(&captures, &ready.options);
-    let interrupted = interrupt::watch();
+    let interrupted = interrupt::watch(&captures);
     ready.options = match args.level() {
         // Types show in messages, and in calls: frames are the same without.
         Level::Packet | Level::Frame => Options { learn: None, ..ready.options },
@@ -150,7 +150,11 @@ pub(super) fn run(args: &Print) -> Result<ExitCode, Failure> {
     let (filter, options) = (ready.filter.clone(), ready.options.clone());
     let source = pass::Ahead::open(&captures, &args.common)?;
     let printed = stream(args, ready, Box::new(source), &interrupted)?;
-    if let (Some(filter), Printed { passed: 0, whole: true, packets: 1.. }) = (filter, printed) {
+    if let (true, Some(f)) = (printed.stopped, interrupted.short_of(&captures, printed.last)) {
+        return Err(f);
+    }
+    if let (Some(filter), Printed { passed: 0, whole: true, last: Some(_), .. }) = (filter, printed)
+    {
         nothing_passed(args, &captures, filter, options, &interrupted);
     }
     Ok(ExitCode::SUCCESS)
@@ -199,8 +203,10 @@ pub(super) struct Printed {
     passed: u64,
     /// Everything was read.
     whole: bool,
-    /// Packets that were read.
-    packets: u64,
+    /// An interrupt came before all that was asked for was printed.
+    stopped: bool,
+    /// The last packet that was read.
+    last: Option<u64>,
 }
 
 /// What the arguments ask for, read and checked.
@@ -262,13 +268,13 @@ pub(super) fn stream(
     let mut progress = Progress::new(!terminal);
     let mut failure = None;
     let mut told = Told::new(&args.common);
-    let (mut packets, mut ended) = (0, false);
+    let (mut last, mut ended) = (None, false);
     let mut came = Instant::now();
     while !printer.is_done() && !interrupted.is_set() {
         match source.poll() {
             Ok(Polled::Batch(batch)) => {
                 interrupted.beat();
-                packets += batch.len() as u64;
+                last = batch.last().map(|id| id.0).or(last);
                 came = Instant::now();
                 told.batch(&batch);
                 if let Some(first) = batch.packets().next() {
@@ -298,6 +304,7 @@ pub(super) fn stream(
         }
     }
     progress.clear();
+    let stopped = !ended && failure.is_none() && !printer.is_done();
     if !printer.is_done() {
         engine.finish(&mut told.beside(&mut printer));
     }
@@ -312,5 +319,5 @@ pub(super) fn stream(
         told.say_rules();
     }
     let passed = args.count.unwrap_or(u64::MAX) - printer.left;
-    failure.map_or(Ok(Printed { passed, whole: ended, packets }), Err)
+    failure.map_or(Ok(Printed { passed, whole: ended, stopped, last }), Err)
 }

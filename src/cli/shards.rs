@@ -127,7 +127,7 @@ pub(super) fn over<S: EventSink>(
     let mut source = Ahead::open(captures, common)?;
     let mut progress = Progress::new(true);
     let mut told = Told::new(common);
-    let mut read = false;
+    let (mut read, mut last) = (false, None);
     let count = threads.clamp(1, Shard::MOST);
     thread::scope(|scope| {
         let shards = (0..count).map(|n| Shard::new(options.clone(), n, count));
@@ -142,12 +142,14 @@ pub(super) fn over<S: EventSink>(
         let mut todo: VecDeque<Looks> = VecDeque::new();
         loop {
             if ended.is_none() && interrupted.is_set() {
-                ended = Some(Ended::Interrupted);
+                ended = Some(pass::interrupted(captures, interrupted, last));
                 todo.clear();
                 crew.give(None);
             }
             if ended.is_none() && crew.under_way.len() < UNDER_WAY {
                 if let Some(part) = todo.pop_front() {
+                    let (batch, places) = &part;
+                    last = batch.packets_of(places.clone()).last().map(|p| p.meta.id.0).or(last);
                     crew.give(Some(part));
                     continue;
                 }
@@ -213,10 +215,11 @@ pub(super) fn once<S: EventSink>(
             return Ok((sink, ended));
         }
         if interrupted.is_set() {
-            return Err(Failure::Input(
+            return Err(Failure::Interrupted(
                 "interrupted where the capture had to be begun anew, by one thread: nothing was \
                  counted (--threads 1 begins so)"
                     .to_owned(),
+                interrupted.status(),
             ));
         }
         if let Some(l) = &options.learn {
@@ -226,4 +229,47 @@ pub(super) fn once<S: EventSink>(
     let mut sink = new();
     let ended = pass::prepared(captures, common, options, interrupted, &mut sink, |_, _| ())?;
     Ok((sink, ended))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::check::Check;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    fn args() -> Common {
+        use clap::FromArgMatches as _;
+        let check = crate::cli::command().find_subcommand("check").cloned().unwrap();
+        Common::from_arg_matches(&check.get_matches_from(["check", "x"])).unwrap()
+    }
+
+    fn fixture(name: &str) -> Vec<PathBuf> {
+        vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)]
+    }
+
+    /// Where one thread would have to begin anew, and the user has had enough, nothing is told:
+    /// what several had counted by then was counted without the schemas.
+    #[test]
+    fn what_is_to_be_begun_anew_and_is_interrupted_is_told_and_not_counted() {
+        let (captures, common) = (fixture("grpc-reflection/capture.pcap"), args());
+        let (options, learnt) = pass::learning(&common, false).unwrap();
+        let options = Options { learn: Some(Arc::clone(&learnt)), ..options };
+        let run =
+            |stop: &Interrupted| once(&captures, &common, options.clone(), 4, stop, Check::default);
+        let quiet = Interrupted::default();
+        assert!(matches!(run(&quiet), Ok((all, Ended::Done(_))) if all.packets > 0));
+        assert!(learnt.file_count() > 0, "the server tells its schema");
+        // It is known by now: the next reading by threads is given up at once.
+        let Err(Failure::Interrupted(text, status)) = run(&Interrupted::pressed()) else {
+            panic!("interrupted, it has counted nothing")
+        };
+        assert_eq!(status, 130);
+        assert!(text.starts_with("interrupted where"), "{text}");
+        // Where nothing is learnt, what was counted until then is told.
+        let captures = fixture("ws-websockets/capture.pcap");
+        let (options, _) = pass::learning(&common, false).unwrap();
+        let all = once(&captures, &common, options, 4, &Interrupted::pressed(), Check::default);
+        assert!(matches!(all, Ok((_, Ended::Failed(Failure::Interrupted(_, 130))))));
+    }
 }

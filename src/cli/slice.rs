@@ -211,7 +211,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let everything = selection.is_everything();
     let target = Target::of(&args.write, &captures)?;
-    let interrupted = pass::interrupts();
+    let interrupted = pass::interrupts(&captures);
 
     if selection.filter.is_some() {
         options = learn::first(&captures, &args.common, options, &interrupted);
@@ -235,7 +235,6 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
     }
     let picked = (plan.events(), plan.conversations() as u64);
-    let whole = interrupted.is_set();
 
     let mut written = Written::default();
     let mut out = Writer::new(BufWriter::new(target.open()?), target.is_pcap())
@@ -270,14 +269,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         None => out.finish(),
     };
     finished.map_err(|e| target.failed(e))?;
-    ended.failure()?;
-    target.say(&summary(
-        &args.write,
-        &written,
-        picked,
-        everything,
-        whole || interrupted.is_set(),
-    ))?;
+    // Cut off by Ctrl-C, it is a capture all the same.
+    let ended = ended.failure();
+    if matches!(ended, Ok(()) | Err(Failure::Interrupted(..))) {
+        let cut = interrupted.is_set();
+        target.say(&summary(&args.write, &written, picked, everything, cut))?;
+    }
+    ended?;
     if written.packets == 0 {
         let text = crate::view::clean::clean(&args.nothing(written.all)).into_owned();
         say!("framescope: {text}");

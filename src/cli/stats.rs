@@ -22,7 +22,8 @@ Conversations:
 Calls, sessions and requests, by method (gRPC: service/method; HTTP: method and path without
 its query; WebSocket: path):
   errors      a gRPC status other than OK, or none; HTTP 400 and above, or a reset; a WebSocket
-              closed with another code than 1000, 1001 or none
+              closed with another code than 1000, 1001 or none, or with one that must not be
+              sent (1005, 1006)
   cut         off by the end of the capture or by a gap; their time is not counted
   p50 to max  time from the first byte to the last, by nearest rank: exact up to 100,000 of a
               method (2,097,152 of all), then within 0.8 %; max always is exact
@@ -50,7 +51,12 @@ Transports (--transports):
   messages    of a poll: answers that brought something new; of the others all
   payload     bytes of these as sent (of event streams, the values of data)
   overhead    all other bytes of the streams: heads, empty answers, framing, settings
-  packets     bytes below: heads of Ethernet, IP and TCP, acknowledgements, retransmissions
+  packets     bytes of all packets that carried some of the above, heads of Ethernet, IP and TCP
+              included, as a whole; one that carried several ways (frames of streams that end in
+              it) is divided evenly
+  acks        bytes of the other packets of these connections: handshakes of TCP and TLS,
+              acknowledgements, settings of HTTP/2. A connection that was used in several ways is
+              shared out by its packets above; both rows together are all of its bytes
   answer      from the request to its answer's first byte (gRPC: to the first message), mean
   waits       until an event was asked for. Short polling: half the time between the answers
               before and with the event, on average, and all of it at most. Long polling: the
@@ -145,7 +151,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let options = pass::options(&args.common, false)?.wanting(&[Level::Exchange]);
     let is_json = args.format == ReportFormat::Json;
     let (mut json, mut text) = (Vec::new(), String::new());
-    let (stop, width) = (pass::interrupts(), pass::width());
+    let (stop, width) = (pass::interrupts(&captures), pass::width());
     let ended = if args.calls {
         let mut all = Calls::new();
         let ended = pass::over(&captures, &args.common, options, &stop, &mut all, |_, _| ())?;
@@ -192,8 +198,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
 fn run_transports(args: &Args, captures: &[PathBuf]) -> Result<ExitCode, Failure> {
     let options = pass::options(&args.common, false)?;
     let mut all = Transports::new();
-    let ended =
-        pass::over(captures, &args.common, options, &pass::interrupts(), &mut all, |_, _| ())?;
+    let stop = pass::interrupts(captures);
+    let ended = pass::over(captures, &args.common, options, &stop, &mut all, |_, _| ())?;
     all.finish();
     match args.format {
         ReportFormat::Json => {

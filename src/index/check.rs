@@ -3,7 +3,7 @@
 use crate::base::{ConversationId, EventId, Moment, PacketId};
 use crate::capture::Packet;
 use crate::engine::{ConversationInfo, EventSink, FindingEvent};
-use crate::event::{Event, Level};
+use crate::event::Event;
 use crate::finding::{FindingSpec, Severity};
 
 /// All findings of one code.
@@ -80,13 +80,7 @@ impl Check {
 
 impl EventSink for Check {
     fn event(&mut self, event: &mut Event, _: Option<&ConversationInfo>) {
-        let at = match event.draft.level {
-            Level::Frame => 0,
-            Level::Message => 1,
-            Level::Exchange => 2,
-            Level::Packet | Level::Finding => return,
-        };
-        if let Some(n) = self.events.get_mut(at) {
+        if let Some(n) = event.draft.level.place().and_then(|at| self.events.get_mut(at)) {
             *n += 1;
         }
     }

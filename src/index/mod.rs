@@ -6,6 +6,7 @@
 //! (`docs/decisions/0001-checkpoints.md`).
 
 pub mod calls;
+mod carried;
 pub mod check;
 mod chunks;
 mod durations;

@@ -135,7 +135,7 @@ pub struct Calls {
     pub count: u64,
     /// Those that failed: a gRPC status other than OK, or none; an HTTP status of
     /// 400 and above, or a reset; a WebSocket closed otherwise than with 1000, 1001
-    /// or no code.
+    /// or no code, or with one that must not be sent.
     pub errors: u64,
     /// Those that the end of the capture or a gap cut off: their durations are not
     /// counted.
@@ -331,7 +331,9 @@ pub(super) fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
             }
         }
         "websocket" => {
-            let well = number("websocket.close_code").is_none_or(|c| WELL.contains(&c));
+            // 1005 stands for no code, unless it was sent.
+            let sent = matches!(&draft.facts, Some(Facts::Session(s)) if s.forbidden_close);
+            let well = number("websocket.close_code").is_none_or(|c| WELL.contains(&c)) && !sent;
             Outcome {
                 name: path_of(text(tree, "websocket.uri")).to_owned(),
                 error: draft.complete && !well,

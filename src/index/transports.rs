@@ -6,12 +6,14 @@ use std::net::IpAddr;
 use hashbrown::HashMap;
 
 use crate::base::limits::{MAX_COMPARED_SPANS, MAX_COUNTED_ADDRESSES, MAX_STATS_CONVERSATIONS};
-use crate::base::{CaptureTime, ConversationId, PacketId, Side};
+use crate::base::{CaptureTime, ConversationId, Moment, PacketId, Side};
 use crate::capture::Packet;
 use crate::engine::polling::{Asked, Kind, Polls, Series, sse, websocket};
 use crate::engine::{ConversationInfo, EventSink, FindingEvent};
-use crate::event::{Event, Level};
+use crate::event::{Draft, Event, Level};
 use crate::facts::{CallFacts, Facts, HttpFacts, SessionFacts, StreamFacts};
+use crate::index::carried::{Carried, Owner, WAYS};
+use crate::link::{Content, Decoder};
 
 /// Seconds of plain requests or calls that say something of a rate.
 const LEAST_SECONDS: f64 = 1.0;
@@ -116,9 +118,12 @@ pub struct Line {
     pub payload_bytes: u64,
     /// All other bytes of the streams: heads, empty answers, framing.
     pub overhead_bytes: u64,
-    /// Bytes of the packets below: Ethernet, IP and TCP heads, acknowledgements, what was
-    /// sent again.
+    /// Bytes of the packets that carried something of it, as a whole: heads of the link, IP and
+    /// TCP included. One that carried several ways is divided.
     pub packet_bytes: u64,
+    /// Bytes of the other packets of its connections: handshakes, acknowledgements, settings. A
+    /// connection that was used in several ways is shared out by the packets that carried each.
+    pub other_packet_bytes: u64,
     /// How long an event waited until it was asked for, mean and most, in nanoseconds: 0
     /// where the server pushes, `None` where nobody waits for events.
     pub wait: Option<[u64; 2]>,
@@ -185,7 +190,7 @@ const fn lasted<T>(s: &Series<T>) -> u64 {
 }
 
 /// What is known of a connection.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Connection {
     /// Bytes of its packets.
     on_wire: u64,
@@ -193,6 +198,33 @@ struct Connection {
     stream: u64,
     /// Bytes that are known to have gone each way.
     known: [u64; Way::ALL.len()],
+    /// Plain requests.
+    plain: u64,
+    /// Which of its packets carried what, until it has ended.
+    open: Option<Box<Carried>>,
+    /// Bytes of its packets by what they carried, when it has.
+    carried: [u64; Way::ALL.len()],
+}
+
+impl Connection {
+    /// Nobody will say more of its packets.
+    fn close(&mut self) {
+        let all = self.open.take().map_or([0; WAYS], |c| c.finish());
+        for (sum, n) in self.carried.iter_mut().zip(all) {
+            *sum = sum.saturating_add(n);
+        }
+    }
+}
+
+/// Parts of `all` in proportion to `weights`: together they are all of it.
+fn shares(all: u64, weights: [u64; WAYS]) -> [u64; WAYS] {
+    let (mut left, mut weight) = (all, weights.iter().sum::<u64>());
+    weights.map(|w| {
+        let part = u128::from(left) * u128::from(w) / u128::from(weight.max(1));
+        let part = u64::try_from(part).unwrap_or(left);
+        (left, weight) = (left - part, weight - w);
+        part
+    })
 }
 
 /// Sums while a capture is read.
@@ -260,6 +292,7 @@ pub struct Transports {
     pub untold: u64,
     sums: [Sum; Way::ALL.len()],
     watched: Polls<()>,
+    decoder: Decoder,
     connections: HashMap<ConversationId, Connection>,
 }
 
@@ -318,6 +351,9 @@ impl Transports {
         sum.lasted(start, end);
         sum.from(client, start, end);
         self.known(info.id, way, body.saturating_add(f.head_bytes.iter().sum()));
+        if let Some(c) = self.connection(info.id) {
+            c.plain += 1;
+        }
         let asked = Asked::new(event.id, &event.draft, info, f);
         self.watched.add(&asked, || ());
         self.polls.append(&mut self.watched.take());
@@ -346,13 +382,7 @@ impl Transports {
         self.known(info.id, Way::WebSocket, frames.saturating_add(f.handshake_bytes));
     }
 
-    fn call(&mut self, event: &Event, info: &ConversationInfo, f: &CallFacts) {
-        let way = match (event.draft.protocol, f.messages) {
-            ("connect", [0..=1, 0..=1]) => Way::ConnectUnary,
-            ("connect", _) => Way::ConnectStreaming,
-            (_, [0..=1, 0..=1]) => Way::GrpcUnary,
-            _ => Way::GrpcStreaming,
-        };
+    fn call(&mut self, event: &Event, info: &ConversationInfo, f: &CallFacts, way: Way) {
         let (start, end) = (event.draft.start.time, event.draft.end.time);
         let sum = &mut self.sums[way.index()];
         sum.requests += 1;
@@ -370,10 +400,38 @@ impl Transports {
         self.known(info.id, way, payload.saturating_add(beside));
     }
 
+    /// What is no exchange says whose its packets are, where streams lie beside each other, and
+    /// which are the connection's own.
+    fn claim(&mut self, draft: &Draft, info: &ConversationInfo) {
+        let owner = match (draft.level, draft.protocol, draft.stream) {
+            (Level::Frame, "http2", None | Some(0)) | (Level::Message, "tls", _) => {
+                Owner::Connection
+            }
+            (Level::Frame, "http2", Some(stream)) => Owner::Stream(stream),
+            _ => return,
+        };
+        let Some(from) = draft.sender else { return };
+        let [from, to] =
+            [from, from.peer()].map(|s| info.ends[s.index()]).map(|e| (e.ip(), e.port()));
+        let Some(c) = self.connection(info.id).and_then(|c| c.open.as_mut()) else { return };
+        c.claim(lane(from, to), [draft.start.packet, draft.end.packet], owner);
+    }
+
+    /// An exchange says which way its packets went.
+    fn settle(&mut self, draft: &Draft, info: &ConversationInfo, way: Way) {
+        let Some(c) = self.connection(info.id).and_then(|c| c.open.as_mut()) else { return };
+        let packets = [draft.start.packet, draft.end.packet];
+        match draft.stream {
+            Some(stream) => c.settle(stream, way.index()),
+            None => (0..2).for_each(|l| c.claim(l, packets, Owner::Way(way.index()))),
+        }
+    }
+
     /// Works out the lines.
     pub fn finish(&mut self) {
         self.polls.append(&mut self.watched.finish());
         self.polls.sort_by_key(|s| s.last_event);
+        self.connections.values_mut().for_each(Connection::close);
         self.move_polls();
         let mut sums = std::mem::take(&mut self.sums);
         for way in Way::ALL {
@@ -403,7 +461,16 @@ impl Transports {
                 line.connections += 1;
                 // What exchanges do not tell of: settings, windows, frame heads, pings.
                 streams[way.index()] += share(c.stream.saturating_sub(known));
-                line.packet_bytes += share(c.on_wire.saturating_sub(c.stream));
+            }
+            if known == 0 {
+                continue;
+            }
+            let carried: u64 = c.carried.iter().sum();
+            let weights = if carried > 0 { c.carried } else { c.known };
+            let others = shares(c.on_wire.saturating_sub(carried), weights);
+            for ((line, carried), other) in self.lines.iter_mut().zip(c.carried).zip(others) {
+                line.packet_bytes += carried;
+                line.other_packet_bytes += other;
             }
         }
         for way in Way::ALL {
@@ -437,14 +504,51 @@ impl Transports {
             sum.known = sum.known.saturating_add(bodies.saturating_add(heads));
             sum.answers += s.requests - s.unanswered;
             sum.answer_ns = sum.answer_ns.saturating_add(s.answer_ns);
-            for (id, bytes) in &s.connections {
+            for (id, bytes, requests) in &s.connections {
                 if let Some(c) = self.connections.get_mut(id) {
+                    // Requests beside them on a connection have packets like theirs.
+                    let others = c.plain.saturating_sub(*requests);
+                    let [moved, _, ..] = shares(c.carried[rest], two(*requests, others));
+                    c.plain = others;
+                    c.carried[rest] -= moved;
+                    c.carried[way.index()] += moved;
                     c.known[rest] = c.known[rest].saturating_sub(*bytes);
                     c.known[way.index()] = c.known[way.index()].saturating_add(*bytes);
                 }
             }
         }
     }
+}
+
+/// Two weights.
+const fn two(one: u64, other: u64) -> [u64; WAYS] {
+    let mut all = [0; WAYS];
+    (all[0], all[1]) = (one, other);
+    all
+}
+
+/// Which way an exchange went, where its facts are those that are counted.
+fn way(draft: &Draft, facts: &Facts) -> Option<Way> {
+    Some(match facts {
+        // The exchange of what follows says more.
+        Facts::Http(f) if f.status == 101 || &*f.method == "CONNECT" => return None,
+        Facts::Http(f) if &*f.media_type == "text/event-stream" => return None,
+        Facts::Http(_) => Way::Rest,
+        Facts::Stream(_) => Way::EventStream,
+        Facts::Session(_) => Way::WebSocket,
+        Facts::Call(f) => match (draft.protocol, f.messages) {
+            ("connect", [0..=1, 0..=1]) => Way::ConnectUnary,
+            ("connect", _) => Way::ConnectStreaming,
+            (_, [0..=1, 0..=1]) => Way::GrpcUnary,
+            _ => Way::GrpcStreaming,
+        },
+        Facts::Origin(_) => return None,
+    })
+}
+
+/// One direction of a connection, whoever is the client: 0 or 1.
+fn lane(from: (IpAddr, u16), to: (IpAddr, u16)) -> usize {
+    usize::from(from > to)
 }
 
 const fn way_of(kind: Kind) -> Way {
@@ -516,15 +620,20 @@ fn rates(way: Way, line: &mut Line, sum: &Sum, bytes: u64, polls: &[Series<()>])
 
 impl EventSink for Transports {
     fn event(&mut self, event: &mut Event, conversation: Option<&ConversationInfo>) {
+        let Some(info) = conversation else { return };
         if event.draft.level != Level::Exchange {
-            return;
+            return self.claim(&event.draft, info);
         }
-        let (Some(facts), Some(info)) = (&event.draft.facts, conversation) else { return };
+        let Some(facts) = &event.draft.facts else { return };
+        let way = way(&event.draft, facts);
+        if let Some(way) = way {
+            self.settle(&event.draft, info, way);
+        }
         match facts {
             Facts::Http(f) => self.http(event, info, f),
             Facts::Stream(f) => self.stream(event, info, f),
             Facts::Session(f) => self.session(event, info, f),
-            Facts::Call(f) => self.call(event, info, f),
+            Facts::Call(f) => self.call(event, info, f, way.unwrap_or(Way::GrpcUnary)),
             Facts::Origin(_) => {}
         }
     }
@@ -538,14 +647,29 @@ impl EventSink for Transports {
         _with: &[PacketId],
     ) {
         let bytes = u64::from(packet.meta.original_len.max(packet.meta.captured_len));
-        if let Some(c) = conversation.and_then(|id| self.connection(id)) {
-            c.on_wire = c.on_wire.saturating_add(bytes);
+        let Some(id) = conversation else { return };
+        let at = Moment { packet: packet.meta.id, time: packet.meta.time };
+        let (link, data) = (packet.meta.link.0, packet.data);
+        let decoded = self.decoder.decode(link, data, packet.meta.original_len, at);
+        let filled = match &decoded.content {
+            Content::Tcp(s) => !s.payload.is_empty() || s.missing > 0,
+            _ => false,
+        };
+        let lane = decoded.endpoints.filter(|_| filled).map(|e| lane(e.source, e.destination));
+        self.decoder.take_lost();
+        let Some(c) = self.connection(id) else { return };
+        c.on_wire = c.on_wire.saturating_add(bytes);
+        if let Some(lane) = lane {
+            c.open.get_or_insert_default().packet(lane, packet.meta.id, bytes);
         }
     }
 
     fn ended(&mut self, info: &ConversationInfo) {
         match self.connection(info.id) {
-            Some(c) => c.stream = info.ledger.stream.iter().sum(),
+            Some(c) => {
+                c.stream = info.ledger.stream.iter().sum();
+                c.close();
+            }
             None => self.untold += 1,
         }
     }

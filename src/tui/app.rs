@@ -115,6 +115,8 @@ pub(super) struct App {
     pub(super) zoomed: bool,
     /// What lies above.
     pub(super) overlay: Option<Overlay>,
+    /// The finding that was gone to last, by its number.
+    pub(super) finding: Option<usize>,
     /// The search.
     pub(super) found: Option<Found>,
     pub(super) searches: u64,
@@ -175,6 +177,7 @@ impl App {
             zoomed: false,
             overlay: None,
             found: None,
+            finding: None,
             searches: 0,
             decoding: None,
             tour: None,

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
+use crate::base::CaptureTime;
 use crate::engine::DecodeAs;
 use crate::finding::Severity;
 use crate::index::{Index, RowId};
@@ -152,13 +153,17 @@ pub(super) fn decode(app: &App, index: &Index, buffer: &mut Buffer, at: usize) {
 }
 
 /// The numbers of the findings in the order in which they are listed: the worst first, and
-/// those alike as they came.
+/// those alike by time.
 pub(super) fn by_severity(index: &Index) -> Vec<usize> {
     let all = index.findings();
     let mut order = Vec::with_capacity(all.len());
     for severity in [Severity::Error, Severity::Warning, Severity::Note] {
         let same = all.iter().enumerate();
-        order.extend(same.filter(|(_, f)| f.0.finding.spec.severity == severity).map(|(i, _)| i));
+        let same = same.filter(|(_, f)| f.0.finding.spec.severity == severity);
+        let mut same: Vec<(CaptureTime, usize)> = same.map(|(i, f)| (f.0.at.time, i)).collect();
+        // They nearly are in order.
+        same.sort();
+        order.extend(same.into_iter().map(|(_, i)| i));
     }
     order
 }

@@ -36,7 +36,7 @@ impl App {
             KeyCode::Char('q') => return Action::Quit,
             KeyCode::Char('?') | KeyCode::F(1) => self.overlay = Some(Overlay::Help(0)),
             KeyCode::Char('/') => self.overlay = Some(Overlay::Search(Prompt::default())),
-            KeyCode::Char('f') => self.overlay = Some(Overlay::Findings(self.nearest_finding())),
+            KeyCode::Char('f') => self.overlay = Some(Overlay::Findings(self.first_finding())),
             KeyCode::Char('d') => self.choose(),
             KeyCode::Char('t') => {
                 let Some(tour) = &mut self.tour else { return Action::None };
@@ -354,21 +354,17 @@ impl App {
         }
     }
 
-    fn nearest_finding(&self) -> usize {
-        let Some(Item::Row(RowId(row))) = self.selected else { return 0 };
-        self.read(|i| {
-            let all = i.findings();
-            all.iter().position(|(_, r)| r.is_some_and(|r| r >= row)).unwrap_or(0)
-        })
+    /// Where the list of findings opens: at the worst, or, from where it led to, there.
+    fn first_finding(&self) -> usize {
+        let led = self.finding.filter(|at| {
+            self.selected.is_some() && self.read(|i| place_of_finding(i, *at)) == self.selected
+        });
+        led.or_else(|| self.read(by_severity).first().copied()).unwrap_or(0)
     }
 
     fn go_to_finding(&mut self, at: usize) {
-        let item = self.read(|i| {
-            let (f, row) = i.findings().get(at)?;
-            let packet = u32::try_from(f.at.packet.0).ok().filter(|p| *p > 0);
-            row.map(|r| Item::Row(RowId(r))).or(packet.map(Item::Packet))
-        });
-        if let Some(item) = item {
+        if let Some(item) = self.read(|i| place_of_finding(i, at)) {
+            self.finding = Some(at);
             self.select(item);
         }
     }
@@ -376,6 +372,13 @@ impl App {
     fn read<T>(&self, look: impl FnOnce(&crate::index::Index) -> T) -> T {
         look(&self.index.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Where a finding leads to.
+fn place_of_finding(index: &crate::index::Index, at: usize) -> Option<Item> {
+    let (f, row) = index.findings().get(at)?;
+    let packet = u32::try_from(f.at.packet.0).ok().filter(|p| *p > 0);
+    row.map(|r| Item::Row(RowId(r))).or(packet.map(Item::Packet))
 }
 
 /// Lines that a key moves up (negative) or down.

@@ -49,7 +49,7 @@ fn dash(text: Option<String>) -> String {
 /// A column a way, so that they stand side by side.
 fn lines(out: &mut String, all: &Transports, width: Option<usize>) {
     type Cell = fn(&Line) -> String;
-    const ROWS: [(&str, Cell); 12] = [
+    const ROWS: [(&str, Cell); 13] = [
         ("clients", |l| grouped(l.clients)),
         ("connections", |l| grouped(l.connections)),
         ("requests", |l| grouped(l.requests)),
@@ -58,7 +58,8 @@ fn lines(out: &mut String, all: &Transports, width: Option<usize>) {
         ("bytes of payload", |l| grouped(l.payload_bytes)),
         ("bytes of overhead", |l| grouped(l.overhead_bytes)),
         ("overhead a message", |l| dash(l.overhead_a_message().map(number))),
-        ("bytes of packets", |l| grouped(l.packet_bytes)),
+        ("bytes of its packets", |l| grouped(l.packet_bytes)),
+        ("acks and handshakes", |l| grouped(l.other_packet_bytes)),
         ("answer after", |l| dash(l.answer.map(human))),
         ("an event waits", |l| dash(l.wait.map(|[mean, _]| wait_text(mean)))),
         ("at most", |l| dash(l.wait.map(|[_, max]| wait_text(max)))),
@@ -232,6 +233,7 @@ fn write_json(out: &mut Vec<u8>, all: &Transports, clients: Option<u64>) -> std:
             "{{\"transport\":\"{}\",\"clients\":{},\"connections\":{},\"requests\":{},\
              \"requests_per_minute\":{},\"messages\":{},\"payload_bytes\":{},\
              \"overhead_bytes\":{},\"overhead_per_message\":{},\"packet_bytes\":{},\
+             \"other_packet_bytes\":{},\
              \"answer_ns\":{},\"wait_mean_ns\":{},\"wait_max_ns\":{}}}",
             way.id(),
             l.clients,
@@ -243,6 +245,7 @@ fn write_json(out: &mut Vec<u8>, all: &Transports, clients: Option<u64>) -> std:
             l.overhead_bytes,
             real(l.overhead_a_message()),
             l.packet_bytes,
+            l.other_packet_bytes,
             whole(l.answer),
             whole(l.wait.map(|[mean, _]| mean)),
             whole(l.wait.map(|[_, max]| max)),

@@ -42,14 +42,14 @@ fn stderr(out: &Output) -> String {
 }
 
 /// A path that is gone in the end.
-struct Temporary(PathBuf);
+pub(crate) struct Temporary(PathBuf);
 
 impl Temporary {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self(std::env::temp_dir().join(format!("framescope-{}-{name}", std::process::id())))
     }
 
-    fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         self.0.to_str().unwrap()
     }
 }
@@ -240,6 +240,37 @@ fn check_finds_what_print_finds() {
             assert_eq!(v[format!("{level}s")], n, "{name}: {level}s");
         }
     }
+}
+
+/// A close frame with a code that must not be sent (RFC 6455 §7.4.1) is no good end: 1005 on the
+/// wire is not a close frame without a code.
+#[test]
+fn a_close_code_that_must_not_be_sent_is_an_error() {
+    let mut seen = Vec::new();
+    for name in ["ws-violations", "ws-node-frames", "ws-tungstenite-faults"] {
+        let path = root().join(format!("fixtures/{name}/capture.pcap"));
+        let bad: Vec<Value> = events(&path, "message")
+            .into_iter()
+            .filter(|m| m["findings"].to_string().contains("websocket.bad-close-code"))
+            .collect();
+        let out = stdout(&call(&["stats", "--format", "json", path.to_str().unwrap()]));
+        let stats: Value = serde_json::from_str(&out).unwrap();
+        for m in bad {
+            let sessions = events(&path, "exchange");
+            let of =
+                |e: &&Value| e["conversation"] == m["conversation"] && e["protocol"] == "websocket";
+            let uri = &sessions.iter().find(of).unwrap()["fields"]["websocket.uri"];
+            let uri = uri.as_str().unwrap();
+            let calls = stats["calls"].as_array().unwrap();
+            let call = calls
+                .iter()
+                .find(|c| c["protocol"] == "websocket" && c["method"] == uri)
+                .unwrap_or_else(|| panic!("{uri} in {stats}"));
+            assert_eq!((&call["count"], &call["errors"]), (&1.into(), &1.into()), "{name} {uri}");
+            seen.push(m["fields"]["websocket.payload.close.status_code"].as_u64().unwrap());
+        }
+    }
+    assert!(seen.contains(&1005) && seen.contains(&1006), "{seen:?}");
 }
 
 /// Ctrl-C while a pipe is open and quiet: what came until then is told.

@@ -2,6 +2,7 @@
 //!
 //! `FRAMESCOPE_BLESS=1 cargo test --test cases transports` writes the golden file anew.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Output;
 
 use serde_json::Value;
@@ -116,8 +117,11 @@ fn a_poll_by_hand() {
     assert_eq!(t["answer_ns"].as_i64(), Some(answer));
     assert!(near(&t["requests_per_minute"], 60e9 / mean as f64));
     let whole = json(&[path]);
-    let below = number(&whole["wire_bytes"]) - streams as u64;
-    assert_eq!(number(&t["packet_bytes"]), below);
+    // 18 packets carry them (the server sends heads and bodies apart): heads of Ethernet, IP and
+    // TCP with timestamps beside.
+    let carrying = streams as u64 + 18 * (14 + 20 + 32);
+    assert_eq!(number(&t["packet_bytes"]), carrying);
+    assert_eq!(number(&t["other_packet_bytes"]), number(&whole["wire_bytes"]) - carrying);
 
     let many = v["projection"]["transports"].as_array().unwrap();
     assert_eq!(many.len(), 3, "itself, as SSE, as WebSocket");
@@ -153,6 +157,105 @@ fn one_service_by_five_ways() {
     assert_eq!([wait("long_polling"), wait("sse"), wait("websocket")], [0; 3]);
 }
 
+/// Events of a capture as `print` has them.
+fn printed(path: &str, level: &str) -> Vec<Value> {
+    let out = stdout(&call(&["print", "-l", level, "--format", "json", path]));
+    out.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+/// Bytes of the packets of connections with exchanges that count.
+fn on_wire(path: &str, whole: &Value) -> u64 {
+    if whole["conversations"].as_array().unwrap().is_empty() {
+        return 0;
+    }
+    let carried: BTreeSet<u64> = printed(path, "exchange")
+        .iter()
+        .filter(|e| {
+            let kind = (e["protocol"].as_str().unwrap(), e["kind"].as_str().unwrap());
+            let tunnel = e["fields"]["http.request.method"] == "CONNECT";
+            match kind {
+                ("http", "exchange") => !tunnel && e["fields"]["http.response.code"] != 101,
+                ("grpc" | "grpc-web" | "connect", "call") => true,
+                ("websocket", "session") | ("sse", "stream") => true,
+                _ => false,
+            }
+        })
+        .map(|e| number(&e["conversation"]))
+        .collect();
+    let of = |p: &&Value| p["conversation"].as_u64().is_some_and(|c| carried.contains(&c));
+    printed(path, "packet").iter().filter(of).map(|p| number(&p["fields"]["frame.len"])).sum()
+}
+
+/// What each way's packets come to over HTTP/2, from the frames as `print` has them: a packet
+/// counts for the streams whose frames end in it, in equal parts; where none ends, for that which
+/// goes on.
+#[test]
+fn packets_by_the_frames_in_them() {
+    let mut mixed = 0;
+    for name in [
+        "grpc-codecs",
+        "grpc-flow-control",
+        "grpc-grpcio",
+        "grpc-gzip-tonic",
+        "grpc-tonic",
+        "ws-h2",
+        "ws-h2-ends",
+    ] {
+        let path = format!("fixtures/{name}/capture.pcap");
+        let way_of = |e: &Value| match e["protocol"].as_str().unwrap() {
+            "websocket" => Some("websocket"),
+            "sse" => Some("sse"),
+            "grpc" => {
+                let of = |n: &str| e["fields"][n].as_u64().unwrap_or(0);
+                let most = of("grpc.request_messages").max(of("grpc.response_messages"));
+                Some(if most <= 1 { "grpc_unary" } else { "grpc_streaming" })
+            }
+            "http" if e["fields"]["http.request.method"] != "CONNECT" => Some("http"),
+            _ => None,
+        };
+        let ways: BTreeMap<(u64, u64), &str> = printed(&path, "exchange")
+            .iter()
+            .filter_map(|e| Some(((number(&e["conversation"]), e["stream"].as_u64()?), way_of(e)?)))
+            .collect();
+        // By conversation and packet: the streams whose frames end in it, and that of the first
+        // that goes on.
+        let (mut ends, mut goes_on) = (BTreeMap::<_, BTreeSet<u64>>::new(), BTreeMap::new());
+        for f in printed(&path, "frame").iter().filter(|f| f["protocol"] == "http2") {
+            let key = |p: &Value| (number(&f["conversation"]), number(p));
+            let (stream, packets) = (f["stream"].as_u64().unwrap_or(0), f["packets"].as_array());
+            let (last, before) = packets.unwrap().split_last().unwrap();
+            ends.entry(key(last)).or_default().insert(stream);
+            for p in before {
+                goes_on.entry(key(p)).or_insert(stream);
+            }
+        }
+        let mut want = BTreeMap::<&str, f64>::new();
+        for p in printed(&path, "packet").iter().filter(|p| p["fields"]["tcp.len"] != 0) {
+            let Some(c) = p["conversation"].as_u64() else { continue };
+            let key = (c, number(&p["packets"][0]));
+            let mut streams: Vec<u64> = ends.get(&key).into_iter().flatten().copied().collect();
+            streams.retain(|s| *s != 0);
+            if streams.is_empty() && !ends.contains_key(&key) {
+                streams.extend(goes_on.get(&key));
+            }
+            for s in &streams {
+                if let Some(way) = ways.get(&(c, *s)) {
+                    let part = number(&p["fields"]["frame.len"]) as f64 / streams.len() as f64;
+                    *want.entry(*way).or_default() += part;
+                }
+            }
+        }
+        let v = json(&["--transports", &path]);
+        for (name_of_way, bytes) in &want {
+            let got = number(&way(&v, name_of_way)["packet_bytes"]) as f64;
+            // Parts are rounded.
+            assert!((got - bytes).abs() < 20.0, "{name} {name_of_way}: {got} of {bytes}");
+        }
+        mixed += usize::from(want.len() > 1);
+    }
+    assert!(mixed >= 5, "{mixed} captures have several ways on a connection");
+}
+
 /// Over all fixtures: no byte is counted twice, and none is lost where all was captured.
 #[test]
 fn sums() {
@@ -183,7 +286,13 @@ fn sums() {
         // Shares are rounded down.
         let off = carrying.abs_diff(streams);
         assert!(off <= conversations * all_ways, "{name}: {streams} of {carrying}");
-        assert!(streams + sum("packet_bytes") <= number(&whole["wire_bytes"]), "{name}");
+        // Packets are counted once, and none of a connection that carried something is lost.
+        let packets = sum("packet_bytes") + sum("other_packet_bytes");
+        assert_eq!(packets, on_wire(path, &whole), "{name}");
+        for t in all {
+            let least = number(&t["payload_bytes"]) + number(&t["requests"]);
+            assert!(number(&t["packet_bytes"]) > least, "{name}: {t}");
+        }
         assert!(all.iter().all(|t| number(&t["requests"]) > 0), "{name}");
     }
 }

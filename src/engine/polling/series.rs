@@ -119,9 +119,9 @@ pub struct Series<T> {
     pub last_conversation: ConversationId,
     /// What was given with it.
     pub tag: T,
-    /// Connections, with the bytes of heads and bodies on each: the first
+    /// Connections, with the bytes of heads and bodies on each, and the requests: the first
     /// [`MAX_POLL_CONNECTIONS`].
-    pub connections: Vec<(ConversationId, u64)>,
+    pub connections: Vec<(ConversationId, u64, u64)>,
     /// How many connections there are (of further ones, one that comes back counts again).
     pub connection_count: u64,
 }
@@ -202,7 +202,7 @@ pub(super) struct Building<T> {
     longest: Longest,
     longest_body: u64,
     answer_ns: u64,
-    connections: HashMap<ConversationId, u64>,
+    connections: HashMap<ConversationId, (u64, u64)>,
     connections_more: u64,
 }
 
@@ -296,10 +296,13 @@ impl<T: Clone> Building<T> {
         let bytes = r.head_bytes.iter().chain(&r.body_bytes).sum::<u64>();
         let full = self.connections.len() >= MAX_POLL_CONNECTIONS;
         match self.connections.get_mut(&r.conversation) {
-            Some(n) => *n = n.saturating_add(bytes),
+            Some((n, requests)) => {
+                *n = n.saturating_add(bytes);
+                *requests += 1;
+            }
             None if full => self.connections_more += 1,
             None => {
-                self.connections.insert(r.conversation, bytes);
+                self.connections.insert(r.conversation, (bytes, 1));
             }
         }
         let Some(answered) = r.answered else {
@@ -470,7 +473,8 @@ impl<T: Clone> Building<T> {
             Kind::Short => half(&self.between),
             Kind::Long => half(&self.between_held),
         };
-        let mut connections: Vec<_> = self.connections.into_iter().collect();
+        let mut connections: Vec<_> =
+            self.connections.into_iter().map(|(id, (bytes, n))| (id, bytes, n)).collect();
         connections.sort_unstable();
         Some(Series {
             kind,

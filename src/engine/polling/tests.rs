@@ -357,7 +357,7 @@ proptest::proptest! {
         for s in all {
             proptest::prop_assert_eq!(s.events + s.empty + s.errors + s.unanswered, s.requests);
             proptest::prop_assert!(s.timeouts <= s.requests && s.useful_bytes <= s.body_bytes[1]);
-            let on: u64 = s.connections.iter().map(|(_, n)| n).sum();
+            let on: u64 = s.connections.iter().map(|(_, n, _)| n).sum();
             let heads: u64 = s.head_bytes.iter().chain(&s.body_bytes).sum();
             proptest::prop_assert_eq!(on, heads);
             proptest::prop_assert!(s.delay.mean <= s.delay.max && s.span[0] <= s.span[1]);

@@ -355,6 +355,33 @@ fn findings_are_listed_by_their_severity() {
     assert!(b.screen().contains(&format!("Findings, {n} of {n}")), "{}", b.screen());
 }
 
+/// Whatever is selected, the worst is what one wants to see, the first of them; but behind one
+/// that was looked at, the list is where it was.
+#[test]
+fn the_list_of_findings_opens_at_the_worst() {
+    for name in ["grpc-verdicts", "ws-close-codes", "sse-faults", "grpc-tonic"] {
+        let mut b = Bench::open(name, 100, 30);
+        let (worst, count) = {
+            let index = b.app.index.read().unwrap();
+            let all = index.findings();
+            let severity = |f: &crate::engine::FindingEvent| f.finding.spec.severity;
+            let worst = all.iter().map(|(f, _)| severity(f)).max().unwrap();
+            let alike = all.iter().filter(|(f, _)| severity(f) == worst);
+            (alike.min_by_key(|(f, _)| f.at.time).unwrap().0.finding.spec, all.len())
+        };
+        for way in [KeyCode::Home, KeyCode::End] {
+            b.press(&[way, KeyCode::Char('f')]);
+            let screen = b.screen();
+            assert!(screen.contains(&format!("Findings, 1 of {count}")), "{name}: {screen}");
+            let list = screen.lines().skip_while(|l| !l.contains("Findings, "));
+            assert!(list.take(2).any(|l| l.contains(worst.code)), "{name}: {screen}");
+            b.press(&[KeyCode::Esc]);
+        }
+        b.press(&[KeyCode::Char('f'), KeyCode::Down, KeyCode::Enter, KeyCode::Char('f')]);
+        assert!(b.screen().contains(&format!("Findings, 2 of {count}")), "{name}: {}", b.screen());
+    }
+}
+
 /// All of it, on the smallest usual screen: among the fields, and in the list of findings.
 #[test]
 fn a_verdict_can_be_read_on_a_small_screen() {
@@ -381,7 +408,7 @@ fn a_verdict_can_be_read_on_a_small_screen() {
     b.click(2, area.bottom() - 1);
     assert!(b.app.tree.at > 0);
     b.click(2, area.y + 1);
-    b.press(&[KeyCode::Char('f')]);
+    b.press(&[KeyCode::Char('f'), KeyCode::Down, KeyCode::Down, KeyCode::Down]);
     let popup: Vec<String> =
         (0..24).map(|y| b.line(y).trim_matches(['│', ' ']).to_owned()).collect();
     assert!(popup.join(" ").contains(&verdict), "{verdict}\n{}", b.screen());

@@ -160,6 +160,7 @@ pub(super) struct Session {
     version: u8,
     handshake_bytes: u64,
     accepted: bool,
+    forbidden_close: bool,
     request: Option<Moment>,
     origin: Option<Box<str>>,
     host: Option<Box<str>>,
@@ -367,6 +368,8 @@ impl Session {
     fn close(&mut self, side: Side, code: Option<u16>, reason: &[u8], at: Moment) {
         self.sent_mut(side).close.get_or_insert(at);
         let stated = code.is_some();
+        self.forbidden_close |=
+            code.is_some_and(|c| close::standing(c) == close::Standing::Forbidden);
         let code = code.unwrap_or(NO_STATUS);
         let reason = || String::from_utf8_lossy(reason.get(..123).unwrap_or(reason)).into();
         match &mut self.closing {

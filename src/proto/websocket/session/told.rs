@@ -139,6 +139,7 @@ impl Session {
             frame_bytes: [client.frame_bytes, server.frame_bytes],
             handshake_bytes: self.handshake_bytes,
             accepted: self.accepted,
+            forbidden_close: self.forbidden_close,
             origin: self.origin.take(),
             credentials: self.credentials,
             key: hs.key,
