@@ -148,8 +148,7 @@ pub(super) fn over<S: EventSink>(
             }
             if ended.is_none() && crew.under_way.len() < UNDER_WAY {
                 if let Some(part) = todo.pop_front() {
-                    let (batch, places) = &part;
-                    last = batch.packets_of(places.clone()).last().map(|p| p.meta.id.0).or(last);
+                    last = part.last().map(|id| id.0).or(last);
                     crew.give(Some(part));
                     continue;
                 }

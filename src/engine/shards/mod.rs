@@ -147,6 +147,17 @@ impl Looks {
         });
         Self { looks: looks.collect(), batch: batch.clone(), places, first }
     }
+
+    /// The last of the packets.
+    #[must_use]
+    pub fn last(&self) -> Option<PacketId> {
+        self.looks.last().map(|look| self.number(look))
+    }
+
+    #[inline]
+    fn number(&self, look: &Look) -> PacketId {
+        PacketId(self.first.0.saturating_add(look.after.into()))
+    }
 }
 
 /// How much work a packet is taken for.
@@ -186,7 +197,7 @@ impl Shard {
     /// Works on packets of a batch: one part of it after the other, all of them; every shard the
     /// same parts. `brought` is empty.
     pub fn batch(&mut self, looks: &Looks, brought: &mut Brought) {
-        let Looks { batch, places, first, looks } = looks;
+        let Looks { batch, places, first, .. } = looks;
         self.lend(*first, brought);
         let is_first = self.engine.tells_of_all();
         // Those before the packets of the part; those behind all are for the last.
@@ -194,8 +205,8 @@ impl Shard {
         let before = before.map(|p| p.meta.id);
         let odd = batch.findings.iter().filter(|(at, _)| is_first && Some(*at) > before);
         let mut odd = odd.peekable();
-        for (look, place) in looks.iter().zip(places.clone()) {
-            let id = PacketId(first.0.saturating_add(look.after.into()));
+        for (look, place) in looks.looks.iter().zip(places.clone()) {
+            let id = looks.number(look);
             while let Some((_, f)) = odd.next_if(|(at, _)| *at <= id) {
                 brought.begin(id, Phase::Capture);
                 self.engine.capture_finding(f, brought);
