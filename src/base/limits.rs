@@ -330,9 +330,9 @@ pub const MAX_CONVERSATIONS: usize = 1 << 20;
 pub const MAX_EVENTS_AT_ONCE: usize = 1024;
 
 /// Events and findings that all shards together may bring of one part of a batch, where they
-/// wait to be put in order: some 16 MiB, and four parts are under way. One engine alone, which
-/// keeps none of them, reads what brings more.
-pub const MAX_BROUGHT: usize = 1 << 16;
+/// wait to be put in order: some 16 MiB where all are calls, and four parts are under way. One
+/// engine alone, which keeps none of them, reads what brings more.
+pub const MAX_BROUGHT: usize = 1 << 15;
 
 /// Stream bytes and inflated bytes between two checkpoints of a conversation:
 /// opening an event reads and inflates at most this and the event itself.

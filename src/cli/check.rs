@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use crate::cli::args::{Common, ReportFormat};
 use crate::cli::{Failure, learn, pass, shards};
+use crate::engine::Options;
 use crate::finding::Severity;
 use crate::index::check::Check;
 use crate::view::{check, reference};
@@ -77,7 +78,7 @@ impl From<FailOn> for Severity {
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let captures = pass::captures("check", &args.read, &args.captures)?;
     let ignored: Vec<_> = args.ignore.iter().map(|c| code(c)).collect::<Result<_, _>>()?;
-    let options = pass::options(&args.common, false)?;
+    let options = Options { counts: true, ..pass::options(&args.common, false)? };
     let new = || Check::ignoring(ignored.clone());
     let threads = args.threads.map_or_else(shards::threads, usize::from);
     let stop = pass::interrupts(&captures);

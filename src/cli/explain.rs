@@ -259,7 +259,9 @@ pub(super) fn run(args: &Explain) -> Result<ExitCode, Failure> {
         }
     }
     progress.clear();
-    if finder.found.is_none() {
+    // What is open at the end of the capture ends with it, and has its number then; not
+    // where the end was not reached.
+    if finder.found.is_none() && failure.is_none() && !interrupted.is_set() {
         engine.finish(&mut finder);
     }
     let Some((event, conversation)) = &finder.found else {

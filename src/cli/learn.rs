@@ -96,8 +96,8 @@ fn may_have_calls(
 
 /// Runs captures through the engine, and, where they turn out to hold schemas of their own,
 /// files once more, by these, and with details at the levels `by_schema`. What holds none is
-/// read once. With more than one of `threads`, the sink is one that counts
-/// ([`EventSink::counted`]).
+/// read once. More than one of `threads` want a sink that
+/// counts ([`Options::counts`]).
 pub(super) fn over<S: EventSink>(
     captures: &[PathBuf],
     common: &Common,
@@ -140,7 +140,7 @@ Examples:
                                                for protoc --descriptor_set_in, buf, grpcurl
 
 Exit status: 0 done; 1 the capture says nothing of schemas; 2 the command line or the input is
-at fault.";
+at fault; 130 interrupted before the end of a file.";
 
 /// `schema`.
 #[derive(Debug, clap::Args)]

@@ -201,12 +201,11 @@ pub(super) fn over<S: EventSink>(
 pub(super) fn once<S: EventSink>(
     captures: &[PathBuf],
     common: &Common,
-    mut options: Options,
+    options: Options,
     threads: usize,
     interrupted: &Interrupted,
     new: impl Fn() -> S,
 ) -> Result<(S, Ended), Failure> {
-    options.counts = true;
     pass::prepare(captures, &options);
     if threads > 1 && fit(captures, &options) {
         let mut sink = new();

@@ -229,7 +229,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
             &mut plan,
             |_, _| (),
         )?;
-        ended.quietly()?;
+        if let Err(e) = ended.quietly() {
+            say!("framescope: nothing was written");
+            return Err(e);
+        }
         if let Some(text) = args.missing(plan.last()).filter(|_| !interrupted.is_set()) {
             return Err(Failure::Input(text));
         }

@@ -134,8 +134,8 @@ impl Link {
     }
 }
 
-/// The same id has the same hash for as long as the program runs; nobody outside can make two
-/// ids that have one.
+/// The same id has the same hash for as long as the program runs; hardly anybody outside can
+/// make two ids that have one.
 fn hash(id: &str) -> NonZeroU64 {
     static HASHER: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
     NonZeroU64::new(HASHER.hash_one(id)).unwrap_or(NonZeroU64::MIN)

@@ -419,8 +419,11 @@ impl<T: Default> FlowTable<T> {
     }
 
     fn linger(&mut self, n: u32, id: ConversationId, part: usize, now: CaptureTime) {
-        self.lingers_since = Some(self.lingers_since.map_or(now, |t| t.min(now)));
         let Some(part) = self.parts.get_mut(part) else { return };
+        // Behind another one it does not count, even where the clock went back.
+        if part.lingering.is_empty() {
+            self.lingers_since = Some(self.lingers_since.map_or(now, |t| t.min(now)));
+        }
         part.lingering.push_back((n, id, now));
         if part.lingering.len() > MAX_LINGERING / FLOW_PARTS
             && let Some((n, id, _)) = part.lingering.pop_front()

@@ -344,8 +344,9 @@ pub(super) fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
         }
         "http" => {
             let code = number("http.response.code");
-            let reset = draft.findings.iter().any(|f| f.spec.code == "http.reset");
-            let failed = reset || code.is_some_and(|c| c >= 400);
+            let found = |code: &str| draft.findings.iter().any(|f| f.spec.code == code);
+            let broken_off = found("http.reset") || found("http.client-left");
+            let failed = broken_off || code.is_some_and(|c| c >= 400);
             let request = text(tree, "http.request.method");
             Outcome {
                 name: match request {
@@ -353,7 +354,8 @@ pub(super) fn outcome(draft: &Draft, tree: &Tree) -> Outcome {
                     None => "(request not seen)".to_owned(),
                 },
                 error: failed,
-                unfinished: !draft.complete && !failed,
+                // An answer before the end of its request is whole.
+                unfinished: !draft.complete && !failed && !found("http.answered-early"),
                 messages: [u64::from(request.is_some()), u64::from(code.is_some())],
                 bytes: pair("http.request.bytes", "http.response.bytes"),
             }

@@ -100,7 +100,7 @@ impl Share {
 
 /// Whose a packet is, by a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
+enum Owner {
     Mine,
     Anothers,
     /// It must be decoded to be known.
@@ -211,11 +211,11 @@ impl Shard {
                 brought.begin(id, Phase::Capture);
                 self.engine.capture_finding(f, brought);
             }
-            let whose = self.look(id, look, brought);
-            if whose != Whose::Anothers
+            let owner = self.look(id, look, brought);
+            if owner != Owner::Anothers
                 && let Some(packet) = batch.packets_of(place..place + 1).next()
             {
-                self.packet(&packet, whose, brought);
+                self.packet(&packet, owner, brought);
             }
         }
         let last = self.engine.shared.now.packet;
@@ -242,7 +242,7 @@ impl Shard {
 
     /// A packet arrives.
     #[inline]
-    fn look(&mut self, id: PacketId, look: &Look, brought: &mut Brought) -> Whose {
+    fn look(&mut self, id: PacketId, look: &Look, brought: &mut Brought) -> Owner {
         let Self { engine, .. } = self;
         engine.arrives(Moment { packet: id, time: look.time });
         if engine.flows.is_due(look.time) {
@@ -253,23 +253,23 @@ impl Shard {
                 }
             }
         }
-        let Some(part) = look.part else { return Whose::Unknown };
+        let Some(part) = look.part else { return Owner::Unknown };
         if engine.share.as_mut().is_none_or(|s| s.is_mine(part.into(), look.bytes)) {
-            return Whose::Mine;
+            return Owner::Mine;
         }
         if engine.holds_fragments() {
             brought.begin(id, Phase::Rest);
             engine.pass(brought);
             brought.close();
         }
-        Whose::Anothers
+        Owner::Anothers
     }
 
-    fn packet(&mut self, packet: &Packet<'_>, whose: Whose, brought: &mut Brought) {
+    fn packet(&mut self, packet: &Packet<'_>, owner: Owner, brought: &mut Brought) {
         let Self { engine, .. } = self;
         let before = engine.own_packets;
         brought.begin(packet.meta.id, Phase::Own);
-        engine.work(packet, whose == Whose::Unknown, brought);
+        engine.work(packet, owner == Owner::Unknown, brought);
         if let Some(r) = brought.records.last_mut() {
             if engine.own_packets == before {
                 r.phase = Phase::Rest;

@@ -91,7 +91,10 @@ impl Call {
             (false, b) => f.with(format!("{what}; {b}")),
         };
         let path = out.path();
-        let holed = path.gaps != [0; 2] || Side::BOTH.into_iter().any(|s| path.lacks(s));
+        // Streams of HTTP/2 are told of holes themselves. Over HTTP/1.1 nobody knows behind one
+        // which answer is whose.
+        let of_connection = self.http1 && path.gaps != [0; 2];
+        let holed = of_connection || Side::BOTH.into_iter().any(|s| path.lacks(s));
         match &ended {
             Ended::Response => self.settle(),
             Ended::NoResponse if self.sides[1].missed || holed => {}

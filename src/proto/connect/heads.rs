@@ -146,6 +146,7 @@ impl Call {
         if self.side(Side::Client).has_head {
             return;
         }
+        self.http1 |= head.version < 20;
         let h = head.headers;
         let mut list = Vec::new();
         let (target, target_span) = known(h, ":path").unwrap_or_default();
@@ -267,6 +268,7 @@ impl Call {
 
     /// The head of the response.
     pub(super) fn response_head(&mut self, head: &Head<'_>, out: &mut dyn Out) {
+        self.http1 |= head.version < 20;
         let h = head.headers;
         let status = known(h, ":status");
         if status.is_some_and(|(v, _)| v.len() == 3 && v.starts_with(b"1")) {

@@ -23,6 +23,8 @@ const REUSED_BYTES: usize = 64 << 10;
 pub struct Call {
     pub(super) request: Option<Request>,
     pub(super) sides: [Direction; 2],
+    /// It came over HTTP/1.1, where answers belong to requests by their order alone.
+    pub(super) http1: bool,
     /// The status of HTTP.
     pub(super) status: Option<u16>,
     /// How it ended, by the server's word.

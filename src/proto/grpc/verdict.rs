@@ -28,6 +28,21 @@ pub(super) const NOT_CAPTURED: &str = "not captured";
 /// the client ran before its request was on the wire, and timers are rounded.
 const EARLY_NS: u64 = 20_000_000;
 
+/// What gRPC's core, under which most languages' clients run, may have rounded a timeout up by
+/// before it sent it, while its own clock runs by what the program asked for: it sends three
+/// digits (`src/core/lib/transport/timeout_encoding.cc`). Both in nanoseconds.
+const fn rounded_by(timeout: u64) -> u64 {
+    const SECOND: u64 = 1_000_000_000;
+    match timeout / SECOND {
+        0 => 0,
+        1..10 => SECOND / 100,
+        10..100 => SECOND / 10,
+        100..1000 => SECOND,
+        1000..10_000 => 10 * SECOND,
+        _ => 100 * SECOND,
+    }
+}
+
 /// What is known of a call that is over, or of which no more will be seen.
 #[derive(Clone, Debug)]
 pub(super) struct Case<'a> {
@@ -135,7 +150,8 @@ impl Case<'_> {
 
     /// Whether the end came when the deadline passed, or later.
     fn is_late(&self) -> bool {
-        self.timeout.is_some_and(|t| self.took() >= t.saturating_sub((t / 20).min(EARLY_NS)))
+        let early = |t: u64| (t / 20).min(EARLY_NS).saturating_add(rounded_by(t));
+        self.timeout.is_some_and(|t| self.took() >= t.saturating_sub(early(t)))
     }
 
     /// `after 250 ms of 250 ms`.
@@ -628,6 +644,12 @@ mod tests {
         assert!(v.text.contains("the client gave up after 1 s of 1 s"), "{}", v.text);
         // A clock that ran before the request was on the wire.
         assert_eq!(of(&cancel, Some(S), 985).cause, "deadline");
+        // 11 s, 16 s and 250.2 s as gRPC's core sends them, and real ones that are not late.
+        assert_eq!(of(&cancel, Some(11 * S + S / 10), 11_002).cause, "deadline");
+        assert_eq!(of(&cancel, Some(16 * S + S / 10), 16_003).cause, "deadline");
+        assert_eq!(of(&cancel, Some(251 * S), 250_201).cause, "deadline");
+        assert_eq!(of(&cancel, Some(11 * S + S / 10), 10_900).cause, "cancelled");
+        assert_eq!(of(&cancel, Some(9 * S), 8_900).cause, "cancelled");
         let v = of(&cancel, Some(S), 500);
         assert_eq!(short(&v), ("cancelled", Some(1), Some("met"), "grpc.cancelled"));
         assert!(v.text.contains("500 ms before its deadline"), "{}", v.text);

@@ -83,7 +83,12 @@ impl Http {
             Abort::Stream => LEAVES.contains(&x.code),
             Abort::Goaway { .. } => false,
         });
-        let first = path.closed_first(Side::Client);
+        // Where nobody looks on, the answer may come of a server that has not closed, if it was
+        // asked for one.
+        let [_, server] = path.fins;
+        let asked = q.is_whole();
+        let over = !self.unseen || !asked || server.is_some() || by_abort.is_some();
+        let first = path.closed_first(Side::Client).filter(|_| over);
         // What comes behind its FIN it takes, unless it aborts the connection for it.
         let gone = by_abort.is_some_and(|x| x.how == Abort::Connection);
         let fin = first.filter(|c| gone || !a.seen || when(a.last) < when(*c));

@@ -38,6 +38,8 @@ use crate::proto::{Chunk, EndCause, Head, Input, Machine, Out, Progress, missing
 pub struct Http {
     pub(super) request: Message,
     pub(super) response: Message,
+    /// It is not over: nobody looks on.
+    pub(super) unseen: bool,
     /// Where exchanges or messages are looked at.
     pub(super) about: Option<Box<About>>,
     /// What those are told who look across exchanges.
@@ -73,6 +75,7 @@ impl Machine for Http {
                 if side == Side::Server {
                     self.stream_ends(input, out);
                 }
+                self.unseen = matches!(cause, EndCause::CaptureEnded | EndCause::Evicted);
                 let how = match cause {
                     EndCause::Finished => Ended::Whole,
                     EndCause::CaptureEnded | EndCause::Evicted
@@ -99,6 +102,7 @@ impl Machine for Http {
 
     fn fork(&self) -> Option<Box<dyn Machine>> {
         Some(Box::new(Self {
+            unseen: self.unseen,
             request: self.request.fork(),
             response: self.response.fork(),
             about: self.about.clone(),

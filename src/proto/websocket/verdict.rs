@@ -21,8 +21,8 @@ const TOLERANCE: u64 = SECOND + SECOND / 2;
 const REACTION: u64 = 5 * SECOND;
 /// An end that drops a message for its size does so while that comes, or at once behind it.
 const DROPPED: u64 = SECOND / 4;
-/// After this time without a pong a ping counts as unanswered, where the connection
-/// ended well.
+/// After this time without a pong a ping counts as unanswered, where nobody gave the connection
+/// up for it.
 pub(super) const PONG_WAIT: u64 = SECOND;
 /// Nobody waits less for a pong: some round trips around the world take as long.
 const LEAST_PING_TIMEOUT: u64 = SECOND / 4;

@@ -32,11 +32,7 @@ fn exchange(r: &Recorder) -> (&str, Vec<Found<'_>>) {
 
 #[test]
 fn a_client_that_closes_before_its_answer_has_left() {
-    for (cause, server) in [
-        (EndCause::Finished, Some(160)),
-        (EndCause::Cut, Some(160)),
-        (EndCause::CaptureEnded, None),
-    ] {
+    for (cause, server) in [(EndCause::Finished, Some(160)), (EndCause::Cut, Some(160))] {
         let (mut r, mut m) = asked(None);
         r.path.fins = [Some(moment(151)), server.map(moment)];
         r.end(&mut m, Server, cause);
@@ -49,11 +45,19 @@ fn a_client_that_closes_before_its_answer_has_left() {
             )
         );
     }
-    // The server closed first, or nobody did.
-    for fins in [[Some(moment(160)), Some(moment(151))], [None, Some(moment(151))], [None; 2]] {
+    // The server closed first, or nobody did; or the capture ended before the server could
+    // answer a client that closed its direction alone.
+    let (client, server) = (Some(moment(160)), Some(moment(151)));
+    for (fins, cause) in [
+        ([client, server], EndCause::Cut),
+        ([None, server], EndCause::Cut),
+        ([None; 2], EndCause::Cut),
+        ([client, None], EndCause::CaptureEnded),
+        ([client, None], EndCause::Evicted),
+    ] {
         let (mut r, mut m) = asked(None);
         r.path.fins = fins;
-        r.end(&mut m, Server, EndCause::Cut);
+        r.end(&mut m, Server, cause);
         assert_eq!(exchange(&r).1, [("http.no-response", "", vec![])]);
     }
 }
@@ -63,7 +67,8 @@ fn a_client_that_closes_within_its_answer_has_left() {
     let (mut r, mut m) = asked(Some(b"12345"));
     let last = r.now;
     let at = Moment { packet: PacketId(last.packet.0 + 5), time: CaptureTime(2_001_000) };
-    r.path.fins = [Some(at), None];
+    r.path.fins[0] = Some(at);
+    r.path.fins[1] = Some(Moment { packet: PacketId(at.packet.0 + 1), ..at });
     r.end(&mut m, Server, EndCause::Cut);
     let text = "FIN by the client 2 ms after its request, in the middle of the answer";
     let proof = vec![1, last.packet.0, at.packet.0];

@@ -308,16 +308,16 @@ impl Connection {
                 Effect::default()
             }
             Content::RstStream(code) => {
+                // NO_ERROR, STREAM_CLOSED and CANCEL do not say that there was fault with what came.
+                let late = self.streams.was_whole(head.stream);
                 let spec = match code {
-                    _ if self.streams.was_whole(head.stream) => &findings::RST_LATE,
+                    0 | 5 | 8 if late => &findings::RST_LATE,
                     0 | 8 => &findings::RST_NOTE,
                     _ => &findings::RST_STREAM,
                 };
                 let by = self.whose(side, out).map(|s| format!(" by the {s}"));
                 let mut text = format!("{}{}", summary::error(code), by.unwrap_or_default());
-                // Unless its sender found fault with what it had got: NO_ERROR, STREAM_CLOSED and
-                // CANCEL do not say so.
-                if self.streams.was_whole(head.stream) && !matches!(code, 0 | 5 | 8) {
+                if late && !matches!(code, 0 | 5 | 8) {
                     text.push_str(", which may not have taken what it got");
                 }
                 // RFC 9113 §8.1: it asks for no more of the request.

@@ -247,10 +247,8 @@ fn an_abort_of_what_is_over_loses_nothing() {
             .map(|by| told("http2.reset-after-end", &format!("{name} by the {by}")));
         assert_eq!(of(&ask, &answer, code), found);
     }
-    assert_eq!(
-        of(&ask, &answer, 1)[0].1,
-        "PROTOCOL_ERROR by the client, which may not have taken what it got"
-    );
+    let fault = "PROTOCOL_ERROR by the client, which may not have taken what it got";
+    assert_eq!(of(&ask, &answer, 1)[0], told("http2.stream-reset", fault));
     // The whole answer, and the request is not wanted any more (RFC 9113 §8.1).
     let begun = frame(1, 4, 1, REQUEST);
     assert_eq!(
