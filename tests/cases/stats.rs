@@ -273,6 +273,31 @@ fn a_close_code_that_must_not_be_sent_is_an_error() {
     assert!(seen.contains(&1005) && seen.contains(&1006), "{seen:?}");
 }
 
+/// What a client broke off is an error, and an answer before the end of its request is whole.
+#[test]
+fn what_a_client_broke_off_is_an_error() {
+    let path = root().join("fixtures/http-clients-leave/capture.pcap");
+    let out = stdout(&call(&["stats", "--format", "json", path.to_str().unwrap()]));
+    let stats: Value = serde_json::from_str(&out).unwrap();
+    let sum = |key: &str| -> u64 {
+        let calls = stats["calls"].as_array().unwrap().iter().filter(|c| c["protocol"] == "http");
+        calls.map(|c| c[key].as_u64().unwrap()).sum()
+    };
+    let exchanges = events(&path, "exchange");
+    let with = |code: &str| {
+        let has = |e: &&Value| e["findings"].to_string().contains(code);
+        exchanges.iter().filter(|e| e["protocol"] == "http").filter(has).count() as u64
+    };
+    assert!(with("http.client-left") > 5 && with("http.answered-early") > 0);
+    let by_status = exchanges.iter().filter(|e| {
+        let status = e["fields"]["http.response.code"].as_u64();
+        e["protocol"] == "http" && status.is_some_and(|s| s >= 400)
+    });
+    let broken_off = with("http.client-left") + with("http.reset");
+    assert_eq!(sum("errors"), broken_off + by_status.count() as u64);
+    assert_eq!(sum("unfinished"), 0);
+}
+
 /// Ctrl-C while a pipe is open and quiet: what came until then is told.
 #[cfg(unix)]
 #[test]
