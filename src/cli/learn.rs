@@ -96,8 +96,7 @@ fn may_have_calls(
 
 /// Runs captures through the engine, and, where they turn out to hold schemas of their own,
 /// files once more, by these, and with details at the levels `by_schema`. What holds none is
-/// read once. More than one of `threads` want a sink that
-/// counts ([`Options::counts`]).
+/// read once. More than one of `threads` want a sink that counts ([`Options::counts`]).
 pub(super) fn over<S: EventSink>(
     captures: &[PathBuf],
     common: &Common,

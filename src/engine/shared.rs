@@ -86,28 +86,17 @@ impl Found {
 
     #[inline]
     fn push(&mut self, draft: Draft) {
-        let [frames, messages, exchanges] = &mut self.events;
-        let [of_frames, of_messages, of_exchanges] = self.counted;
-        let (list, before) = match draft.level {
-            Level::Frame => (frames, of_frames),
-            Level::Message => (messages, of_messages),
-            Level::Exchange => (exchanges, of_exchanges),
-            Level::Packet | Level::Finding => {
-                return self.first.push(First::Packet(Box::new(draft)));
-            }
+        let at = draft.level.place();
+        let list = at.and_then(|at| self.events.get_mut(at).zip(self.counted.get(at)));
+        let Some((list, before)) = list else {
+            return self.first.push(First::Packet(Box::new(draft)));
         };
-        list.push(Event { id: EventId(before), conversation: None, draft });
+        list.push(Event { id: EventId(*before), conversation: None, draft });
     }
 
     #[inline]
     fn count(&mut self, level: Level) -> bool {
-        let [frames, messages, exchanges] = &mut self.counted;
-        let n = match level {
-            Level::Frame => frames,
-            Level::Message => messages,
-            Level::Exchange => exchanges,
-            Level::Packet | Level::Finding => return false,
-        };
+        let Some(n) = level.place().and_then(|at| self.counted.get_mut(at)) else { return false };
         *n += 1;
         true
     }

@@ -267,11 +267,8 @@ impl Call {
         let previous_attempts = number(h, "grpc-previous-rpc-attempts");
         self.request =
             Some(Request { path, timeout: limit, previous_attempts, trace_ids: trace::ids(h) });
-        if list.is_empty() && out.count(Level::Message) {
-            return;
-        }
         let inferred = self.is_inferred();
-        out.emit(draft("request", head, list, detail, inferred));
+        emit("request", head, list, detail, inferred, out);
     }
 
     /// The head of the response: initial metadata, or everything at once.
@@ -345,10 +342,7 @@ impl Call {
             }
             s.finish(summary)
         });
-        if list.is_empty() && out.count(Level::Message) {
-            return;
-        }
-        out.emit(draft("response", head, list, detail, self.is_inferred()));
+        emit("response", head, list, detail, self.is_inferred(), out);
     }
 
     /// The trailers.
@@ -400,10 +394,7 @@ impl Call {
             let ms = std::str::from_utf8(v).ok().and_then(|v| v.parse().ok());
             self.pushback_ms = Some(ms.unwrap_or(-1));
         }
-        if list.is_empty() && out.count(Level::Message) {
-            return;
-        }
-        out.emit(draft("trailers", head, list, detail, self.is_inferred()));
+        emit("trailers", head, list, detail, self.is_inferred(), out);
     }
 }
 
@@ -466,18 +457,22 @@ fn read_status(h: &Headers, list: &mut Vec<Finding>) -> Status {
     status
 }
 
-fn draft(
+fn emit(
     kind: &'static str,
     head: &Head<'_>,
     findings: Vec<Finding>,
     detail: Option<Box<Detail>>,
     inferred: bool,
-) -> Draft {
-    Draft {
+    out: &mut dyn Out,
+) {
+    if findings.is_empty() && out.count(Level::Message) {
+        return;
+    }
+    out.emit(Draft {
         sender: Some(head.side),
         inferred,
         findings,
         detail,
         ..Draft::new(Level::Message, "grpc", kind, head.start, head.ready)
-    }
+    });
 }

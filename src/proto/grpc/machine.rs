@@ -449,8 +449,7 @@ impl Call {
     /// call whose connection it has lost, a status of its own or an abort, is for nobody.
     fn gone(&self, ended: &Ended, out: &dyn Out) -> Option<Moment> {
         let by = |m: Moment| (m.time, m.packet);
-        let [client, server] = out.path().fins;
-        let gone = client.filter(|c| server.is_none_or(|s| by(*c) < by(s)))?;
+        let gone = out.path().closed_first(Side::Client)?;
         let code = self.status.as_ref().and_then(|s| s.code);
         match ended {
             Ended::Status => {
